@@ -1,0 +1,69 @@
+"""insarray: InSAR time series from stacks of interferograms, lazily, fast, with honest uncertainty."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from insarray.engine.plan import plan_run
+    from insarray.engine.run import run
+    from insarray.faces import plot
+    from insarray.faces.export import to_cog, to_netcdf
+    from insarray.io.open import open_stack
+    from insarray.model.errors import InsarrayError
+    from insarray.model.grid import Grid
+    from insarray.model.network import Network
+    from insarray.products.reference import area, find_reference, lonlat
+    from insarray.products.stack import mask, select_pairs
+    from insarray.products.timeseries import invert
+    from insarray.products.velocity import fit
+    from insarray.simulate import simulate_stack
+
+_HOMES = {
+    "Grid": "insarray.model.grid",
+    "InsarrayError": "insarray.model.errors",
+    "Network": "insarray.model.network",
+    "area": "insarray.products.reference",
+    "find_reference": "insarray.products.reference",
+    "fit": "insarray.products.velocity",
+    "invert": "insarray.products.timeseries",
+    "lonlat": "insarray.products.reference",
+    "mask": "insarray.products.stack",
+    "open_stack": "insarray.io.open",
+    "plan_run": "insarray.engine.plan",
+    "plot": "insarray.faces.plot",
+    "run": "insarray.engine.run",
+    "select_pairs": "insarray.products.stack",
+    "simulate_stack": "insarray.simulate",
+    "to_cog": "insarray.faces.export",
+    "to_netcdf": "insarray.faces.export",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of the work
+    "open_stack",
+    "select_pairs",
+    "mask",
+    "find_reference",
+    "lonlat",
+    "area",
+    "invert",
+    "fit",
+    "plan_run",
+    "run",
+    "to_cog",
+    "to_netcdf",
+    "plot",
+    "simulate_stack",
+    "Network",
+    "Grid",
+    "InsarrayError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``insarray --help`` is instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'insarray' has no attribute {name!r}")
+    module = importlib.import_module(_HOMES[name])
+    return module if name == "plot" else getattr(module, name)

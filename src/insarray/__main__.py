@@ -1,0 +1,5 @@
+"""``python -m insarray``."""
+
+from insarray.faces.cli import main
+
+main()

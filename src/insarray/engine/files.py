@@ -1,0 +1,103 @@
+"""Small files beside the arrays of a store (ledger, job, lock), on a local disk or any fsspec URL."""
+
+import json
+import os
+from typing import Any
+
+import fsspec
+from filelock import FileLock, Timeout
+
+from insarray.model.errors import StoreError, StoreMismatchError
+
+
+class StoreFiles:
+    """Read, write and list small JSON files under the root of a store; local writes are atomic.
+
+    Parameters
+    ----------
+    url
+        Folder, or URL such as ``s3://bucket/prefix``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.fs, self.root = fsspec.core.url_to_fs(url)
+        protocols = (self.fs.protocol,) if isinstance(self.fs.protocol, str) else self.fs.protocol
+        self.local = "file" in protocols or "local" in protocols
+
+    def path(self, name: str) -> str:
+        """Full path of a file of the store."""
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def exists(self, name: str = "") -> bool:
+        """Whether the file, or the store's root, is there."""
+        return bool(self.fs.exists(self.path(name) if name else self.root))
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
+        path, data = self.path(name), json.dumps(content, indent=1).encode()
+        if not self.local:
+            self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores
+            return
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = f"{path}.{os.getpid()}.partial"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+            raise
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Content of a JSON file; None if it is not there or not whole."""
+        try:
+            content = json.loads(self.fs.cat_file(self.path(name)))
+        except (FileNotFoundError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder of the store."""
+        try:
+            found = self.fs.ls(self.path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return [str(name).rsplit("/", 1)[-1] for name in found]
+
+
+class StoreLock:
+    """One writer per store: the operating system's lock on a local disk, a conditional create elsewhere.
+
+    The local lock goes with its process, however that ends. A lock file left in an object store has to be removed by
+    hand, which the message says.
+    """
+
+    def __init__(self, files: StoreFiles, name: str) -> None:
+        self._files, self._name = files, name
+        self._lock = FileLock(files.path(name)) if files.local else None
+
+    def __enter__(self) -> "StoreLock":
+        refusal = f"{self._files.url}: another run is writing to it; wait for it, or choose another output"
+        if self._lock is not None:
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise StoreMismatchError(refusal) from None
+            except OSError as error:
+                raise StoreError(f"{self._files.url}: cannot be locked for writing ({error.strerror})") from error
+            return self
+        try:
+            self._files.fs.pipe_file(self._files.path(self._name), f"{os.getpid()}".encode(), mode="create")
+        except FileExistsError:
+            raise StoreMismatchError(f"{refusal}; if it died, remove {self._files.path(self._name)}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        else:
+            self._files.fs.rm_file(self._files.path(self._name))

@@ -1,0 +1,67 @@
+"""A lazy dataset cut into independent jobs: the part of its graph that each block needs, and nothing else."""
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import cloudpickle
+import dask
+import xarray as xr
+from dask.highlevelgraph import HighLevelGraph
+from dask.optimization import cull
+
+from insarray import __version__
+from insarray.engine.plan import Plan
+
+
+class Jobs:
+    """Blocks of `dataset` as graphs of their own; what all blocks share (files, network) is kept apart.
+
+    Parameters
+    ----------
+    dataset
+        Its lazy variables have the blocks of `plan`.
+    """
+
+    def __init__(self, dataset: xr.Dataset, plan: Plan) -> None:
+        lazy = {str(k): v.data for k, v in dataset.data_vars.items() if dask.is_dask_collection(v.data)}
+        self.names = tuple(lazy)
+        self._keys = {name: (array.name, array.ndim - 2) for name, array in lazy.items()}
+        merged = HighLevelGraph.merge(*(array.dask for array in lazy.values()))
+        self._graph = dict(merged)
+        first, last = (self._needed(*block) for block in ((0, 0), (len(plan.rows) - 1, len(plan.cols) - 1)))
+        self._shared_keys = set(first) & set(last) if plan.n_blocks > 1 else set()
+        self.shared: dict[Any, Any] = {key: first[key] for key in self._shared_keys}
+
+    def _block_keys(self, i: int, j: int) -> list[Any]:
+        return [(key, *(0,) * lead, i, j) for key, lead in self._keys.values()]
+
+    def _needed(self, i: int, j: int) -> dict[Any, Any]:
+        return dict(cull(self._graph, self._block_keys(i, j))[0])
+
+    def block(self, i: int, j: int) -> bytes:
+        """Graph of one block without what is shared, and its keys, ready to travel."""
+        graph = {key: task for key, task in self._needed(i, j).items() if key not in self._shared_keys}
+        return bytes(cloudpickle.dumps((graph, self._block_keys(i, j))))
+
+
+def compute_block(names: tuple[str, ...], shared: Mapping[Any, Any], job: bytes) -> dict[str, Any]:
+    """Variables of one block, computed in this thread."""
+    graph, keys = pickle.loads(job)  # noqa: S301 - made by `Jobs.block` in this run, never read from a file
+    values = dask.get({**shared, **graph}, keys)
+    return dict(zip(names, values, strict=True))
+
+
+def fingerprint(dataset: xr.Dataset) -> str:
+    """Identity of a job: what is computed from which inputs with which options, by blocks of which size.
+
+    The names of dask arrays are hashes of all that goes into them, down to path, size and time of the input files.
+    """
+    identity: dict[str, Any] = {"version": __version__, "attrs": {k: str(v) for k, v in sorted(dataset.attrs.items())}}
+    for name, variable in sorted(dataset.variables.items(), key=lambda item: str(item[0])):
+        lazy = dask.is_dask_collection(variable.data)
+        content = variable.data.name if lazy else hashlib.sha256(variable.values.tobytes()).hexdigest()
+        identity[str(name)] = [variable.dims, str(variable.dtype), content, variable.chunks if lazy else None]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,240 @@
+"""Zarr store of a run: template, blocks, ledger. A block counts only once its ledger record is written, last.
+
+Layout beside the Zarr arrays::
+
+    _insarray/job.json          fingerprint, blocks, provenance; its presence makes the store ours
+    _insarray/blocks/I.J.json   one record per finished block: fingerprint of the job, checksum of every variable
+    _insarray/lock              one writer at a time
+"""
+
+import os
+import shutil
+import time
+import warnings
+import zlib
+from functools import lru_cache
+from typing import Any
+
+import dask
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from insarray.engine.files import StoreFiles, StoreLock
+from insarray.engine.plan import Plan, Window
+from insarray.model.conventions import FILL
+from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
+
+META = "_insarray"
+_JOB = f"{META}/job.json"
+_BLOCKS = f"{META}/blocks"
+_TIME_CHUNK = 16
+
+Block = tuple[int, int]
+
+
+class Store:
+    """Where a run puts its blocks.
+
+    Parameters
+    ----------
+    url
+        Folder or fsspec URL of the Zarr group.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.files = StoreFiles(os.path.abspath(url) if "://" not in url else url)
+        self.url = self.files.url
+
+    # -- create and open ----------------------------------------------------------------------------------------
+
+    def job(self) -> dict[str, Any] | None:
+        """What the store was made for, or None if it is not a store of ours."""
+        return self.files.read(_JOB)
+
+    def prepare(self, dataset: xr.Dataset, plan: Plan, fingerprint: str, provenance: dict[str, Any]) -> None:
+        """Create the store, or make sure that the one that is there belongs to the same job.
+
+        Raises
+        ------
+        StoreError
+            If something that is not ours is there, or the place cannot be written.
+        StoreMismatchError
+            If it holds another job; the message names what differs.
+        """
+        if self.files.exists():
+            self._require_same_job(fingerprint, provenance)
+            return
+        job = {"fingerprint": fingerprint, "rows": plan.rows, "cols": plan.cols, "state": "running", **provenance}
+        try:
+            if self.files.local:
+                self._create_local(dataset, plan, job)
+            else:
+                _write_template(dataset, plan, self.url)
+                self._write_meta(self.files, job)
+        except OSError as error:
+            raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
+
+    def _create_local(self, dataset: xr.Dataset, plan: Plan, job: dict[str, Any]) -> None:
+        """Build the template beside the target and rename it, so that a killed run leaves no half-made store."""
+        folder, name = os.path.split(self.url)
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
+        try:
+            _write_template(dataset, plan, temporary)
+            self._write_meta(StoreFiles(temporary), job)
+            os.rename(temporary, self.url)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @staticmethod
+    def _write_meta(files: StoreFiles, job: dict[str, Any]) -> None:
+        # a Zarr group, so that whoever lists the store finds nothing unknown
+        files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
+        files.write(_JOB, job)
+
+    def _require_same_job(self, fingerprint: str, provenance: dict[str, Any]) -> None:
+        job = self.job()
+        if job is None:
+            raise StoreError(f"{self.url}: exists and is not an insarray store; choose another output or remove it")
+        if job["fingerprint"] == fingerprint:
+            return
+        old, new = job.get("options", {}), provenance.get("options", {})
+        changed = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+        text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
+        raise StoreMismatchError(
+            f"{self.url}: holds another job ({text or 'other inputs, block size or version'}); "
+            "choose another output, or start over with --restart"
+        )
+
+    def remove(self) -> None:
+        """Delete the store, if it is one of ours, for a fresh start."""
+        if not self.files.exists():
+            return
+        if self.job() is None:
+            raise StoreError(f"{self.url}: is not an insarray store and will not be deleted; choose another output")
+        with self.lock():
+            self.files.fs.rm(self.files.root, recursive=True)
+
+    def lock(self) -> StoreLock:
+        """Context in which this process is the only writer."""
+        return StoreLock(self.files, f"{META}/lock")
+
+    # -- blocks -------------------------------------------------------------------------------------------------
+
+    def done(self) -> set[Block]:
+        """Blocks with a valid record of this job."""
+        job = self.job()
+        blocks = set()
+        for name in self.files.names(_BLOCKS):
+            record = self.files.read(f"{_BLOCKS}/{name}")
+            if job is not None and record is not None and record.get("fingerprint") == job["fingerprint"]:
+                blocks.add((int(record["block"][0]), int(record["block"][1])))
+        return blocks
+
+    def finalize(self) -> None:
+        """Consolidate the metadata and mark the store complete."""
+        job = self.job()
+        if job is None:
+            raise StoreError(f"{self.url}: its job file has gone")
+        with warnings.catch_warnings():
+            # consolidated metadata are not in the v3 specification yet, and our ledger is no Zarr array: both are known
+            warnings.filterwarnings("ignore", message="Consolidated metadata|Object at", category=UserWarning)
+            zarr.consolidate_metadata(self.url)
+        self.files.write(_JOB, {**job, "state": "complete"})
+
+    def verify(self) -> int:
+        """Read every finished block back and compare with its record; number of blocks checked.
+
+        Raises
+        ------
+        VerificationError
+            Naming the blocks and variables that differ.
+        """
+        job = self.job()
+        if job is None:
+            raise StoreError(f"{self.url}: is not an insarray store")
+        group = zarr.open_group(self.url, mode="r", use_consolidated=False)
+        blocks = sorted(self.done())
+        bad = []
+        for block in blocks:
+            record = self.files.read(f"{_BLOCKS}/{block[0]}.{block[1]}.json") or {}
+            window = _window(job, block)
+            for name, checksum in record["checksums"].items():
+                try:
+                    same = _checksum(np.asarray(group[name][(..., *window)])) == checksum  # type: ignore[index]
+                except (OSError, ValueError, RuntimeError) as error:  # the codecs raise what they like on bad bytes
+                    bad.append(f"{name} block {block}: {error}")
+                else:
+                    if not same:
+                        bad.append(f"{name} block {block}: content differs from its checksum")
+        if bad:
+            raise VerificationError(f"{self.url}: {len(bad)} damaged: {'; '.join(bad[:5])}")
+        return len(blocks)
+
+
+def write_block(url: str, fingerprint: str, block: Block, window: Window, results: dict[str, Any]) -> dict[str, Any]:
+    """Write all variables of one block, whole Zarr chunks, and then its ledger record, which it returns."""
+    started = time.time()
+    group = _open_group(url)
+    for name, values in results.items():
+        group[name][(slice(None),) * (values.ndim - 2) + window] = values  # type: ignore[index]
+    record = {
+        "block": list(block),
+        "fingerprint": fingerprint,
+        "checksums": {name: _checksum(values) for name, values in results.items()},
+        "write_seconds": round(time.time() - started, 3),
+    }
+    StoreFiles(url).write(f"{_BLOCKS}/{block[0]}.{block[1]}.json", record)
+    return record
+
+
+def open_store(url: str) -> xr.Dataset:
+    """Lazy dataset of a finished store, each block with all its dates.
+
+    Raises
+    ------
+    StoreError
+        If it is not a store of ours, or not finished.
+    """
+    store = Store(url)
+    job = store.job()
+    if job is None:
+        raise StoreError(f"{url}: is not an insarray store; expected the output of 'insarray invert' or 'insarray fit'")
+    if job["state"] != "complete":
+        blocks = len(job["rows"]) * len(job["cols"])
+        raise StoreError(f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it")
+    return xr.open_zarr(store.url, chunks={"time": -1}, consolidated=True)
+
+
+@lru_cache(maxsize=4)
+def _open_group(url: str) -> zarr.Group:
+    return zarr.open_group(url, mode="r+", use_consolidated=False)
+
+
+def _checksum(values: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).tobytes())
+
+
+def _window(job: dict[str, Any], block: Block) -> Window:
+    return Plan(tuple(job["rows"]), tuple(job["cols"]), 0, 1, 0).window(*block)
+
+
+def _write_template(dataset: xr.Dataset, plan: Plan, url: str) -> None:
+    """Metadata and coordinates of the store; no pixel is computed."""
+    codecs = (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec())
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in dataset.variables.items():
+        encoding[str(name)] = {"compressors": codecs}
+        if dask.is_dask_collection(variable.data):
+            lead = tuple(min(n, _TIME_CHUNK) for n in variable.shape[:-2])
+            encoding[str(name)] |= {"chunks": (*lead, max(plan.rows), max(plan.cols))}
+            # unwritten chunks must never read as zeros
+            encoding[str(name)]["fill_value"] = FILL[str(variable.dtype)]
+    template = dataset.copy()
+    for variable in template.variables.values():
+        variable.encoding = {}
+        if variable.dtype.kind == "f" and variable.dims[-2:] == ("y", "x"):
+            variable.attrs = {**variable.attrs, "_FillValue": np.float32("nan")}
+    template.to_zarr(url, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding)

@@ -1,0 +1,1 @@
+"""Faces to the user: command line, plots, exports."""

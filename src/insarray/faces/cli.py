@@ -1,0 +1,170 @@
+"""The command line: verbs, options, one clear line instead of a traceback. Heavy imports happen inside commands."""
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from insarray import __version__
+from insarray.faces.options import block_option, json_option, reading, run_options, selecting
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(__version__, prog_name="insarray")
+def cli() -> None:
+    """InSAR time series from stacks of interferograms, from a laptop to a cluster."""
+
+
+@cli.command()
+@click.argument("folder", default="insarray-demo", type=click.Path(file_okay=False))
+@click.option("--seed", default=0, show_default=True, help="Seed of the simulation.")
+def demo(folder: str, seed: int) -> None:
+    """Simulate a stack with known truth in FOLDER, run the whole chain on it and show the error."""
+    from insarray.faces.demo import run_demo
+
+    run_demo(folder, seed)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@reading
+@block_option
+@json_option
+def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_options: Any) -> None:
+    """Say what FILES (a folder, a pattern, files or a table) are: dates, network, grid, what is valid, warnings."""
+    from insarray.faces import commands
+
+    commands.info(files, as_json=as_json, block=block, **reading_options)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@reading
+@selecting
+@click.option("--norm", type=click.Choice(["l2"]), default="l2", show_default=True, help="Least squares.")
+@click.option(
+    "--weights",
+    type=click.Choice(["none", "coherence", "variance", "fisher"]),
+    default="none",
+    show_default=True,
+    help="How pairs are weighted, per pixel.",
+)
+@click.option("--looks", type=float, help="Independent looks of the coherence, for variance and fisher.")
+@click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence.")
+@click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0.")
+@click.option("--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data.")
+@click.option(
+    "--reference",
+    default="auto",
+    show_default=True,
+    metavar="WHERE",
+    help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
+)
+@click.option(
+    "--gap",
+    type=click.Choice(["nan", "subset", "nsbas", "min_norm"]),
+    default="nan",
+    show_default=True,
+    help="Dates that no pair ties to the first one: leave out, keep as pieces, or tie by an assumption.",
+)
+@block_option
+@run_options
+@json_option
+def invert(files: tuple[str, ...], **options: Any) -> None:
+    """Invert the interferograms FILES into the displacement series and velocity OUT (the last argument), a Zarr store.
+
+    FILES is a folder, a pattern, files, or a table (CSV) of one product. Run the same command again to finish an
+    interrupted run.
+    """
+    from insarray.faces import commands
+
+    commands.invert(files, **options)
+
+
+@cli.command()
+@click.argument("series")
+@click.argument("out")
+@run_options
+@json_option
+def fit(series: str, out: str, **options: Any) -> None:
+    """Fit the linear velocity of the stored SERIES again and write it, with its standard error, to OUT (Zarr)."""
+    from insarray.faces import commands
+
+    commands.fit(series, out, **options)
+
+
+@cli.command()
+@click.argument("store")
+@click.argument("path", type=click.Path(dir_okay=False))
+@click.option("--variable", help="What to export to a GeoTIFF; default: the name of PATH.")
+@click.option("--overwrite", is_flag=True, help="Replace PATH.")
+def export(store: str, path: str, variable: str | None, overwrite: bool) -> None:
+    """Write a variable of STORE to a cloud-optimised GeoTIFF (PATH ends in .tif), or all of it to NetCDF (.nc)."""
+    from insarray.faces import commands
+
+    commands.export(store, path, variable, overwrite=overwrite)
+
+
+@cli.command()
+@click.argument("store")
+@click.option("--verify", is_flag=True, help="Read everything back and compare with the checksums.")
+@json_option
+def status(store: str, verify: bool, as_json: bool) -> None:
+    """Say how far STORE is, of which job, and whether it is intact."""
+    from insarray.faces import commands
+
+    commands.status(store, verify=verify, as_json=as_json)
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["network", "velocity", "map", "point"]))
+@click.argument("store")
+@click.argument("path", type=click.Path(dir_okay=False))
+@click.option("--variable", help="For map: which variable.")
+@click.option("--row", type=int, help="For point.")
+@click.option("--col", type=int, help="For point.")
+@click.option("--lon", type=float, help="For point, WGS 84 degrees.")
+@click.option("--lat", type=float, help="For point, WGS 84 degrees.")
+def plot(what: str, store: str, path: str, **options: Any) -> None:
+    """Draw the network, the velocity, any map or the history of a point of STORE into PATH (.png, .pdf, .svg)."""
+    from insarray.faces import commands
+
+    commands.plot(what, store, path, **options)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    """Exit code of a command; every failure is one line on stderr."""
+    from insarray.model.errors import InsarrayError
+
+    try:
+        cli.main(arguments, prog_name="insarray", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message().replace("\n", " "), error.exit_code)
+    except InsarrayError as error:
+        return _fail(str(error).replace("\n", " "), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped; finished blocks are kept, run the same command again to go on", 130)
+    except OSError as error:
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+    except Exception as error:
+        if os.environ.get("INSARRAY_DEBUG"):
+            raise
+        return _fail(
+            f"internal error, please report it ({type(error).__name__}: {error}); INSARRAY_DEBUG=1 shows more", 1
+        )
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"insarray: {message}", err=True)
+    return code

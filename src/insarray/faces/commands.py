@@ -1,0 +1,257 @@
+"""What the commands do: options to calls of the library, results to text."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import xarray as xr
+
+from insarray.engine.plan import Plan, plan_run
+from insarray.engine.run import Progress, run
+from insarray.engine.store import Store, open_store
+from insarray.io.open import open_stack
+from insarray.model.dataset import network_of
+from insarray.model.errors import ArgumentError, StoreError
+from insarray.products.reference import Area, LonLat, Reference
+from insarray.products.stack import mask, select_pairs
+from insarray.products.summary import describe
+from insarray.products.timeseries import invert as invert_stack
+from insarray.products.velocity import fit as fit_series
+
+_READING = (
+    "coherence",
+    "components",
+    "baselines",
+    "wavelength",
+    "product",
+    "sign",
+    "units",
+    "nodata",
+    "dates",
+    "variable",
+)
+_SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
+
+
+def info(files: Sequence[str], *, as_json: bool, **options: Any) -> None:
+    """Print what a stack is."""
+    summary = describe(open_stack(_files(files), **options), os.cpu_count() or 1)
+    if as_json:
+        click.echo(json.dumps(summary))
+        return
+    warnings = summary.pop("warnings")
+    for name, value in summary.items():
+        click.echo(f"{name.replace('_', ' '):28s} {_text(value)}")
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, list | tuple):
+        return " ".join(f"{v:.7g}" if isinstance(v, float) else str(v) for v in value)
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def invert(arguments: Sequence[str], **options: Any) -> None:
+    """Open, select, mask, invert, fit and run."""
+    if len(arguments) < 2:
+        raise ArgumentError("invert: give the interferograms and, last, the output store")
+    *files, out = arguments
+    _refuse_input_as_output(files, out)
+    stack = open_stack(_files(files), block=options["block"], **{name: options[name] for name in _READING})
+    stack = _selected(stack, options)
+    stack = mask(
+        stack,
+        coherence=options["min_coherence"],
+        connected_components=options["mask_components"],
+        raster=options["mask_raster"],
+    )
+    series = invert_stack(
+        stack,
+        norm=options["norm"],
+        weights=options["weights"],
+        looks=options["looks"],
+        reference=parse_reference(options["reference"]),
+        gap=options["gap"],
+    )
+    _run(series.merge(fit_series(series), combine_attrs="override"), out, options)
+
+
+def _selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
+    wanted = {name: options[name] for name in _SELECTING if options[name] not in (None, ())}
+    if options["min_mean_coherence"] is not None:
+        wanted["min_coherence"] = options["min_mean_coherence"]
+    return select_pairs(stack, **wanted) if wanted else stack
+
+
+def fit(series: str, out: str, **options: Any) -> None:
+    """Velocity of a stored series."""
+    _refuse_input_as_output([series], out)
+    _run(fit_series(open_store(series)), out, options)
+
+
+def _run(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
+    """Plan, compute with a progress bar, and say what was done."""
+    as_json, scheduler, workers = options["as_json"], options["scheduler"], options["workers"]
+    plan = plan_run(dataset, workers or os.cpu_count() or 1)
+    if options["dry_run"]:
+        _print_plan(plan, out, as_json=as_json)
+        return
+    started = time.perf_counter()
+    with progress_bar(quiet=as_json) as progress:
+        report = run(
+            dataset,
+            out,
+            scheduler=scheduler,
+            workers=workers,
+            resume=not options["restart"],
+            progress=progress,
+            command="insarray " + shlex.join(sys.argv[1:]),
+        )
+    seconds = time.perf_counter() - started
+    pixels = dataset.sizes["y"] * dataset.sizes["x"]
+    reference = {k: v for k, v in dataset.attrs.items() if k in ("reference_row", "reference_col", "reference_area")}
+    if as_json:
+        click.echo(json.dumps({**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}))
+        return
+    where = f"; reference {', '.join(f'{k[10:]} {v}' for k, v in reference.items())}" if reference else ""
+    click.echo(f"{out}: {report.computed} of {report.blocks} blocks computed in {seconds:.1f} s{where}")
+
+
+def _print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(plan.as_dict()))
+        return
+    click.echo(
+        f"{out}: {plan.n_blocks} blocks of up to {max(plan.rows)} x {max(plan.cols)} pixels, {plan.workers} at a time; "
+        f"{plan.output_bytes / 1e9:.3f} GB of results before compression; peak memory at most "
+        f"{plan.peak_bytes / 1e9:.2f} GB per process (dry run: nothing was written)"
+    )
+
+
+def parse_reference(text: str) -> Reference | None:
+    """Reference from the words of the command line: auto, none, ROW,COL, ROW:ROW,COL:COL, lonlat:LON,LAT."""
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else None
+    try:
+        if text.startswith("lonlat:"):
+            lon, lat = (float(part) for part in text.removeprefix("lonlat:").split(","))
+            return LonLat(lon, lat)
+        first, second = text.split(",")
+        if ":" in text:
+            (top, bottom), (left, right) = ((int(v) for v in part.split(":")) for part in (first, second))
+            return Area(top, bottom, left, right)
+        return int(first), int(second)
+    except ValueError:
+        raise ArgumentError(
+            f"reference: {text!r} is not auto, none, ROW,COL, ROW:ROW,COL:COL or lonlat:LON,LAT"
+        ) from None
+
+
+def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> None:
+    """Write a GeoTIFF or NetCDF file."""
+    from insarray.faces.export import to_cog, to_netcdf
+
+    dataset, suffix = open_store(store), Path(path).suffix.lower()
+    if suffix == ".nc":
+        if variable is not None:
+            dataset = dataset[[_known(dataset, variable, store)]]
+        to_netcdf(dataset, path, overwrite=overwrite)
+    elif suffix in (".tif", ".tiff"):
+        name = _known(dataset, variable or Path(path).stem, store)
+        to_cog(dataset[name], path, overwrite=overwrite)
+    else:
+        raise ArgumentError(f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF or .nc for NetCDF")
+    click.echo(f"{path}: written")
+
+
+def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
+    if variable not in dataset.data_vars:
+        names = ", ".join(sorted(map(str, dataset.data_vars)))
+        raise ArgumentError(f"variable: {variable!r} is not in {store}; choose --variable from {names}")
+    return variable
+
+
+def status(url: str, *, verify: bool, as_json: bool) -> None:
+    """Progress and health of a store."""
+    store = Store(url)
+    job = store.job()
+    if job is None:
+        raise StoreError(f"{url}: is not an insarray store")
+    done, blocks = len(store.done()), len(job["rows"]) * len(job["cols"])
+    result = {
+        "url": url,
+        "state": job["state"],
+        "blocks_done": done,
+        "blocks": blocks,
+        "fingerprint": job["fingerprint"],
+    }
+    if verify:
+        result["blocks_verified"] = store.verify()
+    if as_json:
+        click.echo(json.dumps({**result, "options": job["options"], "command": job["command"]}))
+        return
+    click.echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
+    if verify:
+        click.echo(f"{result['blocks_verified']} blocks read back, all as they were written")
+
+
+def plot(what: str, url: str, path: str, *, variable: str | None, **point: Any) -> None:
+    """Draw into a file."""
+    from insarray.faces import plot as draw
+
+    dataset = open_store(url)
+    if what == "network":
+        network_of(dataset)
+        axes = draw.network(dataset)
+    elif what == "velocity":
+        axes = draw.velocity(dataset)
+    elif what == "map":
+        if variable is None:
+            raise ArgumentError("variable: say which map to draw with --variable")
+        axes = draw.map(dataset, _known(dataset, variable, url))
+    else:
+        axes = draw.point(dataset, **point)
+    draw.save(axes, path)
+    click.echo(f"{path}: drawn")
+
+
+def _files(files: Sequence[str]) -> str | list[str]:
+    return files[0] if len(files) == 1 else list(files)
+
+
+def _refuse_input_as_output(files: Sequence[str], out: str) -> None:
+    if any(os.path.abspath(out) == os.path.abspath(file) for file in files):
+        raise ArgumentError(f"{out}: is an input; give another output")
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
+    """Bar with rate and remaining time on a terminal; nothing where nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("blocks"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("blocks", total=None)
+        yield lambda finished, blocks: bar.update(task, completed=finished, total=blocks)

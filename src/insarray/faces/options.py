@@ -1,0 +1,65 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+reading = _all(
+    click.option("--coherence", metavar="GLOB", help="Coherence files, matched to the phase by date pair."),
+    click.option("--components", metavar="GLOB", help="Connected component files, matched by date pair."),
+    click.option("--baselines", metavar="CSV", help="Table reference,secondary,bperp_m."),
+    click.option("--wavelength", type=float, metavar="M", help="Radar wavelength in metres."),
+    click.option("--product", metavar="NAME", help="Reader to use instead of recognising the files."),
+    click.option("--sign", type=click.Choice(["away", "toward"]), help="What a positive value means."),
+    click.option("--units", type=click.Choice(["radian", "metre", "millimetre"]), help="Unit of the files."),
+    click.option("--nodata", type=float, help="No-data value of the phase, if the files do not say."),
+    click.option("--dates", metavar="REGEX", help="Pattern with two groups that finds the dates in the names."),
+    click.option("--variable", metavar="NAME", help="Variable of a NetCDF file."),
+)
+"""What `insarray.open_stack` takes."""
+
+selecting = _all(
+    click.option("--max-temporal-baseline", type=float, metavar="DAYS", help="Leave out longer pairs."),
+    click.option("--max-perpendicular-baseline", type=float, metavar="M", help="Leave out pairs further apart."),
+    click.option("--max-neighbours", type=int, metavar="N", help="Keep pairs to the next N dates."),
+    click.option("--exclude-date", "exclude_dates", multiple=True, metavar="DATE", help="May be repeated."),
+    click.option("--exclude-pair", "exclude_pairs", multiple=True, metavar="PAIR", help="May be repeated."),
+    click.option(
+        "--min-mean-coherence",
+        type=float,
+        metavar="G",
+        help="Leave out pairs of lower mean coherence, but keep a tree.",
+    ),
+)
+"""What `insarray.select_pairs` takes."""
+
+block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
+
+run_options = _all(
+    click.option(
+        "--scheduler",
+        default="threads",
+        show_default=True,
+        metavar="WHO",
+        help="threads | local (processes) | address of a Dask scheduler",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Blocks at a time; default: processors."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done: blocks, bytes, peak memory."),
+    click.option("--restart", is_flag=True, help="Delete the store and start over."),
+)
+"""How a store is computed."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")

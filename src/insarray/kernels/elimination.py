@@ -1,0 +1,229 @@
+"""Weighted least squares of a pair network for a block of pixels, by elimination (DESIGN 4.1).
+
+Per pixel: minimise ``sum_k w_k (d_k - (phi_secondary - phi_reference))**2`` with the first date as ground. The normal
+matrix is the Laplacian of the pair graph with conductances w, so dates are eliminated by star-mesh steps that only
+ever add, multiply and divide positive numbers (Kron reduction; Dorfler & Bullo, IEEE TCAS-I 60, 2013, section II).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from insarray.kernels import lanes
+from insarray.kernels.lanes import LANES, jit
+from insarray.kernels.plan import EliminationPlan
+from insarray.model.errors import ArgumentError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Solution(NamedTuple):
+    """What `solve` returns; NaN where nothing was observed.
+
+    Parameters
+    ----------
+    phase
+        Phase of each date relative to the first date of its piece of the network, times the scale; (date, pixel).
+    std
+        Its standard deviation by the weights, which count as inverse variances; (date, pixel), or (0, 0) if not asked.
+    count
+        Number of used pairs at each date, uint16, (date, pixel).
+    label
+        Piece of the network: 0 unobserved, 1 tied to the first date, 2, 3, ... others by first date; int16.
+    temporal_coherence
+        ``|mean exp(j r)|`` over the used pairs, (pixel,).
+    residual_rms
+        Root mean square of the residuals r in radians, (pixel,).
+    weighted_square
+        Sum of w r^2 over the used pairs, float64, (pixel,).
+    used
+        Number of used pairs, uint16, (pixel,).
+    """
+
+    phase: Array
+    std: Array
+    count: Array
+    label: Array
+    temporal_coherence: Array
+    residual_rms: Array
+    weighted_square: Array
+    used: Array
+
+
+def solve(
+    phase: Array,
+    plan: EliminationPlan,
+    weights: Array | None = None,
+    *,
+    reference: Array | None = None,
+    scale: float = 1.0,
+    std: bool = False,
+    dtype: type[np.floating[Any]] = np.float32,
+) -> Solution:
+    """Solve every pixel of a block with its own weights and missing pairs.
+
+    Parameters
+    ----------
+    phase
+        Radians, secondary minus reference, shape (pair, pixel); NaN or infinite where missing.
+    plan
+        From `insarray.kernels.plan.plan_elimination`.
+    weights
+        Inverse variances (1 / rad^2), shape (pair, pixel); a pair counts as missing where they are not finite and
+        positive. None: all 1.
+    reference
+        Phase of the reference point, subtracted from each pair, shape (pair,).
+    scale
+        Factor of `Solution.phase` and, by its absolute value, `Solution.std`: metres per radian, for example.
+    std
+        Compute `Solution.std`.
+    dtype
+        Of the floating-point results; the arithmetic is float64 in any case.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes do not fit the plan.
+
+    Notes
+    -----
+    A pixel's result does not depend on the pixels around it, to the last bit.
+    """
+    pairs = len(plan.pair_edge)
+    if phase.ndim != 2 or phase.shape[0] != pairs:
+        raise ArgumentError(f"phase: shape {phase.shape} does not fit a network of {pairs} pairs")
+    if weights is not None and weights.shape != phase.shape:
+        raise ArgumentError(f"weights: shape {weights.shape} differs from the phase's {phase.shape}")
+    pixels = phase.shape[1]
+    whole = pixels - pixels % LANES
+    results = _allocate(plan.n_dates, pixels, dtype, std=std)
+    level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
+    shared = _shared_factors(plan)
+    unit = np.empty((0, 0), np.float32)
+    parts = [(phase, weights, 0, whole)]
+    if whole < pixels:  # the last group is padded with missing pixels
+        tail = [_padded(phase[:, whole:])] + ([] if weights is None else [_padded(weights[:, whole:])])
+        parts.append((tail[0], tail[1] if weights is not None else None, whole, pixels))
+    for samples, weight, start, stop in parts:
+        _solve_groups(
+            np.ascontiguousarray(samples),
+            unit if weight is None else np.ascontiguousarray(weight),
+            weight is not None,
+            level,
+            plan,
+            shared,
+            scale,
+            std,
+            start,
+            stop,
+            results,
+        )
+    return results
+
+
+def _allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bool) -> Solution:
+    return Solution(
+        np.empty((dates, pixels), dtype),
+        np.empty((dates, pixels) if std else (0, 0), dtype),
+        np.empty((dates, pixels), np.uint16),
+        np.empty((dates, pixels), np.int16),
+        np.empty(pixels, dtype),
+        np.empty(pixels, dtype),
+        np.empty(pixels, np.float64),
+        np.empty(pixels, np.uint16),
+    )
+
+
+def _padded(part: Array) -> Array:
+    padded = np.full((part.shape[0], LANES), np.nan, part.dtype)
+    padded[:, : part.shape[1]] = part
+    return padded
+
+
+class _Shared(NamedTuple):
+    """Factors of the complete, equally weighted network."""
+
+    factor: Array
+    inverse: Array
+    variance: Array
+
+
+def _shared_factors(plan: EliminationPlan) -> _Shared:
+    """Factors of one complete pixel of weight 1, by the same operations as any other pixel's."""
+    conductance = np.zeros((plan.n_edges, LANES))
+    conductance[plan.pair_edge] = 1.0
+    inverse, variance, scratch = np.empty((plan.n_dates, LANES)), np.empty((plan.n_dates, LANES)), conductance.copy()
+    lanes.factorise(plan, conductance, inverse, np.empty(LANES, np.bool_))
+    lanes.variances(plan, conductance, inverse, scratch, variance)
+    return _Shared(*(np.ascontiguousarray(a[:, 0]) for a in (conductance, inverse, variance)))
+
+
+@jit
+def _solve_groups(phase, weight, weighted, reference, plan, shared, scale, std, start, stop, results):  # type: ignore[no-untyped-def]
+    """Run the groups of `phase`; pixel 0 of it is pixel `start` of the results, and pixels from `stop` on are padding."""
+    n = plan.order.shape[0] + 1
+    conductance = np.empty((plan.n_edges, LANES))
+    scratch = np.empty((plan.n_edges if std else 0, LANES))
+    current, inverse, solution, variance = (
+        np.empty((n, LANES)),
+        np.empty((n, LANES)),
+        np.empty((n, LANES)),
+        np.empty((n, LANES)),
+    )
+    cosine, sine, square, weighted_square = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    valid = np.empty((phase.shape[0], LANES), np.uint8)
+    count, counts = np.empty(LANES, np.uint16), np.empty((n, LANES), np.uint16)
+    broken = np.zeros(LANES, np.bool_)
+    root, label, column = np.empty(n, np.int64), np.empty(n, np.int16), np.empty(n)
+    pairs = phase.shape[0]
+    for first in range(0, phase.shape[1] - phase.shape[1] % LANES, LANES):
+        if first + start >= stop:
+            break
+        lanes.gather(phase, weight, weighted, reference, plan, first, conductance, current, valid, count)
+        complete = not weighted
+        for p in range(LANES):
+            complete &= count[p] == pairs
+        if complete:
+            lanes.substitute_shared(plan, shared.factor, shared.inverse, current, solution)
+            for v in range(n):
+                variance[v, :] = shared.variance[v]
+            broken[:] = not (shared.inverse[1:] > 0.0).all()
+        else:
+            lanes.factorise(plan, conductance, inverse, broken)
+            lanes.substitute(plan, conductance, inverse, current, solution)
+            if std:
+                lanes.variances(plan, conductance, inverse, scratch, variance)
+        lanes.residuals(
+            phase, weight, weighted, reference, plan, first, valid, solution, cosine, sine, square, weighted_square
+        )
+        lanes.date_counts(plan, valid, counts)
+        lane_count = min(LANES, stop - start - first)
+        out = start + first
+        for p in range(lane_count):
+            used = count[p]
+            results.used[out + p] = used
+            results.weighted_square[out + p] = weighted_square[p] if used > 0 else np.nan
+            results.temporal_coherence[out + p] = np.sqrt(cosine[p] ** 2 + sine[p] ** 2) / used if used > 0 else np.nan
+            results.residual_rms[out + p] = np.sqrt(square[p] / used) if used > 0 else np.nan
+        for p in range(lane_count):
+            if broken[p]:
+                if complete:
+                    conductance[:, p] = shared.factor
+                    inverse[:, p] = shared.inverse
+                lanes.label_pieces(plan, valid, counts, p, root, label)
+                lanes.relevel(plan, conductance, inverse, p, root, solution, variance, column)
+                for v in range(n):
+                    results.label[v, out + p] = label[v]
+                    if label[v] == 0:
+                        solution[v, p] = np.nan
+                        variance[v, p] = np.nan
+            else:
+                for v in range(n):
+                    results.label[v, out + p] = 1
+        for v in range(n):
+            for p in range(lane_count):
+                results.phase[v, out + p] = scale * solution[v, p]
+                results.count[v, out + p] = counts[v, p]
+            if std:
+                for p in range(lane_count):
+                    results.std[v, out + p] = abs(scale) * np.sqrt(variance[v, p])

@@ -1,0 +1,1 @@
+"""The nouns of the field and their language: immutable values that every other layer builds on."""

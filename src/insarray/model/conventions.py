@@ -1,0 +1,97 @@
+"""The one table of names, units, dtypes, signs and CF attributes; no other module spells them out."""
+
+import math
+from dataclasses import dataclass, field
+
+from insarray.model.errors import ArgumentError
+
+DAYS_PER_YEAR = 365.25
+"""One clock for every rate and period."""
+
+SIGN = (
+    "phase = secondary minus reference, positive away from the satellite; "
+    "displacement = -wavelength / (4 pi) * phase, positive toward the satellite"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What a variable is called, measured in and stored as."""
+
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+    attrs: dict[str, object] = field(default_factory=dict)
+
+
+_PAIR = ("pair", "y", "x")
+_TIME = ("time", "y", "x")
+_MAP = ("y", "x")
+
+SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing")
+"""Meanings of `solver_flag` 0, 1, 2, ... in this order."""
+
+VARIABLES: dict[str, Variable] = {
+    "unwrapped_phase": Variable(
+        _PAIR, "float32", "radian", "unwrapped interferometric phase, positive away from the satellite"
+    ),
+    "coherence": Variable(_PAIR, "float32", "1", "interferometric coherence"),
+    "connected_component_labels": Variable(
+        _PAIR, "uint16", "1", "connected component of the unwrapping, 0 = not unwrapped"
+    ),
+    "displacement": Variable(
+        _TIME, "float32", "m", "line-of-sight displacement since the reference date, positive toward the satellite"
+    ),
+    "displacement_std": Variable(_TIME, "float32", "m", "standard deviation of the displacement"),
+    "number_of_observations": Variable(_TIME, "uint16", "1", "number of pairs that observe the date"),
+    "network_subset": Variable(
+        _TIME,
+        "uint8",
+        "1",
+        "piece of the pair network the date belongs to: 0 unobserved, 1 tied to the reference date, 2.. others",
+    ),
+    "temporal_coherence": Variable(_MAP, "float32", "1", "agreement of the pairs with the series, |mean exp(j r)|"),
+    "residual_rms": Variable(_MAP, "float32", "radian", "root mean square of the pair residuals"),
+    "solver_flag": Variable(
+        _MAP,
+        "uint8",
+        "1",
+        "how the pixel was determined",
+        {"flag_values": list(range(len(SOLVER_FLAGS))), "flag_meanings": " ".join(SOLVER_FLAGS)},
+    ),
+    "velocity": Variable(
+        _MAP, "float32", "m/year", "line-of-sight velocity, positive toward the satellite (year of 365.25 days)"
+    ),
+    "velocity_std": Variable(_MAP, "float32", "m/year", "standard error of the velocity from the residuals of the fit"),
+    "average_coherence": Variable(_MAP, "float32", "1", "mean coherence over all pairs, missing counted as 0"),
+    "complete": Variable(_MAP, "bool", "1", "True where every pair has data"),
+    "incidence_angle": Variable(_MAP, "float32", "degree", "incidence angle from the vertical"),
+    "slant_range": Variable(_MAP, "float32", "m", "distance from the satellite"),
+    "height": Variable(_MAP, "float32", "m", "height above the reference surface of the DEM"),
+    "water_mask": Variable(_MAP, "bool", "1", "True on land"),
+}
+
+FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "bool": False}
+"""No-data by dtype: NaN for floats, 0 = none for integer layers."""
+
+
+def attributes(name: str) -> dict[str, object]:
+    """CF attributes of the variable `name`."""
+    variable = VARIABLES[name]
+    return {"units": variable.units, "long_name": variable.long_name, **variable.attrs}
+
+
+def metres_per_radian(wavelength: float) -> float:
+    """Displacement (m, toward the satellite) of one radian of phase: -wavelength / (4 pi).
+
+    Raises
+    ------
+    ArgumentError
+        If `wavelength` (m) is not a radar's: finite, between 1 mm and 10 m.
+    """
+    if not (math.isfinite(wavelength) and 1e-3 <= wavelength <= 10.0):
+        raise ArgumentError(
+            f"wavelength: {wavelength!r} is not a radar wavelength in metres; Sentinel-1 for example is 0.05546576"
+        )
+    return -wavelength / (4 * math.pi)

@@ -1,0 +1,132 @@
+"""Acquisition times: from whatever people write to `datetime64[s]`, and out of file names."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from insarray.model.errors import ArgumentError
+
+Time = str | dt.date | dt.datetime | np.datetime64
+
+_FORMATS = ("%Y%m%d", "%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%y%m%d")
+_YEARS = range(1970, 2100)
+# YYYYMMDD, optionally with a time of day glued on; separators inside the date allowed when they agree
+_LONG = r"(?<!\d)(?:19[7-9]\d|20\d\d)(?P<s{n}>[-_.]?)[01]\d(?P=s{n})[0-3]\d(?:[Tt]?[0-2]\d[0-5]\d[0-5]\d)?(?!\d)"
+_SHORT = r"(?<!\d)\d\d[01]\d[0-3]\d(?!\d)"
+_BETWEEN = r"(?:_to_|--|[-_])"
+
+
+def as_time(value: Time) -> np.datetime64:
+    """Time of an acquisition as ``datetime64[s]``.
+
+    Parameters
+    ----------
+    value
+        A datetime, date, ``datetime64`` or text: ISO 8601, ``YYYYMMDD``, ``YYYYMMDDTHHMMSS`` or ``YYMMDD``.
+        Times with an offset are turned into UTC.
+
+    Raises
+    ------
+    ArgumentError
+        If the text is not a date.
+    """
+    if isinstance(value, np.datetime64):
+        time = value.astype("datetime64[s]")
+        if np.isnat(time):
+            raise ArgumentError("date: found NaT (not a time)")
+        return time
+    if isinstance(value, str):
+        value = _parse(value.strip())
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return np.datetime64(value, "s")
+
+
+def _parse(text: str) -> dt.datetime:
+    for form in _FORMATS:
+        # strptime also takes "2020131" for %Y%m%d; the length decides which form is meant
+        if len(text) == len(dt.datetime(2020, 1, 1).strftime(form)):
+            try:
+                time = dt.datetime.strptime(text, form)
+            except ValueError:
+                continue
+            if time.year in _YEARS:
+                return time
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentError(f"date: {text!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD") from None
+
+
+def date_label(time: np.datetime64) -> str:
+    """``YYYYMMDD``, with ``THHMMSS`` behind it if the time of day is not midnight."""
+    moment = time.astype("datetime64[s]").astype(dt.datetime)
+    return str(moment.strftime("%Y%m%d" if moment.time() == dt.time(0) else "%Y%m%dT%H%M%S"))
+
+
+def years_since(times: np.ndarray, start: np.datetime64) -> np.ndarray:
+    """Years of 365.25 days since `start`, float64."""
+    from insarray.model.conventions import DAYS_PER_YEAR
+
+    seconds = (times.astype("datetime64[s]") - start.astype("datetime64[s]")).astype(np.float64)
+    return np.asarray(seconds / (86400.0 * DAYS_PER_YEAR))
+
+
+def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64, np.datetime64]:
+    """Reference and secondary time, in the order of the name.
+
+    Without `pattern` the two dates must be the only ones in `name`, or the only two that stand joined
+    (``YYYYMMDD_YYYYMMDD``, ``YYYYMMDD-YYYYMMDD``, with times of day, ``YYYY-MM-DD_YYYY-MM-DD``); six-digit dates
+    count when there is no eight-digit one.
+
+    Parameters
+    ----------
+    name
+        File name, without its folder.
+    pattern
+        Regular expression with two groups, for names that mean something else.
+
+    Raises
+    ------
+    ArgumentError
+        If no pair, or more than one, can be read from the name.
+    """
+    if pattern is not None:
+        match = re.search(pattern, name)
+        if match is None or len(match.groups()) != 2:
+            raise ArgumentError(f"date pattern {pattern!r}: does not find two groups in {name!r}")
+        return as_time(match[1]), as_time(match[2])
+    dates = _dates(_LONG.format(n=0), name)
+    first, second = _LONG.format(n=1), _LONG.format(n=2)
+    if not dates:
+        dates, first, second = _dates(_SHORT, name), _SHORT, _SHORT
+    if len(dates) == 2:
+        return dates[0], dates[1]
+    joined = [
+        pair
+        for match in re.finditer(f"(?=(?P<a>{first}){_BETWEEN}(?P<b>{second}))", name)
+        if len(pair := _as_dates([match["a"], match["b"]])) == 2
+    ]
+    if len(joined) == 1:
+        return joined[0][0], joined[0][1]
+    found = ", ".join(map(date_label, dates)) or "none"
+    raise ArgumentError(
+        f"{name}: expected two dates in the name, found {found}; "
+        r"give a pattern with two groups, for example --dates '(\d{8})_(\d{8})'"
+    )
+
+
+def _dates(pattern: str, text: str) -> list[np.datetime64]:
+    return _as_dates(match[0] for match in re.finditer(pattern, text))
+
+
+def _as_dates(texts: Iterable[str]) -> list[np.datetime64]:
+    dates = []
+    for text in texts:
+        try:
+            dates.append(as_time(re.sub(r"[-_.]", "", text).upper()))
+        except ArgumentError:  # digits that look like a date and are none, such as month 19
+            continue
+    return dates

@@ -1,0 +1,55 @@
+"""Errors a user can act on: each message names the argument or file, what was found and what to do."""
+
+
+class InsarrayError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line returns for it."""
+
+    exit_code = 2
+
+
+class ArgumentError(InsarrayError, ValueError):
+    """An argument is outside what it may be."""
+
+
+class FileError(InsarrayError):
+    """A file is missing, unreadable, truncated, or not what it claims to be."""
+
+
+class StackError(InsarrayError):
+    """Inputs that do not belong together: grids, CRS, wavelengths, missing or duplicate pairs."""
+
+
+class NetworkError(InsarrayError):
+    """A pair network that cannot be inverted as asked."""
+
+
+class ReferencePointError(InsarrayError):
+    """A reference point or area that cannot serve as one."""
+
+
+class StoreError(InsarrayError):
+    """An output that exists, is not ours, or cannot be written."""
+
+
+class PartialRunError(InsarrayError):
+    """Some blocks could not be computed; the others are safely stored."""
+
+    exit_code = 4
+
+
+class ClusterError(InsarrayError):
+    """The Dask cluster was lost; finished blocks are safely stored, so the run can be resumed."""
+
+    exit_code = 5
+
+
+class StoreMismatchError(StoreError):
+    """The store is locked by another run, or holds the blocks of a different job."""
+
+    exit_code = 6
+
+
+class VerificationError(StoreError):
+    """Stored data differ from what was written."""
+
+    exit_code = 7

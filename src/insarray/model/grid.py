@@ -1,0 +1,133 @@
+"""Grid: where the pixels are. North-up rasters and radar coordinates; pixel (0, 0) is the upper-left one."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from insarray.model.errors import ArgumentError, StackError
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Shape, origin, pixel size and CRS of a raster.
+
+    Parameters
+    ----------
+    height, width
+        Rows and columns.
+    left, top
+        Coordinates of the outer corner of the upper-left pixel ("pixel is area").
+    dx, dy
+        Pixel size; `dy` is negative where rows run from north to south.
+    crs
+        WKT, or None for radar coordinates (then x and y are column and row numbers).
+    """
+
+    height: int
+    width: int
+    left: float = -0.5
+    top: float = -0.5
+    dx: float = 1.0
+    dy: float = 1.0
+    crs: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ArgumentError(f"grid: {self.height} x {self.width} pixels; both must be at least 1")
+        if not all(map(math.isfinite, (self.left, self.top, self.dx, self.dy))) or self.dx == 0 or self.dy == 0:
+            raise ArgumentError(f"grid: origin ({self.left}, {self.top}) and pixel size ({self.dx}, {self.dy}) invalid")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.height, self.width
+
+    @property
+    def x(self) -> np.ndarray:
+        """Pixel centres, shape (width,), float64."""
+        return self.left + self.dx * (np.arange(self.width) + 0.5)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Pixel centres, shape (height,), float64."""
+        return self.top + self.dy * (np.arange(self.height) + 0.5)
+
+    @property
+    def affine(self) -> tuple[float, float, float, float, float, float]:
+        """(dx, 0, left, 0, dy, top), the order of `affine.Affine` and of GeoZarr's ``spatial:transform``."""
+        return self.dx, 0.0, self.left, 0.0, self.dy, self.top
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(min x, min y, max x, max y) of the outer edges."""
+        right, bottom = self.left + self.width * self.dx, self.top + self.height * self.dy
+        return min(self.left, right), min(self.top, bottom), max(self.left, right), max(self.top, bottom)
+
+    def mismatch(self, other: "Grid") -> str | None:
+        """What makes `other` a different grid, in words; None if pixels coincide within 1 % of their size."""
+        if self.shape != other.shape:
+            return f"{other.height} x {other.width} pixels instead of {self.height} x {self.width}"
+        if not _same_crs(self.crs, other.crs):
+            return f"CRS {_crs_name(other.crs)} instead of {_crs_name(self.crs)}"
+        corners = ((a.left, a.top, a.left + a.width * a.dx, a.top + a.height * a.dy) for a in (self, other))
+        tolerance = 0.01 * min(abs(self.dx), abs(self.dy))
+        if any(abs(a - b) > tolerance for a, b in zip(*corners, strict=True)):
+            return f"origin ({other.left}, {other.top}) and pixel ({other.dx}, {other.dy}) instead of ({self.left}, {self.top}) and ({self.dx}, {self.dy})"
+        return None
+
+    def require_same(self, other: "Grid", name: str, expected_by: str) -> None:
+        """Raise StackError naming both files unless `other` coincides with this grid."""
+        difference = self.mismatch(other)
+        if difference is not None:
+            raise StackError(
+                f"{name}: {difference} (as in {expected_by}); bring all files to one grid, for example with gdalwarp"
+            )
+
+    def index(self, lon: float, lat: float) -> tuple[int, int]:
+        """(row, col) of the pixel that holds a WGS 84 position.
+
+        Raises
+        ------
+        ArgumentError
+            If the grid has no CRS or the position lies outside.
+        """
+        if self.crs is None:
+            raise ArgumentError("lon/lat: the stack is in radar coordinates; give the row and column instead")
+        from pyproj import Transformer
+
+        x, y = Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise ArgumentError(f"lon/lat: ({lon}, {lat}) cannot be expressed in {_crs_name(self.crs)}")
+        col, row = math.floor((x - self.left) / self.dx), math.floor((y - self.top) / self.dy)
+        if not (0 <= row < self.height and 0 <= col < self.width):
+            raise ArgumentError(f"lon/lat: ({lon}, {lat}) is row {row}, column {col}, outside {self.height} x {self.width}")
+        return row, col
+
+    def lonlat(self, row: float, col: float) -> tuple[float, float] | None:
+        """WGS 84 position of a pixel's centre, or None in radar coordinates."""
+        if self.crs is None:
+            return None
+        from pyproj import Transformer
+
+        x, y = self.left + (col + 0.5) * self.dx, self.top + (row + 0.5) * self.dy
+        lon, lat = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True).transform(x, y)
+        return float(lon), float(lat)
+
+
+def _same_crs(a: str | None, b: str | None) -> bool:
+    if a is None or b is None or a == b:
+        return a == b
+    from pyproj import CRS
+
+    return bool(CRS.from_user_input(a).equals(CRS.from_user_input(b), ignore_axis_order=True))
+
+
+def _crs_name(crs: str | None) -> str:
+    if crs is None:
+        return "none (radar coordinates)"
+    from pyproj import CRS
+
+    parsed = CRS.from_user_input(crs)
+    code = parsed.to_epsg()
+    return f"EPSG:{code}" if code else parsed.name
