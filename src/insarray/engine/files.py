@@ -61,12 +61,12 @@ class StoreFiles:
         return content if isinstance(content, dict) else None
 
     def names(self, folder: str) -> list[str]:
-        """Names of the files in a folder of the store."""
+        """Names of the JSON files in a folder of the store; what a killed writer left half-done does not count."""
         try:
             found = self.fs.ls(self.path(folder), detail=False)
         except FileNotFoundError:
             return []
-        return [str(name).rsplit("/", 1)[-1] for name in found]
+        return [name for path in found if (name := str(path).rsplit("/", 1)[-1]).endswith(".json")]
 
 
 class StoreLock:
@@ -99,5 +99,5 @@ class StoreLock:
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
-        else:
+        elif self._files.exists(self._name):  # gone with the store if that was removed
             self._files.fs.rm_file(self._files.path(self._name))

@@ -63,7 +63,12 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return {**asdict(self), "n_blocks": self.n_blocks, "block_bytes": self.block_bytes, "peak_bytes": self.peak_bytes}
+        return {
+            **asdict(self),
+            "n_blocks": self.n_blocks,
+            "block_bytes": self.block_bytes,
+            "peak_bytes": self.peak_bytes,
+        }
 
     def require_memory(self) -> None:
         """Raise ArgumentError if the machine has less memory than `peak_bytes`."""

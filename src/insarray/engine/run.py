@@ -81,6 +81,7 @@ def run(
     """
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
+    dataset = dataset.assign_coords({name: coord.load() for name, coord in dataset.coords.items()})
     threads = scheduler == "threads" and client is None
     plan = plan_run(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:

@@ -179,7 +179,7 @@ def write_block(url: str, fingerprint: str, block: Block, window: Window, result
     started = time.time()
     group = _open_group(url)
     for name, values in results.items():
-        group[name][(slice(None),) * (values.ndim - 2) + window] = values  # type: ignore[index]
+        group[name][(slice(None),) * (values.ndim - 2) + window] = values
     record = {
         "block": list(block),
         "fingerprint": fingerprint,
@@ -204,8 +204,11 @@ def open_store(url: str) -> xr.Dataset:
         raise StoreError(f"{url}: is not an insarray store; expected the output of 'insarray invert' or 'insarray fit'")
     if job["state"] != "complete":
         blocks = len(job["rows"]) * len(job["cols"])
-        raise StoreError(f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it")
-    return xr.open_zarr(store.url, chunks={"time": -1}, consolidated=True)
+        raise StoreError(
+            f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it"
+        )
+    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1}, consolidated=True)
+    return dataset
 
 
 @lru_cache(maxsize=4)

@@ -168,7 +168,7 @@ def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> N
         to_netcdf(dataset, path, overwrite=overwrite)
     elif suffix in (".tif", ".tiff"):
         name = _known(dataset, variable or Path(path).stem, store)
-        to_cog(dataset[name], path, overwrite=overwrite)
+        to_cog(dataset[name], path, attrs=dataset.attrs, overwrite=overwrite)
     else:
         raise ArgumentError(f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF or .nc for NetCDF")
     click.echo(f"{path}: written")

@@ -26,7 +26,7 @@ class Solution(NamedTuple):
         Phase of each date relative to the first date of its piece of the network, times the scale; (date, pixel).
     std
         Its standard deviation by the weights, which count as inverse variances; (date, pixel), or (0, 0) if not asked.
-    count
+    date_count
         Number of used pairs at each date, uint16, (date, pixel).
     label
         Piece of the network: 0 unobserved, 1 tied to the first date, 2, 3, ... others by first date; int16.
@@ -42,7 +42,7 @@ class Solution(NamedTuple):
 
     phase: Array
     std: Array
-    count: Array
+    date_count: Array
     label: Array
     temporal_coherence: Array
     residual_rms: Array
@@ -159,7 +159,7 @@ def _shared_factors(plan: EliminationPlan) -> _Shared:
 
 
 @jit
-def _solve_groups(phase, weight, weighted, reference, plan, shared, scale, std, start, stop, results):  # type: ignore[no-untyped-def]
+def _solve_groups(phase, weight, weighted, reference, plan, shared, scale, std, start, stop, results):
     """Run the groups of `phase`; pixel 0 of it is pixel `start` of the results, and pixels from `stop` on are padding."""
     n = plan.order.shape[0] + 1
     conductance = np.empty((plan.n_edges, LANES))
@@ -223,7 +223,7 @@ def _solve_groups(phase, weight, weighted, reference, plan, shared, scale, std, 
         for v in range(n):
             for p in range(lane_count):
                 results.phase[v, out + p] = scale * solution[v, p]
-                results.count[v, out + p] = counts[v, p]
+                results.date_count[v, out + p] = counts[v, p]
             if std:
                 for p in range(lane_count):
                     results.std[v, out + p] = abs(scale) * np.sqrt(variance[v, p])

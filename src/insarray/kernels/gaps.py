@@ -51,7 +51,7 @@ def close_gaps(values: Array, std: Array, label: Array, years: Array, gap: Gap) 
 
 
 @jit
-def _tie(values, label, years, pixels, straight):  # type: ignore[no-untyped-def]
+def _tie(values, label, years, pixels, straight):
     n = values.shape[0]
     series, piece = np.empty(n), np.empty(n, np.int64)
     for p in pixels:
@@ -73,7 +73,7 @@ def _tie(values, label, years, pixels, straight):  # type: ignore[no-untyped-def
 
 
 @jit
-def _onto_line(series, piece, pieces, years):  # type: ignore[no-untyped-def]
+def _onto_line(series, piece, pieces, years):
     """Shift pieces onto the line whose slope is the common slope within the pieces, through the first piece."""
     number, mean_t, mean_x = np.zeros(pieces), np.zeros(pieces), np.zeros(pieces)
     for v in range(len(series)):
@@ -95,7 +95,7 @@ def _onto_line(series, piece, pieces, years):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _least_velocity(series, piece, pieces, years):  # type: ignore[no-untyped-def]
+def _least_velocity(series, piece, pieces, years):
     """Shift pieces so that the sum over intervals of ((x_next - x) / dt)^2 is least."""
     normal, right = np.zeros((pieces, pieces)), np.zeros(pieces)
     for v in range(len(series) - 1):

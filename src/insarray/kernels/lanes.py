@@ -10,7 +10,6 @@ import math
 import numpy as np
 from numba import njit
 
-
 LANES = 64
 """Pixels side by side; the scratch of a usual network then stays in the L2 cache."""
 
@@ -21,7 +20,7 @@ jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @jit
-def gather(phase, weight, weighted, reference, plan, start, conductance, current, valid, count):  # type: ignore[no-untyped-def]
+def gather(phase, weight, weighted, reference, plan, start, conductance, current, valid, count):
     """Conductances and currents of a group from its samples; a missing sample adds exactly 0.
 
     `valid` (pair, lane) uint8 and `count` (lane,) uint16 say what was used. The three loops are one in meaning: the
@@ -58,7 +57,7 @@ def gather(phase, weight, weighted, reference, plan, start, conductance, current
 
 
 @jit
-def factorise(plan, conductance, inverse, broken):  # type: ignore[no-untyped-def]
+def factorise(plan, conductance, inverse, broken):
     """Eliminate date after date, in place: an edge's conductance becomes its factor c / D, `inverse` is 1 / D.
 
     D = 0 means that the date closes a piece of the network that does not reach the ground: `broken` is set.
@@ -91,7 +90,7 @@ def factorise(plan, conductance, inverse, broken):  # type: ignore[no-untyped-de
 
 
 @jit
-def substitute(plan, factor, inverse, current, solution):  # type: ignore[no-untyped-def]
+def substitute(plan, factor, inverse, current, solution):
     """Carry the currents through the elimination and come back with the phase of each date; ground and roots are 0."""
     for s in range(plan.order.shape[0]):
         v = plan.order[s]
@@ -111,7 +110,7 @@ def substitute(plan, factor, inverse, current, solution):  # type: ignore[no-unt
 
 
 @jit
-def substitute_shared(plan, factor, inverse, current, solution):  # type: ignore[no-untyped-def]
+def substitute_shared(plan, factor, inverse, current, solution):
     """`substitute` for lanes that share their conductances: `factor` (edge,) and `inverse` (date,) are scalars."""
     for s in range(plan.order.shape[0]):
         v = plan.order[s]
@@ -131,7 +130,7 @@ def substitute_shared(plan, factor, inverse, current, solution):  # type: ignore
 
 
 @jit
-def residuals(phase, weight, weighted, reference, plan, start, valid, solution, cosine, sine, square, weighted_square):  # type: ignore[no-untyped-def]
+def residuals(phase, weight, weighted, reference, plan, start, valid, solution, cosine, sine, square, weighted_square):
     """Sums over the used pairs of cos r, sin r, r^2 and w r^2, r = phase minus what the solution says."""
     cosine[:] = 0.0
     sine[:] = 0.0
@@ -175,7 +174,7 @@ def residuals(phase, weight, weighted, reference, plan, start, valid, solution, 
 
 
 @jit
-def variances(plan, factor, inverse, edge_variance, variance):  # type: ignore[no-untyped-def]
+def variances(plan, factor, inverse, edge_variance, variance):
     """Diagonal of the inverse Laplacian by selected inversion on the plan's own pattern (Takahashi's equations).
 
     `edge_variance` (edge, lane) is scratch for the covariances between joined dates. Every term is a product of
@@ -206,7 +205,7 @@ def variances(plan, factor, inverse, edge_variance, variance):  # type: ignore[n
 
 
 @jit
-def date_counts(plan, valid, counts):  # type: ignore[no-untyped-def]
+def date_counts(plan, valid, counts):
     """Number of used pairs at each date, uint16 (date, lane)."""
     counts[:] = 0
     for k in range(valid.shape[0]):
@@ -218,7 +217,7 @@ def date_counts(plan, valid, counts):  # type: ignore[no-untyped-def]
 
 
 @jit
-def label_pieces(plan, valid, counts, p, root, label):  # type: ignore[no-untyped-def]
+def label_pieces(plan, valid, counts, p, root, label):
     """Pieces of one lane's network: `root` = first date of each date's piece, `label` as in `network_subset`."""
     n = root.shape[0]
     for v in range(n):
@@ -243,7 +242,7 @@ def label_pieces(plan, valid, counts, p, root, label):  # type: ignore[no-untype
 
 
 @jit
-def _top(root, v):  # type: ignore[no-untyped-def]
+def _top(root, v):
     while root[v] != v:
         root[v] = root[root[v]]
         v = root[v]
@@ -251,7 +250,7 @@ def _top(root, v):  # type: ignore[no-untyped-def]
 
 
 @jit
-def relevel(plan, factor, inverse, p, root, solution, variance, column):  # type: ignore[no-untyped-def]
+def relevel(plan, factor, inverse, p, root, solution, variance, column):
     """Values and variances of one lane relative to the first date of each piece instead of its last eliminated date.
 
     var(v - f) = Z_vv + Z_ff - 2 Z_vf; the column Z_.f comes from one more solve with the same factors.
@@ -279,5 +278,3 @@ def relevel(plan, factor, inverse, p, root, solution, variance, column):  # type
                 solution[v, p] -= level
                 if own > 0.0:
                     variance[v, p] = 0.0 if v == f else max(variance[v, p] + own - 2.0 * column[v], 0.0)
-
-

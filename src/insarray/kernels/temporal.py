@@ -33,15 +33,16 @@ def fit_linear(series: Array, label: Array, years: Array) -> tuple[Array, Array]
     -----
     The zero at the reference date is a date like the others: the offset takes up its noise.
     """
-    return _fit(
+    slope, std = _fit(
         np.ascontiguousarray(series, np.float32),
         np.ascontiguousarray(label),
         np.ascontiguousarray(years, np.float64),
     )
+    return slope, std
 
 
 @jit
-def _fit(series, label, years):  # type: ignore[no-untyped-def]
+def _fit(series, label, years):
     n, pixels = series.shape
     slope, std = np.empty(pixels), np.empty(pixels)
     most = int(label.max()) + 1 if label.size else 1

@@ -108,12 +108,12 @@ def _check_looks(looks: float | None, weights: str = "variance") -> float:
 
 @lru_cache(maxsize=8)
 def _weight_table(weights: Weights, looks: float) -> Array:
-    """(value, weight of it) at evenly spaced coherences: their ratio is smooth, so linear steps do not show.
+    """Ratio of the weight to ``a g^2 / (1 - g^2) + b``, so smooth that linear steps do not show; then a and b.
 
-    Row 0 is the ratio of the weight to ``a g^2 / (1 - g^2) + b``; rows 1 and 2 hold a and b.
+    The nodes are evenly spaced in ``sqrt(1 - g)``: denser where the variance goes to 0.
     """
     low, high = COHERENCE_LIMITS
-    g = np.linspace(low, high, _NODES)
+    g = 1 - np.linspace(np.sqrt(1 - low), np.sqrt(1 - high), _NODES) ** 2
     if weights == "coherence":
         ratio, a, b = g, 0.0, 1.0
     elif weights == "fisher":
@@ -125,15 +125,17 @@ def _weight_table(weights: Weights, looks: float) -> Array:
 
 
 @jit
-def _interpolate(coherence, table, low, high):  # type: ignore[no-untyped-def]
+def _interpolate(coherence, table, low, high):
     steps = len(table) - 3
     a, b = table[steps + 1], table[steps + 2]
+    start = np.sqrt(1.0 - low)
+    rate = steps / (start - np.sqrt(1.0 - high))
     result = np.empty(len(coherence), np.float32)
     for k in range(len(coherence)):
         given = np.float64(coherence[k])
         g = min(max(given, low), high)
-        position = (g - low) / (high - low) * steps
-        cell = min(int(position), steps - 1)
+        position = (start - np.sqrt(1.0 - g)) * rate
+        cell = max(min(int(position), steps - 1), 0)
         part = position - cell
         ratio = table[cell] * (1.0 - part) + table[cell + 1] * part
         value = ratio * (a * g * g / (1.0 - g * g) + b)

@@ -13,7 +13,9 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
     """Coordinates of the `pair` dimension."""
     coords = {
         "pair": xr.DataArray(np.arange(network.n_pairs), dims="pair"),
-        "reference_time": _time(network.times[network.reference], "pair", "time of the reference (earlier) acquisition"),
+        "reference_time": _time(
+            network.times[network.reference], "pair", "time of the reference (earlier) acquisition"
+        ),
         "secondary_time": _time(network.times[network.secondary], "pair", "time of the secondary (later) acquisition"),
     }
     if network.perpendicular_baseline is not None:
@@ -47,7 +49,10 @@ def network_of(stack: xr.Dataset) -> Network:
             raise StackError(f"stack: has no coordinate {name!r}; open it with insarray.open_stack")
     baseline = stack.coords.get("perpendicular_baseline")
     return Network.from_pairs(
-        [(as_time(a), as_time(b)) for a, b in zip(stack.reference_time.values, stack.secondary_time.values, strict=True)],
+        [
+            (as_time(a), as_time(b))
+            for a, b in zip(stack.reference_time.values, stack.secondary_time.values, strict=True)
+        ],
         None if baseline is None or baseline.dims != ("pair",) else baseline.values.astype(np.float64),
     )
 
@@ -122,7 +127,7 @@ def geozarr_attributes(grid: Grid) -> dict[str, object]:
     return attrs
 
 
-@xr.register_dataset_accessor("insar")
+@xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call, unused-ignore]
 class InsarAccessor:
     """What is derived from a canonical dataset: ``stack.insar.network``, ``series.insar.grid``."""
 

@@ -33,15 +33,18 @@ def as_time(value: Time) -> np.datetime64:
         If the text is not a date.
     """
     if isinstance(value, np.datetime64):
-        time = value.astype("datetime64[s]")
-        if np.isnat(time):
+        if np.isnat(value):
             raise ArgumentError("date: found NaT (not a time)")
-        return time
+        return _seconds(value)
     if isinstance(value, str):
         value = _parse(value.strip())
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         value = value.astimezone(dt.UTC).replace(tzinfo=None)
-    return np.datetime64(value, "s")
+    return _seconds(value)
+
+
+def _seconds(value: dt.date | np.datetime64) -> np.datetime64:
+    return np.array([value], "datetime64[s]")[0]  # type: ignore[no-any-return]
 
 
 def _parse(text: str) -> dt.datetime:
@@ -54,10 +57,14 @@ def _parse(text: str) -> dt.datetime:
                 continue
             if time.year in _YEARS:
                 return time
+    refusal = ArgumentError(f"date: {text!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
     try:
-        return dt.datetime.fromisoformat(text)
+        time = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise ArgumentError(f"date: {text!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD") from None
+        raise refusal from None
+    if time.year not in _YEARS:
+        raise refusal
+    return time
 
 
 def date_label(time: np.datetime64) -> str:

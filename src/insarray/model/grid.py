@@ -101,7 +101,9 @@ class Grid:
             raise ArgumentError(f"lon/lat: ({lon}, {lat}) cannot be expressed in {_crs_name(self.crs)}")
         col, row = math.floor((x - self.left) / self.dx), math.floor((y - self.top) / self.dy)
         if not (0 <= row < self.height and 0 <= col < self.width):
-            raise ArgumentError(f"lon/lat: ({lon}, {lat}) is row {row}, column {col}, outside {self.height} x {self.width}")
+            raise ArgumentError(
+                f"lon/lat: ({lon}, {lat}) is row {row}, column {col}, outside {self.height} x {self.width}"
+            )
         return row, col
 
     def lonlat(self, row: float, col: float) -> tuple[float, float] | None:

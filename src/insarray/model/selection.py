@@ -92,4 +92,5 @@ def _spanning_tree(network: Network, coherence: np.ndarray, candidates: np.ndarr
     shape = (network.n_dates, network.n_dates)
     tree = minimum_spanning_tree(coo_matrix((cost, (pairs[:, 0], pairs[:, 1])), shape)).tocoo()
     chosen = set(zip(tree.row.tolist(), tree.col.tolist(), strict=True))
-    return np.array([(int(i), int(j)) in chosen for i, j in network.pairs]) & candidates
+    in_tree = np.array([(int(i), int(j)) in chosen for i, j in network.pairs])
+    return np.asarray(in_tree & candidates)

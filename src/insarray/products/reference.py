@@ -146,7 +146,7 @@ def _complaint(stack: xr.Dataset, row: int, col: int, phase: np.ndarray) -> str:
     complete = np.isfinite(stack.unwrapped_phase.isel(y=rows, x=cols)).all("pair").values
     if not complete.any():
         return f"{text}; no pixel within {_SEARCH} has data in all pairs: leave out bad pairs or masks"
-    good = np.argwhere(complete) + (rows.start, cols.start)
+    good = np.argwhere(complete) + np.array([rows.start, cols.start])
     near = good[np.argmin(((good - (row, col)) ** 2).sum(axis=1))]
     return f"{text}; the nearest pixel with data in all pairs is row {near[0]}, column {near[1]}"
 
@@ -176,7 +176,7 @@ def find_reference(stack: xr.Dataset) -> tuple[int, int]:
 
 def _candidates(_: None, arrays: Arrays) -> Arrays:
     phase = arrays["unwrapped_phase"]
-    candidates = np.isfinite(phase).all(axis=0)
+    candidates = np.asarray(np.isfinite(phase).all(axis=0))
     if "connected_component_labels" in arrays:
         candidates &= (arrays["connected_component_labels"] != 0).all(axis=0)
     quality = np.ones(candidates.shape, np.float32)

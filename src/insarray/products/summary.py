@@ -26,7 +26,7 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
     position = grid.lonlat(grid.height / 2 - 0.5, grid.width / 2 - 0.5)
     summary: dict[str, Any] = {
         "reader": stack.attrs.get("product"),
-        "sign": f"positive {stack.attrs.get('source_sign', 'away')} from the files, kept as {stack.attrs.get('sign')}",
+        "sign": f"in the files, positive is {stack.attrs.get('source_sign', 'away')}; phase is kept positive away",
         "units": stack.attrs.get("source_units"),
         "wavelength_m": stack.attrs.get("wavelength"),
         "looks": stack.attrs.get("looks"),

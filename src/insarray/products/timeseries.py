@@ -94,7 +94,9 @@ def invert(
         raise ArgumentError(f"gap: {gap!r} is not one of {', '.join(get_args(Gap))}")
     network = validate(stack)
     if gap == "nan":
-        network.require_connected("add pairs, select one piece, or say how to treat it with gap=subset, nsbas, min_norm")
+        network.require_connected(
+            "add pairs, select one piece, or say how to treat it with gap=subset, nsbas, min_norm"
+        )
     scale = metres_per_radian(require_wavelength(stack))
     inputs, weighting, looks = _weighting(stack, weights, looks)
     level = reference_phase(stack, reference)
@@ -160,7 +162,7 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
     results = {
         "displacement": solution.phase,
         "displacement_std": solution.std,
-        "number_of_observations": solution.count,
+        "number_of_observations": solution.date_count,
         "network_subset": np.minimum(solution.label, 255).astype(np.uint8),
         "temporal_coherence": solution.temporal_coherence,
         "residual_rms": solution.residual_rms,
@@ -191,7 +193,15 @@ def _solver_flag(solution: Solution, pairs: int) -> np.ndarray:
 
 
 def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]:
-    kept = ("wavelength", "product", "input_fingerprint", "input_files", "mask_coherence", "mask_components", "mask_raster")
+    kept = (
+        "wavelength",
+        "product",
+        "input_fingerprint",
+        "input_files",
+        "mask_coherence",
+        "mask_components",
+        "mask_raster",
+    )
     attrs: dict[str, Any] = {name: stack.attrs[name] for name in kept if name in stack.attrs}
     attrs |= {
         "sign": SIGN,

@@ -1,0 +1,133 @@
+"""From stored values to canonical ones, one pair at a time so that temporaries stay small."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from insarray.model.errors import StackError
+
+_COHERENCE_TOLERANCE = 1e-3
+_LARGEST_LABEL = 65534
+_NO_LABEL = 65535
+
+
+class Decode(Protocol):
+    """Turns the stored values of a pair into canonical ones."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Data type of the result."""
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode `raw` into `out`, both of shape (row, col); `name` of the file is for errors."""
+
+
+@dataclass(frozen=True)
+class PhaseDecode:
+    """Unwrapped phase in radians, positive away from the satellite; NaN for NaN, infinities and `nodata`.
+
+    Parameters
+    ----------
+    factors
+        Radians (away from the satellite, later minus earlier date) per stored unit, one per pair.
+    nodata
+        Stored value that means no-data, None if there is none but NaN.
+    """
+
+    factors: tuple[float, ...]
+    nodata: float | None = None
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one pair."""
+        factor = self.factors[pair]
+        with np.errstate(over="ignore", invalid="ignore"):  # no-data values can be as large as floats go
+            np.multiply(raw, np.float32(factor) if raw.dtype == np.float32 else factor, out=out, casting="same_kind")
+        out[_missing(raw, self.nodata)] = np.nan
+
+
+@dataclass(frozen=True)
+class CoherenceDecode:
+    """Coherence in 0..1; NaN for NaN, infinities and `nodata`; bytes count from 0 = no-data to 255 = 1."""
+
+    nodata: float | None = None
+    scale: float = 1.0
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one pair; StackError for values outside 0..1."""
+        missing = _missing(raw, self.nodata)
+        if raw.dtype == np.uint8 and self.scale == 1.0:
+            np.multiply(raw, np.float32(1 / 255), out=out)
+            missing |= raw == 0
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.multiply(raw, np.float32(self.scale), out=out, casting="same_kind")
+        out[missing] = np.nan
+        low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
+        if low < -_COHERENCE_TOLERANCE or high > 1 + _COHERENCE_TOLERANCE:
+            raise StackError(
+                f"{name}: holds coherence from {low:g} to {high:g}, outside 0 to 1; is it the coherence, unscaled?"
+            )
+        np.clip(out, 0, 1, out=out)
+
+
+@dataclass(frozen=True)
+class ComponentDecode:
+    """Labels of connected components; 0 for `nodata`, 65535, negative values and NaN."""
+
+    nodata: float | None = None
+    dtype = np.dtype(np.uint16)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one pair; StackError for labels that are not whole numbers up to 65534."""
+        none = _missing(raw, self.nodata) | (raw == _NO_LABEL) | (raw < 0)
+        labels = np.where(none, 0, raw)
+        if labels.size and labels.max() > _LARGEST_LABEL:
+            raise StackError(f"{name}: holds the component label {labels.max():g}; the largest possible is 65534")
+        out[...] = labels
+        if raw.dtype.kind == "f" and not np.array_equal(out, labels):
+            raise StackError(f"{name}: holds labels that are not whole numbers; are they connected components?")
+
+
+@dataclass(frozen=True)
+class MapDecode:
+    """A static map of floats: NaN for NaN, infinities and `nodata`."""
+
+    nodata: float | None = None
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode the map."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[...] = raw
+        out[_missing(raw, self.nodata)] = np.nan
+
+
+@dataclass(frozen=True)
+class MaskDecode:
+    """A static mask: True where the stored value is neither zero nor NaN."""
+
+    dtype = np.dtype(np.bool_)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode the mask."""
+        out[...] = (raw != 0) & ~_missing(raw, None)
+
+
+def _missing(raw: np.ndarray, nodata: float | None) -> np.ndarray:
+    """Where stored values are NaN, infinite or `nodata`, boolean of the shape of `raw`."""
+    missing = ~np.isfinite(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, bool)
+    if nodata is not None and math.isfinite(nodata) and _fits(nodata, raw.dtype):
+        # in the type of the file: -9999.9 as float32 is not -9999.9
+        missing |= raw == raw.dtype.type(nodata)
+    return missing
+
+
+def _fits(value: float, dtype: np.dtype[np.generic]) -> bool:
+    if dtype.kind == "f":
+        return abs(value) <= float(np.finfo(dtype.name).max)
+    limits = np.iinfo(dtype.name)
+    return float(value).is_integer() and limits.min <= value <= limits.max

@@ -1,0 +1,248 @@
+"""Generic stack: one raster per pair, found by pattern, list or table; its dates are in the names or the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
+from insarray.io.files import expand, fingerprint
+from insarray.io.pairs import (
+    Key,
+    PairFile,
+    by_pair,
+    matching,
+    network_of_pairs,
+    one_time_per_pass,
+    pair_file,
+    pair_file_from_name,
+    require_pattern,
+)
+from insarray.io.raster import Header, RasterLayer, common, read_headers, require_one_grid
+from insarray.io.source import Layer, Options, Sign, StackSource, Units
+from insarray.io.tables import day_pair, earlier_first, read_baselines, read_table
+from insarray.model.conventions import metres_per_radian
+from insarray.model.errors import ArgumentError, StackError
+
+_UNITS: dict[str, Units] = {
+    **dict.fromkeys(("", "1", "rad", "rads", "radian", "radians"), "radian"),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "metre"),
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimetre"),
+}
+_METRES: dict[Units, float] = {"metre": 1.0, "millimetre": 1e-3}
+_WAVELENGTH_TAGS = ("wavelength_metres", "wavelength_meters", "wavelength_m", "wavelength", "radar_wavelength")
+_COHERENCE_NAMES = ("coherence", "correlation", "corr", "cor")
+_COMPONENT_NAMES = ("connected_component_labels", "connected_components", "conncomp")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of a stack, by what they hold; baselines (m, later minus earlier) by pair of days."""
+
+    phase: Sequence[PairFile]
+    coherence: Sequence[PairFile] | None = None
+    components: Sequence[PairFile] | None = None
+    baselines: dict[tuple[str, str], float] | None = None
+
+
+class GenericReader:
+    """Rasters given one by one, by pattern, or by a table."""
+
+    name = "generic"
+    looks_for = "raster files, or a .csv table that lists them"
+    options = frozenset(Options.__dataclass_fields__)
+
+    def recognises(self, path: Path) -> bool:
+        """Any file may be one of a generic stack."""
+        return path.is_file()
+
+    def scan(self, paths: list[Path], options: Options) -> StackSource:
+        """Read and check all headers."""
+        if len(paths) == 1 and paths[0].suffix.lower() == ".csv":
+            inputs = _inputs_of_table(paths[0], options)
+        else:
+            inputs = _inputs_of_names(paths, options)
+        return assemble(inputs, options)
+
+
+def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
+    require_pattern(options.dates)
+
+    def pair_files(argument: str) -> list[PairFile] | None:
+        files = getattr(options, argument)
+        return None if files is None else [pair_file_from_name(p, options.dates) for p in expand(files, argument)]
+
+    return Inputs(
+        [pair_file_from_name(path, options.dates) for path in paths],
+        pair_files("coherence"),
+        pair_files("components"),
+        given_baselines(options),
+    )
+
+
+def given_baselines(options: Options) -> dict[tuple[str, str], float] | None:
+    """Baselines of the table given as an option."""
+    if options.baselines is None:
+        return None
+    found = expand(options.baselines, "baselines")
+    if len(found) != 1:
+        raise ArgumentError(f"baselines: {options.baselines!r} matches {len(found)} files; give one CSV table")
+    return earlier_first(read_baselines(found[0]), found[0])
+
+
+def _inputs_of_table(table: Path, options: Options) -> Inputs:
+    refused = options.given() & {"coherence", "components", "dates"}
+    if refused:
+        raise ArgumentError(f"{min(refused)}: does not apply to a table; {table.name} says it in a column of its own")
+    rows = read_table(table)
+    if not rows:
+        raise StackError(f"{table}: lists no pair")
+
+    def column(name: str) -> list[PairFile] | None:
+        given = [(row, path) for row in rows if (path := getattr(row, name)) is not None]
+        return [pair_file(path, row.reference, row.secondary) for row, path in given] or None
+
+    baselines = given_baselines(options)
+    if any(row.bperp is not None for row in rows):
+        if baselines is not None:
+            raise ArgumentError(f"baselines: {table.name} has a column bperp_m already; leave one of them out")
+        baselines = earlier_first([row for row in rows if row.bperp is not None], table)
+    phase = column("unwrapped")
+    if phase is None or len(phase) < len(rows):
+        raise StackError(f"{table}: a pair has no file in the column unwrapped; every pair needs its phase")
+    return Inputs(phase, column("coherence"), column("components"), baselines)
+
+
+# -- from files to a source -----------------------------------------------------------------------------------------
+
+
+def assemble(inputs: Inputs, options: Options) -> StackSource:
+    """Source of a stack of one raster per pair and variable.
+
+    Raises
+    ------
+    FileError, StackError
+        If files are unreadable, or do not belong together.
+    """
+    groups = [g or [] for g in (inputs.phase, inputs.coherence, inputs.components)]
+    phase_files, coherence_files, component_files = one_time_per_pass(groups)
+    phase = by_pair(phase_files)
+    headers = read_headers([file.path for file in phase.values()], options.variable)
+    all_headers = list(headers)
+    layers: dict[str, Layer] = {}
+    for name, files, preferred in (
+        ("coherence", coherence_files, _COHERENCE_NAMES),
+        ("connected_component_labels", component_files, _COMPONENT_NAMES),
+    ):
+        if files:
+            argument = "coherence" if name == "coherence" else "components"
+            found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
+            all_headers += found
+            layers[name] = _layer(found, _companion_decode(name, found))
+    grid = require_one_grid(all_headers)
+    wavelength = _wavelength(headers, options.wavelength)
+    units, sign = options.units or _units(headers), options.sign or "away"
+    nodata = options.nodata if options.nodata is not None else _nodata(headers)
+    zero_is_nodata = nodata == 0 and bool(layers)
+    decode = PhaseDecode(
+        tuple(
+            _factor(sign, units, wavelength) * header.scale * (-1 if file.swapped else 1)
+            for file, header in zip(phase.values(), headers, strict=True)
+        ),
+        None if zero_is_nodata else nodata,  # which zeros are data is seen when coherence or components are at hand
+    )
+    return StackSource(
+        network_of_pairs(phase, _baselines(phase, inputs.baselines)),
+        grid,
+        {"unwrapped_phase": _layer(headers, decode), **layers},
+        tuple(Path(header.file.path) for header in all_headers),
+        zero_is_nodata,
+        wavelength,
+        {"source_sign": sign, "source_units": units},
+        members=tuple(member for header in all_headers for member in _members(header)),
+    )
+
+
+def _layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
+    first = headers[0]
+    members = [member for header in headers for member in _members(header)]
+    return RasterLayer(
+        tuple(header.file for header in headers),
+        first.grid.shape,
+        first.tile,
+        decode,
+        fingerprint(members, [header.file.name for header in headers], decode),
+        georeferenced=first.grid.crs is not None,
+    )
+
+
+def _members(header: Header) -> list[str]:
+    """The file and what belongs to it, as far as it is on this machine."""
+    return [member for member in header.members if Path(member).is_file()]
+
+
+def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:
+    remedy = "write them alike"
+    nodata = common(headers, [header.nodata for header in headers], f"{name} no-data value", remedy)
+    if name == "coherence":
+        return CoherenceDecode(nodata, common(headers, [header.scale for header in headers], f"{name} scale", remedy))
+    return ComponentDecode(nodata)
+
+
+def _nodata(headers: Sequence[Header]) -> float | None:
+    return common(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
+
+
+def _units(headers: Sequence[Header]) -> Units:
+    tag = common(headers, [(header.units or "").strip().lower() for header in headers], "units", "give units=")
+    if tag not in _UNITS:
+        raise StackError(
+            f"{Path(headers[0].file.path).name}: its unit tag says {tag!r}; "
+            "say what it is with units='radian', 'metre' or 'millimetre'"
+        )
+    return _UNITS[tag]
+
+
+def _factor(sign: Sign, units: Units, wavelength: float | None) -> float:
+    """Radians, positive away from the satellite, per stored unit."""
+    away = 1.0 if sign == "away" else -1.0
+    if units == "radian":
+        return away
+    if wavelength is None:
+        raise ArgumentError(f"wavelength: is needed to turn {units}s into radians; give it in metres")
+    return away * _METRES[units] / -metres_per_radian(wavelength)  # a radian away is +wavelength / (4 pi) of range
+
+
+def _wavelength(headers: Sequence[Header], given: float | None) -> float | None:
+    if given is not None:
+        return given
+    tags = [(header, value) for header in headers if (value := _wavelength_tag(header)) is not None]
+    if not tags:
+        return None
+    remedy = "give the true one with wavelength="
+    return common([header for header, _ in tags], [value for _, value in tags], "wavelength", remedy)
+
+
+def _wavelength_tag(header: Header) -> float | None:
+    tags = {name.lower(): value for name, value in header.tags.items()}
+    for name in _WAVELENGTH_TAGS:
+        if name in tags:
+            try:
+                value = float(tags[name].split()[0])
+                metres_per_radian(value)
+            except (ValueError, IndexError) as error:
+                file = Path(header.file.path).name
+                raise StackError(
+                    f"{file}: its tag {name} is {tags[name]!r}, not a radar wavelength in metres; give wavelength="
+                ) from error
+            return value
+    return None
+
+
+def _baselines(phase: dict[Key, PairFile], given: dict[tuple[str, str], float] | None) -> list[float] | None:
+    if given is None:
+        return None
+    missing = [file.label for key, file in phase.items() if day_pair(*key) not in given]
+    if missing:
+        listed = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+        raise StackError(f"baselines: {len(missing)} of {len(phase)} pairs are not in the table: {listed}; add them")
+    return [given[day_pair(*key)] for key in phase]

@@ -1,0 +1,161 @@
+"""From a scanned source to the lazy Dataset: one task per block and variable, each reading all pairs."""
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends.common import BackendArray
+from xarray.core import indexing
+
+from insarray.io.files import fingerprint, names
+from insarray.io.source import Layer, StackSource
+from insarray.model.conventions import SIGN, VARIABLES, attributes
+from insarray.model.dataset import grid_coords, pair_coords
+from insarray.model.errors import ArgumentError
+
+_EDGE = 256
+_BLOCK_BYTES = 128_000_000
+_BAND_PIXELS = 512 * 512
+
+
+def to_dataset(source: StackSource, product: str, block: int | None = None) -> xr.Dataset:
+    """Lazy canonical stack of a source.
+
+    Parameters
+    ----------
+    source
+        What the reader found.
+    product
+        Name of the reader.
+    block
+        Edge of the blocks in pixels; None chooses by tiles, pairs and memory.
+    """
+    rows, cols = block_shape(source.layers["unwrapped_phase"], block)
+    variables = {name: _variable(name, layer) for name, layer in (source.layers | source.maps).items()}
+    token = hashlib.sha256("".join(layer.fingerprint for layer in (source.layers | source.maps).values()).encode())
+    # coordinates join later, so that they stay in memory
+    lazy = xr.Dataset(variables).chunk({"pair": -1, "y": rows, "x": cols}, token=token.hexdigest())
+    if source.zero_is_nodata:
+        lazy["unwrapped_phase"] = _drop_zeros(lazy)
+    coords = pair_coords(source.network) | grid_coords(source.grid)
+    for name in variables:
+        lazy[name].attrs = attributes(name) | ({"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {})
+    return lazy.assign_coords(coords).assign_attrs(_attrs(source, product))
+
+
+def _attrs(source: StackSource, product: str) -> dict[str, object]:
+    known = {"wavelength": source.wavelength} if source.wavelength is not None else {}
+    return {
+        "product": product,
+        **known,
+        "sign": SIGN,
+        **source.attrs,
+        "input_fingerprint": fingerprint(sorted({*map(str, source.paths), *source.members})),
+        "input_files": len(source.paths),
+        "input_names": names(source.paths),
+    }
+
+
+# -- blocks ---------------------------------------------------------------------------------------------------------
+
+
+def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
+    """Rows and columns of the blocks: edges on the tiles of the files, all pairs of a block in bounded memory.
+
+    Raises
+    ------
+    ArgumentError
+        If `block` is not a positive whole number.
+    """
+    pairs, height, width = layer.shape
+    if block is not None:
+        if isinstance(block, bool) or not isinstance(block, int | np.integer) or block < 1:
+            raise ArgumentError(f"block: {block!r} is not a number of pixels, at least 1; None chooses by itself")
+        return min(int(block), height), min(int(block), width)
+    pixels = max(1, _BLOCK_BYTES // (4 * pairs))
+    tile_rows, tile_cols = (min(tile, size) for tile, size in zip(layer.tile, (height, width), strict=True))
+    if tile_cols == width and tile_rows < height:  # strips: every column is decoded with its row anyway
+        rows = max(1, min(pixels, _BAND_PIXELS) // width)
+        return min(height, _on_tiles(rows, tile_rows)), width
+    edge = max(1, min(_EDGE, math.isqrt(pixels)))
+    return tuple(
+        min(size, _on_tiles(edge, tile, limit=math.isqrt(pixels)))
+        for tile, size in zip((tile_rows, tile_cols), (height, width), strict=True)
+    )  # type: ignore[return-value]
+
+
+def _on_tiles(edge: int, tile: int, limit: int | None = None) -> int:
+    """The largest multiple of `tile` up to `edge`; a larger tile whole if within `limit`, else in equal parts."""
+    if tile <= edge:
+        return edge // tile * tile
+    if tile <= (limit or edge):
+        return tile
+    return math.ceil(tile / math.ceil(tile / edge))
+
+
+# -- lazy arrays ----------------------------------------------------------------------------------------------------
+
+
+class _LayerArray(BackendArray):
+    """A layer as an array that xarray reads when, and as far as, it is asked to."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.shape = layer.shape
+        self.dtype = layer.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        """Read the smallest window round `key`, of its pairs only, and pick from it."""
+        wanted = [np.arange(size)[part] for size, part in zip(self.shape, key, strict=True)]
+        pairs, rows, cols = (np.atleast_1d(part) for part in wanted)
+        scalars = tuple(0 if part.ndim == 0 else slice(None) for part in wanted)
+        if not (pairs.size and rows.size and cols.size):
+            return np.empty((pairs.size, rows.size, cols.size), self.dtype)[scalars]
+        every = len(pairs) == self.shape[0] and bool((pairs == np.arange(len(pairs))).all())
+        window = self.layer.read(_span(rows), _span(cols), None if every else pairs.tolist())
+        return np.asarray(_pick(_pick(window, rows, 1), cols, 2)[scalars])
+
+
+def _span(index: np.ndarray) -> slice:
+    return slice(int(index.min()), int(index.max()) + 1)
+
+
+def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """`index` along an axis of a window that starts at its smallest value; no copy if it is all of it."""
+    local = index - index.min()
+    if len(local) == window.shape[axis] and bool((local == np.arange(len(local))).all()):
+        return window
+    return np.asarray(window.take(local, axis))
+
+
+def _variable(name: str, layer: Layer) -> xr.Variable:
+    array = xr.Variable(("pair", "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
+    return array if "pair" in VARIABLES[name].dims else array.isel(pair=0)
+
+
+# -- validity -------------------------------------------------------------------------------------------------------
+
+
+def _drop_zeros(stack: xr.Dataset) -> xr.DataArray:
+    """Phase with NaN where it is 0, the no-data value, unless coherence and components both say that it is data."""
+    evidence = [stack[name] for name in ("coherence", "connected_component_labels") if name in stack]
+    phase: xr.DataArray = xr.apply_ufunc(
+        _keep_measured, stack["unwrapped_phase"], *evidence, dask="parallelized", output_dtypes=[np.float32]
+    )
+    return phase
+
+
+def _keep_measured(phase: np.ndarray, *evidence: np.ndarray) -> np.ndarray:
+    """Copy of `phase`, shape (pair, row, col), with NaN for zeros without positive (finite) evidence in every layer."""
+    out = phase.copy()
+    for k, plane in enumerate(out):
+        measured = plane != 0
+        if not measured.all():
+            measured |= np.logical_and.reduce([layer[k] > 0 for layer in evidence])  # NaN is not
+            plane[~measured] = np.nan
+    return out

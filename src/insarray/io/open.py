@@ -1,0 +1,125 @@
+"""`open_stack`: which product, which options apply to it, and the lazy stack."""
+
+import math
+from pathlib import Path
+from typing import Literal, get_args
+
+import xarray as xr
+
+from insarray.io.dolphin import DolphinReader
+from insarray.io.files import expand
+from insarray.io.generic import GenericReader
+from insarray.io.lazy import to_dataset
+from insarray.io.mintpy import MintpyReader
+from insarray.io.source import Files, Options, Reader, Sign, Units
+from insarray.io.stored import StoredReader
+from insarray.model.conventions import metres_per_radian
+from insarray.model.errors import ArgumentError
+
+Product = Literal["generic", "dolphin", "mintpy", "netcdf"]
+
+READERS: tuple[Reader, ...] = (MintpyReader(), StoredReader(), DolphinReader(), GenericReader())
+"""In the order in which they are asked; the generic one takes what the others leave."""
+
+
+def open_stack(
+    files: Files,
+    *,
+    coherence: Files | None = None,
+    components: Files | None = None,
+    baselines: str | Path | None = None,
+    product: Product | None = None,
+    wavelength: float | None = None,
+    sign: Sign | None = None,
+    units: Units | None = None,
+    nodata: float | None = None,
+    dates: str | None = None,
+    variable: str | None = None,
+    block: int | None = None,
+) -> xr.Dataset:
+    r"""Open a stack of unwrapped interferograms; headers are read and checked, no pixel is.
+
+    Parameters
+    ----------
+    files
+        A folder of dolphin or MintPy, a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
+    coherence, components
+        Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
+    baselines
+        CSV table with the columns ``reference,secondary,bperp_m``: perpendicular baseline in metres, secondary minus
+        reference as the row has them.
+    product
+        ``"generic"``, ``"dolphin"``, ``"mintpy"`` or ``"netcdf"``; None recognises it.
+    wavelength
+        Of the radar, metres. None takes it from the files, as far as they say.
+    sign
+        ``"away"`` (default) if positive values mean motion away from the satellite when the earlier date is the
+        reference, ``"toward"`` if they mean motion toward it.
+    units
+        ``"radian"``, ``"metre"`` or ``"millimetre"``; None takes the unit tag of the files, radian without one.
+    nodata
+        Value that means no-data besides NaN; None takes that of the files.
+    dates
+        Regular expression with two groups, the reference and the secondary date, for names that mean something else.
+    variable
+        Variable to read from NetCDF files that hold several, or another phase of MintPy than ``unwrapPhase``.
+    block
+        Edge of the blocks in pixels; None chooses by the tiles of the files, the number of pairs and memory.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy, dimensions (pair, y, x), pairs in the order of their dates: `unwrapped_phase` (float32, radian, later
+        minus earlier date, positive away from the satellite, NaN = no-data) and, where there are any, `coherence`
+        (float32, 0 to 1), `connected_component_labels` (uint16, 0 = none) and static maps. If the no-data value is 0,
+        a phase of exactly 0 is kept where coherence is positive and the component is not 0, as at the reference.
+        `pair` is one chunk: a block reads the window of all its pairs.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is outside what it may be or does not apply to the product, or nothing matches.
+    FileError
+        If a file is missing, unreadable or not what it claims to be.
+    StackError
+        If the files do not belong together.
+
+    Examples
+    --------
+    >>> stack = open_stack("ifgs/*unw.tif", coherence="ifgs/*cor.tif", wavelength=0.0555)  # doctest: +SKIP
+    """
+    options = Options(coherence, components, baselines, wavelength, sign, units, nodata, dates, variable)
+    _check(options)
+    paths = expand(files, "files")
+    reader = _reader(paths, product)
+    refused = options.given() - reader.options
+    if refused:
+        raise ArgumentError(
+            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out"
+        )
+    return to_dataset(reader.scan(paths, options), reader.name, block)
+
+
+def _check(options: Options) -> None:
+    for name, value, known in (("sign", options.sign, get_args(Sign)), ("units", options.units, get_args(Units))):
+        if value is not None and value not in known:
+            raise ArgumentError(f"{name}: {value!r} is not one of {', '.join(known)}")
+    if options.wavelength is not None:
+        metres_per_radian(options.wavelength)
+    if options.nodata is not None and math.isinf(options.nodata):
+        raise ArgumentError("nodata: infinite values are no-data anyway; give a number")
+
+
+def _reader(paths: list[Path], product: Product | None) -> Reader:
+    if product is not None:
+        by_name = {reader.name: reader for reader in READERS}
+        if product not in by_name:
+            raise ArgumentError(f"product: {product!r} is not one of {', '.join(sorted(by_name))}")
+        return by_name[product]
+    for reader in READERS:
+        if all(reader.recognises(path) for path in paths):
+            return reader
+    folder = next((path for path in paths if path.is_dir()), None)
+    looked = "; ".join(f"{reader.name}: {reader.looks_for}" for reader in READERS)
+    raise ArgumentError(f"files: {folder} is no known product; looked for {looked}")

@@ -1,0 +1,144 @@
+"""Which file belongs to which pair of dates: files are matched by their dates, never by their order."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from insarray.io.files import names
+from insarray.model.dates import date_label, pair_from_name
+from insarray.model.errors import ArgumentError, StackError
+from insarray.model.network import Network
+
+Key = tuple[np.datetime64, np.datetime64]
+
+# One acquisition may be named by start times that differ by seconds between its pairs; the next pass is hours away
+_SAME_PASS = np.timedelta64(15 * 60, "s")
+
+
+@dataclass(frozen=True)
+class PairFile:
+    """A file and its dates; `swapped` if it has the newer date as its reference."""
+
+    path: Path
+    earlier: np.datetime64
+    later: np.datetime64
+    swapped: bool
+
+    @property
+    def key(self) -> Key:
+        """What files of one pair have in common."""
+        return self.earlier, self.later
+
+    @property
+    def label(self) -> str:
+        """``YYYYMMDD_YYYYMMDD``."""
+        return f"{date_label(self.earlier)}_{date_label(self.later)}"
+
+
+def pair_file(path: Path, reference: np.datetime64, secondary: np.datetime64) -> PairFile:
+    """The file of a pair whose dates are in the order of the product.
+
+    Raises
+    ------
+    StackError
+        If both dates are the same.
+    """
+    if reference == secondary:
+        raise StackError(f"{path}: both dates are {date_label(reference)}; a pair joins two")
+    swapped = bool(reference > secondary)
+    return PairFile(path, *((secondary, reference) if swapped else (reference, secondary)), swapped)
+
+
+def pair_file_from_name(path: Path, pattern: str | None = None) -> PairFile:
+    """The file of a pair whose dates are in its name or, if the name has none at all, in its folder's name.
+
+    Raises
+    ------
+    ArgumentError
+        If no pair, or more than one, can be read from the names.
+    StackError
+        If both dates are the same.
+    """
+    # a name with a damaged date must not silently get its folder's, which may hold the dates of the whole stack
+    bare = not re.search(pattern if pattern is not None else r"\d{6}|\d{4}[-_.]\d\d[-_.]\d\d", path.name)
+    try:
+        reference, secondary = pair_from_name(path.parent.name if bare else path.name, pattern)
+    except (ArgumentError, re.error) as error:
+        if not bare:
+            raise ArgumentError(f"{path}: {error}" if path.name not in str(error) else str(error)) from error
+        raise ArgumentError(
+            f"{path}: found no two dates in its name or its folder's; give a pattern with two groups, "
+            r"for example --dates '(\d{8})_(\d{8})'"
+        ) from error
+    return pair_file(path, reference, secondary)
+
+
+def require_pattern(pattern: str | None) -> None:
+    """Raise ArgumentError unless `pattern` is a regular expression with two groups, or None."""
+    if pattern is None:
+        return
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ArgumentError(f"dates: {pattern!r} is not a regular expression ({error})") from error
+    if groups != 2:
+        raise ArgumentError(f"dates: {pattern!r} has {groups} groups; it needs two, one per date")
+
+
+def one_time_per_pass(groups: Sequence[Sequence[PairFile]]) -> list[list[PairFile]]:
+    """The same files with start times that differ by less than 15 minutes set to the earliest of them."""
+    times = sorted({time for group in groups for file in group for time in file.key})
+    first: dict[np.datetime64, np.datetime64] = {}
+    start = times[0]
+    for time in times:
+        start = start if time - start < _SAME_PASS else time
+        first[time] = start
+    return [[replace(f, earlier=first[f.earlier], later=first[f.later]) for f in group] for group in groups]
+
+
+def by_pair(files: Iterable[PairFile]) -> dict[Key, PairFile]:
+    """Files by pair, pairs in the order of their dates.
+
+    Raises
+    ------
+    StackError
+        If two files are of one pair.
+    """
+    found: dict[Key, PairFile] = {}
+    for file in files:
+        if file.key in found:
+            raise StackError(f"pair {file.label}: both {found[file.key].path} and {file.path}; keep one of them")
+        found[file.key] = file
+    return dict(sorted(found.items()))
+
+
+def matching(files: Iterable[PairFile], phase: dict[Key, PairFile], argument: str) -> list[PairFile]:
+    """The files in the order of `phase`.
+
+    Raises
+    ------
+    StackError
+        If a pair has phase and no file here, or a file here and no phase.
+    """
+    found = by_pair(files)
+    missing = [file.label for key, file in phase.items() if key not in found]
+    if missing:
+        raise StackError(f"{argument}: no file for {len(missing)} of {len(phase)} pairs: {_few(missing)}")
+    extra = [file.path for key, file in found.items() if key not in phase]
+    if extra:
+        raise StackError(
+            f"{argument}: {names(extra)} without unwrapped phase of the same dates; leave out, or give the phase"
+        )
+    return [found[key] for key in phase]
+
+
+def network_of_pairs(pairs: Iterable[Key], baselines: Iterable[float] | None) -> Network:
+    """Network of pairs that are in order and unique."""
+    return Network.from_pairs(list(pairs), baselines)
+
+
+def _few(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:5]) + (" ..." if len(labels) > 5 else "")

@@ -1,0 +1,149 @@
+"""A stack in insarray's own terms, in a NetCDF file or a Zarr folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
+from insarray.io.files import fingerprint, names
+from insarray.io.source import Layer, Options, StackSource
+from insarray.model.dataset import grid_of, network_of
+from insarray.model.errors import FileError, InsarrayError, StackError
+
+_MAPS = ("incidence_angle", "slant_range", "height", "water_mask")
+_NEEDED = {"unwrapped_phase", "reference_time", "secondary_time"}
+_RADIAN = {"rad", "radian", "radians"}
+_ATTRS = ("looks", "source_sign", "source_units")
+
+
+class StoredReader:
+    """Canonical variables on dimensions (pair, y, x)."""
+
+    name = "netcdf"
+    looks_for = "a NetCDF file or Zarr folder with unwrapped_phase (pair, y, x), reference_time and secondary_time"
+    options = frozenset({"wavelength"})
+
+    def recognises(self, path: Path) -> bool:
+        """A file or store with the variables of a stack."""
+        if path.suffix.lower() not in {".nc", ".nc4"} and not _is_zarr(path):
+            return False
+        try:
+            with _open(path) as found:
+                return set(found.variables) >= _NEEDED
+        except InsarrayError:
+            return False
+
+    def scan(self, paths: list[Path], options: Options) -> StackSource:
+        """Read coordinates and attributes."""
+        if len(paths) != 1:
+            raise FileError(f"files: the product netcdf is one file or Zarr folder, not {names(paths)}")
+        path, stored = paths[0], _open(paths[0])
+        missing = _NEEDED - set(stored.variables)
+        if missing:
+            raise FileError(
+                f"{path}: has no {', '.join(sorted(missing))}; it holds {', '.join(map(str, stored.variables))}"
+            )
+        stored = stored.set_coords(["reference_time", "secondary_time"])
+        try:
+            network, grid = network_of(stored), grid_of(stored)
+        except InsarrayError as error:
+            raise StackError(f"{path}: {error}") from error
+        layers = {
+            name: _layer(path, stored[name], decode, ("pair", "y", "x"))
+            for name, decode in _decoders(network.n_pairs).items()
+            if name in stored
+        }
+        maps = {
+            name: _layer(path, stored[name], MaskDecode() if name == "water_mask" else MapDecode(), ("y", "x"))
+            for name in _MAPS
+            if name in stored
+        }
+        wavelength = stored.attrs.get("wavelength")
+        return StackSource(
+            network,
+            grid,
+            layers,
+            (path,),
+            wavelength=options.wavelength or (None if wavelength is None else float(wavelength)),
+            attrs={name: stored.attrs[name] for name in _ATTRS if name in stored.attrs},
+            maps=maps,
+        )
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A variable that xarray opened and has not read; xarray's backends keep the file open and lock it."""
+
+    path: str
+    variable: xr.Variable
+    tile: tuple[int, int]
+    decode: Decode
+    fingerprint: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(pair, row, col)."""
+        pairs = self.variable.sizes.get("pair", 1)
+        return pairs, self.variable.sizes["y"], self.variable.sizes["x"]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Data type of what `read` returns."""
+        return self.decode.dtype
+
+    def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
+        """Decoded window, shape (pair, row, col), of all pairs or of those listed.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read.
+        """
+        window = self.variable.isel(y=rows, x=cols)
+        if "pair" in window.dims and pairs is not None:
+            window = window.isel(pair=list(pairs))
+        try:
+            raw = np.asarray(window.values)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise FileError(f"{self.path}: could not read {rows}, {cols} ({error}); replace the file") from error
+        raw = raw.reshape((-1, *raw.shape[-2:]))
+        out = np.empty(raw.shape, self.dtype)
+        for k, plane in enumerate(raw):
+            self.decode(plane, out[k], k if pairs is None else pairs[k], self.path)
+        return out
+
+
+def _decoders(n_pairs: int) -> dict[str, Decode]:
+    return {
+        "unwrapped_phase": PhaseDecode((1.0,) * n_pairs),
+        "coherence": CoherenceDecode(),
+        "connected_component_labels": ComponentDecode(),
+    }
+
+
+def _layer(path: Path, data: xr.DataArray, decode: Decode, dims: tuple[str, ...]) -> Layer:
+    if data.dims != dims:
+        raise StackError(f"{path}: {data.name} has dimensions {data.dims}; it needs {dims}")
+    if data.name == "unwrapped_phase" and data.attrs.get("units", "radian") not in _RADIAN:
+        raise StackError(f"{path}: {data.name} is in {data.attrs['units']!r}; it needs radian")
+    chunks = data.encoding.get("preferred_chunks") or {}
+    tile = int(chunks.get("y", 1)), int(chunks.get("x", data.sizes["x"]))
+    return StoredLayer(str(path), data.variable, tile, decode, fingerprint([path], data.name, decode))
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
+
+
+def _open(path: Path) -> xr.Dataset:
+    options = {"engine": "zarr", "consolidated": False} if _is_zarr(path) else {}
+    try:
+        return xr.open_dataset(path, chunks=None, cache=False, **options)  # type: ignore[arg-type]
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise FileError(
+            f"{path}: cannot be opened as a stack ({reason}); NetCDF needs the package h5netcdf or netCDF4"
+        ) from error

@@ -1,0 +1,16 @@
+"""Fixtures for all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with real and golden data; tests that need it are skipped where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("INSARRAY_TEST_DATA", default))
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"no test data in {folder}; set INSARRAY_TEST_DATA to the folder that holds golden/ and data/")
+    return folder

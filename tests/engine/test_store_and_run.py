@@ -1,0 +1,336 @@
+"""Store and run: resume, refusal, verification, drivers; killed at any moment, nothing half-done counts."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401 - registers .rio
+import xarray as xr
+
+import insarray as ia
+from insarray.engine import store as store_module
+from insarray.engine import workers as workers_module
+from insarray.engine.jobs import Jobs, fingerprint
+from insarray.engine.plan import plan_run
+from insarray.engine.store import Store, open_store
+from insarray.model.errors import (
+    ArgumentError,
+    FileError,
+    PartialRunError,
+    StackError,
+    StoreError,
+    StoreMismatchError,
+    VerificationError,
+)
+from tests.networks import nearest
+from tests.stacks import stack_of
+
+
+def job(**options):
+    series = ia.invert(stack_of(), **{"reference": (5, 5), **options})
+    return series.merge(ia.fit(series), combine_attrs="override")
+
+
+def contents(url):
+    """Checksum of every array of a store as its reader sees it."""
+    with xr.open_zarr(url) as dataset:
+        return {str(k): zlib.crc32(np.ascontiguousarray(v.values).tobytes()) for k, v in dataset.variables.items()}
+
+
+def test_store_equals_the_lazy_result(tmp_path):
+    seen = []
+    report = ia.run(job(), str(tmp_path / "o.zarr"), progress=lambda done, total: seen.append((done, total)))
+    assert report == (str(tmp_path / "o.zarr"), 12, 12)
+    assert seen == [(k, 12) for k in range(13)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stored = xr.open_zarr(tmp_path / "o.zarr")
+    expected = job().compute()
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(stored[name].values, expected[name].values, err_msg=name)
+        assert stored[name].dtype == expected[name].dtype
+    np.testing.assert_array_equal(stored.time, expected.time)
+    assert stored.insar.network == expected.insar.network
+
+
+def test_plain_open_zarr_has_crs_units_and_provenance(tmp_path):
+    ia.run(job(), str(tmp_path / "o.zarr"), command="insarray invert ...")
+    stored = xr.open_zarr(tmp_path / "o.zarr")
+    assert stored.rio.crs.to_epsg() == 32613
+    assert stored.velocity.rio.crs.to_epsg() == 32613
+    assert stored.attrs["proj:code"] == "EPSG:32613"
+    assert stored.attrs["Conventions"].startswith("CF-")
+    assert "insarray invert ..." in stored.attrs["history"]
+    assert "toward the satellite" in stored.attrs["sign"]
+    assert stored.displacement.attrs["units"] == "m"
+    meta = json.loads((tmp_path / "o.zarr/displacement/zarr.json").read_text())
+    assert [codec["name"] for codec in meta["codecs"]][-2:] == ["blosc", "crc32c"]
+    assert meta["fill_value"] == "NaN"
+    assert json.loads((tmp_path / "o.zarr/network_subset/zarr.json").read_text())["fill_value"] == 0
+
+
+def test_nothing_is_recomputed_when_all_is_there(tmp_path):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "o.zarr" / "displacement").rglob("*")}
+    assert ia.run(job(), url).computed == 0
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "o.zarr" / "displacement").rglob("*")}
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn", "of another job"])
+def test_only_blocks_with_a_valid_record_count(tmp_path, damage):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    expected = contents(url)
+    record = tmp_path / "o.zarr/_insarray/blocks/1.2.json"
+    if damage == "missing":
+        record.unlink()
+    elif damage == "torn":
+        record.write_bytes(record.read_bytes()[:20])
+    else:
+        record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "x'))
+    shutil.rmtree(tmp_path / "o.zarr/velocity/c")
+    assert ia.run(job(), url).computed == 1
+    assert contents(url)["displacement"] == expected["displacement"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"weights": "coherence"}, {"gap": "subset"}, {"reference": None}, {"weights": "fisher", "looks": 7}]
+)
+def test_another_job_is_refused(tmp_path, options):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    expected = contents(url)
+    with pytest.raises(StoreMismatchError, match=f"holds another job .*{next(iter(options))}.*--restart"):
+        ia.run(job(**options), url)
+    assert contents(url) == expected
+    assert ia.run(job(**options), url, resume=False).computed == 12
+
+
+def test_changed_data_or_blocks_are_another_job(tmp_path):
+    url = str(tmp_path / "o.zarr")
+    ia.run(ia.invert(stack_of(seed=1)), url)
+    for stack in (stack_of(seed=2), stack_of(seed=1, block=10)):
+        with pytest.raises(StoreMismatchError, match="other inputs, block size or version"):
+            ia.run(ia.invert(stack), url)
+
+
+def test_foreign_targets_are_never_touched(tmp_path):
+    (tmp_path / "o.zarr").mkdir()
+    (tmp_path / "o.zarr/precious.txt").write_text("mine")
+    for resume in (True, False):
+        with pytest.raises(StoreError, match="not an insarray store"):
+            ia.run(job(), str(tmp_path / "o.zarr"), resume=resume)
+    assert (tmp_path / "o.zarr/precious.txt").read_text() == "mine"
+    assert os.listdir(tmp_path) == ["o.zarr"]
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be created"):
+        ia.run(job(), str(tmp_path / "file" / "o.zarr"))
+
+
+def test_one_writer_at_a_time(tmp_path):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    code = f"from insarray.engine.store import Store; import time; l = Store({url!r}).lock(); l.__enter__(); print('ok', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"ok\n"
+        with pytest.raises(StoreMismatchError, match="another run"):
+            ia.run(job(), url)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    assert ia.run(job(), url).computed == 0  # the lock went with its holder
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "zeros"])
+def test_verify_names_damaged_chunks(tmp_path, damage):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    assert Store(url).verify() == 12
+    chunk = tmp_path / "o.zarr/displacement/c/0/1/2"
+    data = bytearray(chunk.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 4
+    elif damage == "truncate":
+        del data[len(data) // 2 :]
+    else:
+        data[10:60] = bytes(50)
+    chunk.write_bytes(data)
+    with pytest.raises(VerificationError, match=r"displacement block \(1, 2\)"):
+        Store(url).verify()
+
+
+def test_verify_notices_a_vanished_chunk(tmp_path):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    (tmp_path / "o.zarr/velocity/c/0/0").unlink()
+    with pytest.raises(VerificationError, match=r"velocity block \(0, 0\)"):
+        Store(url).verify()
+
+
+def test_unfinished_stores_are_not_opened(tmp_path, monkeypatch):
+    url = str(tmp_path / "o.zarr")
+    fail_at(monkeypatch, (1, 1), ValueError("boom"))
+    with pytest.raises(PartialRunError, match=r"1 of 12 blocks failed.*\(1, 1\): ValueError: boom"):
+        ia.run(job(), url, workers=1)
+    with pytest.raises(StoreError, match="only 11 of 12 blocks"):
+        open_store(url)
+    part = xr.open_zarr(url, consolidated=False)
+    assert np.isnan(part.displacement.values[:, 8:16, 8:16]).all()  # unwritten reads as no-data, never as zeros
+    monkeypatch.undo()
+    assert ia.run(job(), url).computed == 1
+    assert open_store(url).displacement.shape == (8, 20, 30)
+    with pytest.raises(StoreError, match="not an insarray store"):
+        open_store(str(tmp_path))
+
+
+def fail_at(monkeypatch, block, error):
+    write = store_module.write_block
+
+    def failing(url, identity, at, window, results):
+        if at == block:
+            raise error
+        return write(url, identity, at, window, results)
+
+    monkeypatch.setattr(workers_module, "write_block", failing)
+
+
+def test_bad_input_ends_the_run_with_its_own_message(tmp_path, monkeypatch):
+    fail_at(monkeypatch, (0, 2), FileError("a.tif: truncated"))
+    with pytest.raises(FileError, match=r"a\.tif: truncated"):
+        ia.run(job(), str(tmp_path / "o.zarr"), workers=1)
+    monkeypatch.undo()
+    assert ia.run(job(), str(tmp_path / "o.zarr")).computed <= 11
+
+
+def test_full_disk_is_one_clear_error_and_resumes(tmp_path, monkeypatch):
+    fail_at(monkeypatch, (2, 1), OSError(28, "No space left on device"))
+    with pytest.raises(StoreError, match=r"No space left on device at block \(2, 1\)"):
+        ia.run(job(), str(tmp_path / "o.zarr"), workers=1)
+    monkeypatch.undo()
+    ia.run(job(), str(tmp_path / "o.zarr"))
+    ia.run(job(), str(tmp_path / "calm.zarr"))
+    assert contents(tmp_path / "o.zarr") == contents(tmp_path / "calm.zarr")
+
+
+def test_local_processes_give_the_same_bits(tmp_path):
+    ia.run(job(), str(tmp_path / "threads.zarr"))
+    ia.run(job(), str(tmp_path / "processes.zarr"), scheduler="local", workers=2)
+    assert contents(tmp_path / "threads.zarr") == contents(tmp_path / "processes.zarr")
+
+
+def test_address_of_a_scheduler(tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        assert ia.run(job(), str(tmp_path / "a.zarr"), scheduler=cluster.scheduler_address).computed == 12
+        with cluster.get_client() as client:
+            assert ia.run(job(), str(tmp_path / "b.zarr"), client=client).computed == 12
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+    with pytest.raises(ArgumentError, match="neither 'threads'"):
+        ia.run(job(), str(tmp_path / "c.zarr"), scheduler="cluster")
+    with pytest.raises(ArgumentError, match="workers"):
+        ia.run(job(), str(tmp_path / "c.zarr"), workers=0)
+
+
+def test_any_fsspec_url(tmp_path):
+    import fsspec
+
+    url = "memory://bucket/o.zarr"
+    try:
+        assert ia.run(job(), url).computed == 12
+        assert ia.run(job(), url).computed == 0
+        np.testing.assert_array_equal(open_store(url).velocity.values, job().velocity.values)
+        Store(url).remove()
+        assert not Store(url).files.exists()
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_the_job_of_a_block_is_small_and_shares_the_rest():
+    dataset = ia.invert(stack_of(nearest(60, 3)), reference=(5, 5))
+    jobs = Jobs(dataset, plan_run(dataset, 1))
+    shared = [str(key) for key in jobs.shared]
+    assert any(key.startswith("constants-") for key in shared)
+    tasks = len(jobs._needed(0, 0)) - len(jobs.shared)
+    assert tasks <= 10
+
+
+def test_fingerprint_is_of_the_content():
+    assert fingerprint(job()) == fingerprint(job())
+    assert (
+        len({fingerprint(d) for d in (job(), job(weights="coherence"), job(gap="subset"), job().assign_attrs(a=1))})
+        == 4
+    )
+
+
+def test_plan_counts_blocks_and_bounds_memory():
+    plan = plan_run(job(), 3)
+    assert (plan.n_blocks, plan.rows, plan.cols) == (12, (8, 8, 4), (8, 8, 8, 6))
+    assert plan.window(2, 3) == (slice(16, 20), slice(24, 30))
+    assert plan.block_bytes == 64 * plan.bytes_per_pixel
+    wide = plan_run(ia.invert(stack_of(block=8)), 3)
+    assert wide.peak_bytes == plan.peak_bytes
+    with pytest.raises(ArgumentError, match="use --block"):
+        plan_run(job(), 10**9).require_memory()
+
+
+def test_what_cannot_be_planned_is_refused():
+    with pytest.raises(StackError, match="no lazy variable"):
+        plan_run(stack_of(block=None), 1)
+    with pytest.raises(StackError, match="chunked along 'time'"):
+        plan_run(job().chunk(time=4), 1)
+    mixed = job()
+    mixed["velocity"] = mixed.velocity.chunk(x=10)
+    with pytest.raises(StackError, match="differ"):
+        plan_run(mixed, 1)
+
+
+SLOW_RUN = """
+import sys, time
+import insarray as ia
+from insarray.engine import workers
+from tests.engine.test_store_and_run import job
+write = workers.write_block
+def slow(*args):
+    time.sleep(0.02)
+    return write(*args)
+workers.write_block = slow
+ia.run(job(), sys.argv[1], workers=2)
+"""
+
+
+def test_killed_three_times_and_resumed_is_bit_identical(tmp_path):
+    calm, stormy = str(tmp_path / "calm.zarr"), tmp_path / "stormy.zarr"
+    ia.run(job(), calm)
+    blocks = stormy / "_insarray/blocks"
+    for target in (1, 5, 8):
+        with subprocess.Popen([sys.executable, "-c", SLOW_RUN, str(stormy)]) as process:
+            while process.poll() is None and not (blocks.is_dir() and len(os.listdir(blocks)) >= target):
+                time.sleep(0.005)
+            process.kill()
+        assert len(Store(str(stormy)).done()) < 12
+    remaining = 12 - len(Store(str(stormy)).done())
+    assert ia.run(job(), str(stormy)).computed == remaining
+    assert contents(stormy) == contents(calm)
+    assert Store(str(stormy)).verify() == 12
+
+
+def test_killed_while_the_store_is_made_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "_write_meta", staticmethod(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        ia.run(job(), str(tmp_path / "o.zarr"))
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,276 @@
+"""Series of a stack: against LAPACK, every option by what changes without it, laziness by counting."""
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+import insarray as ia
+from insarray.model.conventions import SOLVER_FLAGS, VARIABLES, metres_per_radian
+from insarray.model.errors import ArgumentError, NetworkError, ReferencePointError, StackError
+from insarray.model.network import Network
+from insarray.products.timeseries import OUTPUTS
+from tests.networks import lapack, nearest
+from tests.stacks import GRID, WAVELENGTH, stack_of
+
+SCALE = metres_per_radian(WAVELENGTH)
+
+
+def pixels_of(stack, series, name="displacement"):
+    return series[name].values.reshape(series.sizes.get("time", 1), -1)
+
+
+def test_displacement_equals_lapack_with_the_reference_subtracted():
+    stack = stack_of()
+    network = stack.insar.network
+    series = ia.invert(stack, reference=(5, 5)).compute()
+    phase = (stack.unwrapped_phase - stack.unwrapped_phase[:, 5, 5]).values.reshape(network.n_pairs, -1)
+    displacement, subset = pixels_of(stack, series), pixels_of(stack, series, "network_subset")
+    for p in range(0, phase.shape[1], 7):
+        values, _, residual, label = lapack(network, phase[:, p])
+        np.testing.assert_array_equal(subset[:, p], label)
+        expected = np.where(label == 1, SCALE * values, np.nan)
+        np.testing.assert_allclose(displacement[:, p], expected, atol=1e-6)
+        np.testing.assert_allclose(series.residual_rms.values.ravel()[p], np.sqrt(np.nanmean(residual**2)), atol=1e-5)
+    assert (series.displacement[:, 5, 5] == 0).all()
+    assert series.attrs["reference_row"] == 5
+
+
+def test_positive_phase_is_motion_away_and_negative_displacement():
+    stack = stack_of(missing=0.0)
+    network = stack.insar.network
+    phase = np.broadcast_to((network.secondary - network.reference)[:, None, None], stack.unwrapped_phase.shape)
+    moving_away = stack.assign(unwrapped_phase=(stack.unwrapped_phase.dims, phase.astype(np.float32)))
+    series = ia.invert(moving_away)
+    np.testing.assert_allclose(series.displacement[-1], -WAVELENGTH / (4 * np.pi) * 7, rtol=1e-6)
+
+
+def test_outputs_are_those_of_the_data_model():
+    series = ia.invert(stack_of(), reference=(5, 5), weights="variance")
+    assert tuple(series.data_vars) == OUTPUTS
+    computed = series.compute()
+    for name in OUTPUTS:
+        assert series[name].dims == VARIABLES[name].dims
+        assert series[name].dtype == computed[name].dtype == VARIABLES[name].dtype
+        assert series[name].attrs["units"] == VARIABLES[name].units
+        assert series[name].attrs["grid_mapping"] == "spatial_ref"
+    assert "_FillValue" not in series.network_subset.attrs
+    assert series.attrs["weights"] == "variance"
+    assert (computed.displacement.isel(time=0).values[computed.network_subset[0] == 1] == 0).all()
+    assert series.insar.network == stack_of().insar.network
+
+
+@pytest.mark.parametrize("block", [5, 8, 13, None])
+def test_any_chunking_gives_the_same_bits(block):
+    expected = ia.invert(stack_of(block=None), reference=(5, 5), weights="variance")
+    series = ia.invert(stack_of(block=block), reference=(5, 5), weights="variance").compute()
+    xr.testing.assert_identical(series, expected)
+
+
+def test_nothing_is_computed_until_asked():
+    stack = stack_of()
+    computes = []
+
+    def counting(dsk, keys, **kwargs):
+        computes.append(1)
+        return dask.get(dsk, keys, **kwargs)
+
+    with dask.config.set(scheduler=counting):
+        series = ia.invert(stack)
+        model = ia.fit(series)
+        assert computes == []
+        ia.invert(stack, reference=(5, 5))
+        assert len(computes) == 1  # the reference's own block
+        series.merge(model, combine_attrs="override").compute()
+        assert len(computes) == 2
+
+
+def test_one_solve_per_block_and_a_graph_of_that_size(monkeypatch):
+    from insarray.products import timeseries
+
+    calls = []
+    solve = timeseries.solve
+    monkeypatch.setattr(timeseries, "solve", lambda *a, **k: calls.append(1) or solve(*a, **k))
+    stack = stack_of()
+    series = ia.invert(stack, weights="variance")
+    blocks = 3 * 4
+    graph = dict(series.__dask_graph__())
+    assert len(graph) <= blocks * (1 + len(OUTPUTS) + 2) + 10
+    series.compute(scheduler="sync")
+    assert len(calls) == blocks
+
+
+def test_constants_travel_once():
+    import cloudpickle
+
+    series = ia.invert(stack_of(nearest(60, 3)), reference=(5, 5))
+    graph = dict(series.__dask_graph__())
+    tasks = [v for k, v in graph.items() if isinstance(k, tuple) and str(k[0]).startswith("solve_block")]
+    assert len(tasks) == 12
+    assert max(len(cloudpickle.dumps(task)) for task in tasks) < 2500
+
+
+# -- options: each changes the answer as it should -----------------------------------------------------------------
+
+
+def test_weights_change_the_answer_to_the_weighted_one():
+    stack = stack_of(missing=0.0)
+    network = stack.insar.network
+    from insarray.kernels.variance import phase_variance_cramer_rao, phase_variance_ds
+
+    coherence = stack.coherence.values[:, 3, 4].astype(float)
+    expected = {
+        "none": np.ones_like(coherence),
+        "coherence": coherence,
+        "variance": 1 / phase_variance_ds(coherence, 20),
+        "fisher": 1 / phase_variance_cramer_rao(coherence, 20),
+    }
+    answers = []
+    for name, weight in expected.items():
+        series = ia.invert(stack, weights=name).isel(y=3, x=4).compute()
+        values, std, _, _ = lapack(network, stack.unwrapped_phase.values[:, 3, 4], weight)
+        np.testing.assert_allclose(series.displacement, SCALE * values, atol=2e-7)
+        if name in ("variance", "fisher"):
+            np.testing.assert_allclose(series.displacement_std, abs(SCALE) * std, rtol=1e-4)
+        answers.append(float(series.displacement[-1]))
+    assert len(set(answers)) == 4
+
+
+def test_std_of_unweighted_pairs_comes_from_their_residuals():
+    stack = stack_of(missing=0.0)
+    network = stack.insar.network
+    series = ia.invert(stack).isel(y=3, x=4).compute()
+    _, std, residual, _ = lapack(network, stack.unwrapped_phase.values[:, 3, 4])
+    sigma = np.sqrt((residual**2).sum() / (network.n_pairs - network.n_dates + 1))
+    np.testing.assert_allclose(series.displacement_std, abs(SCALE) * sigma * std, rtol=1e-4)
+
+
+def test_no_redundancy_has_no_std():
+    series = ia.invert(stack_of(nearest(6, 1), missing=0.0)).compute()
+    assert np.isnan(series.displacement_std).all()
+    assert np.isfinite(series.displacement).all()
+
+
+def test_looks_default_to_the_stack_and_can_be_given():
+    stack = stack_of(missing=0.0)
+    twenty = ia.invert(stack, weights="fisher").displacement_std
+    five = ia.invert(stack, weights="fisher", looks=5).displacement_std
+    np.testing.assert_allclose(five.values[1:], 2 * twenty.values[1:], rtol=1e-5)
+
+
+def test_weights_can_be_an_array():
+    stack = stack_of(missing=0.0)
+    weights = (1 / (stack.coherence + 0.1)).astype(np.float32)
+    series = ia.invert(stack, weights=weights).isel(y=2, x=2).compute()
+    values, std, _, _ = lapack(stack.insar.network, stack.unwrapped_phase.values[:, 2, 2], weights.values[:, 2, 2])
+    np.testing.assert_allclose(series.displacement, SCALE * values, atol=2e-7)
+    np.testing.assert_allclose(series.displacement_std, abs(SCALE) * std, rtol=1e-5)
+
+
+def gappy():
+    """Second half of the image has lost every pair across the middle of the network."""
+    stack = stack_of(missing=0.0)
+    network = stack.insar.network
+    across = xr.DataArray((network.reference <= 3) & (network.secondary > 3), dims="pair")
+    right = xr.DataArray(np.arange(stack.sizes["x"]) >= 15, dims="x")
+    return stack.assign(unwrapped_phase=stack.unwrapped_phase.where(~(across & right)))
+
+
+def test_gap_options():
+    stack = gappy()
+    left, right = {"x": slice(0, 15)}, {"x": slice(15, None)}
+    found = {gap: ia.invert(stack, gap=gap).compute() for gap in ("nan", "subset", "nsbas", "min_norm")}
+    for series in found.values():
+        np.testing.assert_array_equal(series.displacement.isel(left), found["nan"].displacement.isel(left))
+        np.testing.assert_array_equal(series.network_subset.isel(right)[:, 0, 0], [1, 1, 1, 1, 2, 2, 2, 2])
+        assert (series.solver_flag.isel(right) == SOLVER_FLAGS.index("dates_untied")).all()
+        assert (series.solver_flag.isel(left) == SOLVER_FLAGS.index("complete")).all()
+    late = {**right, "time": slice(4, None)}
+    assert np.isnan(found["nan"].displacement.isel(late)).all()
+    assert (found["subset"].displacement.isel(right)[4] == 0).all()
+    levels = [float(found[gap].displacement.isel(right)[4, 0, 0]) for gap in ("subset", "nsbas", "min_norm")]
+    assert len(set(levels)) == 3
+
+
+def test_disconnected_network_is_refused_unless_told_how_to_treat_it():
+    network = Network.from_pairs(["20200101_20200113", "20200125_20200206"])
+    stack = stack_of(network, missing=0.0)
+    with pytest.raises(NetworkError, match=r"2 unconnected pieces.*gap=subset"):
+        ia.invert(stack)
+    series = ia.invert(stack, gap="subset").compute()
+    np.testing.assert_array_equal(series.network_subset[:, 0, 0], [1, 1, 2, 2])
+
+
+def test_solver_flags():
+    stack = stack_of(missing=0.0).compute()
+    phase = stack.unwrapped_phase.values
+    i = stack.insar.network.reference
+    phase[:, 0, 0] = np.nan
+    phase[0, 0, 1] = np.nan
+    phase[i == 0, 0, 2] = np.nan
+    series = ia.invert(stack)
+    names = [SOLVER_FLAGS[k] for k in series.solver_flag.values[0, :4]]
+    assert names == ["no_data", "missing_pairs", "reference_date_missing", "complete"]
+    assert np.isnan(series.displacement[:, 0, 0]).all()
+    assert series.solver_flag.attrs["flag_meanings"].split() == list(SOLVER_FLAGS)
+    assert (series.number_of_observations.values[:, 0, 0] == 0).all()
+
+
+# -- bad input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"norm": "l0"}, ArgumentError, "norm"),
+        ({"gap": "zero"}, ArgumentError, "gap"),
+        ({"weights": "best"}, ArgumentError, "weights"),
+        ({"weights": "variance", "looks": 0.1}, ArgumentError, "looks"),
+        ({"reference": (5, 99)}, ArgumentError, "outside 20 x 30"),
+        ({"reference": "best"}, ArgumentError, "reference"),
+    ],
+)
+def test_impossible_options_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        ia.invert(stack_of(), **options)
+
+
+def test_what_is_missing_is_named():
+    stack = stack_of()
+    with pytest.raises(StackError, match="needs coherence"):
+        ia.invert(stack.drop_vars("coherence"), weights="coherence")
+    with pytest.raises(StackError, match="wavelength"):
+        ia.invert(stack.drop_attrs(deep=False))
+    with pytest.raises(ArgumentError, match="not a radar wavelength"):
+        ia.invert(stack.assign_attrs(wavelength=55.5))
+    with pytest.raises(StackError, match="unwrapped_phase"):
+        ia.invert(stack.drop_vars("unwrapped_phase"))
+    with pytest.raises(StackError, match="dtype float64"):
+        ia.invert(stack.assign(unwrapped_phase=stack.unwrapped_phase.astype(float)))
+    with pytest.raises(ArgumentError, match="looks"):
+        ia.invert(stack.assign_attrs(looks=None), weights="variance")
+
+
+def test_chunked_pairs_are_refused_with_the_remedy():
+    with pytest.raises(StackError, match=r"\.chunk\(pair=-1\)"):
+        ia.invert(stack_of().chunk(pair=5))
+
+
+def test_reference_without_data_lists_the_pairs_and_offers_the_nearest():
+    stack = stack_of(missing=0.0).compute()
+    stack.unwrapped_phase.values[[2, 4], 5, 5] = np.nan
+    with pytest.raises(
+        ReferencePointError, match=r"no data in 2 of 18 pairs \(20200101_20200206, .*nearest .* row 4, column 5"
+    ):
+        ia.invert(stack, reference=(5, 5))
+    stack.unwrapped_phase.values[0] = np.nan
+    with pytest.raises(ReferencePointError, match="no pixel within"):
+        ia.invert(stack, reference=(5, 5))
+    with pytest.raises(ReferencePointError, match="no pixel has data in every pair"):
+        ia.invert(stack, reference="auto")
+    with pytest.raises(ReferencePointError, match="no pixel of rows"):
+        ia.invert(stack, reference=ia.area(0, 3, 0, 3))
+
+
+def test_grid_of_the_series_is_that_of_the_stack():
+    assert GRID.mismatch(ia.invert(stack_of()).insar.grid) is None
