@@ -232,7 +232,7 @@ def test_local_processes_give_the_same_bits(tmp_path):
 def test_address_of_a_scheduler(tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
         assert ia.run(job(), str(tmp_path / "a.zarr"), scheduler=cluster.scheduler_address).computed == 12
         with cluster.get_client() as client:
             assert ia.run(job(), str(tmp_path / "b.zarr"), client=client).computed == 12

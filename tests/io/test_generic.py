@@ -93,7 +93,10 @@ def test_displacement_becomes_phase(tmp_path: Path, truth: Truth, units: str, pe
     assert_phase(stack, truth.phase, rtol=1e-5)
     assert stack.attrs["source_units"] == units
     assert stack.attrs["source_sign"] == "toward"
-    assert_phase(open_stack(f"{tmp_path}/*.tif", wavelength=WAVELENGTH, **given), -truth.phase, rtol=1e-5)
+    away = open_stack(f"{tmp_path}/*.tif", wavelength=WAVELENGTH, sign="away", **given)
+    assert_phase(away, -truth.phase, rtol=1e-5)
+    with pytest.raises(ArgumentError, match="sign: the files are in"):
+        open_stack(f"{tmp_path}/*.tif", wavelength=WAVELENGTH, **given)
 
 
 def test_units_option_wins_over_the_tag(tmp_path: Path, truth: Truth) -> None:
@@ -104,7 +107,7 @@ def test_units_option_wins_over_the_tag(tmp_path: Path, truth: Truth) -> None:
 def test_metres_need_a_wavelength(tmp_path: Path, truth: Truth) -> None:
     truth.write(tmp_path, units="m")
     with pytest.raises(ArgumentError, match="wavelength: is needed"):
-        open_stack(f"{tmp_path}/*.unw.tif")
+        open_stack(f"{tmp_path}/*.unw.tif", sign="toward")
 
 
 def test_band_scale_is_applied(tmp_path: Path, truth: Truth) -> None:

@@ -90,19 +90,23 @@ def run(
     store = Store(url)
     if not resume:
         store.remove()
-    described = dataset.assign_attrs(
-        {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
-    )
     options = {str(key): str(value) for key, value in dataset.attrs.items()}
-    store.prepare(described, plan, identity, {"options": options, "command": command})
-    with store.lock():
-        done = store.done()
-        todo = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols)) if (i, j) not in done]
-        if todo:
-            jobs = Jobs(dataset, plan)
-            with hire(scheduler, workers, client, jobs.shared) as hired:
-                _drive(hired, jobs, plan, store, identity, todo, progress)
-        store.finalize()
+    description = {"options": options, "command": command}
+    exists = store.check(identity, description)
+    if exists and len(store.done()) == plan.n_blocks:
+        with store.lock():
+            store.finalize()
+        return Report(store.url, plan.n_blocks, 0)
+    jobs = Jobs(dataset, plan)
+    with hire(scheduler, workers, client, jobs.shared) as hired:
+        if not exists:  # only now that there is somebody to fill it
+            attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
+            store.create(dataset.assign_attrs(attrs), plan, identity, description)
+        with store.lock():
+            done = store.done()
+            todo = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols)) if (i, j) not in done]
+            _drive(hired, jobs, plan, store, identity, todo, progress)
+            store.finalize()
     return Report(store.url, plan.n_blocks, len(todo))
 
 

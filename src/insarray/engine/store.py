@@ -53,19 +53,29 @@ class Store:
         """What the store was made for, or None if it is not a store of ours."""
         return self.files.read(_JOB)
 
-    def prepare(self, dataset: xr.Dataset, plan: Plan, fingerprint: str, provenance: dict[str, Any]) -> None:
-        """Create the store, or make sure that the one that is there belongs to the same job.
+    def check(self, fingerprint: str, provenance: dict[str, Any]) -> bool:
+        """Whether the store is there; if so it must be of the same job.
 
         Raises
         ------
         StoreError
-            If something that is not ours is there, or the place cannot be written.
+            If something that is not ours is there.
         StoreMismatchError
             If it holds another job; the message names what differs.
         """
-        if self.files.exists():
-            self._require_same_job(fingerprint, provenance)
-            return
+        if not self.files.exists():
+            return False
+        self._require_same_job(fingerprint, provenance)
+        return True
+
+    def create(self, dataset: xr.Dataset, plan: Plan, fingerprint: str, provenance: dict[str, Any]) -> None:
+        """Create the store: its metadata and coordinates, no pixel.
+
+        Raises
+        ------
+        StoreError
+            If the place cannot be written.
+        """
         job = {"fingerprint": fingerprint, "rows": plan.rows, "cols": plan.cols, "state": "running", **provenance}
         try:
             if self.files.local:

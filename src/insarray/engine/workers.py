@@ -160,7 +160,7 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         if scheduler == "local":
             number = count or os.cpu_count() or 1
             with (
-                LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address=None) as cluster,
+                LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
                 Client(cluster) as client,
             ):
                 yield client

@@ -140,7 +140,13 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
             layers[name] = _layer(found, _companion_decode(name, found))
     grid = require_one_grid(all_headers)
     wavelength = _wavelength(headers, options.wavelength)
-    units, sign = options.units or _units(headers), options.sign or "away"
+    units = options.units or _units(headers)
+    if units != "radian" and options.sign is None:
+        raise ArgumentError(
+            f"sign: the files are in {units}s, and products differ in what positive means; say sign='toward' "
+            "(OPERA, dolphin, MintPy) or sign='away' of the satellite"
+        )
+    sign: Sign = options.sign or "away"
     nodata = options.nodata if options.nodata is not None else _nodata(headers)
     zero_is_nodata = nodata == 0 and bool(layers)
     decode = PhaseDecode(

@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -135,9 +136,11 @@ class RasterLayer:
 
 def _environment(files: Sequence[RasterFile]) -> Any:
     """Settings for reading pixels: one environment for all files, and no listing of their folder for each."""
-    if any(file.driver != "GTiff" for file in files):
-        return rasterio.Env()
-    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR")
+    # every file is opened for one window and closed: a cache of 5 % of the machine's memory would only fill up
+    options: dict[str, Any] = {"GDAL_CACHEMAX": 64}
+    if all(file.driver == "GTiff" for file in files):
+        options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
+    return rasterio.Env(**options)
 
 
 def _open(file: RasterFile, *, quiet: bool) -> Any:
@@ -212,6 +215,7 @@ def _header(path: Path, variable: str | None, prefer: Sequence[str]) -> Header:
                 raise FileError(f"{path}: holds complex numbers; unwrapped phase or coherence is needed")
             if dataset.offsets[0] != 0:
                 raise FileError(f"{path}: has a band offset of {dataset.offsets[0]}; write the values without it")
+            _require_whole(path, dataset)
             return Header(
                 file,
                 tuple(dataset.files) or (str(path),),
@@ -225,6 +229,17 @@ def _header(path: Path, variable: str | None, prefer: Sequence[str]) -> Header:
             )
     except (RasterioError, OSError, ValueError) as error:
         raise FileError(f"{path}: is not a readable {file.driver} raster ({_reason(error)})") from error
+
+
+def _require_whole(path: Path, dataset: Any) -> None:
+    """Read the last pixel: a truncated file is found before anything is computed or written."""
+    height, width = dataset.shape
+    try:
+        dataset.read(1, window=Window(width - 1, height - 1, 1, 1))
+    except (RasterioError, OSError, ValueError) as error:
+        raise FileError(
+            f"{path}: its last pixel cannot be read, it is truncated ({_reason(error)}); replace it"
+        ) from error
 
 
 def _raster_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
@@ -287,14 +302,15 @@ def require_one_grid(headers: Sequence[Header]) -> Grid:
     StackError
         If they are not on one grid, with every kind of misfit listed.
     """
-    first = headers[0]
-    misfits = [(header, text) for header in headers[1:] if (text := first.grid.mismatch(header.grid)) is not None]
+    usual, _ = Counter(header.grid for header in headers).most_common(1)[0]
+    like = next(header for header in headers if header.grid == usual)
+    misfits = [(header, text) for header in headers if (text := usual.mismatch(header.grid)) is not None]
     if not misfits:
-        return first.grid
-    listed = "; ".join(f"{Path(header.file.path).name}: {text}" for header, text in misfits[:5])
+        return usual
+    listed = "; ".join(f"{Path(header.file.path).name}: {text}" for header, text in misfits[:3])
     raise StackError(
-        f"{len(misfits)} of {len(headers)} files are not on the grid of {Path(first.file.path).name}: {listed}"
-        + ("; ..." if len(misfits) > 5 else "")
+        f"{len(misfits)} of {len(headers)} files are not on the grid of {Path(like.file.path).name}: {listed}"
+        + ("; ..." if len(misfits) > 3 else "")
         + "; bring all to one grid, for example with gdalwarp"
     )
 
