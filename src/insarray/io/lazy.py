@@ -15,7 +15,8 @@ from insarray.model.conventions import SIGN, VARIABLES, attributes
 from insarray.model.dataset import grid_coords, pair_coords
 from insarray.model.errors import ArgumentError
 
-_EDGE = 256
+_EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
+_ENOUGH_BLOCKS = 16
 _BLOCK_BYTES = 128_000_000
 _BAND_PIXELS = 512 * 512
 
@@ -79,18 +80,23 @@ def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
     if tile_cols == width and tile_rows < height:  # strips: every column is decoded with its row anyway
         rows = max(1, min(pixels, _BAND_PIXELS) // width)
         return min(height, _on_tiles(rows, tile_rows)), width
-    edge = max(1, min(_EDGE, math.isqrt(pixels)))
-    return tuple(
-        min(size, _on_tiles(edge, tile, limit=math.isqrt(pixels)))
-        for tile, size in zip((tile_rows, tile_cols), (height, width), strict=True)
-    )  # type: ignore[return-value]
+    limit = max(1, math.isqrt(pixels))
+    shape = (height, width)
+    for edge in _EDGES:
+        shape = (
+            min(height, _on_tiles(min(edge, limit), tile_rows, limit)),
+            min(width, _on_tiles(min(edge, limit), tile_cols, limit)),
+        )
+        if math.ceil(height / shape[0]) * math.ceil(width / shape[1]) >= _ENOUGH_BLOCKS:
+            break
+    return shape
 
 
-def _on_tiles(edge: int, tile: int, limit: int | None = None) -> int:
+def _on_tiles(edge: int, tile: int, limit: int = 0) -> int:
     """The largest multiple of `tile` up to `edge`; a larger tile whole if within `limit`, else in equal parts."""
     if tile <= edge:
         return edge // tile * tile
-    if tile <= (limit or edge):
+    if tile <= limit:
         return tile
     return math.ceil(tile / math.ceil(tile / edge))
 

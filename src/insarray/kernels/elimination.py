@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from insarray.kernels import lanes
-from insarray.kernels.lanes import LANES, jit
+from insarray.kernels.lanes import LANES
 from insarray.kernels.plan import EliminationPlan
+from insarray.kernels.scratch import Array, Samples, make_scratch
 from insarray.model.errors import ArgumentError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Solution(NamedTuple):
@@ -29,7 +28,7 @@ class Solution(NamedTuple):
     date_count
         Number of used pairs at each date, uint16, (date, pixel).
     label
-        Piece of the network: 0 unobserved, 1 tied to the first date, 2, 3, ... others by first date; int16.
+        Piece of the network: 0 unobserved, 1 tied to the first date, 2, 3, ... others by first date; uint8.
     temporal_coherence
         ``|mean exp(j r)|`` over the used pairs, (pixel,).
     residual_rms
@@ -99,25 +98,19 @@ def solve(
     results = _allocate(plan.n_dates, pixels, dtype, std=std)
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
     shared = _shared_factors(plan)
-    unit = np.empty((0, 0), np.float32)
+    unit, scratch = np.empty((0, 0), np.float32), make_scratch(plan, LANES, std=std)
     parts = [(phase, weights, 0, whole)]
     if whole < pixels:  # the last group is padded with missing pixels
         tail = [_padded(phase[:, whole:])] + ([] if weights is None else [_padded(weights[:, whole:])])
         parts.append((tail[0], tail[1] if weights is not None else None, whole, pixels))
     for samples, weight, start, stop in parts:
-        _solve_groups(
+        given = Samples(
             np.ascontiguousarray(samples),
             unit if weight is None else np.ascontiguousarray(weight),
             weight is not None,
             level,
-            plan,
-            shared,
-            scale,
-            std,
-            start,
-            stop,
-            results,
         )
+        lanes.solve_groups(given, plan, shared, scratch, scale, std, start, stop, results)
     return results
 
 
@@ -126,7 +119,7 @@ def _allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bo
         np.empty((dates, pixels), dtype),
         np.empty((dates, pixels) if std else (0, 0), dtype),
         np.empty((dates, pixels), np.uint16),
-        np.empty((dates, pixels), np.int16),
+        np.empty((dates, pixels), np.uint8),
         np.empty(pixels, dtype),
         np.empty(pixels, dtype),
         np.empty(pixels, np.float64),
@@ -156,74 +149,3 @@ def _shared_factors(plan: EliminationPlan) -> _Shared:
     lanes.factorise(plan, conductance, inverse, np.empty(LANES, np.bool_))
     lanes.variances(plan, conductance, inverse, scratch, variance)
     return _Shared(*(np.ascontiguousarray(a[:, 0]) for a in (conductance, inverse, variance)))
-
-
-@jit
-def _solve_groups(phase, weight, weighted, reference, plan, shared, scale, std, start, stop, results):
-    """Run the groups of `phase`; pixel 0 of it is pixel `start` of the results, and pixels from `stop` on are padding."""
-    n = plan.order.shape[0] + 1
-    conductance = np.empty((plan.n_edges, LANES))
-    scratch = np.empty((plan.n_edges if std else 0, LANES))
-    current, inverse, solution, variance = (
-        np.empty((n, LANES)),
-        np.empty((n, LANES)),
-        np.empty((n, LANES)),
-        np.empty((n, LANES)),
-    )
-    cosine, sine, square, weighted_square = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    valid = np.empty((phase.shape[0], LANES), np.uint8)
-    count, counts = np.empty(LANES, np.uint16), np.empty((n, LANES), np.uint16)
-    broken = np.zeros(LANES, np.bool_)
-    root, label, column = np.empty(n, np.int64), np.empty(n, np.int16), np.empty(n)
-    pairs = phase.shape[0]
-    for first in range(0, phase.shape[1] - phase.shape[1] % LANES, LANES):
-        if first + start >= stop:
-            break
-        lanes.gather(phase, weight, weighted, reference, plan, first, conductance, current, valid, count)
-        complete = not weighted
-        for p in range(LANES):
-            complete &= count[p] == pairs
-        if complete:
-            lanes.substitute_shared(plan, shared.factor, shared.inverse, current, solution)
-            for v in range(n):
-                variance[v, :] = shared.variance[v]
-            broken[:] = not (shared.inverse[1:] > 0.0).all()
-        else:
-            lanes.factorise(plan, conductance, inverse, broken)
-            lanes.substitute(plan, conductance, inverse, current, solution)
-            if std:
-                lanes.variances(plan, conductance, inverse, scratch, variance)
-        lanes.residuals(
-            phase, weight, weighted, reference, plan, first, valid, solution, cosine, sine, square, weighted_square
-        )
-        lanes.date_counts(plan, valid, counts)
-        lane_count = min(LANES, stop - start - first)
-        out = start + first
-        for p in range(lane_count):
-            used = count[p]
-            results.used[out + p] = used
-            results.weighted_square[out + p] = weighted_square[p] if used > 0 else np.nan
-            results.temporal_coherence[out + p] = np.sqrt(cosine[p] ** 2 + sine[p] ** 2) / used if used > 0 else np.nan
-            results.residual_rms[out + p] = np.sqrt(square[p] / used) if used > 0 else np.nan
-        for p in range(lane_count):
-            if broken[p]:
-                if complete:
-                    conductance[:, p] = shared.factor
-                    inverse[:, p] = shared.inverse
-                lanes.label_pieces(plan, valid, counts, p, root, label)
-                lanes.relevel(plan, conductance, inverse, p, root, solution, variance, column)
-                for v in range(n):
-                    results.label[v, out + p] = label[v]
-                    if label[v] == 0:
-                        solution[v, p] = np.nan
-                        variance[v, p] = np.nan
-            else:
-                for v in range(n):
-                    results.label[v, out + p] = 1
-        for v in range(n):
-            for p in range(lane_count):
-                results.phase[v, out + p] = scale * solution[v, p]
-                results.date_count[v, out + p] = counts[v, p]
-            if std:
-                for p in range(lane_count):
-                    results.std[v, out + p] = abs(scale) * np.sqrt(variance[v, p])

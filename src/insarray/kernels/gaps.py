@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from insarray.kernels.lanes import jit
+from insarray.kernels.compiled import jit
 
 Gap = Literal["nan", "subset", "nsbas", "min_norm"]
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -1,59 +1,62 @@
 """The elimination itself on a group of pixels side by side: what `elimination` runs for every group.
 
-Every array here is (date | edge | pair, lane), the lane being the pixel: the innermost, contiguous, SIMD axis. The
-loops over lanes do the same operations in the same order for each of them, with IEEE arithmetic (no fastmath, no
-reduction over lanes), so the bits of a pixel do not depend on its neighbours.
+Every array of the scratch is (date | edge | pair, lane), the lane being the pixel: the innermost, contiguous, SIMD axis.
+The loops over lanes do the same operations in the same order for each of them, with IEEE arithmetic (no fastmath, no
+reduction over lanes), so the bits of a pixel do not depend on its neighbours. They are short, with one result each:
+more would have the compiler give up on vector instructions.
 """
 
 import math
 
 import numpy as np
-from numba import njit
 
-LANES = 64
+from insarray.kernels.compiled import jit
+
+LANES = 128
 """Pixels side by side; the scratch of a usual network then stays in the L2 cache."""
+
+MOST_PIECES = 255
+"""Labels are one byte; dates of any further piece count as unobserved."""
 
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding and subtracting it rounds a double to the nearest integer
 _HALF_TURN = math.pi
 
-jit = njit(nogil=True, cache=True, error_model="numpy")
-
 
 @jit
-def gather(phase, weight, weighted, reference, plan, start, conductance, current, valid, count):
-    """Conductances and currents of a group from its samples; a missing sample adds exactly 0.
-
-    `valid` (pair, lane) uint8 and `count` (lane,) uint16 say what was used. The three loops are one in meaning: the
-    shape of each lets the compiler use vector instructions.
-    """
-    conductance[:] = 0.0
-    current[:] = 0.0
-    count[:] = 0
+def gather(samples, plan, start, scratch):
+    """Conductances and currents of the group that starts at pixel `start`; a missing sample adds exactly 0."""
+    phase, weight, weighted, reference = samples
+    scratch.conductance[:] = 0.0
+    scratch.current[:] = 0.0
+    scratch.used[:] = 0
+    pair_weight, pair_current = scratch.buffer[0], scratch.buffer[1]
     for k in range(phase.shape[0]):
-        a, b, e = plan.reference[k], plan.secondary[k], plan.pair_edge[k]
-        level = reference[k]
+        level, valid = reference[k], scratch.valid[k]
         if weighted:
             for p in range(LANES):
                 c = np.float64(weight[k, start + p])
                 d = np.float64(phase[k, start + p]) - level
                 ok = (c > 0.0) & (c < np.inf) & (abs(d) < np.inf)
-                c = c if ok else 0.0
-                f = c * d if ok else 0.0
-                conductance[e, p] += c
-                current[b, p] += f
-                current[a, p] -= f
-                valid[k, p] = ok
+                valid[p] = ok
+                pair_weight[p] = c if ok else 0.0
+                pair_current[p] = c * d if ok else 0.0
         else:
             for p in range(LANES):
                 d = np.float64(phase[k, start + p]) - level
                 ok = abs(d) < np.inf
-                f = d if ok else 0.0
-                conductance[e, p] += 1.0 if ok else 0.0
-                current[b, p] += f
-                current[a, p] -= f
-                valid[k, p] = ok
+                valid[p] = ok
+                pair_weight[p] = 1.0 if ok else 0.0
+                pair_current[p] = d if ok else 0.0
+        total = scratch.conductance[plan.pair_edge[k]]
+        into, out_of = scratch.current[plan.secondary[k]], scratch.current[plan.reference[k]]
         for p in range(LANES):
-            count[p] += valid[k, p]
+            total[p] += pair_weight[p]
+        for p in range(LANES):
+            into[p] += pair_current[p]
+        for p in range(LANES):
+            out_of[p] -= pair_current[p]
+        for p in range(LANES):
+            scratch.used[p] += valid[p]
 
 
 @jit
@@ -130,47 +133,58 @@ def substitute_shared(plan, factor, inverse, current, solution):
 
 
 @jit
-def residuals(phase, weight, weighted, reference, plan, start, valid, solution, cosine, sine, square, weighted_square):
+def residuals(samples, plan, start, scratch):
     """Sums over the used pairs of cos r, sin r, r^2 and w r^2, r = phase minus what the solution says."""
-    cosine[:] = 0.0
-    sine[:] = 0.0
-    square[:] = 0.0
-    weighted_square[:] = 0.0
+    phase, weight, weighted, reference = samples
+    scratch.sums[:] = 0.0
+    cosine, sine, square, weighted_square = scratch.sums[0], scratch.sums[1], scratch.sums[2], scratch.sums[3]
+    residual, other = scratch.buffer[0], scratch.buffer[1]
     for k in range(phase.shape[0]):
-        a, b = plan.reference[k], plan.secondary[k]
-        level = reference[k]
+        level, valid = reference[k], scratch.valid[k]
+        earlier, later = scratch.solution[plan.reference[k]], scratch.solution[plan.secondary[k]]
         for p in range(LANES):
-            ok = valid[k, p] != 0
-            r = np.float64(phase[k, start + p]) - level - (solution[b, p] - solution[a, p])
-            r = r if ok else 0.0
-            square[p] += r * r
-            if weighted:
+            r = np.float64(phase[k, start + p]) - level - (later[p] - earlier[p])
+            residual[p] = r if valid[p] != 0 else 0.0
+        for p in range(LANES):
+            square[p] += residual[p] * residual[p]
+        if weighted:
+            for p in range(LANES):
                 c = np.float64(weight[k, start + p])
-                weighted_square[p] += (c if ok else 0.0) * r * r
-            # sin and cos of half the wrapped residual, |h| <= pi / 2, by their series; then the double angle
-            turns = r * (1.0 / (2.0 * _HALF_TURN))
-            h = (turns - ((turns + _ROUND) - _ROUND)) * _HALF_TURN
-            z = h * h
-            s = -7.6471637318198164e-13
-            s = 1.6059043836821613e-10 + z * s
-            s = -2.5052108385441720e-08 + z * s
-            s = 2.7557319223985893e-06 + z * s
-            s = -1.9841269841269841e-04 + z * s
-            s = 8.3333333333333332e-03 + z * s
-            s = -1.6666666666666666e-01 + z * s
-            s = h + h * z * s
-            c2 = 4.7794773323873853e-14
-            c2 = -1.1470745597729725e-11 + z * c2
-            c2 = 2.0876756987868099e-09 + z * c2
-            c2 = -2.7557319223985888e-07 + z * c2
-            c2 = 2.4801587301587302e-05 + z * c2
-            c2 = -1.3888888888888889e-03 + z * c2
-            c2 = 4.1666666666666664e-02 + z * c2
-            c2 = 1.0 - 0.5 * z + z * z * c2
-            cosine[p] += (1.0 - 2.0 * s * s) if ok else 0.0
-            sine[p] += 2.0 * s * c2
+                weighted_square[p] += (c if valid[p] != 0 else 0.0) * residual[p] * residual[p]
+        _cosine_and_sine(residual, other)
+        for p in range(LANES):
+            cosine[p] += residual[p] if valid[p] != 0 else 0.0
+        for p in range(LANES):
+            sine[p] += other[p]
     if not weighted:
         weighted_square[:] = square
+
+
+@jit
+def _cosine_and_sine(angle, sine):
+    """Cosine (in place) and sine of angles, to 1e-11: series of half the wrapped angle, then the double angle."""
+    for p in range(LANES):
+        turns = angle[p] * (1.0 / (2.0 * _HALF_TURN))
+        h = (turns - ((turns + _ROUND) - _ROUND)) * _HALF_TURN
+        z = h * h
+        s = -7.6471637318198164e-13
+        s = 1.6059043836821613e-10 + z * s
+        s = -2.5052108385441720e-08 + z * s
+        s = 2.7557319223985893e-06 + z * s
+        s = -1.9841269841269841e-04 + z * s
+        s = 8.3333333333333332e-03 + z * s
+        s = -1.6666666666666666e-01 + z * s
+        s = h + h * z * s
+        c = 4.7794773323873853e-14
+        c = -1.1470745597729725e-11 + z * c
+        c = 2.0876756987868099e-09 + z * c
+        c = -2.7557319223985888e-07 + z * c
+        c = 2.4801587301587302e-05 + z * c
+        c = -1.3888888888888889e-03 + z * c
+        c = 4.1666666666666664e-02 + z * c
+        c = 1.0 - 0.5 * z + z * z * c
+        angle[p] = 1.0 - 2.0 * s * s
+        sine[p] = 2.0 * s * c
 
 
 @jit
@@ -209,11 +223,11 @@ def date_counts(plan, valid, counts):
     """Number of used pairs at each date, uint16 (date, lane)."""
     counts[:] = 0
     for k in range(valid.shape[0]):
-        a, b = plan.reference[k], plan.secondary[k]
+        earlier, later = counts[plan.reference[k]], counts[plan.secondary[k]]
         for p in range(LANES):
-            counts[a, p] += valid[k, p]
+            earlier[p] += valid[k, p]
         for p in range(LANES):
-            counts[b, p] += valid[k, p]
+            later[p] += valid[k, p]
 
 
 @jit
@@ -236,7 +250,7 @@ def label_pieces(plan, valid, counts, p, root, label):
             label[v] = 0
         elif root[v] == v and v > 0:
             pieces += 1
-            label[v] = pieces
+            label[v] = pieces if pieces <= MOST_PIECES else 0
         else:
             label[v] = 1 if v == 0 else label[root[v]]
 
@@ -278,3 +292,76 @@ def relevel(plan, factor, inverse, p, root, solution, variance, column):
                 solution[v, p] -= level
                 if own > 0.0:
                     variance[v, p] = 0.0 if v == f else max(variance[v, p] + own - 2.0 * column[v], 0.0)
+
+
+@jit
+def label_broken(plan, scratch, root, column):
+    """Labels of the group; in lanes whose network is split, pieces relative to their first date, the rest NaN."""
+    scratch.label[:] = 1
+    n = scratch.label.shape[0]
+    for p in range(LANES):
+        if not scratch.broken[p]:
+            continue
+        label_pieces(plan, scratch.valid, scratch.date_count, p, root, scratch.label[:, p])
+        relevel(plan, scratch.conductance, scratch.inverse, p, root, scratch.solution, scratch.variance, column)
+        for v in range(n):
+            if scratch.label[v, p] == 0:
+                scratch.solution[v, p] = np.nan
+                scratch.variance[v, p] = np.nan
+
+
+@jit
+def store(scratch, scale, std, first, stop, results):
+    """Copy the lanes of a group to pixels `first` to `stop` of the results."""
+    lanes = stop - first
+    for p in range(lanes):
+        used = scratch.used[p]
+        results.used[first + p] = used
+        length = np.sqrt(scratch.sums[0, p] ** 2 + scratch.sums[1, p] ** 2)
+        results.temporal_coherence[first + p] = length / used if used > 0 else np.nan
+        results.residual_rms[first + p] = np.sqrt(scratch.sums[2, p] / used) if used > 0 else np.nan
+        results.weighted_square[first + p] = scratch.sums[3, p] if used > 0 else np.nan
+    for v in range(scratch.solution.shape[0]):
+        for p in range(lanes):
+            results.phase[v, first + p] = scale * scratch.solution[v, p]
+        for p in range(lanes):
+            results.date_count[v, first + p] = scratch.date_count[v, p]
+        for p in range(lanes):
+            results.label[v, first + p] = scratch.label[v, p]
+        if std:
+            for p in range(lanes):
+                results.std[v, first + p] = abs(scale) * np.sqrt(scratch.variance[v, p])
+
+
+@jit
+def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, results):
+    """Solve the first pixels of `samples` into pixels `start` to `stop` of the results.
+
+    Groups are read whole: where ``stop - start`` is no multiple of `LANES`, the samples must be padded to one.
+    """
+    pairs = samples.phase.shape[0]
+    root, column = np.empty(plan.order.shape[0] + 1, np.int64), np.empty(plan.order.shape[0] + 1)
+    split = not (shared.inverse[1:] > 0.0).all()  # the network itself is disconnected
+    for first in range(0, stop - start, LANES):
+        gather(samples, plan, first, scratch)
+        complete = not samples.weighted
+        for p in range(LANES):
+            complete &= scratch.used[p] == pairs
+        if complete:
+            substitute_shared(plan, shared.factor, shared.inverse, scratch.current, scratch.solution)
+            scratch.broken[:] = split
+            for v in range(len(shared.variance)):
+                scratch.variance[v, :] = shared.variance[v]
+            if split:
+                for p in range(LANES):
+                    scratch.conductance[:, p] = shared.factor
+                    scratch.inverse[:, p] = shared.inverse
+        else:
+            factorise(plan, scratch.conductance, scratch.inverse, scratch.broken)
+            substitute(plan, scratch.conductance, scratch.inverse, scratch.current, scratch.solution)
+            if std:
+                variances(plan, scratch.conductance, scratch.inverse, scratch.edge_variance, scratch.variance)
+        residuals(samples, plan, first, scratch)
+        date_counts(plan, scratch.valid, scratch.date_count)
+        label_broken(plan, scratch, root, column)
+        store(scratch, scale, std, start + first, min(start + first + LANES, stop), results)

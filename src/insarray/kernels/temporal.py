@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from insarray.kernels.lanes import jit
+from insarray.kernels.compiled import jit
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

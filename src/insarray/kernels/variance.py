@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import gammaln, hyp2f1
 
-from insarray.kernels.lanes import jit
+from insarray.kernels.compiled import jit
 from insarray.model.errors import ArgumentError
 
 Weights = Literal["none", "coherence", "variance", "fisher"]

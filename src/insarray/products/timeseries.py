@@ -163,7 +163,7 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
         "displacement": solution.phase,
         "displacement_std": solution.std,
         "number_of_observations": solution.date_count,
-        "network_subset": np.minimum(solution.label, 255).astype(np.uint8),
+        "network_subset": solution.label,
         "temporal_coherence": solution.temporal_coherence,
         "residual_rms": solution.residual_rms,
         "solver_flag": flag,
@@ -173,7 +173,9 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
 
 def _scale_by_residuals(solution: Solution) -> None:
     """Turn standard deviations of relative weights into real ones, in place; NaN without redundancy."""
-    pieces = solution.label.max(axis=0) - (solution.label[0] == 0)  # labels count from 1 even if date 0 is unobserved
+    pieces = solution.label.max(axis=0).astype(np.int64) - (
+        solution.label[0] == 0
+    )  # labels count from 1 even if date 0 is unobserved
     unknowns = (solution.label > 0).sum(axis=0) - pieces
     freedom = solution.used.astype(np.int64) - unknowns
     variance = np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan)
