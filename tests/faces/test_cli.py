@@ -90,6 +90,12 @@ def test_help_is_instant_and_imports_nothing_heavy():
         assert verb in done.stdout
 
 
+def test_without_arguments_the_help_is_shown(capsys):
+    code, output, errors = insarray(capsys)
+    assert (code, errors) == (0, [])
+    assert "Commands:" in output
+
+
 @pytest.mark.parametrize("verb", ["demo", "info", "invert", "fit", "export", "status", "plot"])
 def test_every_verb_explains_itself(verb):
     result = CliRunner().invoke(cli, [verb, "--help"])
@@ -137,6 +143,7 @@ def test_invert_fit_status_export_plot(capsys, files, tmp_path):
         ("network", ()),
         ("velocity", ()),
         ("map", ("--variable", "temporal_coherence")),
+        ("map", ("--variable", "displacement", "--date", "20190129")),
         ("point", ("--row", 3, "--col", 4)),
     ):
         code, _, errors = insarray(capsys, "plot", what, out, tmp_path / f"{what}.png", *options)
@@ -387,6 +394,11 @@ def test_bad_output_is_one_clear_line(capsys, files, tmp_path):
         (("export", "{o}", "{o}.png"), "use .tif"),
         (("export", "{o}", "{o}.tif", "--variable", "speed"), "choose --variable"),
         (("plot", "map", "{o}", "{o}.png"), "--variable"),
+        (
+            ("plot", "map", "{o}", "{o}.png", "--variable", "displacement", "--date", "20300101"),
+            "20300101 is not among",
+        ),
+        (("plot", "map", "{o}", "{o}.png", "--variable", "velocity", "--date", "20190129"), "leave --date out"),
         (("plot", "point", "{o}", "{o}.png", "--row", "99", "--col", "1"), "99"),
         (("plot", "velocity", "{o}", "{o}.doc"), "doc"),
         (("invert", "{o}"), "output store"),

@@ -91,6 +91,7 @@ def run(
     if not resume:
         store.remove()
     options = {str(key): str(value) for key, value in dataset.attrs.items()}
+    options["block"] = f"{max(plan.rows)} x {max(plan.cols)}"
     description = {"options": options, "command": command}
     exists = store.check(identity, description)
     if exists and len(store.done()) == plan.n_blocks:

@@ -111,10 +111,11 @@ class Store:
         if job["fingerprint"] == fingerprint:
             return
         old, new = job.get("options", {}), provenance.get("options", {})
-        changed = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+        follows = {"reference_lon", "reference_lat"}  # from row and column, which are named
+        changed = sorted(k for k in (old.keys() | new.keys()) - follows if old.get(k) != new.get(k))
         text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
         raise StoreMismatchError(
-            f"{self.url}: holds another job ({text or 'other inputs, block size or version'}); "
+            f"{self.url}: holds another job ({text or 'other inputs or another version'}); "
             "choose another output, or start over with --restart"
         )
 
@@ -180,7 +181,10 @@ class Store:
                     if not same:
                         bad.append(f"{name} block {block}: content differs from its checksum")
         if bad:
-            raise VerificationError(f"{self.url}: {len(bad)} damaged: {'; '.join(bad[:5])}")
+            raise VerificationError(
+                f"{self.url}: {len(bad)} damaged: {'; '.join(bad[:5])}; to recompute block (I, J), remove its record "
+                f"{_BLOCKS}/I.J.json and repeat the command that made the store"
+            )
         return len(blocks)
 
 

@@ -124,6 +124,7 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.option("--variable", help="For map: which variable.")
+@click.option("--date", help="For map: which date of a series; default: the last.")
 @click.option("--row", type=int, help="For point.")
 @click.option("--col", type=int, help="For point.")
 @click.option("--lon", type=float, help="For point, WGS 84 degrees.")
@@ -145,7 +146,7 @@ def _run(arguments: list[str]) -> int:
     from insarray.model.errors import InsarrayError
 
     try:
-        cli.main(arguments, prog_name="insarray", standalone_mode=False)
+        cli.main(arguments or ["--help"], prog_name="insarray", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

@@ -17,7 +17,7 @@ from insarray.engine.plan import Plan, plan_run
 from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
 from insarray.io.open import open_stack
-from insarray.model.dataset import network_of
+from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.reference import Area, LonLat, Reference
 from insarray.products.stack import mask, select_pairs
@@ -124,6 +124,8 @@ def _run(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
         click.echo(json.dumps({**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}))
         return
     where = f"; reference {', '.join(f'{k[10:]} {v}' for k, v in reference.items())}" if reference else ""
+    if options.get("reference") == "auto":
+        where += " (chosen by quality alone: make sure that it is stable ground)"
     click.echo(f"{out}: {report.computed} of {report.blocks} blocks computed in {seconds:.1f} s{where}")
 
 
@@ -205,20 +207,36 @@ def status(url: str, *, verify: bool, as_json: bool) -> None:
         click.echo(f"{result['blocks_verified']} blocks read back, all as they were written")
 
 
-def plot(what: str, url: str, path: str, *, variable: str | None, **point: Any) -> None:
+def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset:
+    """Dataset in which a variable of a series is the map of one date."""
+    if "time" not in dataset[variable].dims:
+        if date is not None:
+            raise ArgumentError(f"date: {variable} is one map, not a series; leave --date out")
+        return dataset
+    if date is None:
+        return dataset.isel(time=-1)
+    days = [date_label(time)[:8] for time in dataset.time.values]
+    wanted = date_label(as_time(date))[:8]
+    if wanted not in days:
+        raise ArgumentError(f"date: {wanted} is not among the {len(days)} dates {days[0]}..{days[-1]}")
+    return dataset.isel(time=days.index(wanted))
+
+
+def plot(what: str, url: str, path: str, *, variable: str | None, date: str | None, **point: Any) -> None:
     """Draw into a file."""
     from insarray.faces import plot as draw
 
     dataset = open_store(url)
     if what == "network":
-        network_of(dataset)
+        if "pair" not in dataset.sizes:
+            raise ArgumentError(f"{url}: has no pairs; give the output of insarray invert")
         axes = draw.network(dataset)
     elif what == "velocity":
         axes = draw.velocity(dataset)
     elif what == "map":
         if variable is None:
             raise ArgumentError("variable: say which map to draw with --variable")
-        axes = draw.map(dataset, _known(dataset, variable, url))
+        axes = draw.map(_at_date(dataset, _known(dataset, variable, url), date), variable)
     else:
         axes = draw.point(dataset, **point)
     draw.save(axes, path)

@@ -61,7 +61,8 @@ def run_demo(folder: str, seed: int) -> None:
     click.echo(
         f"  insarray info {target / 'interferograms'}\n"
         f"  insarray invert {target / 'interferograms'} mine.zarr --wavelength {WAVELENGTH} "
-        f"--weights variance --looks {_LOOKS:g}"
+        f"--weights variance --looks {_LOOKS:g} --reference "
+        f"{place.row_start}:{place.row_stop},{place.col_start}:{place.col_stop}"
     )
 
 
@@ -123,7 +124,7 @@ def _rms(values: xr.DataArray | np.ndarray) -> float:
 def _draw(series: xr.Dataset, true: xr.Dataset, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 7), layout="compressed")
+    figure = Figure(figsize=(13, 5.9), layout="compressed")
     axes = figure.subplots(2, 3)
     plot.velocity(series, axes[0, 0]).set_title("estimated", fontsize="medium")
     motion = true.velocity.where(series.velocity.notnull()).assign_attrs(series.velocity.attrs)

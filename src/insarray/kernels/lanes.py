@@ -323,7 +323,7 @@ def store(scratch, scale, std, first, stop, results):
         results.weighted_square[first + p] = scratch.sums[3, p] if used > 0 else np.nan
     for v in range(scratch.solution.shape[0]):
         for p in range(lanes):
-            results.phase[v, first + p] = scale * scratch.solution[v, p]
+            results.phase[v, first + p] = scale * scratch.solution[v, p] + 0.0  # no -0.0
         for p in range(lanes):
             results.date_count[v, first + p] = scratch.date_count[v, p]
         for p in range(lanes):

@@ -133,11 +133,12 @@ def _interpolate(coherence, table, low, high):
     result = np.empty(len(coherence), np.float32)
     for k in range(len(coherence)):
         given = np.float64(coherence[k])
-        g = min(max(given, low), high)
+        g = min(max(given, low), high) if given == given else low
         position = (start - np.sqrt(1.0 - g)) * rate
-        cell = max(min(int(position), steps - 1), 0)
+        # unsigned and in range whatever the rounding: no branch for negative indices, so that it vectorises
+        cell = np.uint32(min(max(position, 0.0), steps - 1.0))
         part = position - cell
-        ratio = table[cell] * (1.0 - part) + table[cell + 1] * part
+        ratio = table[cell] * (1.0 - part) + table[cell + np.uint32(1)] * part
         value = ratio * (a * g * g / (1.0 - g * g) + b)
         result[k] = value if given == given else np.nan
     return result

@@ -228,5 +228,7 @@ def require_wavelength(stack: xr.Dataset) -> float:
     """
     wavelength = stack.attrs.get("wavelength")
     if wavelength is None:
-        raise StackError("wavelength: the stack does not say; give it in metres, for example wavelength=0.05546576")
+        raise StackError(
+            "wavelength: the files do not say; give it in metres (--wavelength), Sentinel-1 has 0.05546576"
+        )
     return float(wavelength)

@@ -98,13 +98,15 @@ def _warnings(summary: dict[str, Any], stack: xr.Dataset) -> list[str]:
     if summary["components"] > 1:
         warnings.append(f"the network falls into {summary['components']} pieces: choose --gap, or add pairs")
     if summary["wavelength_m"] is None:
-        warnings.append("the wavelength is unknown: give --wavelength")
+        warnings.append("the wavelength is unknown: displacement needs it, give --wavelength")
     if summary["fewest_pairs_at_a_date"] < 2:
         warnings.append("some date has a single pair: an unwrapping error there cannot be noticed")
     if "coherence" not in stack:
         warnings.append("no coherence: weights and coherence masks are not available")
     elif summary["looks"] is None:
-        warnings.append("the number of looks is unknown: weights 'variance' and 'fisher' need --looks")
+        warnings.append(
+            "the number of looks is unknown: the weights 'variance' and 'fisher' of invert will need --looks"
+        )
     if summary["percent_valid"] == 0:
         warnings.append("no valid sample was found: is the no-data value right?")
     return warnings
