@@ -43,7 +43,7 @@ def test_what_is_no_date_is_refused(value):
 
 def test_nat_is_refused():
     with pytest.raises(ArgumentError, match="NaT"):
-        as_time(np.datetime64("NaT"))
+        as_time(np.datetime64("NaT", "s"))
 
 
 def test_years_are_of_365_25_days():

@@ -85,17 +85,11 @@ class Hdf5Layer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Data type of what `read` returns."""
+        """Of what `read` returns."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, shape (pair, row, col), of all pairs or of those listed.
-
-        Raises
-        ------
-        FileError
-            If the file cannot be read, or changed since it was opened.
-        """
+        """Decoded window, as `Layer.read` says."""
         chosen = np.arange(len(self.index)) if pairs is None else np.asarray(pairs)
         stored = np.asarray(self.index)[chosen]
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)

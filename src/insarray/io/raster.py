@@ -94,19 +94,11 @@ class RasterLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Data type of what `read` returns."""
+        """Of what `read` returns."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, shape (pair, row, col), of all pairs or of those listed.
-
-        Raises
-        ------
-        FileError
-            If a file cannot be read.
-        StackError
-            If it holds values that its variable cannot have.
-        """
+        """Decoded window, as `Layer.read` says."""
         chosen = range(len(self.files)) if pairs is None else pairs
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
         window = Window(cols.start, rows.start, out.shape[2], out.shape[1])

@@ -91,17 +91,11 @@ class StoredLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Data type of what `read` returns."""
+        """Of what `read` returns."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, shape (pair, row, col), of all pairs or of those listed.
-
-        Raises
-        ------
-        FileError
-            If the file cannot be read.
-        """
+        """Decoded window, as `Layer.read` says."""
         window = self.variable.isel(y=rows, x=cols)
         if "pair" in window.dims and pairs is not None:
             window = window.isel(pair=list(pairs))

@@ -81,6 +81,19 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
     }
 
 
+def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """`result` with y, x and CRS of `source`, each variable pointing to the CRS.
+
+    `grid_mapping` is an attribute, not an encoding: there it would be lost by ``to_zarr(encoding=...)``.
+    """
+    names = [name for name in ("y", "x", "spatial_ref") if name in source.coords]
+    result = result.assign_coords({name: source.coords[name] for name in names})
+    if "spatial_ref" in names:
+        for variable in result.data_vars.values():
+            variable.attrs["grid_mapping"] = "spatial_ref"
+    return result
+
+
 def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
     """Grid of any canonical object, from x, y and `spatial_ref`.
 

@@ -13,7 +13,7 @@ from insarray.kernels.gaps import Gap, close_gaps
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.variance import Weights, pair_weights
 from insarray.model.conventions import SIGN, SOLVER_FLAGS, metres_per_radian
-from insarray.model.dataset import pair_coords, time_coords
+from insarray.model.dataset import on_grid_of, pair_coords, time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase, require_wavelength
@@ -105,11 +105,7 @@ def invert(
     data = map_blocks(solve_block, constants, inputs, OUTPUTS, sizes)
     attrs = _attributes(stack, constants, norm)
     attrs |= {} if level is None else level.attrs
-    coords = {name: stack.coords[name] for name in ("y", "x", "spatial_ref") if name in stack.coords}
-    series = xr.Dataset(data, {**time_coords(network), **pair_coords(network), **coords}, attrs)
-    if "spatial_ref" in coords:
-        for variable in series.data_vars.values():
-            variable.attrs["grid_mapping"] = "spatial_ref"
+    series = on_grid_of(stack, xr.Dataset(data, time_coords(network) | pair_coords(network), attrs))
     series.displacement.attrs["ancillary_variables"] = "displacement_std number_of_observations network_subset"
     return series
 

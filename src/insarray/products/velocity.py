@@ -6,6 +6,7 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.temporal import fit_linear
+from insarray.model.dataset import on_grid_of
 from insarray.model.dates import years_since
 from insarray.model.errors import StackError
 
@@ -40,17 +41,12 @@ def fit(series: xr.Dataset) -> xr.Dataset:
     inputs = {name: series[name] for name in ("displacement", "network_subset") if name in series}
     years = years_since(times, times[0])
     model = xr.Dataset(map_blocks(fit_block, years, inputs, OUTPUTS, {}))
-    coords = {name: series.coords[name] for name in ("y", "x", "spatial_ref") if name in series.coords}
     kept = ("wavelength", "sign", "reference_row", "reference_col", "reference_lon", "reference_lat", "reference_area")
     attrs = {name: series.attrs[name] for name in (*kept, BYTES_ATTRIBUTE) if name in series.attrs}
     if "job_fingerprint" in series.attrs:
         attrs["series_fingerprint"] = series.attrs["job_fingerprint"]
     attrs |= {"model": "linear", "first_time": str(times[0])[:19], "last_time": str(times[-1])[:19]}
-    model = model.assign_coords(coords).assign_attrs(attrs)
-    if "spatial_ref" in coords:
-        for variable in model.data_vars.values():
-            variable.attrs["grid_mapping"] = "spatial_ref"
-    return model
+    return on_grid_of(series, model).assign_attrs(attrs)
 
 
 def fit_block(years: np.ndarray, arrays: Arrays) -> Arrays:
