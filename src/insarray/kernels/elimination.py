@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from insarray.kernels import lanes
-from insarray.kernels.lanes import LANES
+from insarray.kernels.lanes import factorise, solve_groups, variances
 from insarray.kernels.plan import EliminationPlan
-from insarray.kernels.scratch import Array, Samples, make_scratch
+from insarray.kernels.scratch import VECTOR, Array, Samples, count_lanes, make_scratch
 from insarray.model.errors import ArgumentError
 
 
@@ -94,14 +93,15 @@ def solve(
     if weights is not None and weights.shape != phase.shape:
         raise ArgumentError(f"weights: shape {weights.shape} differs from the phase's {phase.shape}")
     pixels = phase.shape[1]
-    whole = pixels - pixels % LANES
+    lanes = count_lanes(plan, pixels)
+    whole = pixels - pixels % lanes
     results = _allocate(plan.n_dates, pixels, dtype, std=std)
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
     shared = _shared_factors(plan)
-    unit, scratch = np.empty((0, 0), np.float32), make_scratch(plan, LANES, std=std)
+    unit, scratch = np.empty((0, 0), np.float32), make_scratch(plan, lanes, std=std)
     parts = [(phase, weights, 0, whole)]
     if whole < pixels:  # the last group is padded with missing pixels
-        tail = [_padded(phase[:, whole:])] + ([] if weights is None else [_padded(weights[:, whole:])])
+        tail = [_padded(part[:, whole:], lanes) for part in (phase, weights) if part is not None]
         parts.append((tail[0], tail[1] if weights is not None else None, whole, pixels))
     for samples, weight, start, stop in parts:
         given = Samples(
@@ -110,7 +110,7 @@ def solve(
             weight is not None,
             level,
         )
-        lanes.solve_groups(given, plan, shared, scratch, scale, std, start, stop, results)
+        solve_groups(given, plan, shared, scratch, scale, std, start, stop, results)
     return results
 
 
@@ -127,8 +127,8 @@ def _allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bo
     )
 
 
-def _padded(part: Array) -> Array:
-    padded = np.full((part.shape[0], LANES), np.nan, part.dtype)
+def _padded(part: Array, lanes: int) -> Array:
+    padded = np.full((part.shape[0], lanes), np.nan, part.dtype)
     padded[:, : part.shape[1]] = part
     return padded
 
@@ -143,9 +143,9 @@ class _Shared(NamedTuple):
 
 def _shared_factors(plan: EliminationPlan) -> _Shared:
     """Factors of one complete pixel of weight 1, by the same operations as any other pixel's."""
-    conductance = np.zeros((plan.n_edges, LANES))
+    conductance = np.zeros((plan.n_edges, VECTOR))
     conductance[plan.pair_edge] = 1.0
-    inverse, variance, scratch = np.empty((plan.n_dates, LANES)), np.empty((plan.n_dates, LANES)), conductance.copy()
-    lanes.factorise(plan, conductance, inverse, np.empty(LANES, np.bool_))
-    lanes.variances(plan, conductance, inverse, scratch, variance)
+    inverse, variance, scratch = np.empty((plan.n_dates, VECTOR)), np.empty((plan.n_dates, VECTOR)), conductance.copy()
+    factorise(plan, conductance, inverse, np.empty(VECTOR, np.bool_))
+    variances(plan, conductance, inverse, scratch, variance)
     return _Shared(*(np.ascontiguousarray(a[:, 0]) for a in (conductance, inverse, variance)))

@@ -6,6 +6,12 @@ import numpy as np
 
 from insarray.kernels.plan import EliminationPlan
 
+VECTOR = 64
+"""Vector loops, unrolled, divide this, so that no lane is ever left to a remainder loop."""
+
+_MOST_LANES = 512
+_L2_BYTES = 1_300_000
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -36,8 +42,16 @@ class Scratch(NamedTuple):
     buffer: Array  # (2)
 
 
+def count_lanes(plan: EliminationPlan, pixels: int) -> int:
+    """Pixels side by side: a multiple of `VECTOR`, long enough rows to read fast, and scratch within the L2 cache."""
+    lanes = _MOST_LANES
+    while lanes > VECTOR and (8 * plan.n_edges * lanes > _L2_BYTES or lanes >= 2 * pixels):
+        lanes //= 2
+    return lanes
+
+
 def make_scratch(plan: EliminationPlan, lanes: int, *, std: bool) -> Scratch:
-    """Scratch for a network and groups of `lanes` pixels."""
+    """Scratch for a network and groups of `lanes` pixels, a multiple of `VECTOR`."""
     dates, pairs = plan.n_dates, len(plan.pair_edge)
     return Scratch(
         np.empty((plan.n_edges, lanes)),
