@@ -93,7 +93,7 @@ def solve(
     if weights is not None and weights.shape != phase.shape:
         raise ArgumentError(f"weights: shape {weights.shape} differs from the phase's {phase.shape}")
     pixels = phase.shape[1]
-    lanes = count_lanes(plan, pixels)
+    lanes = count_lanes(pixels)
     whole = pixels - pixels % lanes
     results = _allocate(plan.n_dates, pixels, dtype, std=std)
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)

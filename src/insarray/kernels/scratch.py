@@ -10,7 +10,6 @@ VECTOR = 64
 """Vector loops, unrolled, divide this, so that no lane is ever left to a remainder loop."""
 
 _MOST_LANES = 512
-_L2_BYTES = 1_300_000
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,10 +41,10 @@ class Scratch(NamedTuple):
     buffer: Array  # (2)
 
 
-def count_lanes(plan: EliminationPlan, pixels: int) -> int:
-    """Pixels side by side: a multiple of `VECTOR`, long enough rows to read fast, and scratch within the L2 cache."""
+def count_lanes(pixels: int) -> int:
+    """Pixels side by side, a multiple of `VECTOR`: many, because the long rows of samples are what is slow to read."""
     lanes = _MOST_LANES
-    while lanes > VECTOR and (8 * plan.n_edges * lanes > _L2_BYTES or lanes >= 2 * pixels):
+    while lanes > VECTOR and lanes >= 2 * pixels:
         lanes //= 2
     return lanes
 
