@@ -101,6 +101,9 @@ def test_outside_the_raster_is_masked(tmp_path):
 
 
 def test_bad_rasters_are_refused(tmp_path):
+    (tmp_path / "vrt.tif").write_text('<VRTDataset rasterXSize="1" rasterYSize="1"/>')
+    with pytest.raises(FileError, match=r"vrt\.tif"):
+        ia.mask(stack_of(), raster=tmp_path / "vrt.tif")
     with pytest.raises(FileError, match=r"none\.tif"):
         ia.mask(stack_of(), raster=tmp_path / "none.tif")
     with pytest.raises(ArgumentError, match=r"\(3, 3\)"):

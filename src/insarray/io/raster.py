@@ -143,6 +143,19 @@ def _open(file: RasterFile, *, quiet: bool) -> Any:
         return rasterio.open(name, driver=file.driver, sharing=False)
 
 
+def open_raster(path: str | Path) -> Any:
+    """Dataset of a one-file raster, by the one driver that its extension allows.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or its extension is not a raster's.
+    """
+    if not Path(path).exists():
+        raise FileError(f"{path}: does not exist")
+    return _open(_raster_file(Path(path), None, ()), quiet=True)
+
+
 class _silence:  # noqa: N801 (a context manager)
     """Drop NotGeoreferencedWarning; the list of filters belongs to the process, so one thread at a time."""
 

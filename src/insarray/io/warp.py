@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import Resampling
 
+from insarray.io.raster import open_raster
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
@@ -29,7 +29,7 @@ def read_on_grid(path: str | Path, grid: Grid) -> np.ndarray:
         If one of raster and stack has no CRS and their shapes differ, so that nothing tells where it lies.
     """
     try:
-        with rasterio.open(path) as source:
+        with open_raster(path) as source:
             if source.crs is None or grid.crs is None:
                 if source.shape != grid.shape:
                     raise StackError(
