@@ -98,7 +98,7 @@ def solve(
     results = _allocate(plan.n_dates, pixels, dtype, std=std)
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
     shared = _shared_factors(plan)
-    unit, scratch = np.empty((0, 0), np.float32), make_scratch(plan, lanes, std=std)
+    unit, scratch = np.empty((0, 0), np.float32), make_scratch(plan, lanes, phase, weights, std=std)
     parts = [(phase, weights, 0, whole)]
     if whole < pixels:  # the last group is padded with missing pixels
         tail = [_padded(part[:, whole:], lanes) for part in (phase, weights) if part is not None]

@@ -20,10 +20,21 @@ _HALF_TURN = math.pi
 
 
 @lane_jit
-def gather(samples, plan, start, scratch):
-    """Conductances and currents of the group that starts at pixel `start`; a missing sample adds exactly 0."""
+def load(samples, start, scratch):
+    """Copy the samples of the group that starts at pixel `start`: rows far apart in memory are read just once."""
+    for k in range(samples.phase.shape[0]):
+        for p in range(scratch.phase.shape[1]):
+            scratch.phase[k, p] = samples.phase[k, start + p]
+        if samples.weighted:
+            for p in range(scratch.phase.shape[1]):
+                scratch.weight[k, p] = samples.weight[k, start + p]
+
+
+@lane_jit
+def gather(weighted, reference, plan, scratch):
+    """Conductances and currents of the group; a missing sample adds exactly 0."""
     lanes = len(scratch.used)
-    phase, weight, weighted, reference = samples
+    phase, weight = scratch.phase, scratch.weight
     scratch.conductance[:] = 0.0
     scratch.current[:] = 0.0
     scratch.used[:] = 0
@@ -32,15 +43,15 @@ def gather(samples, plan, start, scratch):
         level, valid = reference[k], scratch.valid[k]
         if weighted:
             for p in range(lanes):
-                c = np.float64(weight[k, start + p])
-                d = np.float64(phase[k, start + p]) - level
+                c = np.float64(weight[k, p])
+                d = np.float64(phase[k, p]) - level
                 ok = (c > 0.0) & (c < np.inf) & (abs(d) < np.inf)
                 valid[p] = ok
                 pair_weight[p] = c if ok else 0.0
                 pair_current[p] = c * d if ok else 0.0
         else:
             for p in range(lanes):
-                d = np.float64(phase[k, start + p]) - level
+                d = np.float64(phase[k, p]) - level
                 ok = abs(d) < np.inf
                 valid[p] = ok
                 pair_weight[p] = 1.0 if ok else 0.0
@@ -134,10 +145,10 @@ def substitute_shared(plan, factor, inverse, current, solution):
 
 
 @lane_jit
-def residuals(samples, plan, start, scratch):
+def residuals(weighted, reference, plan, scratch):
     """Sums over the used pairs of cos r, sin r, r^2 and w r^2, r = phase minus what the solution says."""
     lanes = len(scratch.used)
-    phase, weight, weighted, reference = samples
+    phase, weight = scratch.phase, scratch.weight
     scratch.sums[:] = 0.0
     cosine, sine, square, weighted_square = scratch.sums[0], scratch.sums[1], scratch.sums[2], scratch.sums[3]
     residual, other = scratch.buffer[0], scratch.buffer[1]
@@ -145,13 +156,13 @@ def residuals(samples, plan, start, scratch):
         level, valid = reference[k], scratch.valid[k]
         earlier, later = scratch.solution[plan.reference[k]], scratch.solution[plan.secondary[k]]
         for p in range(lanes):
-            r = np.float64(phase[k, start + p]) - level - (later[p] - earlier[p])
+            r = np.float64(phase[k, p]) - level - (later[p] - earlier[p])
             residual[p] = r if valid[p] != 0 else 0.0
         for p in range(lanes):
             square[p] += residual[p] * residual[p]
         if weighted:
             for p in range(lanes):
-                c = np.float64(weight[k, start + p])
+                c = np.float64(weight[k, p])
                 weighted_square[p] += (c if valid[p] != 0 else 0.0) * residual[p] * residual[p]
         _cosine_and_sine(residual, other)
         for p in range(lanes):
@@ -344,11 +355,12 @@ def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, result
 
     Groups are read whole: where ``stop - start`` is no multiple of the lanes, the samples must be padded to one.
     """
-    pairs, lanes = samples.phase.shape[0], len(scratch.used)
+    pairs, lanes = scratch.phase.shape
     root, column = np.empty(plan.order.shape[0] + 1, np.int64), np.empty(plan.order.shape[0] + 1)
     split = not (shared.inverse[1:] > 0.0).all()  # the network itself is disconnected
     for first in range(0, stop - start, lanes):
-        gather(samples, plan, first, scratch)
+        load(samples, first, scratch)
+        gather(samples.weighted, samples.reference, plan, scratch)
         complete = not samples.weighted
         for p in range(lanes):
             complete &= scratch.used[p] == pairs
@@ -366,7 +378,7 @@ def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, result
             substitute(plan, scratch.conductance, scratch.inverse, scratch.current, scratch.solution)
             if std:
                 variances(plan, scratch.conductance, scratch.inverse, scratch.edge_variance, scratch.variance)
-        residuals(samples, plan, first, scratch)
+        residuals(samples.weighted, samples.reference, plan, scratch)
         date_counts(plan, scratch.valid, scratch.date_count)
         label_broken(plan, scratch, root, column)
         store(scratch, scale, std, start + first, min(start + first + lanes, stop), results)

@@ -26,6 +26,8 @@ class Samples(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one group; rows are dates, edges or pairs."""
 
+    phase: Array  # (pair), as given
+    weight: Array  # (pair), as given; empty if not weighted
     conductance: Array  # (edge), after elimination the factor c / D of the edge
     current: Array  # (date)
     inverse: Array  # (date), 1 / D
@@ -49,10 +51,12 @@ def count_lanes(pixels: int) -> int:
     return lanes
 
 
-def make_scratch(plan: EliminationPlan, lanes: int, *, std: bool) -> Scratch:
+def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array | None, *, std: bool) -> Scratch:
     """Scratch for a network and groups of `lanes` pixels, a multiple of `VECTOR`."""
     dates, pairs = plan.n_dates, len(plan.pair_edge)
     return Scratch(
+        np.empty((pairs, lanes), phase.dtype),
+        np.empty((0, lanes), np.float32) if weights is None else np.empty((pairs, lanes), weights.dtype),
         np.empty((plan.n_edges, lanes)),
         np.zeros((dates, lanes)),
         np.zeros((dates, lanes)),
