@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from insarray.kernels.compiled import lane_jit
+from insarray.kernels.compiled import jit, lane_jit
 
 MOST_PIECES = 255
 """Labels are one byte; dates of any further piece count as unobserved."""
@@ -326,7 +326,7 @@ def label_broken(plan, scratch, root, column):
                 scratch.variance[v, p] = np.nan
 
 
-@lane_jit
+@jit  # strictly IEEE: the last group may end within a vector
 def store(scratch, scale, std, first, stop, results):
     """Copy the lanes of a group to pixels `first` to `stop` of the results."""
     lanes = stop - first
