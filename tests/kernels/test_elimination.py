@@ -87,7 +87,7 @@ def test_infinite_samples_count_as_missing():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("pixels", [1, 63, 64, 65, 200])
+@pytest.mark.parametrize("pixels", [1, 63, 64, 65, 200, 1100])
 def test_bits_do_not_depend_on_the_block(weighted, pixels):
     """Complete groups take the shared factors, others their own; cutting and shuffling must not show."""
     rng = np.random.default_rng(3)
@@ -178,3 +178,20 @@ def test_plan_takes_the_order_with_less_work():
     band = nearest(40, 3)
     assert plan_of(band).fill == 0
     np.testing.assert_array_equal(plan_of(band).order, plan_of(band, "time").order)
+
+
+@pytest.mark.parametrize("std", [False, True])
+def test_unobserved_pixels_and_dates_among_split_ones(std):
+    """Lanes whose network is split, partly or wholly unobserved, must not disturb each other."""
+    network = nearest(9, 2)
+    phase, _ = samples(np.random.default_rng(8), network, 3)
+    phase[:, 0] = np.nan
+    phase[(network.reference < 4) & (network.secondary >= 4), 1] = np.nan  # two pieces
+    phase[(network.reference == 6) | (network.secondary == 6), 1] = np.nan
+    solution = solve(phase, plan_of(network), std=std, dtype=np.float64)
+    assert solution.label.T.tolist() == [[0] * 9, [1, 1, 1, 1, 2, 2, 0, 2, 2], [1] * 9]
+    np.testing.assert_array_equal(np.isnan(solution.phase), solution.label == 0)
+    values, deviation, _, _ = lapack(network, phase[:, 1], None)
+    np.testing.assert_allclose(solution.phase[:, 1], values, atol=1e-12)
+    if std:
+        np.testing.assert_allclose(solution.std[:, 1], deviation, atol=1e-12)

@@ -1,19 +1,19 @@
 """How kernels are compiled: once per machine, without the interpreter's lock, IEEE arithmetic, no threads of their own."""
 
+import hashlib
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import config, njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def jit(function: Function) -> Function:
-    """Compile with Numba, strictly by IEEE; parallelism is the engine's, so never ``parallel=True``.
-
-    The cache of Numba notices a change of the function's own file only. A compiled function that calls others is
-    therefore kept in the same file as these.
-    """
+    """Compile with Numba, strictly by IEEE; parallelism is the engine's, so never ``parallel=True``."""
     return _compile(function, fastmath=False)
 
 
@@ -26,9 +26,40 @@ def lane_jit(function: Function) -> Function:
     return _compile(function, fastmath={"contract"})
 
 
+def _cache_folder() -> str | None:
+    """Folder for the machine code of exactly these sources; None if there is no writable place, as in some containers.
+
+    Numba recompiles a function when its own file has changed, but not when that of a function it calls has.
+    """
+    sources = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.glob("*.py")))).hexdigest()[:16]
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    for base in [Path(chosen)] if chosen else [sources / "__pycache__", Path.home() / ".cache" / "insarray"]:
+        folder = base / f"numba-{digest}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            if not chosen and base.parent == sources:  # what earlier versions of the sources have left here
+                for old in base.glob("numba-*"):
+                    if old != folder:
+                        shutil.rmtree(old, ignore_errors=True)
+            return str(folder)
+    return None
+
+
+_CACHE = _cache_folder()
+
+
 def _compile(function: Function, *, fastmath: bool | set[str]) -> Function:
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    if _CACHE is None:
+        return njit(**options)(function)  # type: ignore[no-any-return]
+    settings: Any = config
+    usual = settings.CACHE_DIR
+    settings.CACHE_DIR = _CACHE  # read when the function is decorated
     try:
         return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # no writable place for the cache, as in a read-only container
-        return njit(**options)(function)  # type: ignore[no-any-return]
+    finally:
+        settings.CACHE_DIR = usual

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from insarray.kernels.lanes import factorise, solve_groups, variances
+from insarray.kernels.lanes import solve_groups
 from insarray.kernels.plan import EliminationPlan
 from insarray.kernels.scratch import VECTOR, Array, Samples, count_lanes, make_scratch
+from insarray.kernels.starmesh import factorise, variances
 from insarray.model.errors import ArgumentError
 
 
@@ -93,23 +94,18 @@ def solve(
     if weights is not None and weights.shape != phase.shape:
         raise ArgumentError(f"weights: shape {weights.shape} differs from the phase's {phase.shape}")
     pixels = phase.shape[1]
-    lanes = count_lanes(pixels)
-    whole = pixels - pixels % lanes
+    whole = pixels - pixels % count_lanes(max(pixels, 1))
     results = _allocate(plan.n_dates, pixels, dtype, std=std)
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
     shared = _shared_factors(plan)
-    unit, scratch = np.empty((0, 0), np.float32), make_scratch(plan, lanes, phase, weights, std=std)
-    parts = [(phase, weights, 0, whole)]
-    if whole < pixels:  # the last group is padded with missing pixels
-        tail = [_padded(part[:, whole:], lanes) for part in (phase, weights) if part is not None]
-        parts.append((tail[0], tail[1] if weights is not None else None, whole, pixels))
-    for samples, weight, start, stop in parts:
-        given = Samples(
-            np.ascontiguousarray(samples),
-            unit if weight is None else np.ascontiguousarray(weight),
-            weight is not None,
-            level,
-        )
+    for start, stop in ((0, whole), (whole, pixels)):
+        if start == stop:
+            continue
+        lanes = count_lanes(stop - start)
+        samples = _part(phase, start, stop, lanes)
+        weight = None if weights is None else _part(weights, start, stop, lanes)
+        given = Samples(samples, np.empty((0, 0), np.float32) if weight is None else weight, weight is not None, level)
+        scratch = make_scratch(plan, lanes, samples, weight, std=std)
         solve_groups(given, plan, shared, scratch, scale, std, start, stop, results)
     return results
 
@@ -127,9 +123,12 @@ def _allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bo
     )
 
 
-def _padded(part: Array, lanes: int) -> Array:
-    padded = np.full((part.shape[0], lanes), np.nan, part.dtype)
-    padded[:, : part.shape[1]] = part
+def _part(values: Array, start: int, stop: int, lanes: int) -> Array:
+    """Contiguous values that begin with pixels `start` to `stop`: all whole groups, or one padded with missing pixels."""
+    if start == 0 and stop % lanes == 0:
+        return np.ascontiguousarray(values)  # what follows the last whole group is not read
+    padded = np.full((values.shape[0], lanes), np.nan, values.dtype)
+    padded[:, : stop - start] = values[:, start:stop]
     return padded
 
 
@@ -139,6 +138,7 @@ class _Shared(NamedTuple):
     factor: Array
     inverse: Array
     variance: Array
+    date_count: Array
 
 
 def _shared_factors(plan: EliminationPlan) -> _Shared:
@@ -148,4 +148,6 @@ def _shared_factors(plan: EliminationPlan) -> _Shared:
     inverse, variance, scratch = np.empty((plan.n_dates, VECTOR)), np.empty((plan.n_dates, VECTOR)), conductance.copy()
     factorise(plan, conductance, inverse, np.empty(VECTOR, np.bool_))
     variances(plan, conductance, inverse, scratch, variance)
-    return _Shared(*(np.ascontiguousarray(a[:, 0]) for a in (conductance, inverse, variance)))
+    one = np.ascontiguousarray
+    date_count = np.bincount(np.concatenate([plan.reference, plan.secondary]), minlength=plan.n_dates)
+    return _Shared(one(conductance[:, 0]), one(inverse[:, 0]), one(variance[:, 0]), date_count)

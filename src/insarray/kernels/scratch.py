@@ -45,10 +45,7 @@ class Scratch(NamedTuple):
 
 def count_lanes(pixels: int) -> int:
     """Pixels side by side, a multiple of `VECTOR`: many, because the long rows of samples are what is slow to read."""
-    lanes = _MOST_LANES
-    while lanes > VECTOR and lanes >= 2 * pixels:
-        lanes //= 2
-    return lanes
+    return min(_MOST_LANES, -(-pixels // VECTOR) * VECTOR)
 
 
 def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array | None, *, std: bool) -> Scratch:
