@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from insarray import __version__
-from insarray.faces.options import block_option, json_option, reading, run_options, selecting
+from insarray.faces.options import block_option, json_option, reading, robust_options, run_options, selecting
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -44,7 +44,7 @@ def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_opt
 @click.argument("files", nargs=-1, required=True)
 @reading
 @selecting
-@click.option("--norm", type=click.Choice(["l2"]), default="l2", show_default=True, help="Least squares.")
+@robust_options
 @click.option(
     "--weights",
     type=click.Choice(["none", "coherence", "variance", "fisher"]),

@@ -37,6 +37,7 @@ _READING = (
     "dates",
     "variable",
 )
+_NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
 _SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
 
@@ -77,7 +78,7 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     )
     series = invert_stack(
         stack,
-        norm=options["norm"],
+        **{name: options[name] for name in _NORM},
         weights=options["weights"],
         looks=options["looks"],
         reference=parse_reference(options["reference"]),

@@ -104,15 +104,34 @@ def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array
 def make_robust_scratch(plan: EliminationPlan) -> RobustScratch:
     """Scratch for a network and `VECTOR` pixels: as few as can be, as each takes tens of kB and shall stay in cache."""
     dates, pairs = plan.n_dates, len(plan.pair_edge)
+
+    def rows(count: int) -> Array:
+        return np.zeros((count, VECTOR))
+
+    def row(dtype: type[np.generic] = np.float64) -> Array:
+        return np.zeros(VECTOR, dtype)
+
     return RobustScratch(
-        *(np.zeros((pairs, VECTOR)) for _ in range(7)),
-        np.zeros((plan.n_edges, VECTOR)),
-        *(np.zeros((dates, VECTOR)) for _ in range(4)),
-        np.zeros(VECTOR, np.int64),
-        np.zeros(VECTOR, np.uint16),
-        np.zeros(VECTOR, np.bool_),
-        np.zeros(VECTOR, np.bool_),
-        *(np.zeros(VECTOR) for _ in range(4)),
-        np.zeros((2, VECTOR)),
-        np.zeros(pairs),
+        sample=rows(pairs),
+        weight=rows(pairs),
+        residual=rows(pairs),
+        positive=rows(pairs),
+        negative=rows(pairs),
+        flow=rows(pairs),
+        step=rows(pairs),
+        conductance=rows(plan.n_edges),
+        inverse=rows(dates),
+        current=rows(dates),
+        change=rows(dates),
+        solution=rows(dates),
+        unknowns=row(np.int64),
+        iterations=row(np.uint16),
+        active=row(np.bool_),
+        broken=row(np.bool_),
+        objective=row(),
+        gap=row(),
+        target=row(),
+        scale=row(),
+        buffer=rows(2),
+        sorted=np.zeros(pairs),
     )
