@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from insarray.model.grid import Grid
     from insarray.model.network import Network
     from insarray.products.reference import area, find_reference, lonlat
+    from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
     from insarray.products.timeseries import invert
+    from insarray.products.unwrapping import correct_unwrapping
     from insarray.products.velocity import fit
     from insarray.simulate import simulate_stack
 
@@ -25,14 +27,17 @@ _HOMES = {
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
     "area": "insarray.products.reference",
+    "correct_unwrapping": "insarray.products.unwrapping",
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.velocity",
     "invert": "insarray.products.timeseries",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
     "open_stack": "insarray.io.open",
+    "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
+    "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
     "select_pairs": "insarray.products.stack",
     "simulate_stack": "insarray.simulate",
@@ -47,7 +52,10 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "find_reference",
     "lonlat",
     "area",
+    "correct_unwrapping",
     "invert",
+    "residuals",
+    "pair_misfit",
     "fit",
     "plan_run",
     "run",

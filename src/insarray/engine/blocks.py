@@ -97,6 +97,27 @@ def map_blocks(
     }
 
 
+def collect_blocks(
+    function: Callable[[Any, Arrays], Any], constants: object, inputs: Mapping[str, xr.DataArray]
+) -> list[Any]:
+    """Results of `function` for every spatial block, computed now; for what is small, such as counts to be summed.
+
+    The arguments are those of `map_blocks`.
+    """
+    names = tuple(inputs)
+    if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
+        return [function(constants, {name: array.values for name, array in inputs.items()})]
+    parts = [array.to_delayed().ravel() for array in _aligned(inputs)]
+    shared, one = dask.delayed(constants), dask.delayed(partial(_call, function, names))
+    return list(dask.compute(*(one(shared, *block) for block in zip(*parts, strict=True))))
+
+
+def _call(
+    function: Callable[[Any, Arrays], Any], names: tuple[str, ...], constants: object, *arrays: np.ndarray
+) -> Any:
+    return function(constants, dict(zip(names, arrays, strict=True)))
+
+
 def _merged(mappings: list[Mapping[str, Any]]) -> dict[str, Any]:
     return {key: value for mapping in mappings for key, value in mapping.items()}
 

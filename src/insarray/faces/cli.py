@@ -7,7 +7,15 @@ from typing import Any, NoReturn
 import click
 
 from insarray import __version__
-from insarray.faces.options import block_option, json_option, reading, robust_options, run_options, selecting
+from insarray.faces.options import (
+    block_option,
+    correction_option,
+    json_option,
+    reading,
+    robust_options,
+    run_options,
+    selecting,
+)
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -44,6 +52,7 @@ def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_opt
 @click.argument("files", nargs=-1, required=True)
 @reading
 @selecting
+@correction_option
 @robust_options
 @click.option(
     "--weights",
@@ -82,6 +91,17 @@ def invert(files: tuple[str, ...], **options: Any) -> None:
     from insarray.faces import commands
 
     commands.invert(files, **options)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@reading
+@json_option
+def residuals(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """List the pairs of FILES that agree least with the stored series (the last argument), the worst first."""
+    from insarray.faces import commands
+
+    commands.residuals(files, as_json=as_json, **options)
 
 
 @cli.command()

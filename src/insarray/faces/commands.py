@@ -20,9 +20,11 @@ from insarray.io.open import open_stack
 from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.reference import Area, LonLat, Reference
-from insarray.products.stack import mask, select_pairs
+from insarray.products.residuals import pair_misfit
+from insarray.products.stack import Phase, mask, select_pairs
 from insarray.products.summary import describe
 from insarray.products.timeseries import invert as invert_stack
+from insarray.products.unwrapping import add_cycles, correct_unwrapping
 from insarray.products.velocity import fit as fit_series
 
 _READING = (
@@ -76,15 +78,24 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
         connected_components=options["mask_components"],
         raster=options["mask_raster"],
     )
+    reference = parse_reference(options["reference"])
+    phase: Phase = "unwrapped_phase"
+    for method in options["correct_unwrapping"]:
+        stack = correct_unwrapping(stack, method=method, phase=phase, reference=reference)
+        phase = "corrected_phase"
     series = invert_stack(
         stack,
+        phase=phase,
         **{name: options[name] for name in _NORM},
         weights=options["weights"],
         looks=options["looks"],
-        reference=parse_reference(options["reference"]),
+        reference=reference,
         gap=options["gap"],
     )
-    _run(series.merge(fit_series(series), combine_attrs="override"), out, options)
+    results = series.merge(fit_series(series), combine_attrs="override")
+    if phase == "corrected_phase":
+        results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
+    _run(results, out, options)
 
 
 def _selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
@@ -92,6 +103,32 @@ def _selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
     if options["min_mean_coherence"] is not None:
         wanted["min_coherence"] = options["min_mean_coherence"]
     return select_pairs(stack, **wanted) if wanted else stack
+
+
+def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> None:
+    """Print the pairs by how often they are wrong."""
+    if len(arguments) < 2:
+        raise ArgumentError("residuals: give the interferograms and, last, the store of their series")
+    *files, store = arguments
+    series = open_store(store)
+    stack = open_stack(_files(files), **options)
+    kept = series.insar.network
+    stack = select_pairs(
+        stack, exclude_pairs=[label for label in stack.insar.network.labels if label not in kept.labels]
+    )
+    phase: Phase = "unwrapped_phase"
+    if "unwrapping_cycles" in series:
+        phase = "corrected_phase"
+        stack = stack.assign(corrected_phase=add_cycles(stack.unwrapped_phase, series.unwrapping_cycles))
+    rows = pair_misfit(stack, series, phase=phase)
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in rows]))
+        return
+    click.echo(f"{'pair':17s} {'pixels':>9s} {'rms (rad)':>9s} {'wrong by a cycle':>16s}")
+    for row in rows[:20]:
+        click.echo(f"{row.pair:17s} {row.pixels:9d} {row.rms:9.3f} {100 * row.wrong:14.2f} %")
+    if len(rows) > 20:
+        click.echo(f"and {len(rows) - 20} more that agree better")
 
 
 def fit(series: str, out: str, **options: Any) -> None:

@@ -46,6 +46,13 @@ selecting = _all(
 )
 """What `insarray.select_pairs` takes."""
 
+correction_option = click.option(
+    "--correct-unwrapping",
+    type=click.Choice(["pixel", "component", "bridging"]),
+    multiple=True,
+    help="Add whole cycles found by closure (per pixel or component) or over bridges; may be repeated, in this order.",
+)
+
 robust_options = _all(
     click.option(
         "--norm",

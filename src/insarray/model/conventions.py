@@ -32,6 +32,14 @@ _MAP = ("y", "x")
 SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing", "not_converged")
 """Meanings of `solver_flag` 0, 1, 2, ... in this order."""
 
+UNWRAPPING_FLAGS = ("no_data", "closed", "corrected", "ambiguous", "no_loops")
+"""Meanings of `unwrapping_flag` 0, 1, 2, ... in this order."""
+
+
+def _flags(names: tuple[str, ...]) -> dict[str, object]:
+    return {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
+
+
 VARIABLES: dict[str, Variable] = {
     "unwrapped_phase": Variable(
         _PAIR, "float32", "radian", "unwrapped interferometric phase, positive away from the satellite"
@@ -40,6 +48,13 @@ VARIABLES: dict[str, Variable] = {
     "connected_component_labels": Variable(
         _PAIR, "uint16", "1", "connected component of the unwrapping, 0 = not unwrapped"
     ),
+    "corrected_phase": Variable(
+        _PAIR, "float32", "radian", "unwrapped phase with unwrapping errors corrected, positive away from the satellite"
+    ),
+    "unwrapping_cycles": Variable(_PAIR, "int16", "1", "whole cycles that the correction has added"),
+    "unwrapping_flag": Variable(_MAP, "uint8", "1", "what the correction did at the pixel", _flags(UNWRAPPING_FLAGS)),
+    "residual": Variable(_PAIR, "float32", "radian", "phase of the pair minus that of the series"),
+    "residual_of_date": Variable(_TIME, "float32", "radian", "mean absolute residual of the pairs at the date"),
     "displacement": Variable(
         _TIME, "float32", "m", "line-of-sight displacement since the reference date, positive toward the satellite"
     ),
@@ -58,7 +73,7 @@ VARIABLES: dict[str, Variable] = {
         "uint8",
         "1",
         "how the pixel was determined",
-        {"flag_values": list(range(len(SOLVER_FLAGS))), "flag_meanings": " ".join(SOLVER_FLAGS)},
+        _flags(SOLVER_FLAGS),
     ),
     "duality_gap": Variable(
         _MAP,
@@ -79,7 +94,7 @@ VARIABLES: dict[str, Variable] = {
     "water_mask": Variable(_MAP, "bool", "1", "True on land"),
 }
 
-FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "bool": False}
+FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False}
 """No-data by dtype: NaN for floats, 0 = none for integer layers."""
 
 

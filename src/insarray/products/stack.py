@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -33,6 +34,27 @@ def validate(stack: xr.Dataset) -> Network:
         if variable.dtype != expected.dtype:
             raise StackError(f"{name}: dtype {variable.dtype}, expected {expected.dtype}; convert it with .astype")
     return network_of(stack)
+
+
+Phase = Literal["unwrapped_phase", "corrected_phase"]
+"""Phase to work on: as it was unwrapped, or with the cycles that `correct_unwrapping` has added."""
+
+
+def with_phase(stack: xr.Dataset, phase: Phase) -> xr.Dataset:
+    """Stack whose `unwrapped_phase` is the one asked for.
+
+    Raises
+    ------
+    ArgumentError, StackError
+        If the name is unknown, or the stack does not have it.
+    """
+    if phase not in get_args(Phase):
+        raise ArgumentError(f"phase: {phase!r} is not one of {', '.join(get_args(Phase))}")
+    if phase == "unwrapped_phase":
+        return stack
+    if phase not in stack:
+        raise StackError(f"phase: the stack has no {phase!r}; make it with correct_unwrapping")
+    return stack.assign(unwrapped_phase=stack[phase])
 
 
 def select_pairs(

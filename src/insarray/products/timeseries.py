@@ -18,7 +18,7 @@ from insarray.model.dataset import on_grid_of, pair_coords, time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase, require_wavelength
-from insarray.products.stack import validate
+from insarray.products.stack import Phase, validate, with_phase
 
 OUTPUTS = (
     "displacement",
@@ -52,6 +52,7 @@ class Inversion:
 def invert(
     stack: xr.Dataset,
     *,
+    phase: Phase = "unwrapped_phase",
     norm: Norm = "l2",
     weights: Weights | xr.DataArray = "none",
     looks: float | None = None,
@@ -70,6 +71,8 @@ def invert(
     ----------
     stack
         Canonical stack with `unwrapped_phase` (pair, y, x) in radians and attribute `wavelength`.
+    phase
+        Which of them to invert: as unwrapped, or with the cycles that `correct_unwrapping` has added.
     norm
         "l2": least squares, sum of w r^2. "l1": least absolute deviations, sum of w |r|, which leaves a few pairs with
         wrong cycles aside. "huber": squares for small residuals r, absolute values for large ones.
@@ -125,6 +128,7 @@ def invert(
     )
     if gap not in get_args(Gap):
         raise ArgumentError(f"gap: {gap!r} is not one of {', '.join(get_args(Gap))}")
+    stack = with_phase(stack, phase)
     network = validate(stack)
     if gap == "nan":
         network.require_connected(
@@ -253,6 +257,7 @@ def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]
         "mask_coherence",
         "mask_components",
         "mask_raster",
+        "unwrapping_correction",
     )
     attrs: dict[str, Any] = {name: stack.attrs[name] for name in kept if name in stack.attrs}
     attrs |= {
@@ -261,7 +266,7 @@ def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]
         "weights": task.weights,
         "gap": task.gap,
         "number_of_pairs": task.network.n_pairs,
-        BYTES_ATTRIBUTE: _bytes_per_pixel(task),
+        BYTES_ATTRIBUTE: _bytes_per_pixel(task) + int(stack.attrs.get(BYTES_ATTRIBUTE, 0)),
     }
     settings = {} if task.method is None else {f"norm_{name}": value for name, value in asdict(task.method).items()}
     return attrs | settings | ({} if task.looks is None else {"looks": task.looks})

@@ -1,0 +1,202 @@
+"""Unwrapping errors corrected: whole cycles found by closure, per pixel or component, or over bridges."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, collect_blocks, map_blocks
+from insarray.engine.plan import BYTES_ATTRIBUTE
+from insarray.kernels.bridging import STATES, bridge_cycles
+from insarray.kernels.cycles import TURN, UNDECIDED, count_votes, cycles_by_closure, majority
+from insarray.kernels.plan import plan_elimination
+from insarray.model.conventions import UNWRAPPING_FLAGS
+from insarray.model.dataset import on_grid_of
+from insarray.model.errors import ArgumentError, NetworkError, StackError
+from insarray.model.network import Network
+from insarray.products.reference import Reference, reference_phase
+from insarray.products.stack import Phase, validate, with_phase
+
+Method = Literal["pixel", "component", "bridging"]
+
+OUTPUTS = ("corrected_phase", "unwrapping_cycles", "unwrapping_flag")
+
+_BATCH_BYTES = 2**30  # of the interferograms that bridging holds at a time
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a block needs to be corrected; `components` are rows (pair, label, cycles to add), None: by its closure."""
+
+    network: Network
+    reference: np.ndarray | None
+    tolerance: float
+    components: np.ndarray | None
+
+
+def correct_unwrapping(
+    stack: xr.Dataset,
+    *,
+    method: Method = "pixel",
+    phase: Phase = "unwrapped_phase",
+    reference: Reference | None = None,
+    tolerance: float = 0.25,
+) -> xr.Dataset:
+    """Add the whole cycles that unwrapping has got wrong, as a new variable.
+
+    Parameters
+    ----------
+    stack
+        Canonical stack, with the masks that the inversion will use.
+    method
+        "pixel": cycles in the residuals of the pixel's own L1 fit, lazily. "component": the cycles that more than half
+        of the decided pixels of a connected component find in this way, for the whole component; reads the stack once
+        at this call. "bridging": cycles in the phase step over the shortest way between neighbouring components
+        of each interferogram (see `insarray.kernels.bridging`); reads the stack at this call, once for every GiB of it.
+    phase
+        What to correct: "corrected_phase" goes on where an earlier call has stopped, for example after "bridging".
+    reference
+        As in `invert`; without one ("pixel", "component") the stack must be referenced, as closure finds any constant of a
+        pair as well.
+    tolerance
+        Largest distance from a whole number of cycles at which residuals ("pixel", "component") or steps ("bridging")
+        are taken as one.
+
+    Returns
+    -------
+    xarray.Dataset
+        The stack with `corrected_phase` (rad, not referenced), `unwrapping_cycles` (what was added, (pair, y, x)) and
+        `unwrapping_flag` (y, x): closed (nothing to do), corrected, ambiguous, no_loops. Ambiguous pixels are left as they
+        are: where several choices of wrong pairs are equally likely or residuals are far from whole cycles ("pixel"),
+        or where a component is not decided ("component", "bridging"). Give ``phase="corrected_phase"`` to `invert`.
+
+    Raises
+    ------
+    ArgumentError, StackError, NetworkError, ReferencePointError
+        If an option cannot be, components are missing, or the network has no loop.
+
+    Notes
+    -----
+    The fewest wrong cycles are not always the true ones: a date all of whose pairs but one are wrong alike is moved to
+    the wrong side. Compare `nonzero_closure_count` of `closure` and the flag before trusting a region.
+    """
+    if method not in get_args(Method):
+        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
+    if not 0 < tolerance < 0.5:
+        raise ArgumentError(f"tolerance: {tolerance} cycles is not between 0 and 0.5; 0.25 is usual")
+    start = with_phase(stack, phase)
+    network = validate(start)
+    if method != "pixel" and "connected_component_labels" not in stack:
+        raise StackError(
+            f"method: {method!r} needs connected components, which the stack does not have; open it with them"
+        )
+    if method != "bridging" and len(network.loops()) == 0:
+        raise NetworkError("correct_unwrapping: the network has no loop, so nothing can be checked; add pairs")
+    inputs = {"unwrapped_phase": start.unwrapped_phase}
+    if phase == "corrected_phase":
+        inputs["unwrapping_cycles"] = stack.unwrapping_cycles
+    if method == "bridging":
+        task = Correction(network, None, tolerance, _bridges(start, tolerance))
+    else:
+        level = reference_phase(start, reference)
+        task = Correction(network, None if level is None else level.phase, tolerance, None)
+        if method == "component":
+            task = Correction(network, None, tolerance, _agreed(start, task))
+    if task.components is not None:
+        inputs["connected_component_labels"] = stack.connected_component_labels
+    data = map_blocks(correct_block, task, inputs, OUTPUTS, {"pair": network.n_pairs})
+    earlier = f"{stack.attrs['unwrapping_correction']}, " if phase == "corrected_phase" else ""
+    attrs = {"unwrapping_correction": earlier + method, BYTES_ATTRIBUTE: _bytes_per_pixel(network)}
+    return on_grid_of(stack, stack.assign(data).assign_attrs(attrs))
+
+
+def add_cycles(phase: xr.DataArray, cycles: xr.DataArray) -> xr.DataArray:
+    """Phase (rad) with stored `unwrapping_cycles` of the same pairs added: `corrected_phase` without finding them again."""
+    return (phase + TURN * cycles.chunk(phase.chunksizes).drop_vars(cycles.coords, errors="ignore")).astype(np.float32)
+
+
+def correct_block(task: Correction, arrays: Arrays) -> Arrays:
+    """Correct one block; see `correct_unwrapping`."""
+    phase = arrays["unwrapped_phase"]
+    pairs, *pixels = phase.shape
+    samples = phase.reshape(pairs, -1)
+    observed = np.isfinite(samples).any(axis=0)
+    if task.components is None:
+        found, redundant = _cycles(task, samples)
+        undecided = (found == UNDECIDED).all(axis=0)
+        cycles = np.where(found == UNDECIDED, 0, -found).astype(np.int16)
+        conditions = {"no_data": ~observed, "no_loops": redundant == 0, "ambiguous": undecided}
+    else:
+        labels = arrays["connected_component_labels"].reshape(pairs, -1)
+        cycles, undecided = _by_component(task.components, samples, labels)
+        conditions = {"no_data": ~observed, "ambiguous": undecided}
+    corrected = samples.copy()
+    for k in range(pairs):
+        corrected[k] += TURN * cycles[k].astype(np.float64)
+    if "unwrapping_cycles" in arrays:
+        cycles += arrays["unwrapping_cycles"].reshape(pairs, -1)
+    conditions["corrected"] = (cycles != 0).any(axis=0)
+    values = [np.uint8(UNWRAPPING_FLAGS.index(name)) for name in conditions]
+    flag = np.select(list(conditions.values()), values, np.uint8(UNWRAPPING_FLAGS.index("closed"))).astype(np.uint8)
+    results = {"corrected_phase": corrected, "unwrapping_cycles": cycles, "unwrapping_flag": flag}
+    return {name: values.reshape(*values.shape[:-1], *pixels) for name, values in results.items()}
+
+
+def _cycles(task: Correction, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    plan = plan_elimination(task.network.pairs, task.network.n_dates)
+    return cycles_by_closure(samples, plan, task.network.loops(), reference=task.reference, tolerance=task.tolerance)
+
+
+def _by_component(components: np.ndarray, samples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cycles of each sample by its component, and the pixels of which a component is not decided."""
+    keys = components[:, 0] * 2**16 + components[:, 1]
+    order = np.argsort(keys)
+    keys, values = keys[order], components[order, 2].astype(np.int16)
+    cycles = np.zeros(samples.shape, np.int16)
+    undecided = np.zeros(samples.shape[1], bool)
+    for k in range(len(samples)):
+        wanted = k * 2**16 + labels[k].astype(np.int64)
+        at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        known = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
+        here = np.isfinite(samples[k]) & (labels[k] > 0)
+        cycles[k] = np.where(known & here, values[at] if len(keys) else 0, 0)
+        undecided |= here & ~known
+    return cycles, undecided
+
+
+def _agreed(stack: xr.Dataset, task: Correction) -> np.ndarray:
+    """Rows (pair, label, cycles to add) of the components whose decided pixels agree: one pass over the stack."""
+    inputs = {name: stack[name] for name in ("unwrapped_phase", "connected_component_labels")}
+    found = collect_blocks(_block_votes, task, inputs)
+    agreed = majority(np.concatenate([votes for votes, _ in found]), np.concatenate([count for _, count in found]))
+    agreed[:, 2] *= -1
+    return agreed
+
+
+def _block_votes(task: Correction, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    pairs = task.network.n_pairs
+    cycles, _ = _cycles(task, arrays["unwrapped_phase"].reshape(pairs, -1))
+    return count_votes(cycles, arrays["connected_component_labels"].reshape(pairs, -1))
+
+
+def _bridges(stack: xr.Dataset, tolerance: float) -> np.ndarray:
+    """Rows (pair, label, cycles to add) of the components that continue the largest one of their pair."""
+    rows: list[tuple[int, int, int]] = []
+    pair_bytes = 6 * stack.sizes["y"] * stack.sizes["x"]
+    step = max(1, _BATCH_BYTES // pair_bytes)
+    layers = stack[["unwrapped_phase", "connected_component_labels"]]
+    for start in range(0, stack.sizes["pair"], step):
+        batch = layers.isel(pair=slice(start, start + step)).compute()
+        for k in range(batch.sizes["pair"]):
+            phase, labels = batch.unwrapped_phase.values[k], batch.connected_component_labels.values[k]
+            bridges = bridge_cycles(phase, labels, tolerance=tolerance)
+            decided = np.isin(bridges.state, [STATES.index("main"), STATES.index("joined")])
+            joined = zip(bridges.label[decided], bridges.cycles[decided], strict=True)
+            rows += [(start + k, int(label), int(cycles)) for label, cycles in joined]
+    return np.array(rows, np.int64).reshape(-1, 3)
+
+
+def _bytes_per_pixel(network: Network) -> int:
+    """Memory of a pixel in `correct_block` beyond that of the stack: cycles, corrected phase, votes."""
+    return 16 * network.n_pairs
