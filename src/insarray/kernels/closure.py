@@ -178,7 +178,9 @@ def sum_over_pairs(values: Array, pairs: Array, n_pairs: int) -> Array:
     return totals
 
 
-def find_suspects(observed: Array, nonzero: Array, pairs: Array, length: Array, threshold: float) -> tuple[Array, Array]:
+def find_suspects(
+    observed: Array, nonzero: Array, pairs: Array, length: Array, threshold: float
+) -> tuple[Array, Array]:
     """Loops that do not close, and a small set of pairs that explains them.
 
     A loop does not close if its share of non-zero closures is more than `threshold`. Then, again and again, the pair

@@ -17,7 +17,7 @@ from insarray.model.dataset import on_grid_of, pair_coords, time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase, require_wavelength
-from insarray.products.stack import validate
+from insarray.products.stack import inherited, validate
 
 OUTPUTS = (
     "displacement",
@@ -191,17 +191,7 @@ def _solver_flag(solution: Solution, pairs: int) -> np.ndarray:
 
 
 def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]:
-    kept = (
-        "wavelength",
-        "product",
-        "input_fingerprint",
-        "input_files",
-        "mask_coherence",
-        "mask_components",
-        "mask_raster",
-    )
-    attrs: dict[str, Any] = {name: stack.attrs[name] for name in kept if name in stack.attrs}
-    attrs |= {
+    attrs: dict[str, Any] = inherited(stack) | {
         "sign": SIGN,
         "norm": norm,
         "weights": task.weights,
