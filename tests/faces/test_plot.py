@@ -216,7 +216,7 @@ def test_all_masked(series):
 
 
 def test_large_images_are_thinned(series, monkeypatch):
-    monkeypatch.setattr(plot, "_MAX_SIDE", 20)
+    monkeypatch.setattr(plot.maps, "_MAX_SIDE", 20)
     ax = plot.velocity(series)
     assert image(ax).get_array().shape == (15, 20)
     assert image(ax).get_extent() == [485_000, 485_000 + 40 * 80, 2_155_000 - 30 * 80, 2_155_000]

@@ -64,7 +64,7 @@ def test_a_consistent_stack_closes():
 
 
 def test_whole_cycles_of_one_pair_go_to_exactly_its_loops():
-    rng, network, loops, phase = stack(missing=0.0, jumps=0.0)
+    _, _, loops, phase = stack(missing=0.0, jumps=0.0)
     before = close_loops(phase, loops.pairs, loops.signs)
     for k, cycles in ((4, 1), (7, -2)):
         moved = phase.astype(np.float64)
@@ -162,7 +162,7 @@ def test_the_threshold_decides_what_is_unclosed():
     assert list(named(network, {8: 0.1})[2]) == [8]
     assert named(network, {8: 0.1}, threshold=0.2)[2] == {}
     assert list(named(network, {8: 0.004}, threshold=0.0)[2]) == [8]
-    loops, unclosed, order = named(network, {})
+    _, unclosed, order = named(network, {})
     assert not unclosed.any()
     assert order == {}
 

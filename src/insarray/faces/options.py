@@ -46,6 +46,21 @@ selecting = _all(
 )
 """What `insarray.select_pairs` takes."""
 
+masking = _all(
+    click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence."),
+    click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0."),
+    click.option("--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data."),
+)
+"""What `insarray.mask` takes."""
+
+reference_option = click.option(
+    "--reference",
+    default="auto",
+    show_default=True,
+    metavar="WHERE",
+    help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
+)
+
 block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
 
 run_options = _all(
