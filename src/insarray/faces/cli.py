@@ -157,7 +157,7 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "velocity", "map", "point"]))
+@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "point"]))
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.option("--variable", help="For map: which variable.")
@@ -167,7 +167,7 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 @click.option("--lon", type=float, help="For point, WGS 84 degrees.")
 @click.option("--lat", type=float, help="For point, WGS 84 degrees.")
 def plot(what: str, store: str, path: str, **options: Any) -> None:
-    """Draw the network, the velocity, any map or the history of a point of STORE into PATH (.png, .pdf, .svg)."""
+    """Draw the network, the closure, the velocity, any map or the history of a point of STORE into PATH (.png, ...)."""
     from insarray.faces import commands
 
     commands.plot(what, store, path, **options)

@@ -61,12 +61,12 @@ def closure_text(report: dict[str, Any]) -> str:
         f"{report['percent_nonzero']:.2f} % of them have a non-zero integer closure",
         "worst pairs        loops     pixels  non-zero closures  rms of the rest",
     ]
-    for row in report["pairs"][:_SHOWN]:
-        if row["nonzero_fraction"] is not None:
-            lines.append(
-                f"{row['pair']:17s} {row['loops']:6d} {row['pixels']:10d} {100 * row['nonzero_fraction']:16.2f} % "
-                f"{row['closure_rms']:12.3f} rad"
-            )
+    lines += [
+        f"{row['pair']:17s} {row['loops']:6d} {row['pixels']:10d} {100 * row['nonzero_fraction']:16.2f} % "
+        f"{row['closure_rms']:12.3f} rad"
+        for row in report["pairs"][:_SHOWN]
+        if row["nonzero_fraction"] is not None
+    ]
     missing, loops, pairs = report["pairs_not_checked"], report["loops_to_drop"], report["pairs_to_drop"]
     if missing:
         lines.append(f"not checked, in no observed loop: {len(missing)} pairs ({_some(missing)})")

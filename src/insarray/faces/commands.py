@@ -97,7 +97,8 @@ def _stack(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
 
 def closure(arguments: Sequence[str], **options: Any) -> None:
     """Open, select, mask, close the loops; with an output run into it; print the table, and draw it."""
-    *files, out = arguments if len(arguments) > 1 and arguments[-1].endswith(".zarr") else (*arguments, None)
+    stores = len(arguments) > 1 and arguments[-1].rstrip("/").endswith(".zarr")
+    files, out = (arguments[:-1], arguments[-1]) if stores else (arguments, None)
     picture = options["picture"]
     if out is None:
         for name, unset in (("dry_run", False), ("restart", False), ("scheduler", "threads")):
@@ -289,7 +290,10 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
     from insarray.faces import plot as draw
 
     dataset = open_store(url)
-    if what == "network":
+    axes: Any
+    if what == "closure":
+        axes = draw.closure(closure_summary(dataset, maps=True))
+    elif what == "network":
         if "pair" not in dataset.sizes:
             raise ArgumentError(f"{url}: has no pairs; give the output of insarray invert")
         axes = draw.network(dataset)

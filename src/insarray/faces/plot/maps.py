@@ -24,7 +24,13 @@ _SHARES = ("coherence", "temporal_coherence")  # 0 .. 1 whatever the data, so th
 _CLASSES: dict[str, tuple[str, ...]] = {"solver_flag": SOLVER_FLAGS, "water_mask": ("water", "land")}
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
 _UNITS = {"m/year": "m/yr", "1": "", "radian": "rad", "degree": "°"}
-_TITLES = {"velocity": "LOS velocity", "displacement": "LOS displacement", "solver_flag": "", "water_mask": ""}
+_TITLES = {
+    "velocity": "LOS velocity",
+    "displacement": "LOS displacement",
+    "nonzero_closure_count": "loops with non-zero integer closure",
+    "solver_flag": "",
+    "water_mask": "",
+}
 
 
 def velocity(data: xr.Dataset, ax: "Axes | None" = None) -> "Axes":
@@ -126,8 +132,9 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
         return _Style(np.ma.masked_array(values.astype(np.uint8)), label, colours, norm, classes=classes)
     if values.dtype.kind != "f":
         masked = np.ma.masked_array(values, ~observed)
-        low, high = (int(masked.min()), int(masked.max())) if masked.count() else (0, 1)
-        limits = Normalize(low, max(high, low + 1) if name in _OBSERVED else high)
+        limits = Normalize(*((masked.min(), masked.max()) if masked.count() else (0, 1)))
+        if name in _OBSERVED:  # its 0 is a value, and has the same colour in every picture
+            limits = Normalize(0, max(limits.vmax or 1, 1))
         return _Style(masked, label, mpl.colormaps["viridis"].with_extremes(bad=_MASKED), limits)
     masked = np.ma.masked_invalid(values.astype(np.float64) * scale)
     found = masked.compressed()

@@ -93,9 +93,9 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
         linestyles=np.where(checked, "-", ":")[order],
     )
     figure.colorbar(edges, ax=ax, label="non-zero integer closures (%)", pad=0.02)
-    handles = [Line2D([], [], color="#8b0016", lw=3.5, label=f"to doubt: {doubted.sum()} pairs")]
+    handles = [Line2D([], [], color="0.4", lw=3.5, label=f"pairs to doubt: {doubted.sum()}")]
     if not checked.all():
-        handles.append(Line2D([], [], color="black", ls=":", lw=1.2, label=f"not checked: {(~checked).sum()} pairs"))
+        handles.append(Line2D([], [], color="black", ls=":", lw=1.2, label=f"pairs not checked: {(~checked).sum()}"))
     ax.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize="small", frameon=False
     )
