@@ -113,7 +113,7 @@ def test_a_store_is_written_and_resumed_and_gives_the_same_table(capsys, files, 
     code, output, errors = closed(capsys, files, out, *options)
     assert (code, errors) == (0, [])
     assert "4 of 4 blocks computed" in output
-    assert "to leave them out" in output
+    assert "; leave out with" in output
     again = report(capsys, files, out, *options)
     assert again.pop("store")["computed"] == 0
     direct = report(capsys, files, *options)

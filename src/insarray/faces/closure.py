@@ -74,11 +74,11 @@ def closure_text(report: dict[str, Any]) -> str:
         lines.append(f"no loop has non-zero closures in more than {percent:g} % of its pixels: nothing to drop")
         return "\n".join(lines)
     walks = [f"{loop['loop']} {100 * loop['nonzero_fraction']:.1f} %" for loop in loops]
-    lines.append(f"{len(loops)} loops have non-zero closures in more than {percent:g} % of their pixels:")
+    lines.append(f"loops with non-zero closures in more than {percent:g} % of their pixels: {len(loops)}")
     lines += [f"  {walk}" for walk in walks[:_SHOWN]]
     if len(walks) > _SHOWN:
         lines.append(f"  and {len(walks) - _SHOWN} more (--json lists all)")
-    lines.append(f"pairs that explain them, the worst first: {len(pairs)}; to leave them out:")
+    lines.append(f"pairs that explain them, the worst first: {len(pairs)}; leave out with")
     lines.append("  " + " ".join(f"--exclude-pair {pair}" for pair in pairs))
     return "\n".join(lines)
 
