@@ -207,7 +207,8 @@ def test_the_attributes_of_a_result_are_in_the_data_model(tmp_path):
     stack = ia.mask(stack.chunk(pair=-1, y=20, x=24), coherence=0.01, connected_components=True)
     series = ia.invert(stack, weights="variance", reference=ia.area(2, 5, 2, 5))
     text = (ROOT / "docs/reference/data_model.md").read_text().split("## Attributes")[1]
-    for name in series.merge(ia.fit(series)).attrs:
+    loops = ia.closure(stack, reference=ia.area(2, 5, 2, 5))
+    for name in {**series.merge(ia.fit(series)).attrs, **loops.attrs, **ia.closure_summary(loops).attrs}:
         assert f"`{name}`" in text, name
 
 

@@ -78,7 +78,7 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     if "pair_nonzero_fraction" not in summary:
         raise StackError("summary: has no 'pair_nonzero_fraction'; make it with insarray.closure_summary")
     pairs, with_map = network_of(summary), "nonzero_closure_count" in summary
-    figure = Figure((13.5 if with_map else 8, 4.8), dpi=120, layout="constrained") if figure is None else figure
+    figure = Figure((13.5 if with_map else 8, 4.8), dpi=120, layout="compressed") if figure is None else figure
     axes = figure.subplots(1, 1 + with_map, squeeze=False, width_ratios=(1.25, 1)[: 1 + with_map])[0]
     ax, share = axes[0], 100 * summary.pair_nonzero_fraction.values
     checked, doubted = np.isfinite(share), summary.pair_drop_order.values > 0
