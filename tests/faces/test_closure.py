@@ -47,7 +47,10 @@ def test_the_table_names_the_bad_pairs(capsys, files, stack):
     assert (code, errors) == (0, [])
     lines = output.splitlines()
     assert lines[0].startswith("16 loops of 18 pairs, 720 pixels with loops: ")
-    assert {line.split()[0] for line in lines[2:4]} == set(bad)
+    assert lines[1] == "reference: row 20, column 5"
+    assert {line.split()[0] for line in lines[3:5]} == set(bad)
+    assert "reference: rows 18:22, columns 3:8\n" in closed(capsys, files, "--reference", "18:22,3:8")[1]
+    assert "reference: none; " in closed(capsys, files, "--reference", "none")[1]
     assert sum(bool(re.match(r"\d{8}_\d{8} ", line)) for line in lines) == 10
     assert set(re.findall(r"--exclude-pair (\S+)", lines[-1])) == set(bad)
     found = report(capsys, files, "--reference", "20,5")

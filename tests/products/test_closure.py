@@ -274,3 +274,28 @@ def test_blocks_that_do_not_fit_are_refused_before_anything_runs(monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 2**20})())
     with pytest.raises(ArgumentError, match="--block"):
         ia.closure_summary(loops)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_are_the_blocks_at_a_time(monkeypatch, workers):
+    from insarray.products import closure as module
+
+    lock, running, most = threading.Lock(), [0], [0]
+    together = threading.Event()  # set once as many blocks are worked on as there are workers
+    kernel = module.close_loops
+
+    def watched(*arguments):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            if running[0] >= workers:
+                together.set()
+        together.wait(20)
+        found = kernel(*arguments)
+        with lock:
+            running[0] -= 1
+        return found
+
+    monkeypatch.setattr(module, "close_loops", watched)
+    ia.closure_summary(ia.closure(stack_of()), workers=workers)
+    assert most[0] == workers

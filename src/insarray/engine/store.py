@@ -215,7 +215,9 @@ def open_store(url: str) -> xr.Dataset:
     store = Store(url)
     job = store.job()
     if job is None:
-        raise StoreError(f"{url}: is not an insarray store; expected the output of 'insarray invert' or 'insarray fit'")
+        raise StoreError(
+            f"{url}: is not an insarray store; expected the output of 'insarray invert', 'fit' or 'closure'"
+        )
     if job["state"] != "complete":
         blocks = len(job["rows"]) * len(job["cols"])
         raise StoreError(

@@ -59,6 +59,7 @@ def closure_text(report: dict[str, Any]) -> str:
     lines = [
         f"{report['loops']} loops of {len(report['pairs'])} pairs, {report['pixels_observed']} pixels with loops: "
         f"{report['percent_nonzero']:.2f} % of them have a non-zero integer closure",
+        _reference(report),
         "worst pairs        loops     pixels  non-zero closures  rms of the rest",
     ]
     lines += [
@@ -81,6 +82,14 @@ def closure_text(report: dict[str, Any]) -> str:
     lines.append(f"pairs that explain them, the worst first: {len(pairs)}; leave out with")
     lines.append("  " + " ".join(f"--exclude-pair {pair}" for pair in pairs))
     return "\n".join(lines)
+
+
+def _reference(report: dict[str, Any]) -> str:
+    if "reference_area" in report:
+        return "reference: rows {}:{}, columns {}:{}".format(*report["reference_area"])
+    if "reference_row" in report:
+        return f"reference: row {report['reference_row']}, column {report['reference_col']}"
+    return "reference: none; the closure is right only if the stack is referenced already"
 
 
 def _some(names: list[str]) -> str:
