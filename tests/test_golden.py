@@ -11,6 +11,7 @@ import insarray as ia
 from insarray.kernels.elimination import solve
 from insarray.kernels.gaps import close_gaps
 from insarray.kernels.plan import plan_elimination
+from insarray.kernels.robust import ADMM, L1, solve_robust
 from insarray.kernels.variance import pair_weights, phase_variance_cramer_rao, phase_variance_ds
 from insarray.model.network import Network
 from insarray.products.reference import choose_pixel
@@ -192,6 +193,44 @@ def test_dolphin_rank_deficient(golden):
     solution = solve(flat(data["dphi"]), plan, dtype=np.float64)
     np.testing.assert_allclose(least_phase(solution)[1:], flat(data["l2_phase_f64"]), atol=1e-9)
     assert network.n_components == 2
+
+
+def absolute_misfit(network, phase, series):
+    return np.abs(phase - (series[network.secondary] - series[network.reference])).sum(axis=0)
+
+
+def test_dolphin_l1_one_wrong_cycle_a_pixel(golden):
+    """Truth to 1e-5 rad (dolphin itself: 8.4e-3), and dolphin's own steps reproduced."""
+    data, _, plan = dolphin_case(golden, "dolphin_l1_congruence")
+    solution, _ = solve_robust(flat(data["dphi"]), plan, L1(tolerance=1e-7), dtype=np.float64)
+    np.testing.assert_allclose(solution.phase[1:], flat(data["truth"]), atol=1e-5)
+    steps, _ = solve_robust(flat(data["dphi"]), plan, ADMM(), dtype=np.float64)
+    np.testing.assert_allclose(steps.phase[1:], flat(data["phase_f64"]), atol=1e-9)
+
+
+def test_dolphin_l1_noisy(golden):
+    """At most 1.001 of the linear program's objective (dolphin: up to 1.216); its own steps reproduced."""
+    data, network, plan = dolphin_case(golden, "dolphin_l1_noisy")
+    phase, best = flat(data["dphi"]), data["exact_lp_objective"].ravel()
+    solution, certificate = solve_robust(phase, plan, L1(), dtype=np.float64)
+    reached = absolute_misfit(network, phase.astype(np.float64), solution.phase)
+    assert (reached <= 1.001 * best).all()
+    assert (best >= reached * (1 - certificate.gap.astype(np.float64)) - 1e-5).all()
+    steps, honest = solve_robust(phase, plan, ADMM(), dtype=np.float64)
+    np.testing.assert_allclose(steps.phase[1:], flat(data["phase_f64"]), atol=1e-9)
+    theirs = absolute_misfit(network, phase.astype(np.float64), steps.phase)
+    assert (theirs / best).max() > 1.2
+    assert (best >= theirs * (1 - honest.gap.astype(np.float64)) - 1e-5).all()
+
+
+def test_dolphin_l1_of_many_pixels(golden):
+    data, network, plan = dolphin_case(golden, "dolphin_block30")
+    phase = flat(data["dphi"])
+    steps, _ = solve_robust(phase, plan, ADMM(), dtype=np.float64)
+    np.testing.assert_allclose(steps.phase[1:], flat(data["l1_phase_f64"]), atol=1e-9)
+    solution, _ = solve_robust(phase, plan, L1(), dtype=np.float64)
+    ours = absolute_misfit(network, phase.astype(np.float64), solution.phase)
+    assert (ours <= 1.001 * data["l1_residual_f64"].ravel()).all()
 
 
 def test_dolphin_files_to_displacement_and_velocity(golden, tmp_path):

@@ -189,7 +189,10 @@ def test_other_variables_by_their_attributes(series):
 @pytest.mark.parametrize(
     ("name", "labels"),
     [
-        ("solver_flag", ["no data", "complete", "missing pairs", "dates untied", "reference date missing"]),
+        (
+            "solver_flag",
+            ["no data", "complete", "missing pairs", "dates untied", "reference date missing", "not converged"],
+        ),
         ("water_mask", ["water", "land"]),
     ],
 )

@@ -6,10 +6,13 @@ import pytest
 import xarray as xr
 
 import insarray as ia
+from insarray.kernels.plan import plan_elimination
+from insarray.kernels.robust import ADMM, L1, Huber, solve_robust
+from insarray.kernels.variance import pair_weights
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES, metres_per_radian
 from insarray.model.errors import ArgumentError, NetworkError, ReferencePointError, StackError
 from insarray.model.network import Network
-from insarray.products.timeseries import OUTPUTS
+from insarray.products.timeseries import OUTPUTS, ROBUST_OUTPUTS
 from tests.networks import lapack, nearest
 from tests.stacks import GRID, WAVELENGTH, stack_of
 
@@ -274,3 +277,98 @@ def test_reference_without_data_lists_the_pairs_and_offers_the_nearest():
 
 def test_grid_of_the_series_is_that_of_the_stack():
     assert GRID.mismatch(ia.invert(stack_of()).insar.grid) is None
+
+
+# -- robust norms
+
+
+def with_wrong_cycles(stack, share=0.03, seed=3):
+    """The stack with whole cycles added to some samples, in memory."""
+    rng = np.random.default_rng(seed)
+    phase = stack.unwrapped_phase.values.copy()
+    phase += (2 * np.pi * rng.choice([-1, 1], phase.shape) * (rng.random(phase.shape) < share)).astype(np.float32)
+    return stack.assign(unwrapped_phase=(stack.unwrapped_phase.dims, phase, stack.unwrapped_phase.attrs))
+
+
+@pytest.mark.parametrize(
+    ("norm", "options", "method"),
+    [
+        ("l1", {}, L1()),
+        ("l1", {"tolerance": 1e-6}, L1(tolerance=1e-6)),
+        ("l1", {"max_iterations": 2}, L1(max_iterations=2)),
+        ("l1", {"rho": 1.5}, ADMM(rho=1.5)),
+        ("l1", {"alpha": 1.5, "iterations": 9}, ADMM(alpha=1.5, iterations=9)),
+        ("huber", {}, Huber()),
+        ("huber", {"threshold": 2.0, "tolerance": 1e-6, "max_iterations": 900}, Huber(2.0, 1e-6, 900)),
+    ],
+)
+@pytest.mark.parametrize("weights", ["none", "variance", "given"])
+def test_robust_norms_are_the_kernels_with_the_options_given(norm, options, method, weights):
+    stack = with_wrong_cycles(stack_of(block=None))
+    network = stack.insar.network
+    given = stack.coherence * 3 if weights == "given" else weights
+    series = ia.invert(stack, norm=norm, reference=(5, 5), weights=given, **options)
+    inverse_variances = {
+        "none": None,
+        "variance": pair_weights(stack.coherence.values.reshape(network.n_pairs, -1), "variance", 20),
+        "given": (stack.coherence.values * np.float32(3)).reshape(network.n_pairs, -1),
+    }[weights]
+    if weights == "given" and norm == "l1":
+        inverse_variances = inverse_variances.astype(np.float64) ** 2
+    solution, certificate = solve_robust(
+        stack.unwrapped_phase.values.reshape(network.n_pairs, -1),
+        plan_elimination(network.pairs, network.n_dates),
+        method,
+        inverse_variances,
+        reference=stack.unwrapped_phase.values[:, 5, 5],
+        scale=SCALE,
+        std=True,
+    )
+    tied = pixels_of(stack, series, "network_subset") == 1
+    np.testing.assert_array_equal(pixels_of(stack, series)[tied], solution.phase[tied])
+    std = solution.std * (certificate.scale if weights == "none" else 1.0)
+    np.testing.assert_allclose(pixels_of(stack, series, "displacement_std")[tied], std[tied], rtol=1e-6)
+    np.testing.assert_array_equal(series.duality_gap.values.ravel(), certificate.gap)
+    np.testing.assert_array_equal(series.number_of_iterations.values.ravel(), certificate.iterations)
+    given_up = series.solver_flag.values.ravel() == SOLVER_FLAGS.index("not_converged")
+    np.testing.assert_array_equal(given_up, ~certificate.reached & (solution.used > 0))
+    assert given_up.any() == (options.get("max_iterations") == 2)
+    assert series.attrs["norm"] == norm
+    assert all(series.attrs[f"norm_{name}"] == value for name, value in options.items())
+
+
+def test_robust_norms_are_lazy_and_independent_of_chunks():
+    expected = ia.invert(with_wrong_cycles(stack_of(block=None)), norm="l1", reference=(5, 5), weights="variance")
+    stack = with_wrong_cycles(stack_of(block=7)).chunk({"pair": -1, "y": 7, "x": 7})
+    series = ia.invert(stack, norm="l1", reference=(5, 5), weights="variance")
+    assert dask.is_dask_collection(series.displacement.data)
+    xr.testing.assert_identical(series.compute(), expected)
+    assert tuple(series.data_vars) == OUTPUTS + ROBUST_OUTPUTS
+
+
+def test_wrong_cycles_hurt_l1_and_huber_less():
+    clean = stack_of(nearest(12, 4), missing=0.0, block=None)
+    dirty = with_wrong_cycles(clean, share=0.02)
+    truth = ia.invert(clean, reference=(5, 5)).displacement
+    error = {
+        norm: float(np.sqrt(((ia.invert(dirty, norm=norm, reference=(5, 5)).displacement - truth) ** 2).mean()))
+        for norm in ("l2", "l1", "huber")
+    }
+    assert error["l1"] < 0.6 * error["l2"]
+    assert error["huber"] < 0.6 * error["l2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"norm": "l3"}, "norm: 'l3' is not one of l2, l1, huber"),
+        ({"tolerance": 0.1}, "tolerance: not an option of norm=l2, which has none"),
+        ({"norm": "l1", "threshold": 2.0}, "threshold: not an option of norm=l1, which has tolerance"),
+        ({"norm": "l1", "rho": 1.0, "tolerance": 0.1}, "tolerance, rho: not an option of norm=l1"),
+        ({"norm": "huber", "rho": 1.0}, "rho: not an option of norm=huber"),
+        ({"norm": "l1", "tolerance": -1.0}, "tolerance: -1.0 is not between"),
+    ],
+)
+def test_options_of_another_norm_are_refused(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        ia.invert(stack_of(), **options)

@@ -13,6 +13,7 @@ from insarray.faces.options import (
     masking,
     reading,
     reference_option,
+    robust_options,
     run_options,
     selecting,
 )
@@ -89,7 +90,7 @@ def closure(files: tuple[str, ...], **options: Any) -> None:
 @click.argument("files", nargs=-1, required=True)
 @reading
 @selecting
-@click.option("--norm", type=click.Choice(["l2"]), default="l2", show_default=True, help="Least squares.")
+@robust_options
 @click.option(
     "--weights",
     type=click.Choice(["none", "coherence", "variance", "fisher"]),

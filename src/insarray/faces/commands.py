@@ -41,6 +41,7 @@ _READING = (
     "dates",
     "variable",
 )
+_NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
 _SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
@@ -75,7 +76,7 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     stack = _stack(files, options)
     series = invert_stack(
         stack,
-        norm=options["norm"],
+        **{name: options[name] for name in _NORM},
         weights=options["weights"],
         looks=options["looks"],
         reference=parse_reference(options["reference"]),

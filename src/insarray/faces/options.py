@@ -61,6 +61,23 @@ reference_option = click.option(
     help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
 )
 
+robust_options = _all(
+    click.option(
+        "--norm",
+        type=click.Choice(["l2", "l1", "huber"]),
+        default="l2",
+        show_default=True,
+        help="Least squares; least absolute deviations, which leave wrong cycles aside; or both by size (Huber).",
+    ),
+    click.option("--tolerance", type=float, help="l1, huber: certified relative gap to the optimum; 0.001."),
+    click.option("--max-iterations", type=int, metavar="N", help="l1, huber: steps after which to give up; 100, 500."),
+    click.option("--threshold", type=float, help="huber: where large residuals begin, in multiples of scale; 1.345."),
+    click.option("--rho", type=float, help="l1: ADMM as published with this penalty instead; 0.4."),
+    click.option("--alpha", type=float, help="l1: ADMM as published with this relaxation; 1."),
+    click.option("--iterations", type=int, metavar="N", help="l1: ADMM as published with N steps; 20."),
+)
+"""Norm of `insarray.invert` and its settings."""
+
 block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
 
 run_options = _all(

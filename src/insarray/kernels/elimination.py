@@ -5,13 +5,14 @@ matrix is the Laplacian of the pair graph with conductances w, so dates are elim
 ever add, multiply and divide positive numbers (Kron reduction; Dorfler & Bullo, IEEE TCAS-I 60, 2013, section II).
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from insarray.kernels.lanes import solve_groups
 from insarray.kernels.plan import EliminationPlan
-from insarray.kernels.scratch import VECTOR, Array, Samples, count_lanes, make_scratch
+from insarray.kernels.scratch import VECTOR, Array, Samples, Scratch, count_lanes, make_scratch
 from insarray.kernels.starmesh import factorise, variances
 from insarray.model.errors import ArgumentError
 
@@ -88,6 +89,23 @@ def solve(
     -----
     A pixel's result does not depend on the pixels around it, to the last bit.
     """
+    pixels, shared = phase.shape[-1], shared_factors(plan)
+    results = allocate(plan.n_dates, pixels, dtype, std=std)
+    for samples, scratch, start, stop in parts(phase, plan, weights, reference, std=std):
+        solve_groups(samples, plan, shared, scratch, scale, std, start, stop, results)
+    return results
+
+
+def parts(
+    phase: Array, plan: EliminationPlan, weights: Array | None, reference: Array | None, *, std: bool
+) -> Iterator[tuple[Samples, Scratch, int, int]]:
+    """Samples and scratch of the pixels from start to stop: those in whole groups, then the rest in a smaller one.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes do not fit the plan.
+    """
     pairs = len(plan.pair_edge)
     if phase.ndim != 2 or phase.shape[0] != pairs:
         raise ArgumentError(f"phase: shape {phase.shape} does not fit a network of {pairs} pairs")
@@ -95,22 +113,19 @@ def solve(
         raise ArgumentError(f"weights: shape {weights.shape} differs from the phase's {phase.shape}")
     pixels = phase.shape[1]
     whole = pixels - pixels % count_lanes(max(pixels, 1))
-    results = _allocate(plan.n_dates, pixels, dtype, std=std)
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
-    shared = _shared_factors(plan)
     for start, stop in ((0, whole), (whole, pixels)):
         if start == stop:
             continue
         lanes = count_lanes(stop - start)
-        samples = _part(phase, start, stop, lanes)
+        given = _part(phase, start, stop, lanes)
         weight = None if weights is None else _part(weights, start, stop, lanes)
-        given = Samples(samples, np.empty((0, 0), np.float32) if weight is None else weight, weight is not None, level)
-        scratch = make_scratch(plan, lanes, samples, weight, std=std)
-        solve_groups(given, plan, shared, scratch, scale, std, start, stop, results)
-    return results
+        samples = Samples(given, np.empty((0, 0), np.float32) if weight is None else weight, weight is not None, level)
+        yield samples, make_scratch(plan, lanes, given, weight, std=std), start, stop
 
 
-def _allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bool) -> Solution:
+def allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bool) -> Solution:
+    """Room for the results of some pixels."""
     return Solution(
         np.empty((dates, pixels), dtype),
         np.empty((dates, pixels) if std else (0, 0), dtype),
@@ -132,7 +147,7 @@ def _part(values: Array, start: int, stop: int, lanes: int) -> Array:
     return padded
 
 
-class _Shared(NamedTuple):
+class Shared(NamedTuple):
     """Factors of the complete, equally weighted network."""
 
     factor: Array
@@ -141,7 +156,7 @@ class _Shared(NamedTuple):
     date_count: Array
 
 
-def _shared_factors(plan: EliminationPlan) -> _Shared:
+def shared_factors(plan: EliminationPlan) -> Shared:
     """Factors of one complete pixel of weight 1, by the same operations as any other pixel's."""
     conductance = np.zeros((plan.n_edges, VECTOR))
     conductance[plan.pair_edge] = 1.0
@@ -150,4 +165,4 @@ def _shared_factors(plan: EliminationPlan) -> _Shared:
     variances(plan, conductance, inverse, scratch, variance)
     one = np.ascontiguousarray
     date_count = np.bincount(np.concatenate([plan.reference, plan.secondary]), minlength=plan.n_dates)
-    return _Shared(one(conductance[:, 0]), one(inverse[:, 0]), one(variance[:, 0]), date_count)
+    return Shared(one(conductance[:, 0]), one(inverse[:, 0]), one(variance[:, 0]), date_count)

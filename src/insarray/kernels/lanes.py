@@ -39,6 +39,24 @@ def store(scratch, scale, std, first, stop, results):
 
 
 @lane_jit
+def least_squares(samples, plan, scratch, std):
+    """Solution and variances of the group that is loaded."""
+    gather(samples.weighted, samples.reference, plan, scratch)
+    factorise(plan, scratch.conductance, scratch.inverse, scratch.broken)
+    substitute(plan, scratch.conductance, scratch.inverse, scratch.current, scratch.solution)
+    if std:
+        variances(plan, scratch.conductance, scratch.inverse, scratch.edge_variance, scratch.variance)
+
+
+@lane_jit
+def describe(samples, plan, scratch, root, column):
+    """What the solution leaves of the samples, counts per date, and pieces of the network."""
+    residuals(samples.weighted, samples.reference, plan, scratch)
+    date_counts(plan, scratch.valid, scratch.date_count)
+    label_broken(plan, scratch, root, column)
+
+
+@lane_jit
 def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, results):
     """Solve the first pixels of `samples` into pixels `start` to `stop` of the results.
 
@@ -59,12 +77,6 @@ def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, result
                 if std:
                     scratch.variance[v, :] = shared.variance[v]
         else:
-            gather(samples.weighted, samples.reference, plan, scratch)
-            factorise(plan, scratch.conductance, scratch.inverse, scratch.broken)
-            substitute(plan, scratch.conductance, scratch.inverse, scratch.current, scratch.solution)
-            if std:
-                variances(plan, scratch.conductance, scratch.inverse, scratch.edge_variance, scratch.variance)
-            residuals(samples.weighted, samples.reference, plan, scratch)
-            date_counts(plan, scratch.valid, scratch.date_count)
-            label_broken(plan, scratch, root, column)
+            least_squares(samples, plan, scratch, std)
+            describe(samples, plan, scratch, root, column)
         store(scratch, scale, std, start + first, min(start + first + lanes, stop), results)

@@ -43,6 +43,37 @@ class Scratch(NamedTuple):
     buffer: Array  # (2)
 
 
+class RobustScratch(NamedTuple):
+    """Working memory of the robust estimators for some lanes of a group; everything but `sample` is float64 and weighted.
+
+    What the rows of three of them mean depends on the estimator: `positive`, `negative` and `flow` are P, Q and s of
+    `lad`; z, u and s of `admm`; `flow` is the factor of the weight in `huber`.
+    """
+
+    sample: Array  # (pair), phase minus the reference's; 0 where missing
+    weight: Array  # (pair), square root of the inverse variance; 0 where missing
+    residual: Array  # (pair), weighted
+    positive: Array  # (pair)
+    negative: Array  # (pair)
+    flow: Array  # (pair)
+    step: Array  # (pair)
+    conductance: Array  # (edge)
+    inverse: Array  # (date)
+    current: Array  # (date)
+    change: Array  # (date), of the solution
+    solution: Array  # (date)
+    unknowns: Array  # () int64: dates that are tied to another one
+    iterations: Array  # () uint16
+    active: Array  # () bool: still to be improved
+    broken: Array  # () bool, as in `Scratch`
+    objective: Array  # ()
+    gap: Array  # (), of the objective, absolute
+    target: Array  # (): mu of `lad`, bound of `huber`
+    scale: Array  # (), of the residuals
+    buffer: Array  # (2)
+    sorted: Array  # (pair,), of one lane
+
+
 def count_lanes(pixels: int) -> int:
     """Pixels side by side, a multiple of `VECTOR`: many, because the long rows of samples are what is slow to read."""
     return min(_MOST_LANES, -(-pixels // VECTOR) * VECTOR)
@@ -67,4 +98,40 @@ def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array
         np.zeros(lanes, np.bool_),
         np.empty((4, lanes)),
         np.empty((2, lanes)),
+    )
+
+
+def make_robust_scratch(plan: EliminationPlan) -> RobustScratch:
+    """Scratch for a network and `VECTOR` pixels: as few as can be, as each takes tens of kB and shall stay in cache."""
+    dates, pairs = plan.n_dates, len(plan.pair_edge)
+
+    def rows(count: int) -> Array:
+        return np.zeros((count, VECTOR))
+
+    def row(dtype: type[np.generic] = np.float64) -> Array:
+        return np.zeros(VECTOR, dtype)
+
+    return RobustScratch(
+        sample=rows(pairs),
+        weight=rows(pairs),
+        residual=rows(pairs),
+        positive=rows(pairs),
+        negative=rows(pairs),
+        flow=rows(pairs),
+        step=rows(pairs),
+        conductance=rows(plan.n_edges),
+        inverse=rows(dates),
+        current=rows(dates),
+        change=rows(dates),
+        solution=rows(dates),
+        unknowns=row(np.int64),
+        iterations=row(np.uint16),
+        active=row(np.bool_),
+        broken=row(np.bool_),
+        objective=row(),
+        gap=row(),
+        target=row(),
+        scale=row(),
+        buffer=rows(2),
+        sorted=np.zeros(pairs),
     )

@@ -30,7 +30,7 @@ _TIME = ("time", "y", "x")
 _MAP = ("y", "x")
 _LOOP = ("loop", "y", "x")
 
-SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing")
+SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing", "not_converged")
 """Meanings of `solver_flag` 0, 1, 2, ... in this order."""
 
 VARIABLES: dict[str, Variable] = {
@@ -61,6 +61,13 @@ VARIABLES: dict[str, Variable] = {
         "how the pixel was determined",
         {"flag_values": list(range(len(SOLVER_FLAGS))), "flag_meanings": " ".join(SOLVER_FLAGS)},
     ),
+    "duality_gap": Variable(
+        _MAP,
+        "float32",
+        "1",
+        "certified bound of the excess of the objective over its minimum, relative to the objective",
+    ),
+    "number_of_iterations": Variable(_MAP, "uint16", "1", "steps of the robust estimator"),
     "velocity": Variable(
         _MAP, "float32", "m/year", "line-of-sight velocity, positive toward the satellite (year of 365.25 days)"
     ),

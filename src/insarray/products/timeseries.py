@@ -1,6 +1,6 @@
 """Displacement series of a stack: check, plan, solve block by block, describe."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,6 +11,7 @@ from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.elimination import Solution, solve
 from insarray.kernels.gaps import Gap, close_gaps
 from insarray.kernels.plan import plan_elimination
+from insarray.kernels.robust import ADMM, L1, Norm, Robust, robust_method, solve_robust
 from insarray.kernels.variance import Weights, pair_weights
 from insarray.model.conventions import SIGN, SOLVER_FLAGS, metres_per_radian
 from insarray.model.dataset import on_grid_of, pair_coords, time_coords
@@ -29,6 +30,9 @@ OUTPUTS = (
     "solver_flag",
 )
 
+ROBUST_OUTPUTS = ("duality_gap", "number_of_iterations")
+"""What robust norms have besides."""
+
 _VARIANCES: tuple[Weights, ...] = ("variance", "fisher")  # weights that are inverse variances in 1 / rad^2
 
 
@@ -42,28 +46,38 @@ class Inversion:
     reference: np.ndarray | None
     scale: float
     gap: Gap
+    method: Robust | None
 
 
 def invert(
     stack: xr.Dataset,
     *,
-    norm: Literal["l2"] = "l2",
+    norm: Norm = "l2",
     weights: Weights | xr.DataArray = "none",
     looks: float | None = None,
     reference: Reference | None = None,
     gap: Gap = "nan",
+    tolerance: float | None = None,
+    max_iterations: int | None = None,
+    threshold: float | None = None,
+    rho: float | None = None,
+    alpha: float | None = None,
+    iterations: int | None = None,
 ) -> xr.Dataset:
-    """Displacement series by weighted least squares, lazily if the stack is lazy.
+    """Displacement series of the pairs, by least squares or robustly, lazily if the stack is lazy.
 
     Parameters
     ----------
     stack
         Canonical stack with `unwrapped_phase` (pair, y, x) in radians and attribute `wavelength`.
     norm
-        "l2": least squares.
+        "l2": least squares, sum of w r^2. "l1": least absolute deviations, sum of w |r|, which leaves a few pairs with
+        wrong cycles aside. "huber": squares for small residuals r, absolute values for large ones.
     weights
         How pairs are weighted per pixel: "none", "coherence", "variance" (inverse phase variance of a distributed
-        scatterer), "fisher" (its Cramer-Rao form), or a DataArray (pair, y, x) of inverse variances in 1/rad^2.
+        scatterer), "fisher" (its Cramer-Rao form), or a DataArray (pair, y, x) of the w of the formulas above, for "l2"
+        and "huber" inverse variances in 1/rad^2. With "l1" the named ones are square roots of these, as residuals
+        count in units of their standard deviation in every norm.
     looks
         Independent looks of the coherence, for "variance" and "fisher"; default: attribute `looks` of the stack.
     reference
@@ -72,24 +86,43 @@ def invert(
         What to do at dates that no pair ties to the first: "nan" leaves them out, "subset" keeps every piece relative
         to its own first date, "nsbas" ties pieces by a common velocity, "min_norm" by the least velocity
         (see `insarray.kernels.gaps.close_gaps`). All but "nan" accept a network that is disconnected as a whole.
+    tolerance
+        For "l1" and "huber": certified gap to the optimum, relative to the objective, at which a pixel is done; 1e-3.
+    max_iterations
+        For "l1" and "huber": steps after which a pixel is given up and flagged `not_converged`; 100 and 500.
+    threshold
+        For "huber": where large residuals begin, in multiples of their scale (median-based, per pixel); 1.345.
+    rho, alpha, iterations
+        For "l1", instead of `tolerance`: a fixed number of ADMM steps as published, to reproduce others' results; 0.4,
+        1.0, 20 where not given. The answer depends on the unit of the phase (rad) and may be far from the optimum;
+        `duality_gap` says how far at most.
 
     Returns
     -------
     xarray.Dataset
         `displacement` (time, y, x) in m toward the satellite, `displacement_std`, `number_of_observations`,
-        `network_subset`, and (y, x) `temporal_coherence`, `residual_rms` (rad), `solver_flag`.
+        `network_subset`, and (y, x) `temporal_coherence`, `residual_rms` (rad), `solver_flag`; with "l1" and "huber"
+        also `duality_gap` and `number_of_iterations`.
 
         `displacement_std` follows from the weights where these are inverse variances; with "none" and "coherence"
         it is scaled by the residuals of the pixel, and NaN where no pair is redundant. It does not contain the noise
-        of the reference point.
+        of the reference point. With "l1" and "huber" it is that of Gaussian noise apart from the outliers, and pairs
+        with wrong cycles do not widen it.
 
     Raises
     ------
     ArgumentError, StackError, NetworkError, ReferencePointError
         See the messages; nothing has been computed then except what the reference needs.
     """
-    if norm != "l2":
-        raise ArgumentError(f"norm: {norm!r} is not available; use 'l2'")
+    method = robust_method(
+        norm,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        threshold=threshold,
+        rho=rho,
+        alpha=alpha,
+        iterations=iterations,
+    )
     if gap not in get_args(Gap):
         raise ArgumentError(f"gap: {gap!r} is not one of {', '.join(get_args(Gap))}")
     network = validate(stack)
@@ -100,9 +133,9 @@ def invert(
     scale = metres_per_radian(require_wavelength(stack))
     inputs, weighting, looks = _weighting(stack, weights, looks)
     level = reference_phase(stack, reference)
-    constants = Inversion(network, weighting, looks, None if level is None else level.phase, scale, gap)
-    sizes = {"time": network.n_dates}
-    data = map_blocks(solve_block, constants, inputs, OUTPUTS, sizes)
+    constants = Inversion(network, weighting, looks, None if level is None else level.phase, scale, gap, method)
+    outputs = OUTPUTS if method is None else OUTPUTS + ROBUST_OUTPUTS
+    data = map_blocks(solve_block, constants, inputs, outputs, {"time": network.n_dates})
     attrs = _attributes(stack, constants, norm)
     attrs |= {} if level is None else level.attrs
     series = on_grid_of(stack, xr.Dataset(data, time_coords(network) | pair_coords(network), attrs))
@@ -144,16 +177,21 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
     """
     phase = arrays["unwrapped_phase"]
     pairs, *pixels = phase.shape
-    weights = None
-    if task.weights == "given":
-        weights = arrays["weights"].reshape(pairs, -1)
-    elif task.weights != "none":
-        weights = pair_weights(arrays["coherence"].reshape(pairs, -1), task.weights, task.looks)
+    weights = _block_weights(task, arrays)
     plan = plan_elimination(task.network.pairs, task.network.n_dates)
-    solution = solve(phase.reshape(pairs, -1), plan, weights, reference=task.reference, scale=task.scale, std=True)
+    samples = phase.reshape(pairs, -1)
+    if task.method is None:
+        solution = solve(samples, plan, weights, reference=task.reference, scale=task.scale, std=True)
+        spread, robust, given_up = _residual_spread(solution), {}, np.zeros(samples.shape[1], bool)
+    else:
+        solution, certificate = solve_robust(
+            samples, plan, task.method, weights, reference=task.reference, scale=task.scale, std=True
+        )
+        spread, given_up = certificate.scale, ~certificate.reached & (solution.used > 0)
+        robust = {"duality_gap": certificate.gap, "number_of_iterations": certificate.iterations}
     if task.weights not in (*_VARIANCES, "given"):
-        _scale_by_residuals(solution)
-    flag = _solver_flag(solution, pairs)
+        solution.std[:] = solution.std * spread  # relative weights: real standard deviations by the residuals
+    flag = _solver_flag(solution, pairs, given_up)
     close_gaps(solution.phase, solution.std, solution.label, task.network.years, task.gap)
     results = {
         "displacement": solution.phase,
@@ -163,25 +201,41 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
         "temporal_coherence": solution.temporal_coherence,
         "residual_rms": solution.residual_rms,
         "solver_flag": flag,
+        **robust,
     }
     return {name: values.reshape(*values.shape[:-1], *pixels) for name, values in results.items()}
 
 
-def _scale_by_residuals(solution: Solution) -> None:
-    """Turn standard deviations of relative weights into real ones, in place; NaN without redundancy."""
+def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
+    """Inverse variances (pair, pixel) of a block."""
+    pairs = task.network.n_pairs
+    if task.weights == "given":
+        weights = arrays["weights"].reshape(pairs, -1)
+        if isinstance(task.method, L1 | ADMM):  # given as factors of |r|
+            weights = np.where(weights > 0, np.square(weights, dtype=np.float64), 0.0)
+        return weights
+    return (
+        None
+        if task.weights == "none"
+        else pair_weights(arrays["coherence"].reshape(pairs, -1), task.weights, task.looks)
+    )
+
+
+def _residual_spread(solution: Solution) -> np.ndarray:
+    """Standard deviation of the weighted residuals, by their degrees of freedom; NaN without redundancy."""
     pieces = solution.label.max(axis=0).astype(np.int64) - (
         solution.label[0] == 0
     )  # labels count from 1 even if date 0 is unobserved
     unknowns = (solution.label > 0).sum(axis=0) - pieces
     freedom = solution.used.astype(np.int64) - unknowns
-    variance = np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan)
-    solution.std[:] = solution.std * np.sqrt(variance)
+    return np.sqrt(np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan))
 
 
-def _solver_flag(solution: Solution, pairs: int) -> np.ndarray:
+def _solver_flag(solution: Solution, pairs: int, given_up: np.ndarray) -> np.ndarray:
     """Index into `SOLVER_FLAGS` of each pixel."""
     conditions = {
         "no_data": solution.used == 0,
+        "not_converged": given_up,
         "reference_date_missing": solution.label[0] == 0,
         "dates_untied": (solution.label != 1).any(axis=0),
         "missing_pairs": solution.used < pairs,
@@ -199,7 +253,8 @@ def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]
         "number_of_pairs": task.network.n_pairs,
         BYTES_ATTRIBUTE: _bytes_per_pixel(task),
     }
-    return attrs | ({} if task.looks is None else {"looks": task.looks})
+    settings = {} if task.method is None else {f"norm_{name}": value for name, value in asdict(task.method).items()}
+    return attrs | settings | ({} if task.looks is None else {"looks": task.looks})
 
 
 def _bytes_per_pixel(task: Inversion) -> int:
