@@ -26,6 +26,7 @@ PAGES = sorted(
     if not path.name.startswith(".")
 )
 WRITTEN = [ROOT / name for name in ("README.md", "docs/getting_started.md", "CONTRIBUTING.md", "deploy/README.md")]
+WRITTEN.append(ROOT / "docs/explanation/closure.md")
 NOTEBOOK = ROOT / "notebooks/01_first_look.ipynb"
 
 
@@ -173,6 +174,20 @@ def test_the_readme_example_and_what_follows_it_run(tmp_path, monkeypatch):
     assert (tmp_path / "last.png").stat().st_size > 5000
 
 
+def test_the_closure_example_runs(tmp_path, monkeypatch):
+    """A pair that is a cycle off somewhere is left out; what is left closes."""
+    stack, _ = simulate_stack(shape=(140, 100), n_dates=8, looks=200, missing=0.0, water=False, seed=1)
+    stack.unwrapped_phase[5, :60] += 6.2831855
+    write_geotiffs(stack, tmp_path / "ifgs")
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks((ROOT / "docs/explanation/closure.md").read_text(), "python")
+    names: dict[str, object] = {}
+    exec(compile(example, "closure.md", "exec"), names)
+    assert names["bad"] == [stack.insar.network.labels[5]]
+    assert names["stack"].sizes["pair"] == stack.sizes["pair"] - 1
+    assert (tmp_path / "closure.png").stat().st_size > 5000
+
+
 # -- data model ----------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +222,8 @@ def test_the_attributes_of_a_result_are_in_the_data_model(tmp_path):
     stack = ia.mask(stack.chunk(pair=-1, y=20, x=24), coherence=0.01, connected_components=True)
     series = ia.invert(stack, weights="variance", reference=ia.area(2, 5, 2, 5))
     text = (ROOT / "docs/reference/data_model.md").read_text().split("## Attributes")[1]
-    for name in series.merge(ia.fit(series)).attrs:
+    loops = ia.closure(stack, reference=ia.area(2, 5, 2, 5))
+    for name in {**series.merge(ia.fit(series)).attrs, **loops.attrs, **ia.closure_summary(loops).attrs}:
         assert f"`{name}`" in text, name
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.closure import closure, closure_summary
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
@@ -28,6 +29,8 @@ _HOMES = {
     "Network": "insarray.model.network",
     "area": "insarray.products.reference",
     "correct_unwrapping": "insarray.products.unwrapping",
+    "closure": "insarray.products.closure",
+    "closure_summary": "insarray.products.closure",
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.velocity",
     "invert": "insarray.products.timeseries",
@@ -52,6 +55,8 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "find_reference",
     "lonlat",
     "area",
+    "closure",
+    "closure_summary",
     "correct_unwrapping",
     "invert",
     "residuals",

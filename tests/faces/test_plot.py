@@ -12,6 +12,7 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
+import insarray as ia
 from insarray.faces import plot
 from insarray.model.dataset import grid_coords, network_of
 from insarray.model.errors import ArgumentError, StackError, StoreError
@@ -219,7 +220,7 @@ def test_all_masked(series):
 
 
 def test_large_images_are_thinned(series, monkeypatch):
-    monkeypatch.setattr(plot, "_MAX_SIDE", 20)
+    monkeypatch.setattr(plot.maps, "_MAX_SIDE", 20)
     ax = plot.velocity(series)
     assert image(ax).get_array().shape == (15, 20)
     assert image(ax).get_extent() == [485_000, 485_000 + 40 * 80, 2_155_000 - 30 * 80, 2_155_000]
@@ -427,3 +428,66 @@ def test_files_that_cannot_be_written(series, tmp_path):
 
 def test_no_window_is_opened():
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+# -- closure --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def summary(stack):
+    """Pairs 9 and 15 are one cycle off in parts of the image; pair 0 is masked, so not checked."""
+    phase = stack.unwrapped_phase - stack.unwrapped_phase[:, 25, 10]
+    phase[9, :20] += 2 * np.pi
+    phase[15, :, 25:] -= 2 * np.pi
+    phase[0] = np.nan
+    return ia.closure_summary(ia.closure(stack.assign(unwrapped_phase=phase)), maps=True)
+
+
+def test_closure_colours_pairs_by_their_share(summary):
+    figure = plot.closure(summary)
+    FigureCanvasAgg(figure).draw()
+    left, right = figure.axes[:2]
+    share = 100 * summary.pair_nonzero_fraction.values
+    edges = edges_of(left)
+    order = np.argsort(share, kind="stable")
+    np.testing.assert_allclose(edges.get_array().filled(np.nan), share[order])
+    assert edges.get_clim() == (0, pytest.approx(np.nanmax(share)))
+    network = network_of(summary)
+    ends = date2num(network.times[network.pairs])[order]
+    for segment, end, width, style, k in zip(
+        edges.get_segments(), ends, edges.get_linewidths(), edges.get_linestyles(), order, strict=True
+    ):
+        np.testing.assert_allclose(segment[:, 0], end)
+        assert (width > 3) == (summary.pair_drop_order[k] > 0)
+        assert (style[1] is not None) == np.isnan(share[k])  # dotted: not checked
+    assert edges.colorbar.ax.get_ylabel() == "non-zero integer closures (%)"
+    words = [text.get_text() for text in left.get_legend().get_texts()]
+    assert words == [f"pairs to doubt: {int((summary.pair_drop_order > 0).sum())}", "pairs not checked: 1"]
+    assert left.get_title() == "30 pairs, 28 loops"
+    assert {9, 15} <= set(np.flatnonzero(summary.pair_drop_order))
+    percent = 100 * summary.attrs["pixels_nonzero"] / summary.attrs["pixels_observed"]
+    assert right.get_title().startswith(f"{percent:.1f} % of the pixels")
+
+
+def test_counts_of_non_zero_closures_show_0_where_loops_are(summary):
+    picture = image(plot.closure(summary).axes[1])
+    np.testing.assert_array_equal(picture.get_array().mask, summary.number_of_loops == 0)
+    np.testing.assert_array_equal(picture.get_array().data, summary.nonzero_closure_count)
+    assert picture.get_clim() == (0, int(summary.nonzero_closure_count.max()))
+    assert "loops with non-zero" in picture.colorbar.ax.get_ylabel()
+    clean = summary.assign(nonzero_closure_count=xr.zeros_like(summary.nonzero_closure_count))
+    assert image(plot.map(clean, "nonzero_closure_count")).get_clim() == (0, 1)
+    alone = image(plot.map(summary.drop_vars("number_of_loops"), "nonzero_closure_count"))
+    np.testing.assert_array_equal(alone.get_array().mask, summary.nonzero_closure_count == 0)
+
+
+def test_closure_without_maps_is_the_network_alone(summary, stack):
+    given = Figure()
+    figure = plot.closure(summary.drop_vars(["number_of_loops", "nonzero_closure_count"]), given)
+    assert figure is given
+    FigureCanvasAgg(figure).draw()
+    assert len(figure.axes) == 2  # and the colour bar
+    lost = ia.closure_summary(ia.closure(stack.assign(unwrapped_phase=stack.unwrapped_phase * np.nan)), maps=True)
+    FigureCanvasAgg(plot.closure(lost)).draw()
+    with pytest.raises(StackError, match="closure_summary"):
+        plot.closure(stack)

@@ -20,6 +20,8 @@ Arrays = dict[str, np.ndarray]
 BlockFunction = Callable[[Any, Arrays], Mapping[str, np.ndarray]]
 """``function(constants, arrays) -> results``: pure, arrays (..., y, x) of one block in, results of the block out."""
 
+Layer = dict[Any, Any]
+
 
 def map_blocks(
     function: BlockFunction,
@@ -57,32 +59,16 @@ def map_blocks(
         return {name: _variable(name, results[name]) for name in outputs}
     arrays = _aligned(inputs)
     spatial = arrays[0].chunks[-2:]
-    with dask.config.set({"tokenize.ensure-deterministic": True}):
-        token = tokenize(
-            f"{function.__module__}.{function.__qualname__}",
-            __version__,
-            constants,
-            tuple(inputs),
-            [a.name for a in arrays],
-            leads,
-        )
-    label = f"{function.__name__.strip('_')}-{token}"
-    constant_key = f"constants-{token}"
-    blocks: dict[Any, Any] = {constant_key: constants}
+    label, blocks = _tasks(function, run, constants, inputs, arrays, leads)
     layers = {label: blocks}
-    layers |= {f"{name}-{label}": {} for name in outputs}
-    for i in range(len(spatial[0])):
-        for j in range(len(spatial[1])):
-            keys = [(a.name, *(0,) * (a.ndim - 2), i, j) for a in arrays]
-            blocks[label, i, j] = (run, constant_key, *keys)
-            for name in outputs:
-                layer = f"{name}-{label}"
-                layers[layer][layer, *(0,) * len(leads[name]), i, j] = (getitem, (label, i, j), name)
-    dependencies = {label: {a.name for a in arrays}} | {f"{name}-{label}": {label} for name in outputs}
-    graph = HighLevelGraph(
-        {**layers, **_merged([a.dask.layers for a in arrays])},
-        {**dependencies, **_merged([a.dask.dependencies for a in arrays])},
-    )
+    for name in outputs:
+        layer = f"{name}-{label}"
+        layers[layer] = {
+            (layer, *(0,) * len(leads[name]), i, j): (getitem, (label, i, j), name)
+            for i in range(len(spatial[0]))
+            for j in range(len(spatial[1]))
+        }
+    graph = _graph(layers, label, arrays)
     return {
         name: _variable(
             name,
@@ -116,6 +102,91 @@ def _call(
     function: Callable[[Any, Arrays], Any], names: tuple[str, ...], constants: object, *arrays: np.ndarray
 ) -> Any:
     return function(constants, dict(zip(names, arrays, strict=True)))
+
+
+def sum_blocks(
+    function: BlockFunction,
+    constants: object,
+    inputs: Mapping[str, xr.DataArray],
+    zero: Mapping[str, xr.Variable],
+) -> dict[str, xr.Variable]:
+    """Sum of what `function` finds in every spatial block of `inputs`, lazily if one of them is lazy.
+
+    Blocks are added row of blocks by row of blocks, in order: nothing but the small sums outlives its block.
+
+    Parameters
+    ----------
+    function
+        Called once per block; returns every name of `zero`, with its shape and dtype.
+    constants, inputs
+        As those of `map_blocks`.
+    zero
+        What each sum starts from; it says dimensions, shape and dtype.
+
+    Raises
+    ------
+    StackError
+        As `map_blocks`.
+    """
+    run = partial(_run_sum, function, tuple(inputs), {name: start.values for name, start in zero.items()})
+    if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
+        sums = run(constants, *(array.values for array in inputs.values()))
+        return {name: xr.Variable(start.dims, sums[name]) for name, start in zero.items()}
+    arrays = _aligned(inputs)
+    rows, cols = (len(chunks) for chunks in arrays[0].chunks[-2:])
+    sizes = {name: start.shape for name, start in zero.items()}
+    label, blocks = _tasks(function, run, constants, inputs, arrays, sizes)
+    for i in range(rows):
+        blocks[f"row-{label}", i] = (_added, [(label, i, j) for j in range(cols)])
+    blocks[f"all-{label}"] = (_added, [(f"row-{label}", i) for i in range(rows)])
+    layers = {label: blocks}
+    layers |= {
+        f"{name}-{label}": {(f"{name}-{label}", *(0,) * start.ndim): (getitem, f"all-{label}", name)}
+        for name, start in zero.items()
+    }
+    graph = _graph(layers, label, arrays)
+    return {
+        name: xr.Variable(
+            start.dims, da.Array(graph, f"{name}-{label}", tuple((n,) for n in start.shape), dtype=start.dtype)
+        )
+        for name, start in zero.items()
+    }
+
+
+def _tasks(
+    function: BlockFunction,
+    run: Callable[..., Any],
+    constants: object,
+    inputs: Mapping[str, xr.DataArray],
+    arrays: list[da.Array],
+    sizes: object,
+) -> tuple[str, Layer]:
+    """Name of the layer in which `run` does every block, and the layer; the constants have a key of their own."""
+    with dask.config.set({"tokenize.ensure-deterministic": True}):
+        token = tokenize(
+            f"{function.__module__}.{function.__qualname__}",
+            __version__,
+            constants,
+            tuple(inputs),
+            [a.name for a in arrays],
+            sizes,
+        )
+    label, constant_key = f"{function.__name__.strip('_')}-{token}", f"constants-{token}"
+    tasks: Layer = {constant_key: constants}
+    rows, cols = (len(chunks) for chunks in arrays[0].chunks[-2:])
+    for i in range(rows):
+        for j in range(cols):
+            tasks[label, i, j] = (run, constant_key, *((a.name, *(0,) * (a.ndim - 2), i, j) for a in arrays))
+    return label, tasks
+
+
+def _graph(layers: dict[str, Layer], label: str, arrays: list[da.Array]) -> HighLevelGraph:
+    """`layers`, of which the one named `label` needs the arrays and the others need it, on top of the arrays' own."""
+    dependencies = {name: {label} for name in layers} | {label: {a.name for a in arrays}}
+    return HighLevelGraph(
+        {**layers, **_merged([a.dask.layers for a in arrays])},
+        {**dependencies, **_merged([a.dask.dependencies for a in arrays])},
+    )
 
 
 def _merged(mappings: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -161,3 +232,25 @@ def _run_block(
         if found.shape != (*lead, *pixels) or found.dtype != expected:
             raise TypeError(f"{name}: block of {found.dtype} {found.shape}, declared {expected} {(*lead, *pixels)}")
     return results
+
+
+def _run_sum(
+    function: BlockFunction,
+    names: tuple[str, ...],
+    zero: Mapping[str, np.ndarray],
+    constants: object,
+    *arrays: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Sums of one block, held to their shapes and dtypes."""
+    results = function(constants, dict(zip(names, arrays, strict=True)))
+    for name, start in zero.items():
+        if results[name].shape != start.shape or results[name].dtype != start.dtype:
+            raise TypeError(f"{name}: sum of {results[name].dtype} {results[name].shape}, declared {start.dtype}")
+    return {name: start + results[name] for name, start in zero.items()}
+
+
+def _added(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    total = dict(parts[0])
+    for part in parts[1:]:
+        total = {name: value + part[name] for name, value in total.items()}
+    return total

@@ -205,7 +205,7 @@ def write_block(url: str, fingerprint: str, block: Block, window: Window, result
 
 
 def open_store(url: str) -> xr.Dataset:
-    """Lazy dataset of a finished store, each block with all its dates.
+    """Lazy dataset of a finished store, each block with all its dates, or loops.
 
     Raises
     ------
@@ -215,13 +215,15 @@ def open_store(url: str) -> xr.Dataset:
     store = Store(url)
     job = store.job()
     if job is None:
-        raise StoreError(f"{url}: is not an insarray store; expected the output of 'insarray invert' or 'insarray fit'")
+        raise StoreError(
+            f"{url}: is not an insarray store; expected the output of 'insarray invert', 'fit' or 'closure'"
+        )
     if job["state"] != "complete":
         blocks = len(job["rows"]) * len(job["cols"])
         raise StoreError(
             f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it"
         )
-    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1}, consolidated=True)
+    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1}, consolidated=True)
     return dataset
 
 

@@ -11,7 +11,9 @@ from insarray.faces.options import (
     block_option,
     correction_option,
     json_option,
+    masking,
     reading,
+    reference_option,
     robust_options,
     run_options,
     selecting,
@@ -52,6 +54,43 @@ def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_opt
 @click.argument("files", nargs=-1, required=True)
 @reading
 @selecting
+@masking
+@reference_option
+@click.option(
+    "--loops",
+    default="triplets",
+    show_default=True,
+    metavar="KIND",
+    help="triplets | fundamental | N: all of up to N pairs that no pair cuts short.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.05,
+    show_default=True,
+    metavar="F",
+    help="Share of non-zero integer closures from which a loop is unclosed.",
+)
+@click.option("--plot", "picture", metavar="PATH", help="Draw network and map into a file (.png, .pdf, .svg).")
+@block_option
+@run_options
+@json_option
+def closure(files: tuple[str, ...], **options: Any) -> None:
+    """Check the loops of the interferograms FILES for unwrapping errors; say which pairs and loops to doubt.
+
+    FILES is a folder, a pattern, files, or a table (CSV) of one product. If another argument follows that ends in
+    .zarr, it is the store to which closure phases, integer closures and their maps are written; run the same command
+    again to finish an interrupted run.
+    """
+    from insarray.faces import commands
+
+    commands.closure(files, **options)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@reading
+@selecting
 @correction_option
 @robust_options
 @click.option(
@@ -62,16 +101,8 @@ def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_opt
     help="How pairs are weighted, per pixel.",
 )
 @click.option("--looks", type=float, help="Independent looks of the coherence, for variance and fisher.")
-@click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence.")
-@click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0.")
-@click.option("--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data.")
-@click.option(
-    "--reference",
-    default="auto",
-    show_default=True,
-    metavar="WHERE",
-    help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
-)
+@masking
+@reference_option
 @click.option(
     "--gap",
     type=click.Choice(["nan", "subset", "nsbas", "min_norm"]),
@@ -140,7 +171,7 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "velocity", "map", "point"]))
+@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "point"]))
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.option("--variable", help="For map: which variable.")
@@ -150,7 +181,7 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 @click.option("--lon", type=float, help="For point, WGS 84 degrees.")
 @click.option("--lat", type=float, help="For point, WGS 84 degrees.")
 def plot(what: str, store: str, path: str, **options: Any) -> None:
-    """Draw the network, the velocity, any map or the history of a point of STORE into PATH (.png, .pdf, .svg)."""
+    """Draw the network, the closure, the velocity, any map or the history of a point of STORE into PATH (.png, ...)."""
     from insarray.faces import commands
 
     commands.plot(what, store, path, **options)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import xarray as xr
@@ -16,9 +16,13 @@ import xarray as xr
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
+from insarray.faces.closure import closure_report, closure_text
 from insarray.io.open import open_stack
 from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.loops import LoopKind
+from insarray.products.closure import closure as close_stack
+from insarray.products.closure import closure_summary
 from insarray.products.reference import Area, LonLat, Reference
 from insarray.products.residuals import pair_misfit
 from insarray.products.stack import Phase, mask, select_pairs
@@ -40,6 +44,7 @@ _READING = (
     "variable",
 )
 _NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
+_REFERENCE = ("reference_row", "reference_col", "reference_area")
 _SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
 
@@ -70,14 +75,7 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
         raise ArgumentError("invert: give the interferograms and, last, the output store")
     *files, out = arguments
     _refuse_input_as_output(files, out)
-    stack = open_stack(_files(files), block=options["block"], **{name: options[name] for name in _READING})
-    stack = _selected(stack, options)
-    stack = mask(
-        stack,
-        coherence=options["min_coherence"],
-        connected_components=options["mask_components"],
-        raster=options["mask_raster"],
-    )
+    stack = _stack(files, options)
     reference = parse_reference(options["reference"])
     phase: Phase = "unwrapped_phase"
     for method in options["correct_unwrapping"]:
@@ -96,6 +94,59 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     if phase == "corrected_phase":
         results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
     _run(results, out, options)
+
+
+def _stack(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
+    """Open, select, mask."""
+    stack = open_stack(_files(files), block=options["block"], **{name: options[name] for name in _READING})
+    return mask(
+        _selected(stack, options),
+        coherence=options["min_coherence"],
+        connected_components=options["mask_components"],
+        raster=options["mask_raster"],
+    )
+
+
+def closure(arguments: Sequence[str], **options: Any) -> None:
+    """Open, select, mask, close the loops; with an output run into it; print the table, and draw it."""
+    stores = len(arguments) > 1 and arguments[-1].rstrip("/").endswith(".zarr")
+    files, out = (arguments[:-1], arguments[-1]) if stores else (arguments, None)
+    picture = options["picture"]
+    if out is None:
+        for name, unset in (("dry_run", False), ("restart", False), ("scheduler", "threads")):
+            if options[name] != unset:
+                raise ArgumentError(f"--{name.replace('_', '-')}: nothing is stored; give an output, OUT.zarr")
+    else:
+        _refuse_input_as_output(files, out)
+    if picture is not None:
+        from insarray.faces import plot as draw
+
+        draw.figures.require_format(picture)
+    loops = close_stack(
+        _stack(files, options), loops=_loop_kind(options["loops"]), reference=parse_reference(options["reference"])
+    )
+    stored = None
+    if out is not None:
+        stored = _store(loops, out, options)
+        if stored is None:
+            return
+        loops = open_store(out)
+    table = closure_summary(loops, threshold=options["threshold"], maps=picture is not None, workers=options["workers"])
+    if picture is not None:
+        draw.save(draw.closure(table), picture)
+    report = closure_report(table)
+    if options["as_json"]:
+        click.echo(json.dumps(report if stored is None else {**report, "store": stored}))
+        return
+    if out is not None and stored is not None:
+        _say(stored, out, options)
+    click.echo(closure_text(report))
+    if picture is not None:
+        click.echo(f"{picture}: drawn")
+
+
+def _loop_kind(text: str) -> LoopKind:
+    return int(text) if text.isdecimal() else cast("LoopKind", text)
 
 
 def _selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
@@ -138,12 +189,21 @@ def fit(series: str, out: str, **options: Any) -> None:
 
 
 def _run(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
-    """Plan, compute with a progress bar, and say what was done."""
+    """Compute into a store and say what was done."""
+    stored = _store(dataset, out, options)
+    if stored is not None and options["as_json"]:
+        click.echo(json.dumps(stored))
+    elif stored is not None:
+        _say(stored, out, options)
+
+
+def _store(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> dict[str, Any] | None:
+    """Plan and compute with a progress bar; what was done, None after a dry run."""
     as_json, scheduler, workers = options["as_json"], options["scheduler"], options["workers"]
     plan = plan_run(dataset, workers or os.cpu_count() or 1)
     if options["dry_run"]:
         _print_plan(plan, out, as_json=as_json)
-        return
+        return None
     started = time.perf_counter()
     with progress_bar(quiet=as_json) as progress:
         report = run(
@@ -157,14 +217,17 @@ def _run(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
         )
     seconds = time.perf_counter() - started
     pixels = dataset.sizes["y"] * dataset.sizes["x"]
-    reference = {k: v for k, v in dataset.attrs.items() if k in ("reference_row", "reference_col", "reference_area")}
-    if as_json:
-        click.echo(json.dumps({**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}))
-        return
+    reference = {k: v for k, v in dataset.attrs.items() if k in _REFERENCE}
+    return {**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}
+
+
+def _say(stored: dict[str, Any], out: str, options: dict[str, Any]) -> None:
+    reference = {name: stored[name] for name in _REFERENCE if name in stored}
     where = f"; reference {', '.join(f'{k[10:]} {v}' for k, v in reference.items())}" if reference else ""
     if options.get("reference") == "auto":
         where += " (chosen by quality alone: make sure that it is stable ground)"
-    click.echo(f"{out}: {report.computed} of {report.blocks} blocks computed in {seconds:.1f} s{where}")
+    computed, blocks, seconds = stored["computed"], stored["blocks"], stored["seconds"]
+    click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
 
 
 def _print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
@@ -265,7 +328,10 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
     from insarray.faces import plot as draw
 
     dataset = open_store(url)
-    if what == "network":
+    axes: Any
+    if what == "closure":
+        axes = draw.closure(closure_summary(dataset, maps=True))
+    elif what == "network":
         if "pair" not in dataset.sizes:
             raise ArgumentError(f"{url}: has no pairs; give the output of insarray invert")
         axes = draw.network(dataset)

@@ -53,6 +53,21 @@ correction_option = click.option(
     help="Add whole cycles found by closure (per pixel or component) or over bridges; may be repeated, in this order.",
 )
 
+masking = _all(
+    click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence."),
+    click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0."),
+    click.option("--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data."),
+)
+"""What `insarray.mask` takes."""
+
+reference_option = click.option(
+    "--reference",
+    default="auto",
+    show_default=True,
+    metavar="WHERE",
+    help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
+)
+
 robust_options = _all(
     click.option(
         "--norm",

@@ -28,6 +28,7 @@ class Variable:
 _PAIR = ("pair", "y", "x")
 _TIME = ("time", "y", "x")
 _MAP = ("y", "x")
+_LOOP = ("loop", "y", "x")
 
 SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing", "not_converged")
 """Meanings of `solver_flag` 0, 1, 2, ... in this order."""
@@ -86,6 +87,31 @@ VARIABLES: dict[str, Variable] = {
         _MAP, "float32", "m/year", "line-of-sight velocity, positive toward the satellite (year of 365.25 days)"
     ),
     "velocity_std": Variable(_MAP, "float32", "m/year", "standard error of the velocity from the residuals of the fit"),
+    "closure_phase": Variable(_LOOP, "float32", "radian", "sum of the phases of the pairs around the loop"),
+    "integer_closure": Variable(_LOOP, "float32", "1", "whole cycles in the closure phase, NaN where not observed"),
+    "number_of_loops": Variable(_MAP, "uint16", "1", "number of loops of which every pair has data"),
+    "nonzero_closure_count": Variable(
+        _MAP, "uint16", "1", "number of observed loops whose integer closure is not 0; see number_of_loops"
+    ),
+    "loop_pixels": Variable(("loop",), "int64", "1", "pixels where the loop is observed"),
+    "loop_nonzero_fraction": Variable(
+        ("loop",), "float64", "1", "share of these pixels where the integer closure of the loop is not 0"
+    ),
+    "loop_closure_rms": Variable(
+        ("loop",), "float64", "radian", "root mean square of the closure phase without its whole cycles"
+    ),
+    "loop_unclosed": Variable(("loop",), "bool", "1", "True where loop_nonzero_fraction is more than the threshold"),
+    "pair_loops": Variable(("pair",), "int64", "1", "number of loops of the pair"),
+    "pair_pixels": Variable(("pair",), "int64", "1", "pixels where some loop of the pair is observed"),
+    "pair_nonzero_fraction": Variable(
+        ("pair",), "float64", "1", "share of non-zero integer closures, over all loops of the pair and all pixels"
+    ),
+    "pair_closure_rms": Variable(
+        ("pair",), "float64", "radian", "root mean square of the rest of the closure, over all loops of the pair"
+    ),
+    "pair_drop_order": Variable(
+        ("pair",), "uint16", "1", "pairs that explain the unclosed loops: 1 first; 0 = not among them"
+    ),
     "average_coherence": Variable(_MAP, "float32", "1", "mean coherence over all pairs, missing counted as 0"),
     "complete": Variable(_MAP, "bool", "1", "True where every pair has data"),
     "incidence_angle": Variable(_MAP, "float32", "degree", "incidence angle from the vertical"),

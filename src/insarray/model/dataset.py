@@ -6,6 +6,7 @@ import xarray as xr
 from insarray.model.dates import as_time
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
+from insarray.model.loops import Loops
 from insarray.model.network import Network
 
 
@@ -25,6 +26,44 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
             attrs={"units": "m", "long_name": "perpendicular baseline, secondary minus reference"},
         )
     return coords
+
+
+def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:
+    """Coordinates of the `loop` dimension, and of the sides of each loop."""
+    times = network.times[loops.dates].astype("datetime64[ns]")
+    dims = ("loop", "side")
+    return {
+        "loop": xr.DataArray(np.arange(len(loops)), dims="loop"),
+        "loop_pair": xr.DataArray(loops.pairs, dims=dims, attrs={"long_name": "pair of the side, -1 = no side"}),
+        "loop_sign": xr.DataArray(
+            loops.signs, dims=dims, attrs={"long_name": "1 forwards in time, -1 backwards, 0 = no side"}
+        ),
+        "loop_time": xr.DataArray(
+            times,
+            dims=dims,
+            attrs={"long_name": "time at which the side begins; the first again where there is no side"},
+        ),
+    }
+
+
+def loops_of(dataset: xr.Dataset) -> Loops:
+    """Loops of the result of a closure, from its coordinates.
+
+    Raises
+    ------
+    StackError
+        If `dataset` has none.
+    """
+    for name in ("loop_pair", "loop_sign", "loop_time"):
+        if name not in dataset.coords:
+            raise StackError(f"loops: has no coordinate {name!r}; make it with insarray.closure")
+    times = dataset.loop_time.values
+    dates = np.searchsorted(network_of(dataset).times, times.astype("datetime64[s]"))
+    return Loops(
+        dates.astype(np.int32),
+        dataset.loop_pair.values.astype(np.int32),
+        dataset.loop_sign.values.astype(np.int8),
+    )
 
 
 def time_coords(network: Network) -> dict[str, xr.DataArray]:

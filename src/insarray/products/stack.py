@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,22 @@ from insarray.model.dataset import grid_of, network_of
 from insarray.model.dates import Time
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
+
+_INHERITED = (
+    "wavelength",
+    "product",
+    "input_fingerprint",
+    "input_files",
+    "mask_coherence",
+    "mask_components",
+    "mask_raster",
+    "unwrapping_correction",
+)
+
+
+def inherited(stack: xr.Dataset) -> dict[str, Any]:
+    """Attributes of a stack that its products keep."""
+    return {name: stack.attrs[name] for name in _INHERITED if name in stack.attrs}
 
 
 def validate(stack: xr.Dataset) -> Network:

@@ -18,7 +18,7 @@ from insarray.model.dataset import on_grid_of, pair_coords, time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase, require_wavelength
-from insarray.products.stack import Phase, validate, with_phase
+from insarray.products.stack import Phase, inherited, validate, with_phase
 
 OUTPUTS = (
     "displacement",
@@ -249,18 +249,7 @@ def _solver_flag(solution: Solution, pairs: int, given_up: np.ndarray) -> np.nda
 
 
 def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]:
-    kept = (
-        "wavelength",
-        "product",
-        "input_fingerprint",
-        "input_files",
-        "mask_coherence",
-        "mask_components",
-        "mask_raster",
-        "unwrapping_correction",
-    )
-    attrs: dict[str, Any] = {name: stack.attrs[name] for name in kept if name in stack.attrs}
-    attrs |= {
+    attrs: dict[str, Any] = inherited(stack) | {
         "sign": SIGN,
         "norm": norm,
         "weights": task.weights,

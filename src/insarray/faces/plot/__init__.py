@@ -1,0 +1,8 @@
+"""Pictures of what the package computes: networks, closure, maps, and the history of a point, with matplotlib."""
+
+from insarray.faces.plot.figures import save
+from insarray.faces.plot.maps import map, velocity  # noqa: A004  the field's word
+from insarray.faces.plot.networks import closure, network
+from insarray.faces.plot.points import point
+
+__all__ = ["closure", "map", "network", "point", "save", "velocity"]

@@ -1,0 +1,76 @@
+"""What all pictures share: figures and axes, dates along the x axis, the pixel of a point, files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.grid import Grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
+    """Write a picture in the format of the suffix (png, pdf, svg, ...); an existing file is replaced.
+
+    Raises
+    ------
+    ArgumentError
+        If the suffix is not a format that matplotlib writes.
+    StoreError
+        If the file cannot be written.
+    """
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+
+    figure = cast("Figure", picture.figure) if isinstance(picture, Axes) else picture
+    target = require_format(path)
+    try:
+        with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):  # text stays text for the publisher
+            figure.savefig(target, dpi=dpi)
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written ({error.strerror})") from error
+    return target
+
+
+def require_format(path: str | Path) -> Path:
+    """`path`, if pictures can have its suffix; else an ArgumentError that names those they can have."""
+    from matplotlib.figure import Figure
+
+    target, formats = Path(path), Figure().canvas.get_supported_filetypes()
+    if target.suffix[1:].lower() not in formats:
+        raise ArgumentError(f"{target}: a picture cannot have this suffix; use one of {', '.join(formats)}")
+    return target
+
+
+def new_axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
+    """Given axes, or those of a new figure that belongs to no window and no global state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, dpi=120, layout="compressed").subplots() if ax is None else ax
+
+
+def date_axis(times: np.ndarray, ax: "Axes") -> np.ndarray:
+    """Matplotlib's day numbers of `times`; the x axis of `ax` is made one of dates."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    return np.asarray(date2num(times))  # type: ignore[no-untyped-call]
+
+
+def pixel_of(
+    grid: Grid, row: int | None = None, col: int | None = None, lon: float | None = None, lat: float | None = None
+) -> tuple[int, int]:
+    """(row, col) inside the grid, from either way to say it."""
+    if row is not None and col is not None and lon is None and lat is None:
+        if not (0 <= row < grid.height and 0 <= col < grid.width):
+            raise ArgumentError(f"point: row {row}, column {col} is outside {grid.height} x {grid.width}")
+        return row, col
+    if lon is not None and lat is not None and row is None and col is None:
+        return grid.index(lon, lat)
+    raise ArgumentError("point: give either row and col, or lon and lat")
