@@ -52,7 +52,34 @@ def _solve(design: Any, blocks: list[tuple[Any, ...]]) -> list[Any]:
     return [jax.block_until_ready(invert_stack(design, *arguments))[0] for arguments in blocks]
 
 
-def dolphin_contenders(samples: Samples, in_processes: Callable[[Share], None], blocks: list[int]) -> list[Contender]:
+class DolphinL1Share(NamedTuple):
+    """`invert_stack_l1`: 20 ADMM steps, no weights, no missing samples; the rest as in `DolphinShare`."""
+
+    block: int
+
+    def __call__(self, samples: Samples) -> Callable[[], list[Any]]:
+        """Function that solves all pixels."""
+        import jax.numpy as jnp
+        from dolphin.timeseries import get_incidence_matrix
+
+        design = jnp.asarray(get_incidence_matrix([(int(i), int(j)) for i, j in samples.network.pairs]), np.float32)
+        blocks = range(0, samples.pixels, self.block)
+        return partial(_solve_l1, design, [_arguments(samples.part(start, start + self.block)) for start in blocks])
+
+
+def _solve_l1(design: Any, blocks: list[tuple[Any, ...]]) -> list[Any]:
+    import jax
+    from dolphin.timeseries import invert_stack_l1
+
+    return [jax.block_until_ready(invert_stack_l1(design, *arguments))[0] for arguments in blocks]
+
+
+def dolphin_contenders(
+    samples: Samples,
+    in_processes: Callable[[Share], None],
+    blocks: list[int],
+    make: type[DolphinShare] | type[DolphinL1Share] = DolphinShare,
+) -> list[Contender]:
     """Every setting of dolphin that might be its best: pixels per call; XLA's own threads, or a process per core.
 
     Calls from two threads, as in its workflow, are no setting: with two cores and missing samples they wait for each
@@ -60,7 +87,7 @@ def dolphin_contenders(samples: Samples, in_processes: Callable[[Share], None], 
     """
     found = []
     for block in blocks:
-        share = DolphinShare(block)
+        share = make(block)
         solve = share(samples)
 
         def series(count: int, solve: Callable[[], list[Any]] = solve) -> Array:

@@ -16,37 +16,42 @@ def admm(plan, shared, work, rho, relaxation, count):
     `work.residual` is given as weighted samples w d, of the samples themselves in `work.sample`.
     """
     lanes = len(work.active)
-    split, price = work.positive, work.negative  # z and the scaled dual u
-    split[:] = 0.0
-    price[:] = 0.0
-    work.solution[:] = 0.0
-    target = work.buffer[0]
+    value, threshold, target = work.positive, work.negative, work.buffer[0]
+    for k in range(value.shape[0]):
+        for p in range(lanes):
+            threshold[k, p] = work.weight[k, p] / rho
+    value[:] = 0.0  # z + u: u is what of it lies within the threshold, z is the rest
+    work.current[:] = 0.0
+    for k in range(value.shape[0]):
+        into, out_of = work.current[plan.secondary[k]], work.current[plan.reference[k]]
+        for p in range(lanes):
+            into[p] += work.sample[k, p]
+        for p in range(lanes):
+            out_of[p] -= work.sample[k, p]
     for _ in range(count):
+        substitute_shared(plan, shared.factor, shared.inverse, work.current, work.solution)
         work.current[:] = 0.0
-        for k in range(split.shape[0]):
+        for k in range(value.shape[0]):
+            earlier, later = work.solution[plan.reference[k]], work.solution[plan.secondary[k]]
             into, out_of = work.current[plan.secondary[k]], work.current[plan.reference[k]]
             for p in range(lanes):
-                target[p] = work.sample[k, p] + split[k, p] - price[k, p]
+                misfit = later[p] - earlier[p] - work.sample[k, p]
+                price = max(-threshold[k, p], min(threshold[k, p], value[k, p]))
+                reached = relaxation * misfit + (1.0 - relaxation) * (value[k, p] - price) + price
+                value[k, p] = reached
+            for p in range(lanes):
+                price = max(-threshold[k, p], min(threshold[k, p], value[k, p]))
+                target[p] = work.sample[k, p] + value[k, p] - 2.0 * price
             for p in range(lanes):
                 into[p] += target[p]
             for p in range(lanes):
                 out_of[p] -= target[p]
-        substitute_shared(plan, shared.factor, shared.inverse, work.current, work.solution)
-        for k in range(split.shape[0]):
-            earlier, later = work.solution[plan.reference[k]], work.solution[plan.secondary[k]]
-            for p in range(lanes):
-                misfit = later[p] - earlier[p] - work.sample[k, p]
-                value = relaxation * misfit + (1.0 - relaxation) * split[k, p] + price[k, p]
-                threshold = work.weight[k, p] / rho
-                shrunk = max(value - threshold, 0.0) - max(-value - threshold, 0.0)
-                split[k, p] = shrunk
-                price[k, p] = value - shrunk
-    for k in range(split.shape[0]):
+    for k in range(value.shape[0]):
         earlier, later = work.solution[plan.reference[k]], work.solution[plan.secondary[k]]
         for p in range(lanes):
             weight = work.weight[k, p]
             work.residual[k, p] = weight * (work.sample[k, p] - (later[p] - earlier[p]))
-            work.flow[k, p] = max(-1.0, min(1.0, -rho * price[k, p] / weight)) if weight > 0.0 else 0.0
+            work.flow[k, p] = max(-1.0, min(1.0, -rho * value[k, p] / weight)) if weight > 0.0 else 0.0
     work.iterations[:] = count
     _certify(plan, work)
 

@@ -108,19 +108,22 @@ def _confirm(plan, work):
 
 @lane_jit
 def _system(plan, work):
-    """Conductances and currents of Newton's step."""
+    """Conductances and currents of Newton's step; ``1 / (H (1 - s) (1 + s))`` of every pair is left in `step`."""
     lanes = len(work.active)
     work.conductance[:] = 0.0
     work.current[:] = 0.0
-    pair_conductance, pair_current = work.buffer[0], work.buffer[1]
+    pair_conductance, pair_current, target = work.buffer[0], work.buffer[1], work.target
     for k in range(work.weight.shape[0]):
         positive, negative, flow, weight = work.positive[k], work.negative[k], work.flow[k], work.weight[k]
+        share = work.step[k]
         for p in range(lanes):
-            up, down = 1.0 + flow[p], 1.0 - flow[p]
-            both = up * down
-            share = weight[p] / (positive[p] * up + negative[p] * down)  # w / (H both)
-            pair_conductance[p] = weight[p] * share * both
-            pair_current[p] = share * ((positive[p] - negative[p]) * both - 2.0 * work.target[p] * flow[p])
+            share[p] = 1.0 / (positive[p] * (1.0 + flow[p]) + negative[p] * (1.0 - flow[p]))
+        for p in range(lanes):
+            pair_conductance[p] = weight[p] * weight[p] * share[p] * ((1.0 + flow[p]) * (1.0 - flow[p]))
+        for p in range(lanes):
+            both = (1.0 + flow[p]) * (1.0 - flow[p])
+            rest = (positive[p] - negative[p]) * both - 2.0 * target[p] * flow[p]
+            pair_current[p] = weight[p] * share[p] * rest
         total = work.conductance[plan.pair_edge[k]]
         into, out_of = work.current[plan.secondary[k]], work.current[plan.reference[k]]
         for p in range(lanes):
@@ -138,22 +141,23 @@ def _direction(plan, work):
     flow_limit, slack_limit = work.buffer[0], work.buffer[1]  # 1 / the part of the step that reaches a bound
     flow_limit[:] = 0.0
     slack_limit[:] = 0.0
+    inverse, target = work.buffer[2], work.target
     for k in range(work.weight.shape[0]):
         positive, negative, flow, weight = work.positive[k], work.negative[k], work.flow[k], work.weight[k]
         earlier, later, step = work.change[plan.reference[k]], work.change[plan.secondary[k]], work.step[k]
         for p in range(lanes):
-            up, down = 1.0 + flow[p], 1.0 - flow[p]
-            both = up * down
+            both = (1.0 + flow[p]) * (1.0 - flow[p])
             rest = positive[p] - negative[p] - weight[p] * (later[p] - earlier[p])
-            step[p] = (rest * both - 2.0 * work.target[p] * flow[p]) / (positive[p] * up + negative[p] * down)
+            step[p] = (rest * both - 2.0 * target[p] * flow[p]) * step[p]
+        for p in range(lanes):  # one division for all bounds: divisions are what takes the time
+            inverse[p] = 1.0 / (positive[p] * negative[p] * ((1.0 + flow[p]) * (1.0 - flow[p])))
         for p in range(lanes):
-            up, down = 1.0 + flow[p], 1.0 - flow[p]
-            flow_limit[p] = max(flow_limit[p], max(step[p] * up, -step[p] * down) / (up * down))
+            away = max(step[p] * (1.0 + flow[p]), -step[p] * (1.0 - flow[p]))
+            flow_limit[p] = max(flow_limit[p], away * (positive[p] * negative[p] * inverse[p]))
         for p in range(lanes):
-            up, down = 1.0 + flow[p], 1.0 - flow[p]
-            of_positive = (work.target[p] / positive[p] + step[p]) / down
-            of_negative = (work.target[p] / negative[p] - step[p]) / up
-            slack_limit[p] = max(slack_limit[p], 1.0 - min(of_positive, of_negative))
+            of_positive = (target[p] + positive[p] * step[p]) * (negative[p] * (1.0 + flow[p]))
+            of_negative = (target[p] - negative[p] * step[p]) * (positive[p] * (1.0 - flow[p]))
+            slack_limit[p] = max(slack_limit[p], 1.0 - min(of_positive, of_negative) * inverse[p])
     for p in range(lanes):
         flow_limit[p] = min(1.0, _STEP / flow_limit[p]) if flow_limit[p] > 0.0 else 1.0
         slack_limit[p] = min(1.0, _STEP / slack_limit[p]) if slack_limit[p] > 0.0 else 1.0
@@ -163,17 +167,19 @@ def _direction(plan, work):
 def _advance(work):
     """Take the steps where the pixel is not done, and measure."""
     lanes = len(work.active)
-    flow_part, slack_part = work.buffer[0], work.buffer[1]
+    flow_part, slack_part, inverse, target = work.buffer[0], work.buffer[1], work.buffer[2], work.target
     for p in range(lanes):
         flow_part[p] = flow_part[p] if work.active[p] else 0.0
         slack_part[p] = slack_part[p] if work.active[p] else 0.0
     for k in range(work.weight.shape[0]):
         positive, negative, flow, step = work.positive[k], work.negative[k], work.flow[k], work.step[k]
         for p in range(lanes):
-            wanted = (work.target[p] + positive[p] * step[p]) / (1.0 - flow[p])
+            inverse[p] = 1.0 / ((1.0 + flow[p]) * (1.0 - flow[p]))
+        for p in range(lanes):
+            wanted = (target[p] + positive[p] * step[p]) * (1.0 + flow[p]) * inverse[p]
             positive[p] += slack_part[p] * (wanted - positive[p])
         for p in range(lanes):
-            wanted = (work.target[p] - negative[p] * step[p]) / (1.0 + flow[p])
+            wanted = (target[p] - negative[p] * step[p]) * (1.0 - flow[p]) * inverse[p]
             negative[p] += slack_part[p] * (wanted - negative[p])
         for p in range(lanes):
             flow[p] += flow_part[p] * step[p]

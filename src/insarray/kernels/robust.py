@@ -14,7 +14,7 @@ from insarray.kernels.huber import huber, residual_scale
 from insarray.kernels.lad import lad
 from insarray.kernels.lanes import describe, least_squares, store
 from insarray.kernels.plan import EliminationPlan
-from insarray.kernels.scratch import VECTOR, Array, RobustScratch, make_robust_scratch
+from insarray.kernels.scratch import ROBUST_VECTOR, Array, RobustScratch, Samples, Scratch, make_robust_scratch
 from insarray.model.errors import ArgumentError
 
 _MEDIAN_SPREAD = math.sqrt(math.pi / 2)
@@ -119,7 +119,7 @@ def _check_stop(tolerance: float, max_iterations: int) -> None:
 
 Norm = Literal["l2", "l1", "huber"]
 
-_HUBER_START = L1(tolerance=1e-2)
+_HUBER_START = 1e-2  # tolerance of the L1 fit that Huber starts from
 
 
 def robust_method(norm: Norm, **options: float | None) -> Robust | None:
@@ -155,7 +155,8 @@ class Certificate(NamedTuple):
     reached
         Whether the gap is within the method's tolerance, bool; True for `ADMM`, which has none.
     scale
-        Standard deviation of the weighted residuals of the L1 fit by their median, float64; NaN without redundancy.
+        Standard deviation of the weighted residuals of the L1 fit by their median, float64; NaN without redundancy, and
+        without `std` but for `Huber`.
     """
 
     gap: Array
@@ -190,75 +191,124 @@ def solve_robust(
     certificate = Certificate(
         np.empty(pixels, np.float32), np.empty(pixels, np.uint16), np.empty(pixels, np.bool_), np.empty(pixels)
     )
-    tolerance = np.nan if isinstance(method, ADMM) else method.tolerance
     work = make_robust_scratch(plan)
-    root, column = np.empty(plan.n_dates, np.int64), np.empty(plan.n_dates)
+    work.scale[:] = np.nan
     for samples, scratch, start, stop in parts(phase, plan, weights, reference, std=std):
         lanes = scratch.phase.shape[1]
         for first in range(start, stop, lanes):
             last = min(first + lanes, stop)
-            load(samples, first - start, scratch)
-            least_squares(samples, plan, scratch, std)
-            for lane in range(0, lanes, VECTOR):
-                _take(samples, plan, scratch, lane, work)
-                _improve(method, plan, shared, work)
-                _give(work, lane, scratch, first + lane, last, tolerance, certificate)
-            describe(samples, plan, scratch, root, column)
-            store(scratch, scale, std, first, last, results)
+            _begin(samples, plan, scratch, std, first - start)
+            _improve(method, samples, plan, shared, scratch, work, first, last, certificate, std=std)
+            _end(samples, plan, scratch, scale, std, first, last, results)
     if std:
         results.std[:] *= method.spread
     return results, certificate
 
 
-def _improve(method: Robust, plan: EliminationPlan, shared: Shared, work: RobustScratch) -> None:
-    if isinstance(method, ADMM):
-        admm(plan, shared, work, method.rho, method.alpha, method.iterations)
+@lane_jit
+def _begin(samples, plan, scratch, std, first):
+    load(samples, first, scratch)
+    least_squares(samples, plan, scratch, std)
+
+
+@lane_jit
+def _end(samples, plan, scratch, scale, std, first, last, results):
+    root, column = np.empty(plan.order.shape[0] + 1, np.int64), np.empty(plan.order.shape[0] + 1)
+    describe(samples, plan, scratch, root, column)
+    store(scratch, scale, std, first, last, results)
+
+
+def _improve(
+    method: Robust,
+    samples: Samples,
+    plan: EliminationPlan,
+    shared: Shared,
+    scratch: Scratch,
+    work: RobustScratch,
+    first: int,
+    last: int,
+    certificate: Certificate,
+    *,
+    std: bool,
+) -> None:
+    """Improve the least-squares solution of a group, pixels `first` to `last`."""
+    place, where = (samples, plan, scratch, work), (first, last, certificate)
+    if isinstance(method, L1):
+        _by_lad(*place, std, *where, method.tolerance, method.max_iterations)
+    elif isinstance(method, Huber):
+        _by_huber(*place, *where, method.threshold, method.tolerance, method.max_iterations)
+    else:
+        _by_admm(*place, std, *where, shared, method.rho, method.alpha, method.iterations)
+
+
+@lane_jit
+def _by_lad(samples, plan, scratch, work, std, first, last, certificate, tolerance, most):
+    for lane in range(0, scratch.phase.shape[1], ROBUST_VECTOR):
+        _take(samples, plan, scratch, lane, work)
+        lad(plan, work, tolerance, most)
+        if std:
+            residual_scale(work)
+        _give(work, lane, scratch, first + lane, last, tolerance, certificate)
+
+
+@lane_jit
+def _by_huber(samples, plan, scratch, work, first, last, certificate, threshold, tolerance, most):
+    for lane in range(0, scratch.phase.shape[1], ROBUST_VECTOR):
+        _take(samples, plan, scratch, lane, work)
+        lad(plan, work, _HUBER_START, most)
         residual_scale(work)
-        return
-    start = method if isinstance(method, L1) else _HUBER_START
-    lad(plan, work, start.tolerance, start.max_iterations)
-    residual_scale(work)
-    if isinstance(method, Huber):
-        huber(plan, work, method.threshold, method.tolerance, method.max_iterations)
+        huber(plan, work, threshold, tolerance, most)
+        _give(work, lane, scratch, first + lane, last, tolerance, certificate)
+
+
+@lane_jit
+def _by_admm(samples, plan, scratch, work, std, first, last, certificate, shared, rho, alpha, iterations):
+    for lane in range(0, scratch.phase.shape[1], ROBUST_VECTOR):
+        _take(samples, plan, scratch, lane, work)
+        admm(plan, shared, work, rho, alpha, iterations)
+        if std:
+            residual_scale(work)
+        _give(work, lane, scratch, first + lane, last, np.nan, certificate)
 
 
 @lane_jit
 def _take(samples, plan, scratch, first, work):
-    """Copy `VECTOR` lanes of the group from lane `first` on."""
-    weighted = samples.weighted
-    for v in range(work.solution.shape[0]):
-        for p in range(VECTOR):
-            work.solution[v, p] = scratch.solution[v, first + p]
+    """Copy `ROBUST_VECTOR` lanes of the group from lane `first` on."""
+    lanes = slice(first, first + ROBUST_VECTOR)
     work.unknowns[:] = 0
-    for v in range(1, work.solution.shape[0]):
-        for p in range(VECTOR):
-            work.unknowns[p] += scratch.inverse[v, first + p] > 0.0
+    for v in range(work.solution.shape[0]):
+        solution, inverse = scratch.solution[v, lanes], scratch.inverse[v, lanes]
+        for p in range(ROBUST_VECTOR):
+            work.solution[v, p] = solution[p]
+        for p in range(ROBUST_VECTOR):
+            work.unknowns[p] += inverse[p] > 0.0  # 0 where the date is the origin of its piece
     for k in range(work.weight.shape[0]):
-        level = samples.reference[k]
+        level, phase, valid = samples.reference[k], scratch.phase[k, lanes], scratch.valid[k, lanes]
         earlier, later = work.solution[plan.reference[k]], work.solution[plan.secondary[k]]
-        for p in range(VECTOR):
-            valid = scratch.valid[k, first + p] != 0
-            work.sample[k, p] = np.float64(scratch.phase[k, first + p]) - level if valid else 0.0
-        if weighted:
-            for p in range(VECTOR):
-                valid = scratch.valid[k, first + p] != 0
-                work.weight[k, p] = math.sqrt(np.float64(scratch.weight[k, first + p])) if valid else 0.0
+        sample, weight, residual = work.sample[k], work.weight[k], work.residual[k]
+        if samples.weighted:
+            given = scratch.weight[k, lanes]
+            for p in range(ROBUST_VECTOR):
+                weight[p] = math.sqrt(np.float64(given[p])) if valid[p] != 0 else 0.0
         else:
-            for p in range(VECTOR):
-                work.weight[k, p] = 1.0 if scratch.valid[k, first + p] != 0 else 0.0
-        for p in range(VECTOR):
-            work.residual[k, p] = work.weight[k, p] * (work.sample[k, p] - (later[p] - earlier[p]))
+            for p in range(ROBUST_VECTOR):
+                weight[p] = np.float64(valid[p])
+        for p in range(ROBUST_VECTOR):
+            sample[p] = np.float64(phase[p]) - level if valid[p] != 0 else 0.0
+        for p in range(ROBUST_VECTOR):
+            residual[p] = weight[p] * (sample[p] - (later[p] - earlier[p]))
 
 
 @jit
 def _give(work, lane, scratch, first, last, tolerance, certificate):
     """Copy the solution to lanes `lane` and following of the group, and the certificate to pixels `first` to `last`."""
     for v in range(work.solution.shape[0]):
-        for p in range(VECTOR):
-            scratch.solution[v, lane + p] = work.solution[v, p]
-    for p in range(min(VECTOR, last - first)):
+        solution = scratch.solution[v, lane : lane + ROBUST_VECTOR]
+        for p in range(ROBUST_VECTOR):
+            solution[p] = work.solution[v, p]
+    for p in range(min(ROBUST_VECTOR, last - first)):
         certificate.iterations[first + p] = work.iterations[p]
         certificate.scale[first + p] = work.scale[p]
-        certificate.reached[first + p] = not (work.gap[p] > tolerance * work.objective[p])
         gap = work.gap[p] / work.objective[p] if work.objective[p] > 0.0 else 0.0
         certificate.gap[first + p] = gap if scratch.used[lane + p] > 0 else np.nan
+        certificate.reached[first + p] = not (work.gap[p] > tolerance * work.objective[p])

@@ -1,5 +1,6 @@
 """What the elimination is given and works in; apart from the compiled code, which is typed by it."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,11 @@ from insarray.kernels.plan import EliminationPlan
 VECTOR = 64
 """Vector loops, unrolled, divide this, so that no lane is ever left to a remainder loop."""
 
+ROBUST_VECTOR = 64
+"""The same for loops over float64 alone. The robust estimators take no more lanes: each has tens of kB, to stay in cache."""
+
 _MOST_LANES = 512
+_LINE = 64  # bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -70,8 +75,18 @@ class RobustScratch(NamedTuple):
     gap: Array  # (), of the objective, absolute
     target: Array  # (): mu of `lad`, bound of `huber`
     scale: Array  # (), of the residuals
-    buffer: Array  # (2)
+    buffer: Array  # (3)
     sorted: Array  # (pair,), of one lane
+
+
+def aligned(shape: int | tuple[int, ...], dtype: Any = np.float64) -> Array:
+    """Zeros that start at a cache line, so that no vector of a row of lanes lies across two of them."""
+    lengths = (shape,) if isinstance(shape, int) else shape
+    size = math.prod(lengths) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    values: Array = raw[start : start + size].view(dtype).reshape(lengths)
+    return values
 
 
 def count_lanes(pixels: int) -> int:
@@ -83,33 +98,33 @@ def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array
     """Scratch for a network and groups of `lanes` pixels, a multiple of `VECTOR`."""
     dates, pairs = plan.n_dates, len(plan.pair_edge)
     return Scratch(
-        np.empty((pairs, lanes), phase.dtype),
-        np.empty((0, lanes), np.float32) if weights is None else np.empty((pairs, lanes), weights.dtype),
-        np.empty((plan.n_edges, lanes)),
-        np.zeros((dates, lanes)),
-        np.zeros((dates, lanes)),
-        np.zeros((dates, lanes)),
-        np.zeros((dates, lanes)),
-        np.empty((plan.n_edges if std else 0, lanes)),
-        np.empty((pairs, lanes), np.uint8),
-        np.empty(lanes, np.uint16),
-        np.empty((dates, lanes), np.uint16),
-        np.empty((dates, lanes), np.uint8),
-        np.zeros(lanes, np.bool_),
-        np.empty((4, lanes)),
-        np.empty((2, lanes)),
+        aligned((pairs, lanes), phase.dtype),
+        aligned((0, lanes), np.float32) if weights is None else aligned((pairs, lanes), weights.dtype),
+        aligned((plan.n_edges, lanes)),
+        aligned((dates, lanes)),
+        aligned((dates, lanes)),
+        aligned((dates, lanes)),
+        aligned((dates, lanes)),
+        aligned((plan.n_edges if std else 0, lanes)),
+        aligned((pairs, lanes), np.uint8),
+        aligned(lanes, np.uint16),
+        aligned((dates, lanes), np.uint16),
+        aligned((dates, lanes), np.uint8),
+        aligned(lanes, np.bool_),
+        aligned((4, lanes)),
+        aligned((2, lanes)),
     )
 
 
 def make_robust_scratch(plan: EliminationPlan) -> RobustScratch:
-    """Scratch for a network and `VECTOR` pixels: as few as can be, as each takes tens of kB and shall stay in cache."""
+    """Scratch for a network and `ROBUST_VECTOR` pixels."""
     dates, pairs = plan.n_dates, len(plan.pair_edge)
 
     def rows(count: int) -> Array:
-        return np.zeros((count, VECTOR))
+        return aligned((count, ROBUST_VECTOR))
 
     def row(dtype: type[np.generic] = np.float64) -> Array:
-        return np.zeros(VECTOR, dtype)
+        return aligned(ROBUST_VECTOR, dtype)
 
     return RobustScratch(
         sample=rows(pairs),
@@ -132,6 +147,6 @@ def make_robust_scratch(plan: EliminationPlan) -> RobustScratch:
         gap=row(),
         target=row(),
         scale=row(),
-        buffer=rows(2),
-        sorted=np.zeros(pairs),
+        buffer=rows(3),
+        sorted=aligned(pairs),
     )
