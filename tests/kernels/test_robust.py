@@ -286,6 +286,8 @@ def test_no_scale_without_redundancy():
         solution, certificate = solve_robust(phase, plan_of(network), method, std=True, dtype=np.float64)
         assert np.isnan(certificate.scale).all()
         np.testing.assert_allclose(np.diff(solution.phase, axis=0), phase, atol=1e-6)
+        assert (certificate.gap == 0).all()
+        assert certificate.reached.all()
 
 
 @pytest.mark.parametrize(

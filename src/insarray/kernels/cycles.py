@@ -12,7 +12,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 TURN = 2 * np.pi
 UNDECIDED = np.iinfo(np.int16).min
-"""Cycles of a sample that is missing or belongs to a pixel that is not decided."""
+"""Cycles of a sample that is missing or not decided."""
 
 _PIXELS = 8192  # at a time, as residuals are float64
 
@@ -33,15 +33,14 @@ def cycles_by_closure(
     reference
         Phase of the reference point, subtracted from each pair, shape (pair,).
     tolerance
-        Largest distance (cycles) of any residual of a pixel from a whole number, for it to be decided. Where several
-        choices of wrong pairs are equally good, the fit comes to lie between them, and the residuals between whole
-        numbers.
+        Largest distance (cycles) of a residual from a whole number, for it to be decided. Where several choices of
+        wrong pairs are equally good, the fit comes to lie between them, and their residuals between whole numbers.
 
     Returns
     -------
     cycles
         In each sample beyond what the other pairs say, int16, shape (pair, pixel): to be subtracted. `UNDECIDED` where
-        the sample is missing or the pixel is not decided.
+        the sample is missing or not decided.
     redundant
         Number of independent loops of each pixel, int64; where it is 0 nothing can be decided.
     """
@@ -58,13 +57,21 @@ def cycles_by_closure(
         valid = np.isfinite(residual)
         whole = np.rint(np.where(valid, residual, 0.0))
         rest = np.where(valid, residual - whole, 0.0)
-        closed = (np.abs(np.asarray(path @ rest)) < 0.5) | (np.asarray(abs(path) @ (~valid).astype(np.float64)) > 0)
+        between = np.abs(rest) > tolerance
+        # a loop without any residual between whole numbers that still does not close: none of its pairs is decided
+        complete = _count(path, ~valid | between) == 0
+        unclosed = complete & (np.abs(np.asarray(path @ rest)) >= 0.5)
+        undecided = between | (_count(path.T.tocsr(), unclosed) > 0)
         pieces = np.maximum(fit.label.max(axis=0).astype(np.int64) - (fit.label[0] == 0), 0)
         redundant[part] = fit.used - ((fit.label > 0).sum(axis=0) - pieces)
-        decided = (np.abs(rest) <= tolerance).all(axis=0) & closed.all(axis=0) & (redundant[part] > 0)
-        decided &= (np.abs(whole) < -UNDECIDED).all(axis=0)
-        cycles[:, part] = np.where(valid & decided, whole, UNDECIDED).astype(np.int16)
+        decided = valid & ~undecided & (redundant[part] > 0) & (np.abs(whole) < -UNDECIDED)
+        cycles[:, part] = np.where(decided, whole, UNDECIDED).astype(np.int16)
     return cycles, redundant
+
+
+def _count(path: Any, flags: Array) -> Array:
+    """How many of the flagged (column, pixel) each row of `path` goes through."""
+    return np.asarray(abs(path) @ flags.astype(np.float64))
 
 
 def count_votes(cycles: Array, labels: Array) -> tuple[Array, Array]:

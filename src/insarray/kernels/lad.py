@@ -24,8 +24,9 @@ _STEP = 0.995  # of the way to the nearest bound
 def lad(plan, work, tolerance, most):
     """Solve the pixels of `work` from a least-squares start with inverse variances ``w^2``, in place.
 
-    A pixel stops when its gap is at most `tolerance` of the objective, or after `most` steps. Pixels go through much
-    the same number of steps, so that those that are done simply wait for the others of their group.
+    A pixel stops when its gap is at most `tolerance` of the objective, when all its residuals are 0 but for rounding, or
+    after `most` steps. Pixels go through much the same number of steps, so that those that are done simply wait for the
+    others of their group.
     """
     _start(work)
     active = work.active
@@ -39,6 +40,8 @@ def lad(plan, work, tolerance, most):
             work.iterations[p] += active[p]
         for p in range(len(active)):
             active[p] &= (work.gap[p] > tolerance * work.objective[p]) & (work.iterations[p] < most)
+        for p in range(len(active)):
+            active[p] &= work.objective[p] > work.rounding[p]
     _confirm(plan, work)
 
 
@@ -58,7 +61,7 @@ def _start(work):
     work.iterations[:] = 0
     work.gap[:] = 0.0
     for p in range(lanes):
-        work.active[p] = peak[p] > 0.0
+        work.active[p] = total[p] > work.rounding[p]
     for k in range(pairs):
         positive, negative, flow = work.positive[k], work.negative[k], work.flow[k]
         for p in range(lanes):

@@ -119,6 +119,7 @@ def _check_stop(tolerance: float, max_iterations: int) -> None:
 
 Norm = Literal["l2", "l1", "huber"]
 
+_ROUNDING = 1e-11  # of the sum of the weighted samples
 _HUBER_START = 1e-2  # tolerance of the L1 fit that Huber starts from
 
 
@@ -149,7 +150,8 @@ class Certificate(NamedTuple):
     Parameters
     ----------
     gap
-        Certified bound of (objective - optimum) / objective, float32; NaN where nothing was observed.
+        Certified bound of (objective - optimum) / objective, float32; 0 where all residuals are 0 but for rounding, NaN
+        where nothing was observed.
     iterations
         Steps taken, uint16.
     reached
@@ -276,6 +278,7 @@ def _take(samples, plan, scratch, first, work):
     """Copy `ROBUST_VECTOR` lanes of the group from lane `first` on."""
     lanes = slice(first, first + ROBUST_VECTOR)
     work.unknowns[:] = 0
+    work.rounding[:] = 0.0
     for v in range(work.solution.shape[0]):
         solution, inverse = scratch.solution[v, lanes], scratch.inverse[v, lanes]
         for p in range(ROBUST_VECTOR):
@@ -296,6 +299,8 @@ def _take(samples, plan, scratch, first, work):
         for p in range(ROBUST_VECTOR):
             sample[p] = np.float64(phase[p]) - level if valid[p] != 0 else 0.0
         for p in range(ROBUST_VECTOR):
+            work.rounding[p] += _ROUNDING * weight[p] * abs(sample[p])
+        for p in range(ROBUST_VECTOR):
             residual[p] = weight[p] * (sample[p] - (later[p] - earlier[p]))
 
 
@@ -309,6 +314,6 @@ def _give(work, lane, scratch, first, last, tolerance, certificate):
     for p in range(min(ROBUST_VECTOR, last - first)):
         certificate.iterations[first + p] = work.iterations[p]
         certificate.scale[first + p] = work.scale[p]
-        gap = work.gap[p] / work.objective[p] if work.objective[p] > 0.0 else 0.0
+        gap = work.gap[p] / work.objective[p] if work.objective[p] > work.rounding[p] else 0.0
         certificate.gap[first + p] = gap if scratch.used[lane + p] > 0 else np.nan
-        certificate.reached[first + p] = not (work.gap[p] > tolerance * work.objective[p])
+        certificate.reached[first + p] = not (gap > tolerance)

@@ -73,6 +73,7 @@ class RobustScratch(NamedTuple):
     broken: Array  # () bool, as in `Scratch`
     objective: Array  # ()
     gap: Array  # (), of the objective, absolute
+    rounding: Array  # (): an objective up to here is 0 but for rounding
     target: Array  # (): mu of `lad`, bound of `huber`
     scale: Array  # (), of the residuals
     buffer: Array  # (3)
@@ -145,6 +146,7 @@ def make_robust_scratch(plan: EliminationPlan) -> RobustScratch:
         broken=row(np.bool_),
         objective=row(),
         gap=row(),
+        rounding=row(),
         target=row(),
         scale=row(),
         buffer=rows(3),

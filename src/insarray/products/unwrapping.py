@@ -67,9 +67,9 @@ def correct_unwrapping(
     -------
     xarray.Dataset
         The stack with `corrected_phase` (rad, not referenced), `unwrapping_cycles` (what was added, (pair, y, x)) and
-        `unwrapping_flag` (y, x): closed (nothing to do), corrected, ambiguous, no_loops. Ambiguous pixels are left as they
-        are: where several choices of wrong pairs are equally likely or residuals are far from whole cycles ("pixel"),
-        or where a component is not decided ("component", "bridging"). Give ``phase="corrected_phase"`` to `invert`.
+        `unwrapping_flag` (y, x): closed (nothing to do), corrected, ambiguous, no_loops. At an ambiguous pixel some pairs
+        are left as they are: where several choices of wrong pairs are equally likely or residuals are far from whole cycles
+        ("pixel"), or where a component is not decided ("component", "bridging"). Give ``phase="corrected_phase"`` to `invert`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def correct_block(task: Correction, arrays: Arrays) -> Arrays:
     observed = np.isfinite(samples).any(axis=0)
     if task.components is None:
         found, redundant = _cycles(task, samples)
-        undecided = (found == UNDECIDED).all(axis=0)
+        undecided = ((found == UNDECIDED) & np.isfinite(samples)).any(axis=0)
         cycles = np.where(found == UNDECIDED, 0, -found).astype(np.int16)
         conditions = {"no_data": ~observed, "no_loops": redundant == 0, "ambiguous": undecided}
     else:
