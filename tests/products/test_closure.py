@@ -299,3 +299,17 @@ def test_workers_are_the_blocks_at_a_time(monkeypatch, workers):
     monkeypatch.setattr(module, "close_loops", watched)
     ia.closure_summary(ia.closure(stack_of()), workers=workers)
     assert most[0] == workers
+
+
+def test_corrected_phase_is_closed_when_asked_for():
+    stack = stack_of(nearest(8, 3), missing=0.0, block=None)
+    network = stack.insar.network
+    shifted = stack.assign(
+        corrected_phase=stack.unwrapped_phase + np.float32(2 * np.pi) * (np.arange(network.n_pairs) == 4)[:, None, None]
+    )
+    shifted["corrected_phase"] = shifted.corrected_phase.astype(np.float32)
+    plain, corrected = (ia.closure(shifted, phase=p) for p in ("unwrapped_phase", "corrected_phase"))
+    difference = corrected.closure_phase - plain.closure_phase
+    through = (plain.loop_pair == 4).any("side").values
+    np.testing.assert_allclose(np.abs(difference[through]), 2 * np.pi, atol=1e-5)
+    np.testing.assert_allclose(difference[~through], 0.0, atol=1e-6)

@@ -179,3 +179,31 @@ def test_what_cannot_be_is_refused(change, options, error, message):
         stack = stack.drop_vars(change)
     with pytest.raises(error, match=message):
         ia.correct_unwrapping(stack, reference=REFERENCE, **options)
+
+
+def test_known_errors_in_real_pairs_are_taken_out_and_nothing_else_changes(shared):
+    """cropA closes but for one triplet of noise; two pairs get a cycle at a third of the pixels each."""
+    stack = ia.open_stack(
+        str(shared / "data/s1_mexico_cropA/unw/*.tif"), wavelength=0.05546576, sign="away", nodata=0
+    ).load()
+    network = stack.insar.network
+    phase = stack.unwrapped_phase.values.copy()
+    wrong = np.zeros(phase.shape, int)
+    for pair, columns, cycles in (("20180319_20180506", slice(0, 30), 1), ("20180319_20180530", slice(50, 80), -1)):
+        wrong[network.labels.index(pair), :, columns] = cycles
+    wrong[:, 33, 8] = 0
+    wrong[~np.isfinite(phase)] = 0
+    dirty = stack.assign(unwrapped_phase=(stack.unwrapped_phase.dims, (phase + 2 * np.pi * wrong).astype(np.float32)))
+    corrected = ia.correct_unwrapping(dirty, reference=(33, 8))
+    left = wrong + corrected.unwrapping_cycles.values
+    assert np.count_nonzero(left) <= 0.1 * np.count_nonzero(wrong)
+    assert not corrected.unwrapping_cycles.values[wrong == 0].any()
+    unclosed = {
+        name: int((ia.closure(corrected, phase=name, reference=(33, 8)).nonzero_closure_count > 0).sum())
+        for name in ("unwrapped_phase", "corrected_phase")
+    }
+    clean = int((ia.closure(stack, reference=(33, 8)).nonzero_closure_count > 0).sum())
+    assert clean <= unclosed["corrected_phase"] <= 1.3 * clean < 0.5 * unclosed["unwrapped_phase"]
+    series = ia.invert(dirty, norm="l1", reference=(33, 8))
+    worst = {row.pair for row in ia.pair_misfit(dirty, series)[:2]}
+    assert worst == {"20180319_20180506", "20180319_20180530"}

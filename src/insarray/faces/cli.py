@@ -56,6 +56,7 @@ def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_opt
 @selecting
 @masking
 @reference_option
+@correction_option
 @click.option(
     "--loops",
     default="triplets",

@@ -77,10 +77,7 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     _refuse_input_as_output(files, out)
     stack = _stack(files, options)
     reference = parse_reference(options["reference"])
-    phase: Phase = "unwrapped_phase"
-    for method in options["correct_unwrapping"]:
-        stack = correct_unwrapping(stack, method=method, phase=phase, reference=reference)
-        phase = "corrected_phase"
+    stack, phase = _corrected(stack, options, reference)
     series = invert_stack(
         stack,
         phase=phase,
@@ -107,6 +104,15 @@ def _stack(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
     )
 
 
+def _corrected(stack: xr.Dataset, options: dict[str, Any], reference: Reference | None) -> tuple[xr.Dataset, Phase]:
+    """Stack with the corrections asked for, one after the other, and the name of its phase to use."""
+    phase: Phase = "unwrapped_phase"
+    for method in options["correct_unwrapping"]:
+        stack = correct_unwrapping(stack, method=method, phase=phase, reference=reference)
+        phase = "corrected_phase"
+    return stack, phase
+
+
 def closure(arguments: Sequence[str], **options: Any) -> None:
     """Open, select, mask, close the loops; with an output run into it; print the table, and draw it."""
     stores = len(arguments) > 1 and arguments[-1].rstrip("/").endswith(".zarr")
@@ -122,9 +128,9 @@ def closure(arguments: Sequence[str], **options: Any) -> None:
         from insarray.faces import plot as draw
 
         draw.figures.require_format(picture)
-    loops = close_stack(
-        _stack(files, options), loops=_loop_kind(options["loops"]), reference=parse_reference(options["reference"])
-    )
+    reference = parse_reference(options["reference"])
+    stack, phase = _corrected(_stack(files, options), options, reference)
+    loops = close_stack(stack, loops=_loop_kind(options["loops"]), phase=phase, reference=reference)
     stored = None
     if out is not None:
         stored = _store(loops, out, options)

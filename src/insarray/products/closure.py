@@ -16,7 +16,7 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.loops import LoopKind, Loops, find_loops
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase
-from insarray.products.stack import inherited, validate
+from insarray.products.stack import Phase, inherited, validate, with_phase
 
 OUTPUTS = ("closure_phase", "integer_closure", "number_of_loops", "nonzero_closure_count")
 
@@ -35,7 +35,13 @@ class LoopTask:
     reference: np.ndarray | None = None
 
 
-def closure(stack: xr.Dataset, *, loops: LoopKind = "triplets", reference: Reference | None = None) -> xr.Dataset:
+def closure(
+    stack: xr.Dataset,
+    *,
+    loops: LoopKind = "triplets",
+    phase: Phase = "unwrapped_phase",
+    reference: Reference | None = None,
+) -> xr.Dataset:
     """Closure phase of the loops of a stack, lazily if the stack is lazy.
 
     Parameters
@@ -46,6 +52,8 @@ def closure(stack: xr.Dataset, *, loops: LoopKind = "triplets", reference: Refer
         "triplets": all triangles i < j < k, whose closure is phase(ij) + phase(jk) - phase(ik). A number from 3 to 6:
         all loops of at most so many pairs that no further pair cuts short. "fundamental": as few as generate all, of
         any length. A pair that is in no loop is not checked.
+    phase
+        Which of them to close: as unwrapped, or with the cycles that `correct_unwrapping` has added.
     reference
         (row, col), `lonlat`, `area`, "auto", or None if the stack is already referenced. Unwrapping leaves an
         arbitrary constant in each pair: without a reference every closure of a stack that has not been referenced is
@@ -64,6 +72,7 @@ def closure(stack: xr.Dataset, *, loops: LoopKind = "triplets", reference: Refer
     ArgumentError, StackError, NetworkError, ReferencePointError
         See the messages; nothing has been computed then except what the reference needs.
     """
+    stack = with_phase(stack, phase)
     network = validate(stack)
     found = find_loops(network, loops)
     level = reference_phase(stack, reference)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from insarray.engine.blocks import Arrays, collect_blocks, map_blocks
+from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import network_of, on_grid_of, pair_coords, time_coords
 from insarray.model.errors import StackError
@@ -15,6 +15,8 @@ from insarray.products.reference import Area, Reference, reference_phase, requir
 from insarray.products.stack import Phase, validate, with_phase
 
 OUTPUTS = ("residual", "residual_of_date")
+
+_SUMS = ("count", "square", "wrong")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def pair_misfit(
     """
     stack = with_phase(stack, phase)
     task = _task(stack, series)
-    count, square, wrong = np.sum(collect_blocks(_sums, task, _inputs(stack, series)), axis=0)
+    zero = {name: xr.Variable("pair", np.zeros(task.network.n_pairs)) for name in _SUMS}
+    sums = xr.Dataset(sum_blocks(_sums, task, _inputs(stack, series), zero)).compute()
+    count, square, wrong = (sums[name].values for name in _SUMS)
     with np.errstate(invalid="ignore"):
         rows = [
             PairMisfit(label, int(n), float(np.sqrt(s / n)), float(w / n))
@@ -144,10 +148,10 @@ def _residual(task: _Task, arrays: Arrays) -> np.ndarray:
     return residual
 
 
-def _sums(task: _Task, arrays: Arrays) -> np.ndarray:
-    """Number, sum of squares and number beyond half a cycle of each pair's residuals, (3, pair)."""
-    sums = np.zeros((3, task.network.n_pairs))
+def _sums(task: _Task, arrays: Arrays) -> Arrays:
+    """Number, sum of squares and number beyond half a cycle of each pair's residuals."""
+    sums = np.zeros((len(_SUMS), task.network.n_pairs))
     for k, residual in enumerate(_residual(task, arrays)):
         r = residual[np.isfinite(residual)].astype(np.float64)
         sums[:, k] = len(r), (r * r).sum(), (np.abs(r) > np.pi).sum()
-    return sums
+    return dict(zip(_SUMS, sums, strict=True))
