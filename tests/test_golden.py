@@ -262,6 +262,9 @@ def test_dolphin_files_to_displacement_and_velocity(golden, tmp_path):
     np.testing.assert_allclose(series.displacement.values[1:, complete], theirs[:, complete], atol=1e-6)
     sums = series.residual_rms.values[complete] ** 2 * len(data["pairs"])
     np.testing.assert_allclose(sums, data["L2_residual_sum_f32"][complete], atol=1e-4)
+    published = ia.invert(stack, norm="l1", iterations=20, reference=(row, col))
+    theirs_l1 = data["L1_displacement_m_f32"][:, complete]
+    np.testing.assert_allclose(published.displacement.values[1:, complete], theirs_l1, atol=2e-6)
     later_dates = ia.fit(series.isel(time=slice(1, None)))  # dolphin leaves the zero at the first date out
     np.testing.assert_allclose(later_dates.velocity.values[complete], data["L2_velocity_f32"][complete], atol=2e-6)
     # one missing pair blanks the pixel there; here its other 17 pairs determine it

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
     from insarray.products.timeseries import invert
-    from insarray.products.unwrapping import correct_unwrapping
+    from insarray.products.unwrapping import correct_unwrapping, correction_account
     from insarray.products.velocity import fit
     from insarray.simulate import simulate_stack
 
@@ -29,6 +29,7 @@ _HOMES = {
     "Network": "insarray.model.network",
     "area": "insarray.products.reference",
     "correct_unwrapping": "insarray.products.unwrapping",
+    "correction_account": "insarray.products.unwrapping",
     "closure": "insarray.products.closure",
     "closure_summary": "insarray.products.closure",
     "find_reference": "insarray.products.reference",
@@ -58,6 +59,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "closure",
     "closure_summary",
     "correct_unwrapping",
+    "correction_account",
     "invert",
     "residuals",
     "pair_misfit",

@@ -120,6 +120,73 @@ def test_info(capsys, files):
     assert not any("wavelength" in warning for warning in found["warnings"])
 
 
+def with_a_wrong_pair(files, folder, columns=20):
+    """Copy of the files in which one pair is a cycle off in the last columns."""
+    shutil.copytree(files, folder)
+    path = sorted(folder.glob("*.unw.tif"))[6]
+    with rasterio.open(path, "r+") as file:
+        values = file.read(1)
+        values[:, columns:] += 2 * np.pi
+        file.write(values, 1)
+    return path.name[:17]
+
+
+def test_robust_norms_list_the_wrong_pair(capsys, files, tmp_path):
+    wrong = with_a_wrong_pair(files, tmp_path / "ifgs")
+    for norm in ("l1", "huber"):
+        out = tmp_path / f"{norm}.zarr"
+        assert (
+            inverted(capsys, tmp_path / "ifgs", out, "--norm", norm, "--reference", "3,3", "--max-iterations", "99")[0]
+            == 0
+        )
+        series = xr.open_zarr(out)
+        assert (series.attrs["norm"], series.attrs["norm_max_iterations"]) == (norm, 99)
+        assert float(series.duality_gap.max()) <= 1e-3
+        code, output, _ = insarray(capsys, "residuals", tmp_path / "ifgs/*.unw.tif", out, "--wavelength", WAVELENGTH)
+        assert code == 0
+        assert output.splitlines()[1].startswith(wrong)
+    code, output, _ = insarray(
+        capsys, "residuals", tmp_path / "ifgs/*.unw.tif", out, "--wavelength", WAVELENGTH, "--json"
+    )
+    rows = json.loads(output)
+    assert rows[0]["pair"] == wrong
+    assert rows[0]["wrong"] > 0.2 > rows[1]["wrong"]
+    published = tmp_path / "admm.zarr"
+    assert inverted(capsys, tmp_path / "ifgs", published, "--norm", "l1", "--iterations", "7", "--rho", "0.5")[0] == 0
+    assert (xr.open_zarr(published).number_of_iterations == 7).all()
+    assert xr.open_zarr(published).attrs["norm_rho"] == 0.5
+
+
+def test_corrections_are_made_stored_and_used(capsys, files, tmp_path):
+    wrong = with_a_wrong_pair(files, tmp_path / "ifgs")
+    out, clean = tmp_path / "o.zarr", tmp_path / "clean.zarr"
+    options = ("--reference", "3,3", "--block", "16")
+    assert inverted(capsys, files, clean, *options)[0] == 0
+    command = (*options, "--components", tmp_path / "ifgs/*.conncomp.tif", "--correct-unwrapping", "bridging")
+    code, output, _ = inverted(capsys, tmp_path / "ifgs", out, *command, "--correct-unwrapping", "pixel")
+    assert code == 0
+    account = ia.correction_account(xr.open_zarr(out))
+    assert f"cycles added to {100 * account.samples:.2f} % of the samples" in output
+    assert f"{account.pixels['corrected']} corrected" in output
+    series, expected = xr.open_zarr(out), xr.open_zarr(clean)
+    assert series.attrs["unwrapping_correction"] == "bridging, pixel"
+    pair = series.insar.network.labels.index(wrong)
+    share = (series.unwrapping_cycles[:, :, 20:] == -1).mean(("y", "x")).values
+    assert share[pair] > 0.8
+    assert np.delete(share, pair).max() < 0.05
+    right = (series.unwrapping_cycles[pair, :, 20:] == -1).values
+    np.testing.assert_allclose(
+        series.displacement[:, :, 20:].values[:, right], expected.displacement[:, :, 20:].values[:, right], atol=1e-6
+    )
+    code, output, _ = insarray(
+        capsys, "residuals", tmp_path / "ifgs/*.unw.tif", out, "--wavelength", WAVELENGTH, "--json"
+    )
+    assert code == 0
+    assert max(row["wrong"] for row in json.loads(output)) < 0.2
+    code, output, _ = insarray(capsys, "status", out, "--verify")
+    assert code == 0
+
+
 def test_invert_fit_status_export_plot(capsys, files, tmp_path):
     out, model = tmp_path / "o.zarr", tmp_path / "m.zarr"
     code, output, _ = inverted(capsys, files, out, "--block", 16)
@@ -285,6 +352,10 @@ def lose_reference(folder):
 
 
 BAD = {
+    "option of another norm": (None, ("--threshold", "2"), "threshold.*norm=l2"),
+    "impossible tolerance": (None, ("--norm", "l1", "--tolerance", "0"), "tolerance: 0"),
+    "correction without components": (None, ("--correct-unwrapping", "component"), "connected components"),
+    "correction without loops": (None, ("--correct-unwrapping", "pixel", "--max-neighbours", "1"), "no loop"),
     "no file": (None, ("{dir}/nothing/*.tif",), r"nothing"),
     "no such folder": (None, ("{dir}/nothing",), r"nothing"),
     "zero bytes": (lambda d: (d / PAIR).write_bytes(b""), (), PAIR),

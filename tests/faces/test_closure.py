@@ -202,3 +202,21 @@ def test_a_store_is_not_overwritten_by_its_own_closure(capsys, tmp_path):
 def test_nothing_observed_is_said():
     text = closure_text({"percent_nonzero": None, "loops": 3, "pairs": [1, 2, 3]})
     assert text == "3 loops of 3 pairs, none of them observed at any pixel"
+
+
+def test_corrections_come_before_the_loops(capsys, tmp_path):
+    """The command closes the corrected phase."""
+    from insarray.faces.cli import _run
+    from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
+
+    stack, _ = simulate_stack(shape=(24, 30), n_dates=7, missing=0.0, water=False, seed=3)
+    phase = stack.unwrapped_phase.values.copy()
+    phase[6, :, 20:] += 2 * np.pi
+    write_geotiffs(stack.assign(unwrapped_phase=(stack.unwrapped_phase.dims, phase)), tmp_path / "ifgs")
+    shares = []
+    for options in ([], ["--correct-unwrapping", "pixel"]):
+        command = ["closure", str(tmp_path / "ifgs/*.unw.tif"), "--reference", "3,3", "--wavelength", str(WAVELENGTH)]
+        assert _run([*command, *options, "--json"]) == 0
+        shares.append(json.loads(capsys.readouterr().out))
+    assert max(pair["nonzero_fraction"] for pair in shares[0]["pairs"]) > 0.2
+    assert max(pair["nonzero_fraction"] for pair in shares[1]["pairs"]) < 0.1

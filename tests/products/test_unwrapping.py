@@ -144,6 +144,23 @@ def test_ambiguous_pixels_are_left_alone_and_flagged():
     np.testing.assert_array_equal(corrected.corrected_phase.values[between, 5, 5], phase[between, 5, 5])
 
 
+@pytest.mark.parametrize("block", [None, 13])
+def test_account_counts_what_was_changed(block):
+    stack, _ = islands(block=block)
+    corrected = ia.correct_unwrapping(stack, method="component", reference=REFERENCE)
+    account = ia.correction_account(corrected)
+    cycles, flag = corrected.unwrapping_cycles.values, corrected.unwrapping_flag.values
+    observed = np.count_nonzero(flag)
+    labels = stack.insar.network.labels
+    expected = {labels[k]: np.count_nonzero(part) / observed for k, part in enumerate(cycles) if part.any()}
+    assert account.pairs == pytest.approx(expected)
+    assert list(account.pairs.values()) == sorted(account.pairs.values(), reverse=True)
+    assert account.samples == pytest.approx(np.count_nonzero(cycles) / (observed * len(cycles)))
+    assert list(account.pixels.values()) == np.bincount(flag.ravel(), minlength=5).tolist()
+    with pytest.raises(StackError, match="no variable 'unwrapping_cycles'"):
+        ia.correction_account(stack)
+
+
 def test_tolerance_of_every_method_counts():
     for method in ("pixel", "bridging"):
         stack, _ = islands(noise=0.3, block=None)

@@ -28,7 +28,7 @@ from insarray.products.residuals import pair_misfit
 from insarray.products.stack import Phase, mask, select_pairs
 from insarray.products.summary import describe
 from insarray.products.timeseries import invert as invert_stack
-from insarray.products.unwrapping import add_cycles, correct_unwrapping
+from insarray.products.unwrapping import add_cycles, correct_unwrapping, correction_account
 from insarray.products.velocity import fit as fit_series
 
 _READING = (
@@ -91,6 +91,12 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     if phase == "corrected_phase":
         results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
     _run(results, out, options)
+    if phase == "corrected_phase" and not (options["as_json"] or options["dry_run"]):
+        account = correction_account(open_store(out))
+        pixels = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in account.pixels.items() if count)
+        click.echo(
+            f"cycles added to {100 * account.samples:.2f} % of the samples, in {len(account.pairs)} pairs; pixels: {pixels}"
+        )
 
 
 def _stack(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:

@@ -14,7 +14,7 @@ TURN = 2 * np.pi
 UNDECIDED = np.iinfo(np.int16).min
 """Cycles of a sample that is missing or not decided."""
 
-_PIXELS = 8192  # at a time, as residuals are float64
+_PIXELS = 2048  # at a time, as residuals are float64
 
 
 def cycles_by_closure(

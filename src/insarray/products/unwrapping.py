@@ -6,13 +6,13 @@ from typing import Literal, get_args
 import numpy as np
 import xarray as xr
 
-from insarray.engine.blocks import Arrays, collect_blocks, map_blocks
+from insarray.engine.blocks import Arrays, collect_blocks, map_blocks, sum_blocks
 from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.bridging import STATES, bridge_cycles
 from insarray.kernels.cycles import TURN, UNDECIDED, count_votes, cycles_by_closure, majority
 from insarray.kernels.plan import plan_elimination
 from insarray.model.conventions import UNWRAPPING_FLAGS
-from insarray.model.dataset import on_grid_of
+from insarray.model.dataset import network_of, on_grid_of
 from insarray.model.errors import ArgumentError, NetworkError, StackError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase
@@ -109,6 +109,61 @@ def correct_unwrapping(
     earlier = f"{stack.attrs['unwrapping_correction']}, " if phase == "corrected_phase" else ""
     attrs = {"unwrapping_correction": earlier + method, BYTES_ATTRIBUTE: _bytes_per_pixel(network)}
     return on_grid_of(stack, stack.assign(data).assign_attrs(attrs))
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a correction has changed.
+
+    Parameters
+    ----------
+    pairs
+        Label of each pair with corrected samples, and the part of its samples that was, the largest first.
+    samples
+        Part of all samples that was corrected.
+    pixels
+        Number of pixels by the meaning of their `unwrapping_flag`.
+    """
+
+    pairs: dict[str, float]
+    samples: float
+    pixels: dict[str, int]
+
+
+def correction_account(corrected: xr.Dataset) -> Account:
+    """Account of a correction, lazy or stored: one pass over `unwrapping_cycles` and `unwrapping_flag`.
+
+    Samples of stored results count where their pixel has data.
+
+    Raises
+    ------
+    StackError
+        If the dataset has no correction.
+    """
+    for name in ("unwrapping_cycles", "unwrapping_flag"):
+        if name not in corrected:
+            raise StackError(f"correction: there is no variable {name!r}; make it with correct_unwrapping")
+    network = network_of(corrected)
+    zero = {
+        "changed": xr.Variable("pair", np.zeros(network.n_pairs, np.int64)),
+        "flags": xr.Variable("flag", np.zeros(len(UNWRAPPING_FLAGS), np.int64)),
+    }
+    inputs = {name: corrected[name] for name in ("unwrapping_cycles", "unwrapping_flag")}
+    sums = xr.Dataset(sum_blocks(_block_account, len(UNWRAPPING_FLAGS), inputs, zero)).compute()
+    changed, flags = sums.changed.values, sums.flags.values
+    observed = max(int(flags.sum() - flags[UNWRAPPING_FLAGS.index("no_data")]), 1)
+    order = [k for k in np.argsort(-changed, kind="stable") if changed[k]]
+    return Account(
+        {network.labels[k]: float(changed[k] / observed) for k in order},
+        float(changed.sum() / (observed * network.n_pairs)),
+        dict(zip(UNWRAPPING_FLAGS, flags.tolist(), strict=True)),
+    )
+
+
+def _block_account(flags: int, arrays: Arrays) -> Arrays:
+    cycles, flag = arrays["unwrapping_cycles"], arrays["unwrapping_flag"]
+    changed = np.array([np.count_nonzero(part) for part in cycles], np.int64)
+    return {"changed": changed, "flags": np.bincount(flag.ravel(), minlength=flags).astype(np.int64)}
 
 
 def add_cycles(phase: xr.DataArray, cycles: xr.DataArray) -> xr.DataArray:
