@@ -387,6 +387,27 @@ def test_mintpy_stack_masked_by_coherence(golden):
     np.testing.assert_array_equal(used[inverted], number[inverted])
 
 
+def test_mintpy_stack_island_jumps_are_corrected(golden):
+    """Bridging decides all but two of the ten wrong pairs, closure the rest; nothing else is touched."""
+    folder = golden / "mintpy_stack"
+    stack, truth = ia.open_stack(str(folder / "inputs/ifgramStack.h5")).load(), np.load(folder / "truth.npz")
+    wrong = truth["island_jump"][:, None, None] * truth["island"][None].astype(int)
+    observed = np.isfinite(stack.unwrapped_phase.values)
+    first = ia.correct_unwrapping(stack, method="bridging")
+    both = ia.correct_unwrapping(first, method="pixel", phase="corrected_phase", reference=(40, 60))
+    before, middle, after = (
+        np.mean((wrong + added)[observed & truth["island"]] != 0)
+        for added in (0, first.unwrapping_cycles.values, both.unwrapping_cycles.values)
+    )
+    assert before > 0.18
+    assert middle < 0.04
+    assert after < 1e-3
+    assert not both.unwrapping_cycles.values[observed & ~truth["island"]].any()
+    closure_alone = ia.correct_unwrapping(stack, method="component", reference=(40, 60)).unwrapping_cycles.values
+    assert np.mean((wrong + closure_alone)[observed & truth["island"]] != 0) < 0.06
+    assert not closure_alone[observed & ~truth["island"]].any()
+
+
 def test_mintpy_geocoded_velocity(golden):
     """MintPy counts years by calendar year (up to 0.75 day off), so velocities agree to a few parts in a thousand."""
     folder = golden / "mintpy_stack/geo"

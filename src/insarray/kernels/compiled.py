@@ -34,15 +34,15 @@ def _cache_folder() -> str | None:
     sources = Path(__file__).parent
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.glob("*.py")))).hexdigest()[:16]
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    for base in [Path(chosen)] if chosen else [sources / "__pycache__", Path.home() / ".cache" / "insarray"]:
-        folder = base / f"numba-{digest}"
+    for base in [chosen] if chosen else [str(sources / "__pycache__"), "~/.cache/insarray"]:
         try:
+            folder = Path(base).expanduser() / f"numba-{digest}"
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
+        except (OSError, RuntimeError):  # RuntimeError: there is no home
             continue
         if os.access(folder, os.W_OK):
-            if not chosen and base.parent == sources:  # what earlier versions of the sources have left here
-                for old in base.glob("numba-*"):
+            if folder.parent.parent == sources:  # what earlier versions of the sources have left here
+                for old in folder.parent.glob("numba-*"):
                     if old != folder:
                         shutil.rmtree(old, ignore_errors=True)
             return str(folder)
