@@ -1,5 +1,6 @@
 """The peers' numeric answers: matched where the peer is right; where it is wrong, the right answer is stated."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from insarray.kernels.elimination import solve
 from insarray.kernels.gaps import close_gaps
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.robust import ADMM, L1, solve_robust
+from insarray.kernels.temporal import fit_terms
 from insarray.kernels.variance import pair_weights, phase_variance_cramer_rao, phase_variance_ds
 from insarray.model.network import Network
+from insarray.model.time_model import TimeModel
 from insarray.products.reference import choose_pixel
 from tests.networks import lapack
 
@@ -406,6 +409,52 @@ def test_mintpy_stack_island_jumps_are_corrected(golden):
     closure_alone = ia.correct_unwrapping(stack, method="component", reference=(40, 60)).unwrapping_cycles.values
     assert np.mean((wrong + closure_alone)[observed & truth["island"]] != 0) < 0.06
     assert not closure_alone[observed & ~truth["island"]].any()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "linear",
+        "constant_annual",
+        "quadratic",
+        "cubic",
+        "linear_annual",
+        "linear_annual_semi",
+        "linear_p0.7",
+        "linear_step",
+        "linear_step_between",
+        "polyline",
+        "linear_exp",
+        "linear_exp2",
+        "linear_log",
+        "all",
+    ],
+)
+def test_mintpy_time_functions(golden, name):
+    """Least squares of MintPy's own columns; ours differ by its clock (year + day of year / 365.25) and a step on a date.
+
+    MintPy counts an acquisition at the very time of a step as before it, we as after.
+    """
+    data = np.load(golden / "mintpy_timefunc.npz")
+    spec = json.loads(str(data["models_json"]))[name]
+    label = np.ones(data["ts"].shape, np.uint8)
+    theirs = fit_terms(data["ts"], label, data[f"{name}/sec0/G"][:, 1:].astype(np.float64))
+    scale = np.abs(data[f"{name}/sec0/m"][1:]).max()
+    np.testing.assert_allclose(theirs.terms, data[f"{name}/sec0/m"][1:], atol=1e-5 * max(scale, 0.1))
+    np.testing.assert_allclose(theirs.std, data[f"{name}/sec0/std_residue"][1:], rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(theirs.square, data[f"{name}/sec0/e2"], rtol=1e-4)
+    times = np.array([f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in data["dates"]], "datetime64[ns]")
+    model = TimeModel(
+        spec["polynomial"],
+        tuple(spec["periodic"]),
+        tuple(step if "T" in step else f"{step}T0001" for step in spec["stepDate"]),
+        tuple(spec["polyline"]),
+        tuple((event, float(days)) for event, several in spec["exp"].items() for days in several),
+        tuple((event, float(days)) for event, several in spec["log"].items() for days in several),
+    )
+    np.testing.assert_allclose(model.design(times, times[0]), data[f"{name}/sec0/G"][:, 1:], atol=1e-2)
+    ours = fit_terms(data["ts"], label, model.design(times, times[0]))
+    assert (np.abs(ours.terms - theirs.terms) < 0.1 * theirs.std).all()
 
 
 def test_mintpy_geocoded_velocity(golden):

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
+    from insarray.products.time_functions import fit
     from insarray.products.timeseries import invert
     from insarray.products.unwrapping import correct_unwrapping, correction_account
-    from insarray.products.velocity import fit
     from insarray.simulate import simulate_stack
 
 _HOMES = {
@@ -33,7 +33,7 @@ _HOMES = {
     "closure": "insarray.products.closure",
     "closure_summary": "insarray.products.closure",
     "find_reference": "insarray.products.reference",
-    "fit": "insarray.products.velocity",
+    "fit": "insarray.products.time_functions",
     "invert": "insarray.products.timeseries",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",

@@ -187,6 +187,32 @@ def test_corrections_are_made_stored_and_used(capsys, files, tmp_path):
     assert code == 0
 
 
+def test_fit_takes_terms(capsys, files, tmp_path):
+    out, model = tmp_path / "o.zarr", tmp_path / "m.zarr"
+    assert inverted(capsys, files, out)[0] == 0
+    times = xr.open_zarr(out).time.values
+    event = str(times[3])[:10]
+    terms = ("--degree", "2", "--step", event, "--velocity-change", event, "--exponential", f"{event},20")
+    assert insarray(capsys, "fit", out, model, *terms)[0] == 0
+    stamp = event.replace("-", "")
+    expected = ia.fit(
+        xr.open_zarr(out), degree=2, steps=(event,), velocity_changes=(event,), exponentials=((event, 20.0),)
+    )
+    found = xr.open_zarr(model)
+    assert f"step_{stamp}_std" in found
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+    again = tmp_path / "again.zarr"
+    assert insarray(capsys, "fit", out, again, "--period", "0.5", "--logarithm", f"{event},20")[0] == 0
+    assert {"semiannual_amplitude", f"logarithmic_{stamp}_20d"} <= set(xr.open_zarr(again))
+    code, _, errors = insarray(capsys, "fit", out, tmp_path / "x.zarr", "--exponential", "20200101")
+    assert (code, errors) == (2, ["insarray: --exponential: '20200101' is not DATE,DAYS"])
+    code, _, errors = insarray(capsys, "fit", out, tmp_path / "x.zarr", "--step", "yesterday")
+    assert code == 2
+    assert "yesterday" in errors[0]
+    assert not (tmp_path / "x.zarr").exists()
+
+
 def test_invert_fit_status_export_plot(capsys, files, tmp_path):
     out, model = tmp_path / "o.zarr", tmp_path / "m.zarr"
     code, output, _ = inverted(capsys, files, out, "--block", 16)

@@ -13,7 +13,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from insarray import __version__
-from insarray.model.conventions import VARIABLES, attributes
+from insarray.model.conventions import attributes, variable
 from insarray.model.errors import StackError
 
 Arrays = dict[str, np.ndarray]
@@ -52,7 +52,7 @@ def map_blocks(
     StackError
         If a pair or time dimension is chunked, or the inputs' blocks differ.
     """
-    leads = {name: tuple(sizes[dim] for dim in VARIABLES[name].dims[:-2]) for name in outputs}
+    leads = {name: tuple(sizes[dim] for dim in variable(name).dims[:-2]) for name in outputs}
     run = partial(_run_block, function, tuple(inputs), leads)
     if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
         results = run(constants, *(array.values for array in inputs.values()))
@@ -76,7 +76,7 @@ def map_blocks(
                 graph,
                 f"{name}-{label}",
                 chunks=(*((n,) for n in leads[name]), *spatial),
-                meta=np.empty((0,) * (len(leads[name]) + 2), VARIABLES[name].dtype),
+                meta=np.empty((0,) * (len(leads[name]) + 2), variable(name).dtype),
             ),
         )
         for name in outputs
@@ -194,7 +194,7 @@ def _merged(mappings: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _variable(name: str, data: Any) -> xr.Variable:
-    return xr.Variable(VARIABLES[name].dims, data, attributes(name))
+    return xr.Variable(variable(name).dims, data, attributes(name))
 
 
 def _aligned(inputs: Mapping[str, xr.DataArray]) -> list[da.Array]:
@@ -228,7 +228,7 @@ def _run_block(
     results = function(constants, dict(zip(names, arrays, strict=True)))
     pixels = arrays[0].shape[-2:]
     for name, lead in leads.items():
-        found, expected = results[name], np.dtype(VARIABLES[name].dtype)
+        found, expected = results[name], np.dtype(variable(name).dtype)
         if found.shape != (*lead, *pixels) or found.dtype != expected:
             raise TypeError(f"{name}: block of {found.dtype} {found.shape}, declared {expected} {(*lead, *pixels)}")
     return results

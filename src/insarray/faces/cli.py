@@ -17,6 +17,7 @@ from insarray.faces.options import (
     robust_options,
     run_options,
     selecting,
+    time_options,
 )
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -139,10 +140,11 @@ def residuals(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @cli.command()
 @click.argument("series")
 @click.argument("out")
+@time_options
 @run_options
 @json_option
 def fit(series: str, out: str, **options: Any) -> None:
-    """Fit the linear velocity of the stored SERIES again and write it, with its standard error, to OUT (Zarr)."""
+    """Fit time functions to the stored SERIES and write them, with their standard errors, to OUT (Zarr)."""
     from insarray.faces import commands
 
     commands.fit(series, out, **options)

@@ -17,19 +17,20 @@ from insarray.engine.plan import Plan, plan_run
 from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
 from insarray.faces.closure import closure_report, closure_text
+from insarray.faces.words import parse_reference, parse_relaxation
 from insarray.io.open import open_stack
 from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
 from insarray.products.closure import closure_summary
-from insarray.products.reference import Area, LonLat, Reference
+from insarray.products.reference import Reference
 from insarray.products.residuals import pair_misfit
 from insarray.products.stack import Phase, mask, select_pairs
 from insarray.products.summary import describe
+from insarray.products.time_functions import fit as fit_series
 from insarray.products.timeseries import invert as invert_stack
 from insarray.products.unwrapping import add_cycles, correct_unwrapping, correction_account
-from insarray.products.velocity import fit as fit_series
 
 _READING = (
     "coherence",
@@ -195,9 +196,12 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
 
 
 def fit(series: str, out: str, **options: Any) -> None:
-    """Velocity of a stored series."""
+    """Time functions of a stored series."""
     _refuse_input_as_output([series], out)
-    _run(fit_series(open_store(series)), out, options)
+    terms: dict[str, Any] = {name: options[name] for name in ("degree", "periods", "steps", "velocity_changes")}
+    for name in ("exponentials", "logarithms"):
+        terms[name] = tuple(parse_relaxation(name, text) for text in options[name])
+    _run(fit_series(open_store(series), **terms), out, options)
 
 
 def _run(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
@@ -251,25 +255,6 @@ def _print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
         f"{plan.output_bytes / 1e9:.3f} GB of results before compression; peak memory at most "
         f"{plan.peak_bytes / 1e9:.2f} GB per process (dry run: nothing was written)"
     )
-
-
-def parse_reference(text: str) -> Reference | None:
-    """Reference from the words of the command line: auto, none, ROW,COL, ROW:ROW,COL:COL, lonlat:LON,LAT."""
-    if text in ("auto", "none"):
-        return "auto" if text == "auto" else None
-    try:
-        if text.startswith("lonlat:"):
-            lon, lat = (float(part) for part in text.removeprefix("lonlat:").split(","))
-            return LonLat(lon, lat)
-        first, second = text.split(",")
-        if ":" in text:
-            (top, bottom), (left, right) = ((int(v) for v in part.split(":")) for part in (first, second))
-            return Area(top, bottom, left, right)
-        return int(first), int(second)
-    except ValueError:
-        raise ArgumentError(
-            f"reference: {text!r} is not auto, none, ROW,COL, ROW:ROW,COL:COL or lonlat:LON,LAT"
-        ) from None
 
 
 def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> None:

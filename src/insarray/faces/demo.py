@@ -18,8 +18,8 @@ from insarray.model.dataset import network_of
 from insarray.model.errors import StoreError
 from insarray.products.reference import Area
 from insarray.products.stack import mask
+from insarray.products.time_functions import fit
 from insarray.products.timeseries import invert
-from insarray.products.velocity import fit
 from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
 
 _SHAPE, _DATES, _LOOKS = (320, 400), 30, 20.0

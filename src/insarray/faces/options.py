@@ -85,6 +85,22 @@ robust_options = _all(
 )
 """Norm of `insarray.invert` and its settings."""
 
+time_options = _all(
+    click.option(
+        "--degree", type=int, default=1, show_default=True, help="Of the polynomial: 1 is the velocity alone."
+    ),
+    click.option(
+        "--period", "periods", type=float, multiple=True, metavar="YEARS", help="1 is annual; may be repeated."
+    ),
+    click.option("--step", "steps", multiple=True, metavar="DATE", help="Jump at an event; may be repeated."),
+    click.option("--velocity-change", "velocity_changes", multiple=True, metavar="DATE", help="May be repeated."),
+    click.option(
+        "--exponential", "exponentials", multiple=True, metavar="DATE,DAYS", help="Relaxation after an event."
+    ),
+    click.option("--logarithm", "logarithms", multiple=True, metavar="DATE,DAYS", help="Relaxation after an event."),
+)
+"""Terms of `insarray.fit`."""
+
 block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
 
 run_options = _all(

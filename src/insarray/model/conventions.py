@@ -120,14 +120,53 @@ VARIABLES: dict[str, Variable] = {
     "water_mask": Variable(_MAP, "bool", "1", "True on land"),
 }
 
+_TERMS: tuple[tuple[str, str, str], ...] = (
+    ("acceleration", "m/year^2", "acceleration of the line-of-sight displacement"),
+    ("jerk", "m/year^3", "change of the acceleration of the line-of-sight displacement"),
+    ("step_", "m", "step of the line-of-sight displacement at the date"),
+    ("velocity_change_", "m/year", "change of the line-of-sight velocity at the date"),
+    ("exponential_", "m", "displacement that relaxes exponentially after the date"),
+    ("logarithmic_", "m", "factor of the logarithm of the time after the date"),
+)
+"""Terms of time models, whose names have dates and numbers behind them: how they begin, units, meaning."""
+
+_PERIODIC = {
+    "_amplitude": ("m", "amplitude A of the periodic displacement A cos(2 pi t / T - phase)"),
+    "_phase": (
+        "radian",
+        "phase of A cos(2 pi t / T - phase), t since the first date: 2 pi times the time of the maximum",
+    ),
+}
+
+
+def variable(name: str) -> Variable:
+    """Entry of `VARIABLES`, or what a term of a time model (or its ``_std``) is.
+
+    Raises
+    ------
+    KeyError
+        If there is no such variable.
+    """
+    if name in VARIABLES:
+        return VARIABLES[name]
+    term = name.removesuffix("_std")
+    for begin, units, meaning in _TERMS:
+        if term.startswith(begin):
+            return Variable(_MAP, "float32", units, meaning if term == name else f"standard error of the {meaning}")
+    for end, (units, meaning) in _PERIODIC.items():
+        if term.endswith(end):
+            return Variable(_MAP, "float32", units, meaning if term == name else f"standard error of the {meaning}")
+    raise KeyError(name)
+
+
 FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False}
 """No-data by dtype: NaN for floats, 0 = none for integer layers."""
 
 
 def attributes(name: str) -> dict[str, object]:
     """CF attributes of the variable `name`."""
-    variable = VARIABLES[name]
-    return {"units": variable.units, "long_name": variable.long_name, **variable.attrs}
+    entry = variable(name)
+    return {"units": entry.units, "long_name": entry.long_name, **entry.attrs}
 
 
 def metres_per_radian(wavelength: float) -> float:
