@@ -38,6 +38,7 @@ def series():
     data["temporal_coherence"] = truth.coherence.mean("pair").drop_vars("pair", errors="ignore")
     data["network_subset"] = xr.ones_like(data.displacement, np.uint8)
     data["solver_flag"] = (("y", "x"), np.where(truth.water_mask, 1, 0).astype("uint8"))
+    data["unwrapping_flag"] = data.solver_flag * np.uint8(3)
     data["number_of_observations"] = (
         xr.ones_like(data.displacement, np.uint16) * np.arange(12, dtype=np.uint16)[:, None, None]
     )
@@ -182,6 +183,15 @@ def test_other_variables_by_their_attributes(series):
     np.testing.assert_allclose(image(ax).get_array(), series.height_error, rtol=1e-6)
     assert image(ax).get_clim()[0] == -image(ax).get_clim()[1]  # both signs
     assert colour_bar(ax).get_ylabel() == "height error (m)"
+    for name, units in (
+        ("step_20200301", "m"),
+        ("velocity_change_20200301_std", "m/year"),
+        ("semiannual_amplitude", "m"),
+    ):
+        series[name] = (("y", "x"), np.full(SHAPE, 0.005), {"units": units})
+        ax = plot.map(series, name)
+        np.testing.assert_allclose(image(ax).get_array(), 5.0)
+        assert colour_bar(ax).get_ylabel().endswith("(mm)" if units == "m" else "(mm/yr)")
     series["slope"] = (("y", "x"), np.full(SHAPE, 5.0), {"units": "m/year"})
     assert image(plot.map(series, "slope")).get_clim() == (4.5, 5.5)
 
@@ -193,6 +203,7 @@ def test_other_variables_by_their_attributes(series):
             "solver_flag",
             ["no data", "complete", "missing pairs", "dates untied", "reference date missing", "not converged"],
         ),
+        ("unwrapping_flag", ["no data", "closed", "corrected", "ambiguous", "no loops"]),
         ("water_mask", ["water", "land"]),
     ],
 )
@@ -201,6 +212,7 @@ def test_classes_have_names(series, name, labels):
     np.testing.assert_array_equal(image(ax).get_array(), series[name].astype(int))
     assert [tick.get_text() for tick in colour_bar(ax).get_yticklabels()] == labels
     assert image(ax).cmap(image(ax).norm(0)) == mpl.colors.to_rgba("0.8")
+    assert len({image(ax).cmap(image(ax).norm(k)) for k in range(len(labels))}) == len(labels)
 
 
 def test_counts_and_labels_have_zero_masked(series, stack):

@@ -1,6 +1,7 @@
 """Maps of any variable: colours that suit it, frame, scale bar, reference point."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -8,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.faces.plot.figures import new_axes, pixel_of
-from insarray.model.conventions import SOLVER_FLAGS, VARIABLES
+from insarray.model.conventions import SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
 
 _MASKED = "0.8"
 _MAX_SIDE = 3000  # pixels; more than a printed page resolves
-_MILLIMETRES = ("displacement", "displacement_std", "velocity", "velocity_std", "annual_amplitude")
+_MILLIMETRES = re.compile(
+    r"(displacement|velocity|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
+)
 _SHARES = ("coherence", "temporal_coherence")  # 0 .. 1 whatever the data, so that pictures compare
-_CLASSES: dict[str, tuple[str, ...]] = {"solver_flag": SOLVER_FLAGS, "water_mask": ("water", "land")}
+_CLASSES: dict[str, tuple[str, ...]] = {
+    "solver_flag": SOLVER_FLAGS,
+    "unwrapping_flag": UNWRAPPING_FLAGS,
+    "water_mask": ("water", "land"),
+}
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
 _UNITS = {"m/year": "m/yr", "1": "", "radian": "rad", "degree": "°"}
 _TITLES = {
@@ -120,14 +127,14 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
 
     units = VARIABLES[name].units if name in VARIABLES else str(layer.attrs.get("units", "1"))
     scale, shown = 1.0, _UNITS.get(units, units)
-    if name in _MILLIMETRES and units in ("m", "m/year"):
+    if _MILLIMETRES.fullmatch(name) and units in ("m", "m/year"):
         scale, shown = 1000.0, "m" + _UNITS.get(units, units)
     label = _TITLES.get(name, name.replace("_", " ")) + (f" ({shown})" if shown else "")
     if name in ("velocity", "displacement"):
         label += "\npositive toward satellite"
     if name in _CLASSES:
         classes = _CLASSES[name]
-        colours = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377"][: len(classes)])
+        colours = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee"][: len(classes)])
         norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, len(classes))
         return _Style(np.ma.masked_array(values.astype(np.uint8)), label, colours, norm, classes=classes)
     if values.dtype.kind != "f":
