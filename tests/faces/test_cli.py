@@ -157,7 +157,10 @@ def test_robust_norms_list_the_wrong_pair(capsys, files, tmp_path):
     assert xr.open_zarr(published).attrs["norm_rho"] == 0.5
 
 
-def test_corrections_are_made_stored_and_used(capsys, files, tmp_path):
+def test_corrections_are_made_stored_and_used(capsys, tmp_path):
+    files = tmp_path / "clean"
+    stack, _ = simulate_stack(shape=(24, 30), n_dates=14, missing=0.0, water=False, seed=3)
+    write_geotiffs(stack, files)  # more pairs than a chunk of the store holds
     wrong = with_a_wrong_pair(files, tmp_path / "ifgs")
     out, clean = tmp_path / "o.zarr", tmp_path / "clean.zarr"
     options = ("--reference", "3,3", "--block", "16")

@@ -157,6 +157,8 @@ def test_account_counts_what_was_changed(block):
     assert list(account.pairs.values()) == sorted(account.pairs.values(), reverse=True)
     assert account.samples == pytest.approx(np.count_nonzero(cycles) / (observed * len(cycles)))
     assert list(account.pixels.values()) == np.bincount(flag.ravel(), minlength=5).tolist()
+    stored = corrected[["unwrapping_cycles", "unwrapping_flag"]].chunk({"pair": 4, "y": 20})
+    assert ia.correction_account(stored) == account
     with pytest.raises(StackError, match="no variable 'unwrapping_cycles'"):
         ia.correction_account(stack)
 

@@ -148,7 +148,11 @@ def correction_account(corrected: xr.Dataset) -> Account:
         "changed": xr.Variable("pair", np.zeros(network.n_pairs, np.int64)),
         "flags": xr.Variable("flag", np.zeros(len(UNWRAPPING_FLAGS), np.int64)),
     }
-    inputs = {name: corrected[name] for name in ("unwrapping_cycles", "unwrapping_flag")}
+    names = ("unwrapping_cycles", "unwrapping_flag")
+    inputs = {name: corrected[name].reset_coords(drop=True) for name in names}
+    if chunks := inputs["unwrapping_cycles"].chunksizes:  # a store has several chunks along the pairs
+        inputs = {name: array.chunk({"y": chunks["y"], "x": chunks["x"]}) for name, array in inputs.items()}
+        inputs["unwrapping_cycles"] = inputs["unwrapping_cycles"].chunk(pair=-1)
     sums = xr.Dataset(sum_blocks(_block_account, len(UNWRAPPING_FLAGS), inputs, zero)).compute()
     changed, flags = sums.changed.values, sums.flags.values
     observed = max(int(flags.sum() - flags[UNWRAPPING_FLAGS.index("no_data")]), 1)
