@@ -205,7 +205,7 @@ def write_block(url: str, fingerprint: str, block: Block, window: Window, result
 
 
 def open_store(url: str) -> xr.Dataset:
-    """Lazy dataset of a finished store, each block with all its dates, or loops.
+    """Lazy dataset of a finished store, each block with all its dates, pairs or loops.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def open_store(url: str) -> xr.Dataset:
         raise StoreError(
             f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it"
         )
-    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1}, consolidated=True)
+    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1, "pair": -1}, consolidated=True)
     return dataset
 
 

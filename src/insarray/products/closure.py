@@ -96,6 +96,10 @@ def close_block(task: LoopTask, arrays: Arrays) -> Arrays:
     return {name: values.reshape(*values.shape[:-1], *pixels) for name, values in zip(OUTPUTS, found, strict=True)}
 
 
+def _chunks(loops: xr.Dataset, name: str) -> tuple[int, ...]:
+    return loops[name].variable.chunksizes.get("loop", ())
+
+
 def closure_summary(
     loops: xr.Dataset, *, threshold: float = THRESHOLD, maps: bool = False, workers: int | None = None
 ) -> xr.Dataset:
@@ -139,6 +143,11 @@ def closure_summary(
     for name in OUTPUTS:
         if name not in loops:
             raise StackError(f"loops: has no variable {name!r}; make it with insarray.closure")
+    merged = {  # a store opened as it is has several chunks along the loops
+        name: loops[name].variable.chunk(loop=-1) for name in OUTPUTS[:2] if len(_chunks(loops, name)) > 1
+    }
+    if merged:
+        loops = loops.assign(merged).assign_coords({name: coord.compute() for name, coord in loops.coords.items()})
     network, found = network_of(loops), loops_of(loops)
     if loops.chunks:
         plan_run(loops, workers or os.cpu_count() or 1).require_memory()
