@@ -195,3 +195,16 @@ def test_unobserved_pixels_and_dates_among_split_ones(std):
     np.testing.assert_allclose(solution.phase[:, 1], values, atol=1e-12)
     if std:
         np.testing.assert_allclose(solution.std[:, 1], deviation, atol=1e-12)
+
+
+def test_redundancy_counts_the_independent_loops():
+    network = nearest(7, 2)
+    phase, _ = samples(np.random.default_rng(0), network, 4)
+    phase[(network.reference < 3) & (network.secondary >= 3), 1] = np.nan  # two pieces
+    phase[network.reference == 0, 2] = np.nan
+    phase[:, 3] = np.nan
+    solution = solve(phase, plan_of(network))
+    design = network.incidence().astype(float)
+    valid = np.isfinite(phase)
+    ranks = [np.linalg.matrix_rank(design[valid[:, p]]) if valid[:, p].any() else 0 for p in range(4)]
+    assert solution.redundancy.tolist() == (valid.sum(axis=0) - ranks).tolist()

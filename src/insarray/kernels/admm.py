@@ -1,7 +1,7 @@
 """Least absolute deviations by a fixed number of ADMM steps, as published, for pixels side by side.
 
 Boyd et al. (Foundations and Trends in Machine Learning 3, 2010, section 6.1), with the data's own unit in rho: it
-neither knows nor cares how far it is from the optimum, so that `certify` says it afterwards. Missing pairs and weights
+neither knows nor cares how far it is from the optimum, so that `_certify` says it afterwards. Missing pairs and weights
 enter through the threshold ``w_k / rho``, so that the matrix is the same for all pixels.
 """
 
@@ -11,10 +11,7 @@ from insarray.kernels.starmesh import factorise, substitute, substitute_shared
 
 @lane_jit
 def admm(plan, shared, work, rho, relaxation, count):
-    """`count` steps for the pixels of `work` from zero: phases of the dates in `solution`, the gap by `certify`.
-
-    `work.residual` is given as weighted samples w d, of the samples themselves in `work.sample`.
-    """
+    """`count` steps for the pixels of `work` from zero, of `sample` and `weight` alone; then residuals and the gap."""
     lanes = len(work.active)
     value, threshold, target = work.positive, work.negative, work.buffer[0]
     for k in range(value.shape[0]):

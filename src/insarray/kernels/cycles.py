@@ -62,8 +62,7 @@ def cycles_by_closure(
         complete = _count(path, ~valid | between) == 0
         unclosed = complete & (np.abs(np.asarray(path @ rest)) >= 0.5)
         undecided = between | (_count(path.T.tocsr(), unclosed) > 0)
-        pieces = np.maximum(fit.label.max(axis=0).astype(np.int64) - (fit.label[0] == 0), 0)
-        redundant[part] = fit.used - ((fit.label > 0).sum(axis=0) - pieces)
+        redundant[part] = fit.redundancy
         decided = valid & ~undecided & (redundant[part] > 0) & (np.abs(whole) < -UNDECIDED)
         cycles[:, part] = np.where(decided, whole, UNDECIDED).astype(np.int16)
     return cycles, redundant

@@ -49,6 +49,13 @@ class Solution(NamedTuple):
     weighted_square: Array
     used: Array
 
+    @property
+    def redundancy(self) -> Array:
+        """Number of independent loops of each pixel: used pairs minus dates that are tied to another one; int64."""
+        observed = (self.label > 0).sum(axis=0)
+        pieces = self.label.max(axis=0).astype(np.int64) - (self.label[0] == 0)  # labels count from 1 in any case
+        return np.asarray(self.used - np.where(observed > 0, observed - pieces, 0))
+
 
 def solve(
     phase: Array,

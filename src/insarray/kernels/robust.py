@@ -14,7 +14,7 @@ from insarray.kernels.huber import huber, residual_scale
 from insarray.kernels.lad import lad
 from insarray.kernels.lanes import describe, least_squares, store
 from insarray.kernels.plan import EliminationPlan
-from insarray.kernels.scratch import ROBUST_VECTOR, Array, RobustScratch, Samples, Scratch, make_robust_scratch
+from insarray.kernels.scratch import VECTOR, Array, RobustScratch, Samples, Scratch, make_robust_scratch
 from insarray.model.errors import ArgumentError
 
 _MEDIAN_SPREAD = math.sqrt(math.pi / 2)
@@ -245,7 +245,7 @@ def _improve(
 
 @lane_jit
 def _by_lad(samples, plan, scratch, work, std, first, last, certificate, tolerance, most):
-    for lane in range(0, scratch.phase.shape[1], ROBUST_VECTOR):
+    for lane in range(0, scratch.phase.shape[1], VECTOR):
         _take(samples, plan, scratch, lane, work)
         lad(plan, work, tolerance, most)
         if std:
@@ -255,7 +255,7 @@ def _by_lad(samples, plan, scratch, work, std, first, last, certificate, toleran
 
 @lane_jit
 def _by_huber(samples, plan, scratch, work, first, last, certificate, threshold, tolerance, most):
-    for lane in range(0, scratch.phase.shape[1], ROBUST_VECTOR):
+    for lane in range(0, scratch.phase.shape[1], VECTOR):
         _take(samples, plan, scratch, lane, work)
         lad(plan, work, _HUBER_START, most)
         residual_scale(work)
@@ -265,7 +265,7 @@ def _by_huber(samples, plan, scratch, work, first, last, certificate, threshold,
 
 @lane_jit
 def _by_admm(samples, plan, scratch, work, std, first, last, certificate, shared, rho, alpha, iterations):
-    for lane in range(0, scratch.phase.shape[1], ROBUST_VECTOR):
+    for lane in range(0, scratch.phase.shape[1], VECTOR):
         _take(samples, plan, scratch, lane, work)
         admm(plan, shared, work, rho, alpha, iterations)
         if std:
@@ -275,15 +275,15 @@ def _by_admm(samples, plan, scratch, work, std, first, last, certificate, shared
 
 @lane_jit
 def _take(samples, plan, scratch, first, work):
-    """Copy `ROBUST_VECTOR` lanes of the group from lane `first` on."""
-    lanes = slice(first, first + ROBUST_VECTOR)
+    """Copy `VECTOR` lanes of the group from lane `first` on."""
+    lanes = slice(first, first + VECTOR)
     work.unknowns[:] = 0
     work.rounding[:] = 0.0
     for v in range(work.solution.shape[0]):
         solution, inverse = scratch.solution[v, lanes], scratch.inverse[v, lanes]
-        for p in range(ROBUST_VECTOR):
+        for p in range(VECTOR):
             work.solution[v, p] = solution[p]
-        for p in range(ROBUST_VECTOR):
+        for p in range(VECTOR):
             work.unknowns[p] += inverse[p] > 0.0  # 0 where the date is the origin of its piece
     for k in range(work.weight.shape[0]):
         level, phase, valid = samples.reference[k], scratch.phase[k, lanes], scratch.valid[k, lanes]
@@ -291,16 +291,16 @@ def _take(samples, plan, scratch, first, work):
         sample, weight, residual = work.sample[k], work.weight[k], work.residual[k]
         if samples.weighted:
             given = scratch.weight[k, lanes]
-            for p in range(ROBUST_VECTOR):
+            for p in range(VECTOR):
                 weight[p] = math.sqrt(np.float64(given[p])) if valid[p] != 0 else 0.0
         else:
-            for p in range(ROBUST_VECTOR):
+            for p in range(VECTOR):
                 weight[p] = np.float64(valid[p])
-        for p in range(ROBUST_VECTOR):
+        for p in range(VECTOR):
             sample[p] = np.float64(phase[p]) - level if valid[p] != 0 else 0.0
-        for p in range(ROBUST_VECTOR):
+        for p in range(VECTOR):
             work.rounding[p] += _ROUNDING * weight[p] * abs(sample[p])
-        for p in range(ROBUST_VECTOR):
+        for p in range(VECTOR):
             residual[p] = weight[p] * (sample[p] - (later[p] - earlier[p]))
 
 
@@ -308,10 +308,10 @@ def _take(samples, plan, scratch, first, work):
 def _give(work, lane, scratch, first, last, tolerance, certificate):
     """Copy the solution to lanes `lane` and following of the group, and the certificate to pixels `first` to `last`."""
     for v in range(work.solution.shape[0]):
-        solution = scratch.solution[v, lane : lane + ROBUST_VECTOR]
-        for p in range(ROBUST_VECTOR):
+        solution = scratch.solution[v, lane : lane + VECTOR]
+        for p in range(VECTOR):
             solution[p] = work.solution[v, p]
-    for p in range(min(ROBUST_VECTOR, last - first)):
+    for p in range(min(VECTOR, last - first)):
         certificate.iterations[first + p] = work.iterations[p]
         certificate.scale[first + p] = work.scale[p]
         gap = work.gap[p] / work.objective[p] if work.objective[p] > work.rounding[p] else 0.0

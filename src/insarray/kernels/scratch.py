@@ -10,9 +10,6 @@ from insarray.kernels.plan import EliminationPlan
 VECTOR = 64
 """Vector loops, unrolled, divide this, so that no lane is ever left to a remainder loop."""
 
-ROBUST_VECTOR = 64
-"""The same for loops over float64 alone. The robust estimators take no more lanes: each has tens of kB, to stay in cache."""
-
 _MOST_LANES = 512
 _LINE = 64  # bytes
 
@@ -118,14 +115,14 @@ def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array
 
 
 def make_robust_scratch(plan: EliminationPlan) -> RobustScratch:
-    """Scratch for a network and `ROBUST_VECTOR` pixels."""
+    """Scratch for a network and `VECTOR` pixels: no more, as each takes tens of kB, to stay in cache."""
     dates, pairs = plan.n_dates, len(plan.pair_edge)
 
     def rows(count: int) -> Array:
-        return aligned((count, ROBUST_VECTOR))
+        return aligned((count, VECTOR))
 
     def row(dtype: type[np.generic] = np.float64) -> Array:
-        return aligned(ROBUST_VECTOR, dtype)
+        return aligned(VECTOR, dtype)
 
     return RobustScratch(
         sample=rows(pairs),

@@ -102,7 +102,7 @@ def _task(stack: xr.Dataset, series: xr.Dataset) -> _Task:
             f"series: its {series.attrs.get('number_of_pairs', '')} pairs differ from the {network.n_pairs} of the "
             "stack; select the same ones"
         )
-    if dict(stack.sizes)["y"] != series.sizes["y"] or stack.sizes["x"] != series.sizes["x"]:
+    if stack.sizes["y"] != series.sizes["y"] or stack.sizes["x"] != series.sizes["x"]:
         raise StackError("series: its grid differs from that of the stack")
     level = reference_phase(stack, _reference_of(series))
     return _Task(network, None if level is None else level.phase, metres_per_radian(require_wavelength(series)))

@@ -227,11 +227,7 @@ def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
 
 def _residual_spread(solution: Solution) -> np.ndarray:
     """Standard deviation of the weighted residuals, by their degrees of freedom; NaN without redundancy."""
-    pieces = solution.label.max(axis=0).astype(np.int64) - (
-        solution.label[0] == 0
-    )  # labels count from 1 even if date 0 is unobserved
-    unknowns = (solution.label > 0).sum(axis=0) - pieces
-    freedom = solution.used.astype(np.int64) - unknowns
+    freedom = solution.redundancy
     return np.sqrt(np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan))
 
 

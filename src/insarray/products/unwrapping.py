@@ -107,7 +107,8 @@ def correct_unwrapping(
         inputs["connected_component_labels"] = stack.connected_component_labels
     data = map_blocks(correct_block, task, inputs, OUTPUTS, {"pair": network.n_pairs})
     earlier = f"{stack.attrs['unwrapping_correction']}, " if phase == "corrected_phase" else ""
-    attrs = {"unwrapping_correction": earlier + method, BYTES_ATTRIBUTE: _bytes_per_pixel(network)}
+    memory = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + _bytes_per_pixel(network)
+    attrs = {"unwrapping_correction": earlier + method, BYTES_ATTRIBUTE: memory}
     return on_grid_of(stack, stack.assign(data).assign_attrs(attrs))
 
 
