@@ -437,8 +437,7 @@ def test_mintpy_time_functions(golden, name):
     """
     data = np.load(golden / "mintpy_timefunc.npz")
     spec = json.loads(str(data["models_json"]))[name]
-    label = np.ones(data["ts"].shape, np.uint8)
-    theirs = fit_terms(data["ts"], label, data[f"{name}/sec0/G"][:, 1:].astype(np.float64))
+    theirs = fit_terms(data["ts"], data[f"{name}/sec0/G"][:, 1:].astype(np.float64))
     scale = np.abs(data[f"{name}/sec0/m"][1:]).max()
     np.testing.assert_allclose(theirs.terms, data[f"{name}/sec0/m"][1:], atol=1e-5 * max(scale, 0.1))
     np.testing.assert_allclose(theirs.std, data[f"{name}/sec0/std_residue"][1:], rtol=1e-3, atol=1e-7)
@@ -453,7 +452,7 @@ def test_mintpy_time_functions(golden, name):
         tuple((event, float(days)) for event, several in spec["log"].items() for days in several),
     )
     np.testing.assert_allclose(model.design(times, times[0]), data[f"{name}/sec0/G"][:, 1:], atol=1e-2)
-    ours = fit_terms(data["ts"], label, model.design(times, times[0]))
+    ours = fit_terms(data["ts"], model.design(times, times[0]))
     assert (np.abs(ours.terms - theirs.terms) < 0.1 * theirs.std).all()
 
 

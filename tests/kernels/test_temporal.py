@@ -37,7 +37,7 @@ def test_equals_lapack_with_offsets_per_subset(terms):
     label[31:, 20:] = 3
     series[rng.random(series.shape) < 0.1] = np.nan
     label[3, :] = 0
-    fit = fit_terms(series, label, design[:, :terms])
+    fit = fit_terms(series, design[:, :terms], label=label)
     for p in range(30):
         factors, std = lapack(series[:, p], label[:, p], design[:, :terms])
         np.testing.assert_allclose(fit.terms[:, p], factors, rtol=1e-6, atol=1e-9)
@@ -47,9 +47,9 @@ def test_equals_lapack_with_offsets_per_subset(terms):
 def test_bits_do_not_depend_on_the_block():
     series, label, design, _ = case(pixels=50)
     series[:, ::2][np.random.default_rng(2).random(series[:, ::2].shape) < 0.1] = np.nan  # the others are complete
-    whole = fit_terms(series, label, design)
+    whole = fit_terms(series, design, label=label)
     for part in np.array_split(np.random.default_rng(3).permutation(50), 4):
-        for ours, expected in zip(fit_terms(series[:, part], label[:, part], design), whole, strict=True):
+        for ours, expected in zip(fit_terms(series[:, part], design, label=label[:, part]), whole, strict=True):
             np.testing.assert_array_equal(ours, expected[..., part])
 
 
@@ -59,7 +59,7 @@ def test_a_gap_does_not_bend_the_velocity():
     label = np.ones((10, 1), np.uint8)
     series[5:] -= series[5]
     label[5:] = 2
-    np.testing.assert_allclose(fit_terms(series, label, years[:, None]).terms, 0.05, rtol=1e-5)
+    np.testing.assert_allclose(fit_terms(series, years[:, None], label=label).terms, 0.05, rtol=1e-5)
 
 
 def test_too_few_dates_give_nan():
@@ -67,7 +67,7 @@ def test_too_few_dates_give_nan():
     series = np.full((4, 3), np.nan, np.float32)
     series[0, 1] = 1.0
     series[:2, 2] = [0.0, 2.0]
-    fit = fit_terms(series, np.ones((4, 3), np.uint8), years[:, None])
+    fit = fit_terms(series, years[:, None])
     np.testing.assert_allclose(fit.terms[0], [np.nan, np.nan, 2.0], rtol=1e-12)
     assert np.isnan(fit.std).all()
     assert fit.freedom.tolist() == [0, 0, 0]
@@ -77,7 +77,7 @@ def test_terms_that_the_dates_do_not_determine_are_nan_and_the_others_right():
     series, label, design, _ = case(pixels=3)
     columns = np.column_stack([design[:, 0], design[:, 2:4], design[:, 4], design[:, 4] * 2])
     series[:, 1] = np.where(design[:, 4] > 0, np.nan, series[:, 1])  # nothing after the step
-    fit = fit_terms(series, label, columns)
+    fit = fit_terms(series, columns, label=label)
     determined = np.isfinite(fit.terms)
     assert determined[:, 0].tolist() == [True, True, True, False, False]  # a step and its double
     assert determined[:, 1].tolist() == [True, True, True, False, False]
@@ -92,7 +92,7 @@ def test_standard_errors_agree_with_the_scatter():
     _, _, design, factors = case(pixels=1)
     rng = np.random.default_rng(5)
     many = (design @ factors + 0.01 * rng.normal(size=(len(design), 20000))).astype(np.float32)
-    fit = fit_terms(many, np.ones(many.shape, np.uint8), design)
+    fit = fit_terms(many, design)
     ratio = fit.terms.std(axis=1) / np.sqrt((fit.std**2).mean(axis=1))
     np.testing.assert_allclose(ratio, 1.0, atol=0.02)
     np.testing.assert_allclose(fit.terms.mean(axis=1), factors[:, 0], atol=4 * fit.std.mean() / np.sqrt(20000) * 3)

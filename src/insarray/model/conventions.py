@@ -33,6 +33,9 @@ _LOOP = ("loop", "y", "x")
 SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing", "not_converged")
 """Meanings of `solver_flag` 0, 1, 2, ... in this order."""
 
+FIT_FLAGS = ("no_data", "determined", "no_redundancy", "undetermined_terms")
+"""Meanings of `fit_flag` 0, 1, 2, ... in this order."""
+
 UNWRAPPING_FLAGS = ("no_data", "closed", "corrected", "ambiguous", "no_loops")
 """Meanings of `unwrapping_flag` 0, 1, 2, ... in this order."""
 
@@ -86,7 +89,24 @@ VARIABLES: dict[str, Variable] = {
     "velocity": Variable(
         _MAP, "float32", "m/year", "line-of-sight velocity, positive toward the satellite (year of 365.25 days)"
     ),
-    "velocity_std": Variable(_MAP, "float32", "m/year", "standard error of the velocity from the residuals of the fit"),
+    "velocity_std": Variable(_MAP, "float32", "m/year", "standard error of the velocity"),
+    "intercept": Variable(_MAP, "float32", "m", "displacement of the time functions at the first date"),
+    "intercept_std": Variable(_MAP, "float32", "m", "standard error of the intercept"),
+    "height_error": Variable(_MAP, "float32", "m", "error of the height with which the topography was removed"),
+    "height_error_std": Variable(_MAP, "float32", "m", "standard error of the height error"),
+    "degrees_of_freedom": Variable(_MAP, "uint16", "1", "dates or pairs less what was fitted to them"),
+    "reduced_chi_square": Variable(
+        _MAP, "float32", "1", "sum of squared residuals over their variances, by degrees of freedom"
+    ),
+    "fit_residual_std": Variable(
+        _MAP, "float32", "m", "standard deviation of the dates or pairs about the time functions"
+    ),
+    "fit_residual": Variable(_TIME, "float32", "m", "displacement less the time functions"),
+    "pair_fit_residual": Variable(_PAIR, "float32", "m", "displacement of the pair less that of the time functions"),
+    "fit_flag": Variable(_MAP, "uint8", "1", "how the time functions were determined", _flags(FIT_FLAGS)),
+    "displacement_covariance": Variable(
+        ("time", "other_time", "y", "x"), "float32", "m^2", "covariance of the displacement of two dates"
+    ),
     "closure_phase": Variable(_LOOP, "float32", "radian", "sum of the phases of the pairs around the loop"),
     "integer_closure": Variable(_LOOP, "float32", "1", "whole cycles in the closure phase, NaN where not observed"),
     "number_of_loops": Variable(_MAP, "uint16", "1", "number of loops of which every pair has data"),

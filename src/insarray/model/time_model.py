@@ -1,7 +1,9 @@
 """Time functions of a displacement series: which terms, what they are called, and their columns at given dates."""
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,6 +77,16 @@ class TimeModel:
         found += [f"logarithmic_{date_label(as_time(event))}_{days:g}d" for event, days in self.logarithms]
         return tuple(found)
 
+    def as_json(self) -> str:
+        """Text from which `from_json` makes the model again; what does not differ from the default is left out."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value or name == "degree"})
+
+    @classmethod
+    def from_json(cls, text: str) -> "TimeModel":
+        """Model of a text made by `as_json`."""
+        fields: dict[str, Any] = {name: _tuples(value) for name, value in json.loads(text).items()}
+        return cls(**fields)
+
     def design(self, times: np.ndarray, origin: np.datetime64) -> np.ndarray:
         """Columns of the terms in the order of `names`, float64, shape (date, term).
 
@@ -101,3 +113,7 @@ class TimeModel:
 def _after(times: np.ndarray, event: str) -> np.ndarray:
     """Years since an event, 0 before."""
     return np.asarray(np.maximum(years_since(times, as_time(event)), 0.0))
+
+
+def _tuples(value: object) -> object:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -12,13 +12,14 @@ from insarray.kernels.elimination import Solution, solve
 from insarray.kernels.gaps import Gap, close_gaps
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.robust import ADMM, L1, Norm, Robust, robust_method, solve_robust
-from insarray.kernels.variance import Weights, pair_weights
+from insarray.kernels.variance import Weights
 from insarray.model.conventions import SIGN, SOLVER_FLAGS, metres_per_radian
 from insarray.model.dataset import on_grid_of, pair_coords, time_coords
-from insarray.model.errors import ArgumentError, StackError
+from insarray.model.errors import ArgumentError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase, require_wavelength
 from insarray.products.stack import Phase, inherited, validate, with_phase
+from insarray.products.weighting import INVERSE_VARIANCES, block_weights, weighting
 
 OUTPUTS = (
     "displacement",
@@ -32,8 +33,6 @@ OUTPUTS = (
 
 ROBUST_OUTPUTS = ("duality_gap", "number_of_iterations")
 """What robust norms have besides."""
-
-_VARIANCES: tuple[Weights, ...] = ("variance", "fisher")  # weights that are inverse variances in 1 / rad^2
 
 
 @dataclass(frozen=True)
@@ -135,9 +134,9 @@ def invert(
             "add pairs, select one piece, or say how to treat it with gap=subset, nsbas, min_norm"
         )
     scale = metres_per_radian(require_wavelength(stack))
-    inputs, weighting, looks = _weighting(stack, weights, looks)
+    inputs, named, looks = weighting(stack, weights, looks)
     level = reference_phase(stack, reference)
-    constants = Inversion(network, weighting, looks, None if level is None else level.phase, scale, gap, method)
+    constants = Inversion(network, named, looks, None if level is None else level.phase, scale, gap, method)
     outputs = OUTPUTS if method is None else OUTPUTS + ROBUST_OUTPUTS
     data = map_blocks(solve_block, constants, inputs, outputs, {"time": network.n_dates})
     attrs = _attributes(stack, constants, norm)
@@ -145,28 +144,6 @@ def invert(
     series = on_grid_of(stack, xr.Dataset(data, time_coords(network) | pair_coords(network), attrs))
     series.displacement.attrs["ancillary_variables"] = "displacement_std number_of_observations network_subset"
     return series
-
-
-def _weighting(
-    stack: xr.Dataset, weights: Weights | xr.DataArray, looks: float | None
-) -> tuple[dict[str, xr.DataArray], Weights | Literal["given"], float | None]:
-    inputs = {"unwrapped_phase": stack.unwrapped_phase}
-    if isinstance(weights, xr.DataArray):
-        if weights.dims != stack.unwrapped_phase.dims or weights.shape != stack.unwrapped_phase.shape:
-            raise ArgumentError(
-                f"weights: {weights.dims} {weights.shape}, expected {stack.unwrapped_phase.dims} "
-                f"{stack.unwrapped_phase.shape}"
-            )
-        return inputs | {"weights": weights}, "given", None
-    if weights not in get_args(Weights):
-        raise ArgumentError(f"weights: {weights!r} is not one of {', '.join(get_args(Weights))} or a DataArray")
-    if weights == "none":
-        return inputs, weights, None
-    if "coherence" not in stack:
-        raise StackError(f"weights: {weights!r} needs coherence, which the stack does not have; open it with coherence")
-    looks = looks if looks is not None else stack.attrs.get("looks")
-    pair_weights(np.empty(0, np.float32), weights, looks)  # refuses missing or impossible looks before anything runs
-    return inputs | {"coherence": stack.coherence}, weights, None if weights == "coherence" else looks
 
 
 def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
@@ -193,7 +170,7 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
         )
         spread, given_up = certificate.scale, ~certificate.reached & (solution.used > 0)
         robust = {"duality_gap": certificate.gap, "number_of_iterations": certificate.iterations}
-    if task.weights not in (*_VARIANCES, "given"):
+    if task.weights not in INVERSE_VARIANCES:
         solution.std[:] = solution.std * spread  # relative weights: real standard deviations by the residuals
     flag = _solver_flag(solution, pairs, given_up)
     close_gaps(solution.phase, solution.std, solution.label, task.network.years, task.gap)
@@ -212,17 +189,10 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
 
 def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
     """Inverse variances (pair, pixel) of a block."""
-    pairs = task.network.n_pairs
-    if task.weights == "given":
-        weights = arrays["weights"].reshape(pairs, -1)
-        if isinstance(task.method, L1 | ADMM):  # given as factors of |r|
-            weights = np.where(weights > 0, np.square(weights, dtype=np.float64), 0.0)
-        return weights
-    return (
-        None
-        if task.weights == "none"
-        else pair_weights(arrays["coherence"].reshape(pairs, -1), task.weights, task.looks)
-    )
+    weights = block_weights(task.weights, task.looks, arrays)
+    if weights is not None and task.weights == "given" and isinstance(task.method, L1 | ADMM):
+        return np.where(weights > 0, np.square(weights, dtype=np.float64), 0.0)  # given as factors of |r|
+    return weights
 
 
 def _residual_spread(solution: Solution) -> np.ndarray:
