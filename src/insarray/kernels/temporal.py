@@ -109,22 +109,16 @@ def fit_terms(
     )
     subsets = int(label.max(initial=1)) if label is not None else 1
     group = make_group(rows, count, len(own), subsets, labelled=label is not None)
-    constants: tuple[Any, ...] = (
-        np.ones(rows) if multiplicity is None else np.ascontiguousarray(multiplicity, np.float64),
-        design - middle,
-        np.append(middle, np.zeros(len(own))),
-        offsets,
-    )
+    counts = np.ones(rows) if multiplicity is None else np.ascontiguousarray(multiplicity, np.float64)
+    shift = np.append(middle, np.zeros(len(own)))
     none = np.empty((0, pixels), np.uint8)
-    given: list[Any] = [
-        np.ascontiguousarray(array)
-        for array in (values, none if label is None else label, none if weight is None else weight, own)
-    ]
+    labels, weights = none if label is None else label, none if weight is None else weight
+    given = [np.ascontiguousarray(array) for array in (values, labels, weights, own)]
     whole = pixels - pixels % VECTOR
-    _fit(*given, *constants, group, 0, whole, fit)
+    _fit(given[0], given[1], given[2], given[3], counts, design - middle, shift, offsets, group, 0, whole, fit)
     if whole < pixels:  # groups are read whole
         rest = [_padded(array[..., whole:]) for array in given]
-        _fit(*rest, *constants, group, whole, pixels, fit)
+        _fit(rest[0], rest[1], rest[2], rest[3], counts, design - middle, shift, offsets, group, whole, pixels, fit)
     return fit
 
 
