@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.averages import component_counts, temporal_average
     from insarray.products.closure import closure, closure_summary
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.residuals import pair_misfit, residuals
@@ -28,6 +29,7 @@ _HOMES = {
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
     "area": "insarray.products.reference",
+    "component_counts": "insarray.products.averages",
     "correct_unwrapping": "insarray.products.unwrapping",
     "correction_account": "insarray.products.unwrapping",
     "closure": "insarray.products.closure",
@@ -45,6 +47,7 @@ _HOMES = {
     "run": "insarray.engine.run",
     "select_pairs": "insarray.products.stack",
     "simulate_stack": "insarray.simulate",
+    "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
     "to_netcdf": "insarray.faces.export",
 }
@@ -56,6 +59,8 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "find_reference",
     "lonlat",
     "area",
+    "temporal_average",
+    "component_counts",
     "closure",
     "closure_summary",
     "correct_unwrapping",
