@@ -49,3 +49,25 @@ def test_dolphin_counts_of_components(dolphin):
     assert found.nonzero_component_count.shape == (8, 20, 24)
     np.testing.assert_array_equal(found.nonzero_component_count, data["nonzero_conncomp_counts"])
     np.testing.assert_array_equal(found.component_intersection, data["conncomp_intersection"] > 0)
+
+
+@pytest.mark.parametrize(
+    "kind", ["linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"]
+)
+def test_mintpy_ramps(golden, kind):
+    """The six types, relative to the reference point; MintPy's zeros are no-data. It computes in float32: 3e-6 of 5 rad."""
+    data = np.load(golden / "mintpy_conncomp_ramp.npz")
+    observed = data["ramp/data"] != 0
+    values = np.where(observed, data["ramp/data"], np.nan)[None]
+    coords = {
+        "time": np.array(["2020-01-01"], "datetime64[ns]"),
+        **grid_coords(Grid(120, 160, 0.0, 0.0, 1.0, 1.0, None)),
+    }
+    row, col = (int(v) for v in data["ref_yx"])
+    series = xr.Dataset(
+        {"displacement": (("time", "y", "x"), values)}, coords, {"reference_row": row, "reference_col": col}
+    )
+    found = ia.deramp(series, kind=kind, mask=xr.DataArray(data["ramp/mask"], dims=("y", "x")))
+    np.testing.assert_allclose(found.displacement[0].values[observed], data[f"ramp/{kind}/out"][observed], atol=3e-6)
+    surface = ia.ramp_surface(found)[0].values
+    np.testing.assert_allclose(surface[observed], data[f"ramp/{kind}/ramp"][observed], atol=3e-6)

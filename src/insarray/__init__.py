@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from insarray.model.network import Network
     from insarray.products.averages import component_counts, temporal_average
     from insarray.products.closure import closure, closure_summary
+    from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
@@ -34,6 +35,7 @@ _HOMES = {
     "correction_account": "insarray.products.unwrapping",
     "closure": "insarray.products.closure",
     "closure_summary": "insarray.products.closure",
+    "deramp": "insarray.products.ramps",
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.time_functions",
     "invert": "insarray.products.timeseries",
@@ -43,6 +45,7 @@ _HOMES = {
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
+    "ramp_surface": "insarray.products.ramps",
     "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
     "select_pairs": "insarray.products.stack",
@@ -66,6 +69,8 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "deramp",
+    "ramp_surface",
     "residuals",
     "pair_misfit",
     "fit",

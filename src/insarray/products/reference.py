@@ -218,6 +218,15 @@ def _largest_region(where: np.ndarray) -> np.ndarray:
     return np.asarray(labels == int(np.argmax(sizes)))
 
 
+def reference_of(dataset: xr.Dataset) -> tuple[int, int] | Area | None:
+    """Reference of a product, from its attributes."""
+    if "reference_area" in dataset.attrs:
+        return Area(*(int(v) for v in dataset.attrs["reference_area"]))
+    if "reference_row" in dataset.attrs:
+        return int(dataset.attrs["reference_row"]), int(dataset.attrs["reference_col"])
+    return None
+
+
 def require_wavelength(stack: xr.Dataset) -> float:
     """Wavelength of a stack in metres.
 
