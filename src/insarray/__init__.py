@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from insarray.model.network import Network
     from insarray.products.averages import component_counts, temporal_average
     from insarray.products.closure import closure, closure_summary
+    from insarray.products.joining import join
     from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
+    from insarray.products.rereference import rereference
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
     from insarray.products.time_functions import fit
@@ -39,6 +41,7 @@ _HOMES = {
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.time_functions",
     "invert": "insarray.products.timeseries",
+    "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
     "open_stack": "insarray.io.open",
@@ -46,6 +49,7 @@ _HOMES = {
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
     "ramp_surface": "insarray.products.ramps",
+    "rereference": "insarray.products.rereference",
     "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
     "select_pairs": "insarray.products.stack",
@@ -69,6 +73,8 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "rereference",
+    "join",
     "deramp",
     "ramp_surface",
     "residuals",

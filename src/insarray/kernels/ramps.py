@@ -39,9 +39,16 @@ def powers(positions: np.ndarray, terms: tuple[tuple[int, int], ...], axis: int)
     return np.stack([columns[term[axis]] for term in terms], axis=1)
 
 
-@jit
-def add_samples(samples, use, row_powers, col_powers, coefficients, scale, sums, histogram):
-    """Add up what determines the surface of each layer.
+def sum_samples(
+    samples: np.ndarray,
+    use: np.ndarray,
+    rows: np.ndarray,
+    cols: np.ndarray,
+    terms: tuple[tuple[int, int], ...],
+    coefficients: np.ndarray,
+    scale: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums that determine the surface of each layer, and histogram of residuals.
 
     Parameters
     ----------
@@ -49,18 +56,31 @@ def add_samples(samples, use, row_powers, col_powers, coefficients, scale, sums,
         float32 (layer, row, col), NaN = none.
     use
         bool (row, col).
-    row_powers, col_powers
-        Of `powers`.
+    rows, cols
+        Positions, in units in which they are of the order of 1.
+    terms
+        Of `TERMS`.
     coefficients
         (layer, term) of the surface from which residuals are counted.
     scale
         (layer,) of the residuals, of which Tukey's biweight makes weights; infinite: equal weights.
-    sums
-        (layer, sum, 2): number, squares of the residuals, right-hand sides, upper triangle of the normal matrix; added
-        to.
-    histogram
-        int64 (layer, bin) of the sizes of residuals; added to.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (layer, sum, 2), the two parts of: number, squares of the residuals, right-hand sides, upper triangle of the
+        normal matrix. int64 (layer, bin): sizes of the residuals.
     """
+    sums = np.zeros((len(samples), number_of_sums(len(terms)), 2))
+    histogram = np.zeros((len(samples), BINS), np.int64)
+    row_powers, col_powers = powers(rows, terms, 0), powers(cols, terms, 1)
+    samples, use = np.ascontiguousarray(samples), np.ascontiguousarray(use)
+    _add_samples(samples, use, row_powers, col_powers, coefficients, scale, sums, histogram)
+    return sums, histogram
+
+
+@jit
+def _add_samples(samples, use, row_powers, col_powers, coefficients, scale, sums, histogram):
     layers, rows, cols = samples.shape
     terms = row_powers.shape[1]
     term = np.empty(terms)
@@ -101,7 +121,7 @@ def number_of_sums(terms: int) -> int:
 
 
 def solve_surfaces(sums: np.ndarray, terms: int) -> np.ndarray:
-    """Coefficients (layer, term) from the sums of `add_samples`; NaN where samples do not determine them."""
+    """Coefficients (layer, term) from the sums of `sum_samples`; NaN where samples do not determine them."""
     total = sums.sum(axis=2)
     found = np.full((len(total), terms), np.nan)
     upper = np.triu_indices(terms)

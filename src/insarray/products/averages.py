@@ -110,7 +110,7 @@ def _mean(samples: np.ndarray) -> np.ndarray:
 
 def _std(samples: np.ndarray) -> np.ndarray:
     mean = _mean(samples)
-    return np.sqrt(_mean(np.stack([np.square(sample - mean) for sample in samples])))
+    return np.asarray(np.sqrt(_mean(np.square(samples - mean))))
 
 
 def _median(samples: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def deramp(
     task, passes = _fitted(data, layer, kind, mask, robust=robust)
     task = _referenced(data, task)
     deramped = map_blocks(
-        subtract_block, task, _inputs(data, layer), (layer,), {data[layer].dims[0]: data[layer].shape[0]}
+        subtract_block, task, _inputs(data, layer), (layer,), {str(data[layer].dims[0]): data[layer].shape[0]}
     )
     attrs = {"ramp": kind, "ramp_robust": str(robust), "ramp_passes": passes}
     attrs |= {} if mask is None else {"ramp_mask": "array" if isinstance(mask, xr.DataArray) else str(mask)}
@@ -140,7 +140,7 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     origin = float(coefficient.attrs["origin_row"]), float(coefficient.attrs["origin_col"])
     task = _Ramps(layer, data.attrs["ramp"], origin, coefficient.values, _in_pieces(data))
     name = _SURFACES[layer]
-    found = map_blocks(surface_block, task, _inputs(data, layer), (name,), {coefficient.dims[0]: len(coefficient)})
+    found = map_blocks(surface_block, task, _inputs(data, layer), (name,), {str(coefficient.dims[0]): len(coefficient)})
     coords = {name: coord for name, coord in data.coords.items() if coord.dims == (coefficient.dims[0],)}
     return on_grid_of(data, xr.Dataset(found, coords))[name]
 
@@ -206,14 +206,14 @@ def _reweighted(
 ) -> tuple[np.ndarray, int]:
     """Iteratively reweighted least squares from a first solution; every pass also measures the scale for the next."""
     least = 1e-6 * spread  # data without noise: weights stay defined
-    for passes in range(2, _MOST_PASSES + 1):
+    passes, steady = 1, False
+    while passes < _MOST_PASSES and not steady:
+        passes += 1
         task = replace(first, coefficients=coefficients, spread=spread)
         sums, histogram = _pass(task, inputs)
         previous, coefficients = coefficients, _solved(data, task, sums)
-        steady = (np.abs(coefficients - previous) <= _STEADY * spread[:, None]).all()
+        steady = bool((np.abs(coefficients - previous) <= _STEADY * spread[:, None]).all())
         spread = np.maximum(kernel.residual_scale(histogram, spread), least)
-        if steady:
-            break
     return coefficients, passes
 
 
@@ -233,19 +233,14 @@ def sum_block(task: _Fit, arrays: Arrays) -> Arrays:
     if "network_subset" in arrays:  # later pieces have a datum of their own
         samples = np.where(arrays["network_subset"] == 1, samples, np.float32(np.nan))
     rows, cols = _positions(arrays, task.origin)
-    use = arrays.get("mask", np.ones(samples.shape[1:], bool))
-    terms = kernel.TERMS[task.kind]
-    sums = np.zeros((len(samples), kernel.number_of_sums(len(terms)), 2))
-    histogram = np.zeros((len(samples), kernel.BINS), np.int64)
-    kernel.add_samples(
-        np.ascontiguousarray(samples),
-        np.ascontiguousarray(use),
-        kernel.powers(rows / task.scale[0], terms, 0),
-        kernel.powers(cols / task.scale[1], terms, 1),
+    sums, histogram = kernel.sum_samples(
+        samples,
+        arrays.get("mask", np.ones(samples.shape[1:], bool)),
+        rows / task.scale[0],
+        cols / task.scale[1],
+        kernel.TERMS[task.kind],
         task.coefficients,
         task.spread,
-        sums,
-        histogram,
     )
     return {"sums": sums, "histogram": histogram}
 
