@@ -148,7 +148,10 @@ BAD = {
     "no such date": (["rereference", "{series}", "{out}", "--date", "2031-01-01"], "date: 20310101 is not among the 7"),
     "no date": (["rereference", "{series}", "{out}", "--date", "today"], "date: 'today' is not a date"),
     "auto": (["rereference", "{series}", "{out}", "--reference", "auto"], "'auto' cannot be found in a series"),
-    "far away": (["rereference", "{series}", "{out}", "--reference", "lonlat:0,0"], "cannot be expressed in EPSG:32614"),
+    "far away": (
+        ["rereference", "{series}", "{out}", "--reference", "lonlat:0,0"],
+        "cannot be expressed in EPSG:32614",
+    ),
     "no words": (["rereference", "{series}", "{out}", "--reference", "here"], "'here' is not"),
     "input of join": (["join", "{series}", "{series}", "{series}"], "is an input"),
     "one argument": (["average", "{series}"], "average: give the interferograms or a stored series"),

@@ -178,7 +178,8 @@ def test_the_reference_point_does_not_move(kind):
     free = ia.deramp(series_of(values), kind=kind)
     expected = free.displacement - free.displacement[:, 7, 9]
     np.testing.assert_allclose(found.displacement, expected, atol=3e-8)
-    assert (found.ramp_coefficient.attrs["origin_row"], found.ramp_coefficient.attrs["origin_col"]) == (7.0, 9.0)
+    origin = found.ramp_coefficient.attrs["origin_y"], found.ramp_coefficient.attrs["origin_x"]
+    assert origin == (float(found.y[7]), float(found.x[9]))
     assert found.attrs["reference_row"] == 7
 
 
@@ -201,12 +202,22 @@ def test_what_was_subtracted_can_be_added_again(attrs):
     assert dask.is_dask_collection(surface.data)
     np.testing.assert_allclose(found.displacement + surface, series.displacement, atol=2e-8)
     coefficient = found.ramp_coefficient
-    row, col = Y - coefficient.attrs["origin_row"], X - coefficient.attrs["origin_col"]
+    about = coefficient.attrs
+    row, col = np.meshgrid(
+        (series.y - about["origin_y"]) / about["row_spacing"],
+        (series.x - about["origin_x"]) / about["col_spacing"],
+        indexing="ij",
+    )
     columns = [
         np.ones_like(Y) if t == "1" else eval(t, {"row": row, "col": col}) for t in coefficient.attrs["terms"].split()
     ]
     np.testing.assert_allclose(surface, np.einsum("tk,kyx->tyx", coefficient, np.stack(columns)), atol=2e-8)
     assert surface.attrs["units"] == "m"
+    part = {"y": slice(10, 21), "x": slice(5, 40, 2), "time": slice(1, 3)}
+    np.testing.assert_allclose(ia.ramp_surface(found.isel(part)), surface.isel(part), atol=1e-8)
+    moved = ia.rereference(found.compute().fillna(0.0), date=series.time.values[1])
+    with pytest.raises(StackError, match="ramp_coefficient"):  # it was relative to the reference before
+        ia.ramp_surface(moved)
     with pytest.raises(StackError, match="ramp_coefficient"):
         ia.ramp_surface(series)
 

@@ -10,7 +10,7 @@ from insarray.faces.commands import _READING, _files, _refuse_input_as_output, _
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
 from insarray.model.errors import ArgumentError
-from insarray.products.averages import component_counts, temporal_average
+from insarray.products.averages import Named, component_counts, temporal_average
 from insarray.products.joining import join as join_series
 from insarray.products.ramps import deramp as deramp_series
 from insarray.products.rereference import rereference as rereference_series
@@ -55,8 +55,9 @@ def average(arguments: Sequence[str], **options: Any) -> None:
             raise ArgumentError(f"--statistic: {_LABELS} are counted, they have no {statistics[0]}; leave it out")
         result = component_counts(data)
     else:
-        parts = [temporal_average(data, layer=layer, statistic=name) for name in statistics or ("mean",)]
-        result = xr.merge(parts, combine_attrs="override").assign_attrs(statistic=" ".join(statistics or ("mean",)))
+        wanted: tuple[Named, ...] = statistics or ("mean",)
+        parts = [temporal_average(data, layer=layer, statistic=name) for name in wanted]
+        result = xr.merge(parts, combine_attrs="override").assign_attrs(statistic=" ".join(wanted))
     _run(result, out, options)
 
 

@@ -1,6 +1,5 @@
 """Averages over pairs or dates, and how often the unwrapping reached each pixel."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -68,8 +67,8 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     maps = map_blocks(average_block, task, {layer: _samples(data, layer)}, (task.output,), {})
     own = {"statistic": getattr(statistic, "__name__", str(statistic))}
     number, *_ = data[layer].shape
-    # the samples as they were read, and for the median once more in order
-    needed = {BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + 16 * number + 32}
+    # the samples as they are read and decoded, and their differences from the mean, or once more in order
+    needed = {BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + 24 * number + 32}
     return on_grid_of(data, xr.Dataset(maps, attrs=inherited(data) | own | needed))
 
 
@@ -87,14 +86,14 @@ def average_block(task: _Task, arrays: Arrays) -> Arrays:
     """Statistic of one block; `arrays` holds the layer."""
     samples = arrays[task.layer]
     if callable(task.statistic):
-        with np.errstate(invalid="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of pixels without a sample
-            found = np.asarray(task.statistic(samples, axis=0))
+        empty = np.isnan(samples).all(axis=0)
+        # NumPy's functions warn of pixels without a sample: they get one, and lose the result
+        found = np.asarray(task.statistic(np.where(empty, np.float32(0), samples), axis=0))
         if found.shape != samples.shape[1:]:
             raise ArgumentError(
                 f"statistic: turned samples {samples.shape} into {found.shape}; it must reduce the first axis alone"
             )
-        return {task.output: found.astype(np.float32)}
+        return {task.output: np.where(empty, np.nan, found).astype(np.float32)}
     return {task.output: {"mean": _mean, "median": _median, "std": _std}[task.statistic](samples)}
 
 
@@ -114,9 +113,11 @@ def _std(samples: np.ndarray) -> np.ndarray:
 
 
 def _median(samples: np.ndarray) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of pixels without a sample
-        return np.asarray(np.nanmedian(samples, axis=0))
+    """As ``numpy.nanmedian``, which warns of pixels without a sample, and warnings cannot be silenced in a thread."""
+    ordered = np.sort(samples, axis=0)  # NaN last
+    last = np.isfinite(samples).sum(axis=0)[None] - 1
+    low, high = (np.take_along_axis(ordered, at, axis=0)[0] for at in (last // 2, (last + 1) // 2))
+    return np.asarray((low + high) / 2)
 
 
 def component_counts(stack: xr.Dataset) -> xr.Dataset:
@@ -143,7 +144,9 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
         raise StackError("component_counts: the stack has no connected_component_labels; open it with components")
     inputs = {"connected_component_labels": stack.connected_component_labels}
     maps = map_blocks(count_block, network, inputs, COUNTS, {"time": network.n_dates})
-    return on_grid_of(stack, xr.Dataset(maps, time_coords(network), inherited(stack)))
+    needed = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + 8 * network.n_pairs + 8 * network.n_dates
+    attrs = inherited(stack) | {BYTES_ATTRIBUTE: needed}
+    return on_grid_of(stack, xr.Dataset(maps, time_coords(network), attrs))
 
 
 def count_block(network: Network, arrays: Arrays) -> Arrays:

@@ -111,4 +111,4 @@ def join_block(task: _Task, arrays: Arrays) -> Arrays:
 
 
 def _seen(values: np.ndarray) -> np.ndarray:
-    return np.isfinite(values).astype(np.uint8)
+    return np.asarray(np.isfinite(values).astype(np.uint8))

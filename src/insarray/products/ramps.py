@@ -12,7 +12,7 @@ from insarray.kernels import ramps as kernel
 from insarray.kernels.datum import relative_to_pieces
 from insarray.kernels.ramps import Kind
 from insarray.model.conventions import VARIABLES
-from insarray.model.dataset import on_grid_of
+from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.reference import Area, reference_of
@@ -85,8 +85,9 @@ def deramp(
         The reference of a series does not move: the surface is taken relative to its value there (the mean over a
         reference area). A stack, which has no reference yet, loses the constant, too.
 
-        Coordinate `ramp_coefficient` (time or pair, ramp_term) and its attributes `terms`, `origin_row`, `origin_col`
-        say what was subtracted; `ramp_surface` makes maps of it.
+        Coordinate `ramp_coefficient` (time or pair, ramp_term) and its attributes say what was subtracted:
+        factors of `terms` in row = (y - origin_y) / row_spacing and col = (x - origin_x) / col_spacing. `ramp_surface`
+        makes maps of it.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     data
-        Result of `deramp`.
+        Result of `deramp`, or a part of it.
 
     Returns
     -------
@@ -136,11 +137,16 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     if "ramp_coefficient" not in data.coords:
         raise StackError("data: has no coordinate 'ramp_coefficient'; it is the result of deramp that has one")
     coefficient = data.ramp_coefficient
-    layer = "displacement" if coefficient.dims[0] == "time" else coefficient.attrs["of"]
-    origin = float(coefficient.attrs["origin_row"]), float(coefficient.attrs["origin_col"])
-    task = _Ramps(layer, data.attrs["ramp"], origin, coefficient.values, _in_pieces(data))
-    name = _SURFACES[layer]
-    found = map_blocks(surface_block, task, _inputs(data, layer), (name,), {str(coefficient.dims[0]): len(coefficient)})
+    attrs = coefficient.attrs
+    layer, name = attrs["of"], _SURFACES[attrs["of"]]
+    task = _Ramps(layer, data.attrs["ramp"], (0.0, 0.0), coefficient.values, _in_pieces(data))
+    inputs = _inputs(
+        data,
+        layer,
+        (data.y.values - attrs["origin_y"]) / attrs["row_spacing"],
+        (data.x.values - attrs["origin_x"]) / attrs["col_spacing"],
+    )
+    found = map_blocks(surface_block, task, inputs, (name,), {str(coefficient.dims[0]): len(coefficient)})
     coords = {name: coord for name, coord in data.coords.items() if coord.dims == (coefficient.dims[0],)}
     return on_grid_of(data, xr.Dataset(found, coords))[name]
 
@@ -158,16 +164,18 @@ def _in_pieces(data: xr.Dataset) -> bool:
     return data.attrs.get("gap") == "subset" and "network_subset" in data
 
 
-def _inputs(data: xr.Dataset, layer: str) -> dict[str, xr.DataArray]:
-    """Layer, its pieces if they count, and row and column of every pixel, which cost no memory."""
+def _inputs(
+    data: xr.Dataset, layer: str, rows: np.ndarray | None = None, cols: np.ndarray | None = None
+) -> dict[str, xr.DataArray]:
+    """Layer, its pieces if they count, and row and column of every pixel (views that take no memory)."""
     inputs = {layer: data[layer]}
     if layer == "displacement" and _in_pieces(data):
         inputs["network_subset"] = data.network_subset
     chunks = {dim: data[layer].chunksizes[dim] for dim in ("y", "x")} if data[layer].chunks else {}
-    for name, dim, other in (("row", "y", "x"), ("col", "x", "y")):
-        positions = xr.DataArray(np.arange(data.sizes[dim]), dims=dim).chunk(
-            {d: c for d, c in chunks.items() if d == dim}
-        )
+    for name, dim, other, values in (("row", "y", "x", rows), ("col", "x", "y", cols)):
+        positions = xr.DataArray(np.arange(data.sizes[dim]) if values is None else values, dims=dim)
+        if chunks:  # first, so that the view is of one block
+            positions = positions.chunk({dim: chunks[dim]})
         positions = positions.expand_dims({other: data.sizes[other]}).transpose("y", "x")
         inputs[name] = positions.chunk(chunks) if chunks else positions
     return inputs
@@ -308,17 +316,24 @@ def surface_block(task: _Ramps, arrays: Arrays) -> Arrays:
 
 
 def _coordinate(data: xr.Dataset, task: _Ramps) -> xr.DataArray:
-    units = VARIABLES[task.layer].units
+    grid = grid_of(data)
     terms = [_monomial(*exponents) for exponents in kernel.TERMS[task.kind]]
     attrs = {
-        "long_name": "coefficients of the ramp that was subtracted, row and col counted from the origin",
-        "units": units,
+        "long_name": "coefficients of the ramp that was subtracted",
+        "units": VARIABLES[task.layer].units,
         "of": task.layer,
         "terms": " ".join(terms),
-        "origin_row": task.origin[0],
-        "origin_col": task.origin[1],
+        "origin_y": _position(data.y.values, grid.dy, task.origin[0]),
+        "origin_x": _position(data.x.values, grid.dx, task.origin[1]),
+        "row_spacing": grid.dy,
+        "col_spacing": grid.dx,
     }
     return xr.DataArray(task.coefficients, dims=(data[task.layer].dims[0], "ramp_term"), attrs=attrs)
+
+
+def _position(centres: np.ndarray, spacing: float, index: float) -> float:
+    whole = int(index)
+    return float(centres[whole]) + (index - whole) * spacing
 
 
 def _monomial(rows: int, cols: int) -> str:

@@ -45,7 +45,7 @@ def rereference(
     -------
     xarray.Dataset
         `series` with `displacement`, `network_subset`, `solver_flag` and the attributes of the reference changed, and
-        without the terms of motion (`velocity`, ...), which are to be fitted anew. Pixels that are not tied to the new
+        without the terms of motion (`velocity`, ...), which are to be fitted anew, and `ramp_coefficient`. Pixels that are not tied to the new
         date become NaN; with ``gap="subset"`` their pieces stay relative to their own first dates.
 
         Another date also drops `displacement_std`: it was relative to the old date, and relative to the new one depends
@@ -85,7 +85,7 @@ def rereference(
     changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)})
     if BYTES_ATTRIBUTE in attrs:
         attrs[BYTES_ATTRIBUTE] = int(attrs[BYTES_ATTRIBUTE]) + 40 * len(labels)
-    result = only_series(series)
+    result = only_series(series).drop_vars("ramp_coefficient", errors="ignore")  # it was relative to the old reference
     if index is not None and attrs["reference_date"] != _reference_date(series):
         result = result.drop_vars("displacement_std", errors="ignore")
     for name in outputs:
