@@ -223,6 +223,11 @@ def test_the_attributes_of_a_result_are_in_the_data_model(tmp_path):
     series = ia.invert(stack, weights="variance", reference=ia.area(2, 5, 2, 5))
     text = (ROOT / "docs/reference/data_model.md").read_text().split("## Attributes")[1]
     loops = ia.closure(stack, reference=ia.area(2, 5, 2, 5))
+    flat = ia.deramp(series, mask=stack.coherence[0] > 0, robust=True)
+    moved = ia.rereference(flat, date=series.time.values[1])
+    average = ia.temporal_average(stack, layer="coherence")
+    for name in {**flat.attrs, **moved.attrs, **ia.join(series, series).attrs, **average.attrs}:
+        assert f"`{name}`" in text, name
     for name in {**series.merge(ia.fit(series)).attrs, **loops.attrs, **ia.closure_summary(loops).attrs}:
         assert f"`{name}`" in text, name
 

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.averages import component_counts, temporal_average
     from insarray.products.closure import closure, closure_summary
+    from insarray.products.joining import join
+    from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
+    from insarray.products.rereference import rereference
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
     from insarray.products.time_functions import fit
@@ -28,23 +32,29 @@ _HOMES = {
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
     "area": "insarray.products.reference",
+    "component_counts": "insarray.products.averages",
     "correct_unwrapping": "insarray.products.unwrapping",
     "correction_account": "insarray.products.unwrapping",
     "closure": "insarray.products.closure",
     "closure_summary": "insarray.products.closure",
+    "deramp": "insarray.products.ramps",
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.time_functions",
     "invert": "insarray.products.timeseries",
+    "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
     "open_stack": "insarray.io.open",
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
+    "ramp_surface": "insarray.products.ramps",
+    "rereference": "insarray.products.rereference",
     "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
     "select_pairs": "insarray.products.stack",
     "simulate_stack": "insarray.simulate",
+    "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
     "to_netcdf": "insarray.faces.export",
 }
@@ -56,11 +66,17 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "find_reference",
     "lonlat",
     "area",
+    "temporal_average",
+    "component_counts",
     "closure",
     "closure_summary",
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "rereference",
+    "join",
+    "deramp",
+    "ramp_surface",
     "residuals",
     "pair_misfit",
     "fit",

@@ -151,6 +151,80 @@ def fit(series: str, out: str, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("series")
+@click.argument("out")
+@click.option("--date", help="Date at which the displacement is to be zero.")
+@click.option("--reference", metavar="WHERE", help="ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT")
+@run_options
+@json_option
+def rereference(series: str, out: str, **options: Any) -> None:
+    """Give the stored SERIES another reference date, place, or both, and write it to OUT (Zarr)."""
+    from insarray.faces import series_commands
+
+    series_commands.rereference(series, out, **options)
+
+
+@cli.command()
+@click.argument("first")
+@click.argument("second")
+@click.argument("out")
+@run_options
+@json_option
+def join(first: str, second: str, out: str, **options: Any) -> None:
+    """Join the stored series FIRST and SECOND, tied by the dates they have in common, and write them to OUT (Zarr)."""
+    from insarray.faces import series_commands
+
+    series_commands.join(first, second, out, **options)
+
+
+@cli.command()
+@click.argument("series")
+@click.argument("out")
+@click.option(
+    "--kind",
+    type=click.Choice(
+        ["linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"]
+    ),
+    default="linear",
+    show_default=True,
+    help="Surface; range is along the columns, azimuth along the rows.",
+)
+@click.option("--mask", "mask_raster", metavar="RASTER", help="Fit only where this raster is neither 0 nor no-data.")
+@click.option("--robust", is_flag=True, help="Leave aside ground that moves; up to 15 passes over the series.")
+@run_options
+@json_option
+def deramp(series: str, out: str, **options: Any) -> None:
+    """Take a surface out of every date of the stored SERIES and write it to OUT (Zarr)."""
+    from insarray.faces import series_commands
+
+    series_commands.deramp(series, out, **options)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@reading
+@click.option("--layer", metavar="NAME", help="Default: coherence of interferograms, displacement of a series.")
+@click.option(
+    "--statistic",
+    "statistics",
+    type=click.Choice(["mean", "median", "std"]),
+    multiple=True,
+    help="May be repeated; default: mean.",
+)
+@block_option
+@run_options
+@json_option
+def average(files: tuple[str, ...], **options: Any) -> None:
+    """Average a layer of the interferograms FILES, or of a stored series, into maps OUT (the last argument), a Zarr store.
+
+    With --layer connected_component_labels: in how many pairs of each date the unwrapping reached the pixel.
+    """
+    from insarray.faces import series_commands
+
+    series_commands.average(files, **options)
+
+
+@cli.command()
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.option("--variable", help="What to export to a GeoTIFF; default: the name of PATH.")

@@ -19,7 +19,7 @@ from insarray.engine.store import Store, open_store
 from insarray.faces.closure import closure_report, closure_text
 from insarray.faces.words import parse_reference, parse_relaxation
 from insarray.io.open import open_stack
-from insarray.model.dates import as_time, date_label
+from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
@@ -311,13 +311,7 @@ def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset
         if date is not None:
             raise ArgumentError(f"date: {variable} is one map, not a series; leave --date out")
         return dataset
-    if date is None:
-        return dataset.isel(time=-1)
-    days = [date_label(time)[:8] for time in dataset.time.values]
-    wanted = date_label(as_time(date))[:8]
-    if wanted not in days:
-        raise ArgumentError(f"date: {wanted} is not among the {len(days)} dates {days[0]}..{days[-1]}")
-    return dataset.isel(time=days.index(wanted))
+    return dataset.isel(time=-1 if date is None else date_index(dataset.time.values, date))
 
 
 def plot(what: str, url: str, path: str, *, variable: str | None, date: str | None, **point: Any) -> None:

@@ -134,6 +134,12 @@ VARIABLES: dict[str, Variable] = {
     ),
     "average_coherence": Variable(_MAP, "float32", "1", "mean coherence over all pairs, missing counted as 0"),
     "complete": Variable(_MAP, "bool", "1", "True where every pair has data"),
+    "nonzero_component_count": Variable(
+        _TIME, "uint16", "1", "number of pairs with the date whose connected component is not 0"
+    ),
+    "component_intersection": Variable(_MAP, "bool", "1", "True where the connected component is not 0 in any pair"),
+    "ramp_of_date": Variable(_TIME, "float32", "m", "surface that deramping has taken from the displacement"),
+    "ramp_of_pair": Variable(_PAIR, "float32", "radian", "surface that deramping has taken from the phase"),
     "incidence_angle": Variable(_MAP, "float32", "degree", "incidence angle from the vertical"),
     "slant_range": Variable(_MAP, "float32", "m", "distance from the satellite"),
     "height": Variable(_MAP, "float32", "m", "height above the reference surface of the DEM"),
@@ -159,8 +165,17 @@ _PERIODIC = {
 }
 
 
+_STATISTICS = {
+    "mean_": "mean of the ",
+    "median_": "median of the ",
+    "std_": "standard deviation of the ",
+    "statistic_": "statistic of the ",
+}
+"""Maps of a statistic over pairs or dates, which are named after the layer."""
+
+
 def variable(name: str) -> Variable:
-    """Entry of `VARIABLES`, or what a term of a time model (or its ``_std``) is.
+    """Entry of `VARIABLES`, or what a term of a time model (or its ``_std``) or a statistic over time is.
 
     Raises
     ------
@@ -169,6 +184,10 @@ def variable(name: str) -> Variable:
     """
     if name in VARIABLES:
         return VARIABLES[name]
+    for begin, words in _STATISTICS.items():
+        layer = VARIABLES.get(name.removeprefix(begin))
+        if name.startswith(begin) and layer is not None:
+            return Variable(_MAP, "float32", layer.units, words + layer.long_name)
     term = name.removesuffix("_std")
     for begin, units, meaning in _TERMS:
         if term.startswith(begin):

@@ -73,6 +73,28 @@ def date_label(time: np.datetime64) -> str:
     return str(moment.strftime("%Y%m%d" if moment.time() == dt.time(0) else "%Y%m%dT%H%M%S"))
 
 
+def date_index(times: np.ndarray, date: Time) -> int:
+    """Index of a date among `times`: of that very time, or of the only acquisition on that day.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none, or several on that day.
+    """
+    wanted, days = as_time(date), [date_label(time)[:8] for time in times]
+    found = np.flatnonzero(times.astype("datetime64[s]") == wanted)
+    if not len(found):
+        found = np.flatnonzero(np.array(days) == date_label(wanted)[:8])
+    if not len(found):
+        raise ArgumentError(f"date: {date_label(wanted)} is not among the {len(days)} dates {days[0]}..{days[-1]}")
+    if len(found) > 1:
+        labels = ", ".join(date_label(times[k]) for k in found)
+        raise ArgumentError(
+            f"date: {len(found)} acquisitions on {date_label(wanted)[:8]} ({labels}); give the time, too"
+        )
+    return int(found[0])
+
+
 def years_since(times: np.ndarray, start: np.datetime64) -> np.ndarray:
     """Years of 365.25 days since `start`, float64."""
     from insarray.model.conventions import DAYS_PER_YEAR

@@ -1,5 +1,6 @@
 """Reference point: given, an area, or found; its phase in every pair, or an error that says what is missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,7 +54,7 @@ def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
 
 @dataclass(frozen=True)
 class ReferencePhase:
-    """Phase to subtract from every pair, and the attributes that record where it is from."""
+    """Phase (or displacement) to subtract from every pair (or date), and the attributes that record where it is from."""
 
     phase: np.ndarray
     attrs: dict[str, Any]
@@ -84,19 +85,43 @@ def reference_phase(stack: xr.Dataset, reference: Reference | None) -> Reference
     """
     if reference is None:
         return None
-    grid = grid_of(stack)
-    if isinstance(reference, Area):
-        return _of_area(stack, reference, grid)
-    if reference == "auto":
-        row, col = find_reference(stack)
-    elif isinstance(reference, LonLat):
-        row, col = grid.index(reference.lon, reference.lat)
-    else:
-        row, col = _row_col(reference, grid)
-    phase = stack.unwrapped_phase.isel(y=row, x=col).values.astype(np.float64)
-    if not np.isfinite(phase).all():
-        raise ReferencePointError(_complaint(stack, row, col, phase))
-    return ReferencePhase(phase, {"reference_row": row, "reference_col": col, **_position(grid, row, col)})
+    where = find_reference(stack) if reference == "auto" else reference
+    return level_at(stack.unwrapped_phase, where, network_of(stack).labels, "pairs")
+
+
+def level_at(
+    samples: xr.DataArray,
+    where: tuple[int, int] | LonLat | Area,
+    labels: Sequence[str],
+    layers: Literal["pairs", "dates"],
+) -> ReferencePhase:
+    """Value of `samples` (layer, y, x) at a reference in every layer; reads them only there.
+
+    Parameters
+    ----------
+    samples
+        Phase of pairs or displacement of dates.
+    where
+        See `Reference`.
+    labels
+        What the layers are called in errors.
+    layers
+        What they are.
+
+    Raises
+    ------
+    ReferencePointError, ArgumentError
+        As `reference_phase`.
+    """
+    grid = grid_of(samples)
+    if isinstance(where, Area):
+        return _of_area(samples, where, grid, layers)
+    row, col = grid.index(where.lon, where.lat) if isinstance(where, LonLat) else _row_col(where, grid)
+    values = samples.isel(y=row, x=col).values.astype(np.float64)
+    if not np.isfinite(values).all():
+        missing = [labels[k] for k in np.flatnonzero(~np.isfinite(values)).tolist()]
+        raise ReferencePointError(_complaint(samples, row, col, missing, layers))
+    return ReferencePhase(values, {"reference_row": row, "reference_col": col, **_position(grid, row, col)})
 
 
 def _row_col(reference: object, grid: Grid) -> tuple[int, int]:
@@ -114,7 +139,7 @@ def _position(grid: Grid, row: float, col: float) -> dict[str, float]:
     return {} if position is None else {"reference_lon": position[0], "reference_lat": position[1]}
 
 
-def _of_area(stack: xr.Dataset, wanted: Area, grid: Grid) -> ReferencePhase:
+def _of_area(samples: xr.DataArray, wanted: Area, grid: Grid, layers: str) -> ReferencePhase:
     rows, cols = slice(wanted.row_start, wanted.row_stop), slice(wanted.col_start, wanted.col_stop)
     inside = 0 <= rows.start < rows.stop <= grid.height and 0 <= cols.start < cols.stop <= grid.width
     if not inside:
@@ -122,12 +147,12 @@ def _of_area(stack: xr.Dataset, wanted: Area, grid: Grid) -> ReferencePhase:
             f"reference: rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop} is not an area within "
             f"{grid.height} x {grid.width} pixels"
         )
-    phase = stack.unwrapped_phase.isel(y=rows, x=cols).values.astype(np.float64)
-    complete = np.isfinite(phase).all(axis=0)  # the same pixels in every pair, so that loops close
+    phase = samples.isel(y=rows, x=cols).values.astype(np.float64)
+    complete = np.isfinite(phase).all(axis=0)  # the same pixels in every layer, so that loops close
     if not complete.any():
         raise ReferencePointError(
             f"reference: no pixel of rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop} has data in all "
-            f"{len(phase)} pairs; choose another area or reference='auto'"
+            f"{len(phase)} {layers}; choose another area" + (" or reference='auto'" if layers == "pairs" else "")
         )
     attrs = {
         "reference_area": [rows.start, rows.stop, cols.start, cols.stop],
@@ -137,18 +162,16 @@ def _of_area(stack: xr.Dataset, wanted: Area, grid: Grid) -> ReferencePhase:
     return ReferencePhase(phase[:, complete].mean(axis=1), attrs)
 
 
-def _complaint(stack: xr.Dataset, row: int, col: int, phase: np.ndarray) -> str:
-    labels = network_of(stack).labels
-    missing = [labels[k] for k in np.flatnonzero(~np.isfinite(phase))]
+def _complaint(samples: xr.DataArray, row: int, col: int, missing: list[str], layers: str) -> str:
     names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-    text = f"reference: row {row}, column {col} has no data in {len(missing)} of {len(phase)} pairs ({names})"
+    text = f"reference: row {row}, column {col} has no data in {len(missing)} of {len(samples)} {layers} ({names})"
     rows, cols = (slice(max(0, at - _SEARCH), at + _SEARCH + 1) for at in (row, col))
-    complete = np.isfinite(stack.unwrapped_phase.isel(y=rows, x=cols)).all("pair").values
+    complete = np.isfinite(samples.isel(y=rows, x=cols).values).all(axis=0)
     if not complete.any():
-        return f"{text}; no pixel within {_SEARCH} has data in all pairs: leave out bad pairs or masks"
+        return f"{text}; no pixel within {_SEARCH} has data in all {layers}: leave out bad {layers} or masks"
     good = np.argwhere(complete) + np.array([rows.start, cols.start])
     near = good[np.argmin(((good - (row, col)) ** 2).sum(axis=1))]
-    return f"{text}; the nearest pixel with data in all pairs is row {near[0]}, column {near[1]}"
+    return f"{text}; the nearest pixel with data in all {layers} is row {near[0]}, column {near[1]}"
 
 
 def find_reference(stack: xr.Dataset) -> tuple[int, int]:
@@ -216,6 +239,15 @@ def _largest_region(where: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return np.asarray(labels == int(np.argmax(sizes)))
+
+
+def reference_of(dataset: xr.Dataset) -> tuple[int, int] | Area | None:
+    """Reference of a product, from its attributes."""
+    if "reference_area" in dataset.attrs:
+        return Area(*(int(v) for v in dataset.attrs["reference_area"]))
+    if "reference_row" in dataset.attrs:
+        return int(dataset.attrs["reference_row"]), int(dataset.attrs["reference_col"])
+    return None
 
 
 def require_wavelength(stack: xr.Dataset) -> float:

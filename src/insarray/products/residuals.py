@@ -11,7 +11,7 @@ from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import network_of, on_grid_of, pair_coords, time_coords
 from insarray.model.errors import StackError
 from insarray.model.network import Network
-from insarray.products.reference import Area, Reference, reference_phase, require_wavelength
+from insarray.products.reference import reference_of, reference_phase, require_wavelength
 from insarray.products.stack import Phase, validate, with_phase
 
 OUTPUTS = ("residual", "residual_of_date")
@@ -104,16 +104,10 @@ def _task(stack: xr.Dataset, series: xr.Dataset) -> _Task:
         )
     if stack.sizes["y"] != series.sizes["y"] or stack.sizes["x"] != series.sizes["x"]:
         raise StackError("series: its grid differs from that of the stack")
-    level = reference_phase(stack, _reference_of(series))
+    if series.attrs.get("ramp") != stack.attrs.get("ramp"):
+        raise StackError("series: was deramped, the stack was not; residuals are those of the series before")
+    level = reference_phase(stack, reference_of(series))
     return _Task(network, None if level is None else level.phase, metres_per_radian(require_wavelength(series)))
-
-
-def _reference_of(series: xr.Dataset) -> Reference | None:
-    if "reference_area" in series.attrs:
-        return Area(*(int(v) for v in series.attrs["reference_area"]))
-    if "reference_row" in series.attrs:
-        return int(series.attrs["reference_row"]), int(series.attrs["reference_col"])
-    return None
 
 
 def _inputs(stack: xr.Dataset, series: xr.Dataset) -> dict[str, xr.DataArray]:

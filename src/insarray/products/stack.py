@@ -23,6 +23,10 @@ _INHERITED = (
     "mask_components",
     "mask_raster",
     "unwrapping_correction",
+    "ramp",
+    "ramp_robust",
+    "ramp_mask",
+    "ramp_passes",
 )
 
 
@@ -116,12 +120,16 @@ def select_pairs(
     return kept.assign_coords(pair=np.arange(int(keep.sum())))
 
 
+Raster = str | Path | xr.DataArray
+"""Map of good pixels: a file, or an array (y, x) on the grid."""
+
+
 def mask(
     stack: xr.Dataset,
     *,
     coherence: float | None = None,
     connected_components: bool = False,
-    raster: str | Path | xr.DataArray | None = None,
+    raster: Raster | None = None,
 ) -> xr.Dataset:
     """Stack whose phase is NaN where a sample is not to be used.
 
@@ -150,7 +158,7 @@ def mask(
     if connected_components:
         keep.append(_layer(stack, "connected_component_labels") != 0)
     if raster is not None:
-        keep.append(_on_grid(stack, raster))
+        keep.append(good_pixels(phase, raster))
     for condition in keep:
         phase = phase.where(condition)
     options = {"mask_coherence": coherence, "mask_components": connected_components, "mask_raster": _name(raster)}
@@ -164,13 +172,19 @@ def _layer(stack: xr.Dataset, name: str) -> xr.DataArray:
     return stack[name]
 
 
-def _name(raster: str | Path | xr.DataArray | None) -> str | None:
+def _name(raster: Raster | None) -> str | None:
     return "array" if isinstance(raster, xr.DataArray) else None if raster is None else str(raster)
 
 
-def _on_grid(stack: xr.Dataset, raster: str | Path | xr.DataArray) -> xr.DataArray:
-    """True where the raster says that a pixel is good, as a lazy (y, x) array with the blocks of the stack."""
-    grid = grid_of(stack)
+def good_pixels(layer: xr.DataArray, raster: Raster) -> xr.DataArray:
+    """True where a raster is neither 0 nor without data, as an array (y, x) with the blocks of `layer`.
+
+    Raises
+    ------
+    ArgumentError, FileError
+        If it has another shape, or cannot be read.
+    """
+    grid = grid_of(layer)
     if isinstance(raster, xr.DataArray):
         if raster.shape != grid.shape:
             raise ArgumentError(f"mask raster: shape {raster.shape}, expected {grid.shape} (y, x)")
@@ -180,5 +194,5 @@ def _on_grid(stack: xr.Dataset, raster: str | Path | xr.DataArray) -> xr.DataArr
 
         values = read_on_grid(raster, grid)
     good = xr.DataArray(np.isfinite(values) & (values != 0), dims=("y", "x"))
-    chunks = stack.unwrapped_phase.chunksizes
+    chunks = layer.chunksizes
     return good.chunk({"y": chunks["y"], "x": chunks["x"]}) if chunks else good

@@ -1,0 +1,163 @@
+"""Another reference for a series that is there already, and series of different references joined to one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, map_blocks
+from insarray.engine.plan import BYTES_ATTRIBUTE
+from insarray.kernels.datum import relative_to_pieces
+from insarray.model.conventions import SOLVER_FLAGS
+from insarray.model.dates import Time, date_index, date_label
+from insarray.model.errors import ArgumentError, ReferencePointError
+from insarray.products.reference import Area, LonLat, level_at
+from insarray.products.series import only_series, require_series
+
+_POINT = ("reference_row", "reference_col", "reference_lon", "reference_lat", "reference_area", "reference_pixels")
+_KEPT_FLAGS = [SOLVER_FLAGS.index(name) for name in ("no_data", "not_converged")]
+_MISSING, _UNTIED = (SOLVER_FLAGS.index(name) for name in ("reference_date_missing", "dates_untied"))
+
+
+@dataclass(frozen=True)
+class _Task:
+    level: np.ndarray | None
+    date: int | None
+    pieces: bool
+
+
+def rereference(
+    series: xr.Dataset, *, date: Time | None = None, reference: tuple[int, int] | LonLat | Area | None = None
+) -> xr.Dataset:
+    """Series relative to another date, another place, or both; lazily if the series is lazy.
+
+    Parameters
+    ----------
+    series
+        With `displacement` (time, y, x).
+    date
+        Date of the series at which the displacement becomes zero.
+    reference
+        (row, col), `lonlat` or `area` at which it becomes zero (on average over the pixels of the area that have all
+        dates). `find_reference` of the stack finds one.
+
+    Returns
+    -------
+    xarray.Dataset
+        `series` with `displacement`, `network_subset`, `solver_flag` and the attributes of the reference changed, and
+        without the terms of motion (`velocity`, ...), which are to be fitted anew, and `ramp_coefficient`. Pixels that are not tied to the new
+        date become NaN; with ``gap="subset"`` their pieces stay relative to their own first dates.
+
+        Another date also drops `displacement_std`: it was relative to the old date, and relative to the new one depends
+        on the covariance of both, which a series does not hold. Another place leaves it, as it never contained
+        the noise of the reference.
+
+    Raises
+    ------
+    ArgumentError
+        If neither is given, the date is not in the series, or the place lies outside the image.
+    ReferencePointError
+        If no pixel has data at the date, or the place lacks dates or is not tied to the reference date on all of them;
+        they are listed, and the nearest pixel that has all is offered.
+    """
+    require_series(series)
+    if date is None and reference is None:
+        raise ArgumentError("rereference: give a date, a reference, or both")
+    labels = [date_label(time) for time in series.time.values]
+    attrs = {name: value for name, value in series.attrs.items() if reference is None or name not in _POINT}
+    level = None
+    if reference is not None:
+        if isinstance(reference, str):
+            raise ArgumentError(
+                f"reference: {reference!r} cannot be found in a series; ask find_reference of its stack, and give (row, col)"
+            )
+        found = level_at(_tied(series), reference, labels, "dates")
+        level, attrs = found.phase, attrs | found.attrs
+    index = None if date is None else date_index(series.time.values, date)
+    pieces = series.attrs.get("gap") == "subset" and "network_subset" in series
+    inputs = {name: series[name] for name in ("displacement", "network_subset", "solver_flag") if name in series}
+    outputs: tuple[str, ...] = ("displacement",)
+    if index is not None:
+        _require_data(series, index, labels[index])
+        attrs["reference_date"] = str(series.time.values[index])[:19]
+        outputs = tuple(inputs) if "network_subset" in inputs else outputs
+    task = _Task(level, index, pieces)
+    changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)})
+    if BYTES_ATTRIBUTE in attrs:
+        attrs[BYTES_ATTRIBUTE] = int(attrs[BYTES_ATTRIBUTE]) + 40 * len(labels)
+    result = only_series(series).drop_vars("ramp_coefficient", errors="ignore")  # it was relative to the old reference
+    if index is not None and attrs["reference_date"] != _reference_date(series):
+        result = result.drop_vars("displacement_std", errors="ignore")
+    for name in outputs:
+        result[name] = changed[name].to_base_variable()
+        result[name].attrs = dict(series[name].attrs)
+    ancillary = [name for name in ("displacement_std", "number_of_observations", "network_subset") if name in result]
+    result.displacement.attrs["ancillary_variables"] = " ".join(ancillary)
+    result.attrs = attrs
+    return result
+
+
+def _tied(series: xr.Dataset) -> xr.DataArray:
+    """Displacement where it is observed relative to the reference date, not filled in nor of another datum."""
+    displacement: xr.DataArray = series.displacement
+    return displacement.where(series.network_subset == 1) if "network_subset" in series else displacement
+
+
+def _reference_date(series: xr.Dataset) -> str:
+    return str(series.attrs.get("reference_date", str(series.time.values[0])[:19]))
+
+
+def _require_data(series: xr.Dataset, index: int, label: str) -> None:
+    """Raise ReferencePointError if no pixel has data at a date; stops at the first block that has some."""
+    plane = series.displacement.isel(time=index)
+    rows, cols = (np.cumsum([0, *plane.chunksizes.get(dim, (plane.sizes[dim],))]) for dim in ("y", "x"))
+    for i in range(len(rows) - 1):
+        for j in range(len(cols) - 1):
+            block = plane.isel(y=slice(rows[i], rows[i + 1]), x=slice(cols[j], cols[j + 1]))
+            if np.isfinite(block.values).any():
+                return
+    raise ReferencePointError(f"date: no pixel has data on {label}; choose another date")
+
+
+def rereference_block(task: _Task, arrays: Arrays) -> Arrays:
+    """Series of one block relative to its new reference."""
+    moved = arrays["displacement"].astype(np.float64)
+    label = arrays.get("network_subset")
+    if task.level is not None:
+        level = np.broadcast_to(task.level[:, None, None], moved.shape)
+        moved -= level if label is None or not task.pieces else relative_to_pieces(level, label)
+    if task.date is None:
+        return {"displacement": moved.astype(np.float32)}
+    start = moved[task.date].copy()
+    if label is None:
+        return {"displacement": (moved - start).astype(np.float32)}
+    renumbered = _renumbered(label, task.date)
+    if task.pieces:  # only the piece of the date is relative to it, the others to their own first dates
+        moved = relative_to_pieces(np.where(renumbered == 1, moved - start, moved), renumbered)
+    else:
+        moved -= start
+    result = {"displacement": moved.astype(np.float32), "network_subset": renumbered}
+    if "solver_flag" in arrays:
+        result["solver_flag"] = _flags(arrays["solver_flag"], result["network_subset"], task.date)
+    return result
+
+
+def _renumbered(label: np.ndarray, date: int) -> np.ndarray:
+    """Pieces with that of the date as 1, and the others from 2 in the order of their first dates."""
+    own = label[date]
+    pieces = np.unique(label[label > 0])
+    begin = np.full((len(pieces), *own.shape), len(label))
+    for n, piece in enumerate(pieces):
+        here = label == piece
+        begin[n] = np.where(own == piece, -1, np.where(here.any(axis=0), here.argmax(axis=0), len(label)))
+    result = np.zeros_like(label)
+    for piece, first in zip(pieces, begin, strict=True):
+        others_before = ((begin >= 0) & (begin < first)).sum(axis=0)
+        number = np.where(first < 0, 1, 2 + others_before).astype(np.uint8)
+        result = np.where(label == piece, number, result)
+    return result
+
+
+def _flags(flag: np.ndarray, label: np.ndarray, date: int) -> np.ndarray:
+    untied = np.where(label[date] == 0, _MISSING, np.where((label != 1).any(axis=0), _UNTIED, flag))
+    return np.where(np.isin(flag, _KEPT_FLAGS), flag, untied).astype(np.uint8)
