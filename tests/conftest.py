@@ -14,3 +14,9 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"no test data in {folder}; set INSARRAY_TEST_DATA to the folder that holds golden/ and data/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Path:
+    """Folder with the peers' numeric answers."""
+    return shared / "golden"

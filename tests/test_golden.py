@@ -1,7 +1,6 @@
 """The peers' numeric answers: matched where the peer is right; where it is wrong, the right answer is stated."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +18,6 @@ from insarray.model.network import Network
 from insarray.model.time_model import TimeModel
 from insarray.products.reference import choose_pixel
 from tests.networks import lapack
-
-
-@pytest.fixture(scope="module")
-def golden(shared: Path) -> Path:
-    return shared / "golden"
 
 
 def network_of(date12):

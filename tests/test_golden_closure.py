@@ -1,19 +1,11 @@
 """MintPy's closure of triplets: the same loops, phases and whole cycles; where it takes no-data for a phase of 0 it errs."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 import insarray as ia
 from insarray.kernels.closure import close_loops
 from insarray.model.loops import find_loops
 from tests.test_golden import hdf5, network_of
-
-
-@pytest.fixture(scope="module")
-def golden(shared: Path) -> Path:
-    return shared / "golden"
 
 
 def test_mintpy_triplets_closure_and_whole_cycles(golden):

@@ -1,7 +1,5 @@
 """What others make of a series or stack: ramps, reference dates, averages, counts of components."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import rasterio
@@ -11,11 +9,6 @@ import insarray as ia
 from insarray.model.dataset import grid_coords, pair_coords
 from insarray.model.grid import Grid
 from insarray.model.network import Network
-
-
-@pytest.fixture(scope="module")
-def golden(shared: Path) -> Path:
-    return shared / "golden"
 
 
 @pytest.mark.parametrize("statistic", ["mean", "median", "std"])

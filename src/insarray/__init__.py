@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from insarray.model.network import Network
     from insarray.products.averages import component_counts, temporal_average
     from insarray.products.closure import closure, closure_summary
+    from insarray.products.covariance import covariance
     from insarray.products.joining import join
+    from insarray.products.motion import predict, remove_terms
     from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.rereference import rereference
@@ -37,6 +39,7 @@ _HOMES = {
     "correction_account": "insarray.products.unwrapping",
     "closure": "insarray.products.closure",
     "closure_summary": "insarray.products.closure",
+    "covariance": "insarray.products.covariance",
     "deramp": "insarray.products.ramps",
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.time_functions",
@@ -48,7 +51,9 @@ _HOMES = {
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
+    "predict": "insarray.products.motion",
     "ramp_surface": "insarray.products.ramps",
+    "remove_terms": "insarray.products.motion",
     "rereference": "insarray.products.rereference",
     "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
@@ -79,7 +84,10 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "ramp_surface",
     "residuals",
     "pair_misfit",
+    "covariance",
     "fit",
+    "predict",
+    "remove_terms",
     "plan_run",
     "run",
     "to_cog",

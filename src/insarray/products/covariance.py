@@ -13,7 +13,7 @@ from insarray.kernels.elimination import solve
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import metres_per_radian
-from insarray.model.dataset import on_grid_of, pair_coords, time_coords
+from insarray.model.dataset import on_grid_of, time_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.network import Network
 from insarray.products.reference import require_wavelength
@@ -81,7 +81,7 @@ def covariance(
     other = {"other_time": times["time"].rename(time="other_time")}
     attrs = inherited(stack) | {"weights": named, "noise": noise, "looks": looks}
     attrs[BYTES_ATTRIBUTE] = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + 20 * network.n_dates**2 + 24 * network.n_pairs
-    return on_grid_of(stack, xr.Dataset(data, times | other | pair_coords(network), attrs))
+    return on_grid_of(stack, xr.Dataset(data, times | other, attrs))
 
 
 def covariance_block(task: _Task, arrays: Arrays) -> Arrays:

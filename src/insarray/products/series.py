@@ -7,7 +7,20 @@ from insarray.model.conventions import VARIABLES
 from insarray.model.errors import StackError
 from insarray.products.reference import Area
 
-_MOTION = ("velocity", "velocity_std")
+_FITTED = (
+    "velocity",
+    "velocity_std",
+    "intercept",
+    "intercept_std",
+    "height_error",
+    "height_error_std",
+    "degrees_of_freedom",
+    "reduced_chi_square",
+    "fit_residual_std",
+    "fit_residual",
+    "fit_flag",
+)
+"""Variables of `insarray.fit` that are in the conventions table; the other terms are not."""
 
 
 def require_series(series: xr.Dataset) -> None:
@@ -18,7 +31,7 @@ def require_series(series: xr.Dataset) -> None:
 
 def only_series(series: xr.Dataset) -> xr.Dataset:
     """Series without the terms of motion that were fitted to it: what changes the series makes them wrong."""
-    return series.drop_vars([name for name in series.data_vars if name not in VARIABLES or name in _MOTION])
+    return series.drop_vars([name for name in series.data_vars if name not in VARIABLES or name in _FITTED])
 
 
 def complete_pixels(series: xr.Dataset, area: Area) -> np.ndarray:

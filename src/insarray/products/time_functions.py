@@ -20,6 +20,22 @@ from insarray.products.reference import Reference, reference_phase, require_wave
 from insarray.products.stack import Phase, inherited, validate, with_phase
 from insarray.products.weighting import INVERSE_VARIANCES, weighting
 
+_KEPT = (
+    "wavelength",
+    "sign",
+    "reference_row",
+    "reference_col",
+    "reference_lon",
+    "reference_lat",
+    "reference_area",
+    "reference_date",
+    "ramp",
+    "ramp_robust",
+    "ramp_mask",
+    "removed_terms",
+)
+"""Attributes of a series that its time functions keep."""
+
 SeriesWeights = Literal["none", "covariance"]
 
 
@@ -189,8 +205,7 @@ def _series_rows(
             inputs["covariance"] = given
     elif isinstance(weights, str) and weights == "covariance":
         raise ArgumentError("weights: 'covariance' needs the covariance of the dates; see insarray.covariance")
-    kept = ("wavelength", "sign", "reference_row", "reference_col", "reference_lon", "reference_lat", "reference_area")
-    attrs = {name: series.attrs[name] for name in kept if name in series.attrs}
+    attrs = {name: series.attrs[name] for name in _KEPT if name in series.attrs}
     if "job_fingerprint" in series.attrs:
         attrs["series_fingerprint"] = series.attrs["job_fingerprint"]
     times = series.time.values
