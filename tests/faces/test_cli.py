@@ -489,7 +489,7 @@ def test_bad_output_is_one_clear_line(capsys, files, tmp_path):
     ("arguments", "message"),
     [
         (("status", "{o}x"), "not an insarray store"),
-        (("fit", "{o}x", "{o}y"), "not an insarray store"),
+        (("fit", "{o}x", "{o}y"), "does not exist"),
         (("fit", "{o}", "{o}"), "is an input"),
         (("export", "{o}", "{o}.png"), "use .tif"),
         (("export", "{o}", "{o}.tif", "--variable", "speed"), "choose --variable"),

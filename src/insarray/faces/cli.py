@@ -10,6 +10,8 @@ from insarray import __version__
 from insarray.faces.options import (
     block_option,
     correction_option,
+    fit_options,
+    geometry_options,
     json_option,
     masking,
     reading,
@@ -18,6 +20,7 @@ from insarray.faces.options import (
     run_options,
     selecting,
     time_options,
+    weight_options,
 )
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -95,14 +98,7 @@ def closure(files: tuple[str, ...], **options: Any) -> None:
 @selecting
 @correction_option
 @robust_options
-@click.option(
-    "--weights",
-    type=click.Choice(["none", "coherence", "variance", "fisher"]),
-    default="none",
-    show_default=True,
-    help="How pairs are weighted, per pixel.",
-)
-@click.option("--looks", type=float, help="Independent looks of the coherence, for variance and fisher.")
+@weight_options
 @masking
 @reference_option
 @click.option(
@@ -138,16 +134,43 @@ def residuals(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("series")
-@click.argument("out")
+@click.argument("files", nargs=-1, required=True)
 @time_options
+@fit_options
+@geometry_options
+@reading
+@selecting
+@correction_option
+@weight_options
+@masking
+@reference_option
+@block_option
 @run_options
 @json_option
-def fit(series: str, out: str, **options: Any) -> None:
-    """Fit time functions to the stored SERIES and write them, with their standard errors, to OUT (Zarr)."""
-    from insarray.faces import commands
+def fit(files: tuple[str, ...], **options: Any) -> None:
+    """Fit time functions and write them, with their standard errors, to a store (Zarr), the last argument.
 
-    commands.fit(series, out, **options)
+    FILES is a stored series, or interferograms as for invert: then no inversion is needed, and gaps in the network do
+    not matter. Run the same command again to finish an interrupted run.
+    """
+    from insarray.faces import series_commands
+
+    series_commands.fit(files, **options)
+
+
+@cli.command()
+@click.argument("series")
+@click.argument("model")
+@click.argument("out")
+@click.option("--term", "terms", multiple=True, help="annual, step_20190706, height_error, ...; default: all motion.")
+@geometry_options
+@run_options
+@json_option
+def remove(series: str, model: str, out: str, **options: Any) -> None:
+    """Take terms of the fitted MODEL out of the stored SERIES, into OUT (Zarr)."""
+    from insarray.faces import series_commands
+
+    series_commands.remove(series, model, out, **options)
 
 
 @cli.command()

@@ -2,56 +2,37 @@
 
 import json
 import os
-import shlex
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import click
 import xarray as xr
 
-from insarray.engine.plan import Plan, plan_run
-from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
 from insarray.faces.closure import closure_report, closure_text
-from insarray.faces.words import parse_reference, parse_relaxation
+from insarray.faces.opening import corrected, one_or_many, open_masked
+from insarray.faces.running import refuse_input_as_output, run_into, say, store_into
+from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
 from insarray.products.closure import closure_summary
-from insarray.products.reference import Reference
 from insarray.products.residuals import pair_misfit
-from insarray.products.stack import Phase, mask, select_pairs
+from insarray.products.stack import Phase, select_pairs
 from insarray.products.summary import describe
 from insarray.products.time_functions import fit as fit_series
 from insarray.products.timeseries import invert as invert_stack
-from insarray.products.unwrapping import add_cycles, correct_unwrapping, correction_account
+from insarray.products.unwrapping import add_cycles, correction_account
 
-_READING = (
-    "coherence",
-    "components",
-    "baselines",
-    "wavelength",
-    "product",
-    "sign",
-    "units",
-    "nodata",
-    "dates",
-    "variable",
-)
 _NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
-_REFERENCE = ("reference_row", "reference_col", "reference_area")
-_SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
 
 def info(files: Sequence[str], *, as_json: bool, **options: Any) -> None:
     """Print what a stack is."""
-    summary = describe(open_stack(_files(files), **options), os.cpu_count() or 1)
+    summary = describe(open_stack(one_or_many(files), **options), os.cpu_count() or 1)
     if as_json:
         click.echo(json.dumps(summary))
         return
@@ -75,10 +56,10 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     if len(arguments) < 2:
         raise ArgumentError("invert: give the interferograms and, last, the output store")
     *files, out = arguments
-    _refuse_input_as_output(files, out)
-    stack = _stack(files, options)
+    refuse_input_as_output(files, out)
+    stack = open_masked(files, options)
     reference = parse_reference(options["reference"])
-    stack, phase = _corrected(stack, options, reference)
+    stack, phase = corrected(stack, options, reference)
     series = invert_stack(
         stack,
         phase=phase,
@@ -91,33 +72,13 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     results = series.merge(fit_series(series), combine_attrs="override")
     if phase == "corrected_phase":
         results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
-    _run(results, out, options)
+    run_into(results, out, options)
     if phase == "corrected_phase" and not (options["as_json"] or options["dry_run"]):
         account = correction_account(open_store(out))
         pixels = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in account.pixels.items() if count)
         click.echo(
             f"cycles added to {100 * account.samples:.2f} % of the samples, in {len(account.pairs)} pairs; pixels: {pixels}"
         )
-
-
-def _stack(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
-    """Open, select, mask."""
-    stack = open_stack(_files(files), block=options["block"], **{name: options[name] for name in _READING})
-    return mask(
-        _selected(stack, options),
-        coherence=options["min_coherence"],
-        connected_components=options["mask_components"],
-        raster=options["mask_raster"],
-    )
-
-
-def _corrected(stack: xr.Dataset, options: dict[str, Any], reference: Reference | None) -> tuple[xr.Dataset, Phase]:
-    """Stack with the corrections asked for, one after the other, and the name of its phase to use."""
-    phase: Phase = "unwrapped_phase"
-    for method in options["correct_unwrapping"]:
-        stack = correct_unwrapping(stack, method=method, phase=phase, reference=reference)
-        phase = "corrected_phase"
-    return stack, phase
 
 
 def closure(arguments: Sequence[str], **options: Any) -> None:
@@ -130,17 +91,17 @@ def closure(arguments: Sequence[str], **options: Any) -> None:
             if options[name] != unset:
                 raise ArgumentError(f"--{name.replace('_', '-')}: nothing is stored; give an output, OUT.zarr")
     else:
-        _refuse_input_as_output(files, out)
+        refuse_input_as_output(files, out)
     if picture is not None:
         from insarray.faces import plot as draw
 
         draw.figures.require_format(picture)
     reference = parse_reference(options["reference"])
-    stack, phase = _corrected(_stack(files, options), options, reference)
+    stack, phase = corrected(open_masked(files, options), options, reference)
     loops = close_stack(stack, loops=_loop_kind(options["loops"]), phase=phase, reference=reference)
     stored = None
     if out is not None:
-        stored = _store(loops, out, options)
+        stored = store_into(loops, out, options)
         if stored is None:
             return
         loops = open_store(out)
@@ -152,7 +113,7 @@ def closure(arguments: Sequence[str], **options: Any) -> None:
         click.echo(json.dumps(report if stored is None else {**report, "store": stored}))
         return
     if out is not None and stored is not None:
-        _say(stored, out, options)
+        say(stored, out, options)
     click.echo(closure_text(report))
     if picture is not None:
         click.echo(f"{picture}: drawn")
@@ -162,20 +123,13 @@ def _loop_kind(text: str) -> LoopKind:
     return int(text) if text.isdecimal() else cast("LoopKind", text)
 
 
-def _selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
-    wanted = {name: options[name] for name in _SELECTING if options[name] not in (None, ())}
-    if options["min_mean_coherence"] is not None:
-        wanted["min_coherence"] = options["min_mean_coherence"]
-    return select_pairs(stack, **wanted) if wanted else stack
-
-
 def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> None:
     """Print the pairs by how often they are wrong."""
     if len(arguments) < 2:
         raise ArgumentError("residuals: give the interferograms and, last, the store of their series")
     *files, store = arguments
     series = open_store(store)
-    stack = open_stack(_files(files), **options)
+    stack = open_stack(one_or_many(files), **options)
     kept = series.insar.network
     stack = select_pairs(
         stack, exclude_pairs=[label for label in stack.insar.network.labels if label not in kept.labels]
@@ -193,68 +147,6 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
         click.echo(f"{row.pair:17s} {row.pixels:9d} {row.rms:9.3f} {100 * row.wrong:14.2f} %")
     if len(rows) > 20:
         click.echo(f"and {len(rows) - 20} more that agree better")
-
-
-def fit(series: str, out: str, **options: Any) -> None:
-    """Time functions of a stored series."""
-    _refuse_input_as_output([series], out)
-    terms: dict[str, Any] = {name: options[name] for name in ("degree", "periods", "steps", "velocity_changes")}
-    for name in ("exponentials", "logarithms"):
-        terms[name] = tuple(parse_relaxation(name, text) for text in options[name])
-    _run(fit_series(open_store(series), **terms), out, options)
-
-
-def _run(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
-    """Compute into a store and say what was done."""
-    stored = _store(dataset, out, options)
-    if stored is not None and options["as_json"]:
-        click.echo(json.dumps(stored))
-    elif stored is not None:
-        _say(stored, out, options)
-
-
-def _store(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> dict[str, Any] | None:
-    """Plan and compute with a progress bar; what was done, None after a dry run."""
-    as_json, scheduler, workers = options["as_json"], options["scheduler"], options["workers"]
-    plan = plan_run(dataset, workers or os.cpu_count() or 1)
-    if options["dry_run"]:
-        _print_plan(plan, out, as_json=as_json)
-        return None
-    started = time.perf_counter()
-    with progress_bar(quiet=as_json) as progress:
-        report = run(
-            dataset,
-            out,
-            scheduler=scheduler,
-            workers=workers,
-            resume=not options["restart"],
-            progress=progress,
-            command="insarray " + shlex.join(sys.argv[1:]),
-        )
-    seconds = time.perf_counter() - started
-    pixels = dataset.sizes["y"] * dataset.sizes["x"]
-    reference = {k: v for k, v in dataset.attrs.items() if k in _REFERENCE}
-    return {**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}
-
-
-def _say(stored: dict[str, Any], out: str, options: dict[str, Any]) -> None:
-    reference = {name: stored[name] for name in _REFERENCE if name in stored}
-    where = f"; reference {', '.join(f'{k[10:]} {v}' for k, v in reference.items())}" if reference else ""
-    if options.get("reference") == "auto":
-        where += " (chosen by quality alone: make sure that it is stable ground)"
-    computed, blocks, seconds = stored["computed"], stored["blocks"], stored["seconds"]
-    click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
-
-
-def _print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(plan.as_dict()))
-        return
-    click.echo(
-        f"{out}: {plan.n_blocks} blocks of up to {max(plan.rows)} x {max(plan.cols)} pixels, {plan.workers} at a time; "
-        f"{plan.output_bytes / 1e9:.3f} GB of results before compression; peak memory at most "
-        f"{plan.peak_bytes / 1e9:.2f} GB per process (dry run: nothing was written)"
-    )
 
 
 def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> None:
@@ -336,35 +228,3 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
         axes = draw.point(dataset, **point)
     draw.save(axes, path)
     click.echo(f"{path}: drawn")
-
-
-def _files(files: Sequence[str]) -> str | list[str]:
-    return files[0] if len(files) == 1 else list(files)
-
-
-def _refuse_input_as_output(files: Sequence[str], out: str) -> None:
-    if any(os.path.abspath(out) == os.path.abspath(file) for file in files):
-        raise ArgumentError(f"{out}: is an input; give another output")
-
-
-@contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
-    """Bar with rate and remaining time on a terminal; nothing where nobody watches."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("blocks"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("blocks", total=None)
-        yield lambda finished, blocks: bar.update(task, completed=finished, total=blocks)

@@ -101,6 +101,46 @@ time_options = _all(
 )
 """Terms of `insarray.fit`."""
 
+geometry_options = _all(
+    click.option(
+        "--geometry",
+        metavar="FILE",
+        help="Baselines, slant range and incidence angle per pixel (NetCDF, MintPy geometry*.h5, store).",
+    ),
+    click.option("--slant-range", type=float, metavar="M", help="One for the image."),
+    click.option("--incidence", "incidence_angle", type=float, metavar="DEG", help="One for the image."),
+)
+"""What the height error needs."""
+
+fit_options = _all(
+    click.option("--height-error", is_flag=True, help="Fit the height error, too; needs baselines and geometry."),
+    click.option("--start", metavar="DATE", help="Fit from this date on."),
+    click.option("--end", metavar="DATE", help="Fit up to this date."),
+    click.option(
+        "--uncertainty",
+        type=click.Choice(["residuals", "covariance", "bootstrap"]),
+        default="residuals",
+        show_default=True,
+        help="Standard errors by the scatter about the fit, from the covariance of the data, or by drawing again.",
+    ),
+    click.option("--samples", type=click.IntRange(min=2), default=400, show_default=True, help="Of the bootstrap."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap."),
+    click.option("--residuals", is_flag=True, help="Write what the functions leave of each date or pair, too."),
+)
+"""How `insarray.fit` fits, apart from its terms."""
+
+weight_options = _all(
+    click.option(
+        "--weights",
+        type=click.Choice(["none", "coherence", "variance", "fisher"]),
+        default="none",
+        show_default=True,
+        help="How pairs are weighted, per pixel.",
+    ),
+    click.option("--looks", type=float, help="Independent looks of the coherence, for variance and fisher."),
+)
+"""Weights of pairs."""
+
 block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
 
 run_options = _all(

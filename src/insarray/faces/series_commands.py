@@ -3,41 +3,147 @@
 from collections.abc import Sequence
 from typing import Any
 
+import click
+import numpy as np
 import xarray as xr
+from click.core import ParameterSource
 
 from insarray.engine.store import Store, open_store
-from insarray.faces.commands import _READING, _files, _refuse_input_as_output, _run
-from insarray.faces.words import parse_reference
+from insarray.faces.opening import READING, corrected, one_or_many, open_masked
+from insarray.faces.running import refuse_input_as_output, run_into
+from insarray.faces.words import parse_reference, parse_relaxation
 from insarray.io.open import open_stack
+from insarray.model.dates import as_time, date_index, date_label
 from insarray.model.errors import ArgumentError
 from insarray.products.averages import Named, component_counts, temporal_average
 from insarray.products.joining import join as join_series
+from insarray.products.motion import remove_terms
 from insarray.products.ramps import deramp as deramp_series
 from insarray.products.rereference import rereference as rereference_series
+from insarray.products.stack import select_pairs
+from insarray.products.time_functions import fit as fit_functions
 
 _LABELS = "connected_component_labels"
 
 
+_TERMS = ("degree", "periods", "steps", "velocity_changes")
+_OF_PAIRS = (
+    *READING,
+    *("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_pairs", "min_mean_coherence"),
+    *(
+        "min_coherence",
+        "mask_components",
+        "mask_raster",
+        "correct_unwrapping",
+        "reference",
+        "weights",
+        "looks",
+        "block",
+    ),
+)
+"""Options of `fit` that make sense for interferograms alone."""
+
+
+def fit(arguments: Sequence[str], **options: Any) -> None:
+    """Fit time functions to a stored series, or straight to interferograms."""
+    if len(arguments) < 2:
+        raise ArgumentError("fit: give a stored series, or interferograms, and, last, the output store")
+    *files, out = arguments
+    refuse_input_as_output(files, out)
+    terms: dict[str, Any] = {name: options[name] for name in _TERMS}
+    for name in ("exponentials", "logarithms"):
+        terms[name] = tuple(parse_relaxation(name, text) for text in options[name])
+    if _is_store(files):
+        _refuse_given(_OF_PAIRS, f"{files[0]} is a stored series: the option belongs to interferograms")
+        data = open_store(files[0])
+        how: dict[str, Any] = {}
+        times = data.time.values
+        data = data.isel(time=_chosen(times, options))
+    else:
+        data = open_masked(files, options)
+        times = data.insar.network.times
+        left_out = times[~_chosen(times, options | {"exclude_dates": ()})]
+        if len(left_out):
+            data = select_pairs(data, exclude_dates=[str(time) for time in left_out])
+        reference = parse_reference(options["reference"])
+        data, phase = corrected(data, options, reference)
+        how = {"weights": options["weights"], "looks": options["looks"], "reference": reference, "phase": phase}
+    for name in ("height_error", "uncertainty", "samples", "seed", "residuals"):
+        how[name] = options[name]
+    run_into(fit_functions(data, **terms, **how, **_geometry(data, options)), out, options)
+
+
+def remove(series: str, model: str, out: str, **options: Any) -> None:
+    """Take fitted terms out of a stored series."""
+    refuse_input_as_output([series, model], out)
+    data, names = open_store(series), options["terms"] or None
+    result = remove_terms(data, open_store(model), names, **_geometry(data, options))
+    run_into(result, out, options)
+
+
+def _is_store(files: Sequence[str]) -> bool:
+    return len(files) == 1 and files[0].rstrip("/").endswith(".zarr") and Store(files[0]).job() is not None
+
+
+def _refuse_given(names: Sequence[str], reason: str) -> None:
+    """Raise ArgumentError if one of the options was given on the command line."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            raise ArgumentError(f"{parameter.opts[0]}: {reason}")
+
+
+def _chosen(times: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    """Which of the dates are in the part of the time asked for."""
+    keep = np.ones(len(times), bool)
+    days = times.astype("datetime64[D]")
+    if options["start"] is not None:
+        keep &= days >= as_time(options["start"]).astype("datetime64[D]")
+    if options["end"] is not None:
+        keep &= days <= as_time(options["end"]).astype("datetime64[D]")
+    for date in options["exclude_dates"]:
+        keep[date_index(times, date)] = False
+    if keep.sum() < 2:
+        first, last = date_label(times[0]), date_label(times[-1])
+        raise ArgumentError(
+            f"--start, --end, --exclude-date: leave {keep.sum()} of {len(times)} dates {first}..{last}; a fit needs two"
+        )
+    return keep
+
+
+def _geometry(data: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of the height error: from a file, or numbers."""
+    given = {"slant_range": options["slant_range"], "incidence_angle": options["incidence_angle"]}
+    if options["geometry"] is None:
+        return given
+    from insarray.io.geometry import open_geometry
+
+    found = open_geometry(options["geometry"], data)
+    for name in given:
+        given[name] = found.get(name) if given[name] is None else given[name]
+    return given | {"baselines": found.get("perpendicular_baseline")}
+
+
 def deramp(series: str, out: str, **options: Any) -> None:
     """Deramp a stored series."""
-    _refuse_input_as_output([series], out)
+    refuse_input_as_output([series], out)
     result = deramp_series(
         open_store(series), kind=options["kind"], mask=options["mask_raster"], robust=options["robust"]
     )
-    _run(result, out, options)
+    run_into(result, out, options)
 
 
 def rereference(series: str, out: str, **options: Any) -> None:
     """Give a stored series another reference."""
-    _refuse_input_as_output([series], out)
+    refuse_input_as_output([series], out)
     place = None if options["reference"] is None else parse_reference(options["reference"])
-    _run(rereference_series(open_store(series), date=options["date"], reference=place), out, options)  # type: ignore[arg-type]
+    run_into(rereference_series(open_store(series), date=options["date"], reference=place), out, options)  # type: ignore[arg-type]
 
 
 def join(first: str, second: str, out: str, **options: Any) -> None:
     """Join two stored series."""
-    _refuse_input_as_output([first, second], out)
-    _run(join_series(open_store(first), open_store(second)), out, options)
+    refuse_input_as_output([first, second], out)
+    run_into(join_series(open_store(first), open_store(second)), out, options)
 
 
 def average(arguments: Sequence[str], **options: Any) -> None:
@@ -45,7 +151,7 @@ def average(arguments: Sequence[str], **options: Any) -> None:
     if len(arguments) < 2:
         raise ArgumentError("average: give the interferograms or a stored series and, last, the output store")
     *files, out = arguments
-    _refuse_input_as_output(files, out)
+    refuse_input_as_output(files, out)
     data, layer = _opened(files, options), options["layer"]
     if layer is None:
         layer = "displacement" if "displacement" in data else "coherence"
@@ -58,10 +164,10 @@ def average(arguments: Sequence[str], **options: Any) -> None:
         wanted: tuple[Named, ...] = statistics or ("mean",)
         parts = [temporal_average(data, layer=layer, statistic=name) for name in wanted]
         result = xr.merge(parts, combine_attrs="override").assign_attrs(statistic=" ".join(wanted))
-    _run(result, out, options)
+    run_into(result, out, options)
 
 
 def _opened(files: list[str], options: dict[str, Any]) -> xr.Dataset:
-    if len(files) == 1 and files[0].rstrip("/").endswith(".zarr") and Store(files[0]).job() is not None:
+    if _is_store(files):
         return open_store(files[0])
-    return open_stack(_files(files), block=options["block"], **{name: options[name] for name in _READING})
+    return open_stack(one_or_many(files), block=options["block"], **{name: options[name] for name in READING})

@@ -114,9 +114,10 @@ def remove_terms(
 
 
 def _functions(model: xr.Dataset) -> tuple[TimeModel, np.datetime64]:
-    if "time_model" not in model.attrs or "first_time" not in model.attrs:
-        raise StackError("model: has no attribute 'time_model'; make it with insarray.fit")
-    return TimeModel.from_json(model.attrs["time_model"]), as_time(model.attrs["first_time"])
+    attrs = model.fit_flag.attrs if "fit_flag" in model else {}
+    if "time_model" not in attrs:
+        raise StackError("model: has no 'fit_flag' with the attribute 'time_model'; make it with insarray.fit")
+    return TimeModel.from_json(attrs["time_model"]), as_time(attrs["time_origin"])
 
 
 def _names(functions: TimeModel) -> list[str]:

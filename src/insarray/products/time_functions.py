@@ -161,9 +161,10 @@ def fit(
     fitted = xr.Dataset(map_blocks(fit_block, task, rows.inputs | _maps(data, geometry), names, rows.sizes))
     if residuals:
         fitted = fitted.assign_coords({"time": data.time} if rows.first is None else pair_coords(validate(data)))
+    # with the variable, as attributes of a dataset are lost when it is merged with the series
+    fitted.fit_flag.attrs |= {"time_model": model.as_json(), "time_origin": str(rows.origin)[:19]}
     attrs = rows.attrs | {
         "model": " ".join(model.names) + (" height_error" if height_error else ""),
-        "time_model": model.as_json(),
         "weights": rows.weights,
         "uncertainty": uncertainty,
         BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + bytes_per_pixel(task),
