@@ -9,7 +9,7 @@ from insarray.model.errors import ArgumentError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_FLAT = 1e-12  # width over length below which points lie on one line
+_FLAT = 1e-9  # width over length up to which points lie on one line
 
 
 class Arcs(NamedTuple):
@@ -73,7 +73,9 @@ def delaunay(x: Array, y: Array) -> Triangulation:
         raise ArgumentError(f"x, y: Qhull cannot triangulate these {len(points)} points: {error}") from None
     if found.coplanar.size:
         k, near = int(found.coplanar[0, 0]), int(found.coplanar[0, 2])
-        raise ArgumentError(f"x, y: points {k} and {near} are too near one another to be triangulated; drop one of them")
+        raise ArgumentError(
+            f"x, y: points {k} and {near} are too near one another to be triangulated; drop one of them"
+        )
     corner = found.simplices.astype(np.int64)
     following = np.roll(corner, -1, axis=1)
     arcs, side = _unique(corner.ravel(), following.ravel())
@@ -131,7 +133,7 @@ def _points(x: Array, y: Array) -> Array:
     if same.any():
         k, other = sorted(int(v) for v in order[np.argmax(same) :][:2])
         raise ArgumentError(f"x, y: points {k} and {other} are in the same place; drop one of them")
-    return points - points.mean(axis=0)
+    return np.asarray(points - points.mean(axis=0))
 
 
 def _unique(a: Array, b: Array) -> tuple[Arcs, Array]:

@@ -266,12 +266,12 @@ def _with_datum(
     The datum of a component is a mean c'x, so var(x_i - c'x) = Z_ii - 2 (Z c)_i + c'Z c with Z the inverse Laplacian.
     """
     points = component.size
-    share = np.bincount(a, weight, points) + np.bincount(b, weight, points)
+    share: Array = np.bincount(a, weight, points) + np.bincount(b, weight, points)
     if reference is not None:
         own = component == component[reference]
         share[own] = np.arange(points)[own] == reference
     total = np.bincount(component, share)
-    share /= np.where(total > 0, total, 1.0)[component]
+    share = share / np.where(total > 0, total, 1.0)[component]
     value, variance, cross = np.zeros((3, points))
     value[network.free] = solution
     variance[network.free] = _inverse_diagonal(factor)
