@@ -19,6 +19,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 TURN = 2 * np.pi
 
 _LARGEST_COST = 1000  # whole number that the highest cost becomes
+_ARCS = 16_384  # at a time, as phasors of all epochs are 16 bytes
+_COHERENT = 0.999  # coherence above which more of it is not more weight
 
 
 class UnwrappedPoints(NamedTuple):
@@ -176,3 +178,62 @@ def _along_tree(whole: Array, arcs: Arcs, points: int, root: int) -> Array:
         level[start:end] = level[parents[start - 1 : end - 1]] + step[start - 1 : end - 1]
         start = end
     return level[place].T
+
+
+def guide_by_model(phase: Array, model: Array, arcs: Arcs) -> tuple[Array, Array]:
+    """Guide and quality of arcs by a model of every point's phase, for `unwrap_points`.
+
+    Parameters
+    ----------
+    phase
+        Wrapped, radians, (epoch, point).
+    model
+        Predicted phase of the points, radians, (epoch, point), up to a constant of each point.
+    arcs
+        Of the triangulation.
+
+    Returns
+    -------
+    guide
+        Differences of the model and, of each arc, the constant that fits its epochs best, radians, (epoch, arc). In
+        phases that are relative to one epoch it is what that epoch's noise and atmosphere leave in all the others.
+    coherence
+        Length of the mean phasor of what is left, (arc,), 0 to 1.
+    """
+    a, b = arcs
+    difference = model[:, b] - model[:, a]
+    mean = np.exp(1j * (phase[:, b] - phase[:, a] - difference)).mean(axis=0)
+    return difference + np.angle(mean), np.abs(mean)
+
+
+def surroundings(phase: Array, model: Array, arcs: Arcs) -> Array:
+    """Phase of what surrounds each point, to be subtracted from its own before its model is estimated once more.
+
+    The mean over its arcs of the neighbours' phases less their models, each brought to the level of the point by the
+    mean over the epochs, and weighted by 1 / variance, ``2 g^2 / (1 - g^4)`` with the coherence g of the arc. It holds
+    atmosphere and the noise of the reference epoch, but of the neighbours' own noise only little: what is left of a
+    point's phase has about half the variance of the difference over an arc.
+
+    Parameters
+    ----------
+    phase
+        Wrapped, radians, (epoch, point).
+    model
+        Predicted phase of the points, radians, (epoch, point), up to a constant of each point.
+    arcs
+        From each point to several near it, as from `nearest`.
+
+    Returns
+    -------
+    Array
+        Radians within (-pi, pi], (epoch, point); 0 for a point without arcs.
+    """
+    points = phase.shape[1]
+    rest = np.exp(1j * (phase - model))
+    mean = np.empty(arcs.point_a.size, np.complex128)
+    for start in range(0, mean.size, _ARCS):
+        a, b = (end[start : start + _ARCS] for end in arcs)
+        mean[start : start + _ARCS] = (rest[:, b] * rest[:, a].conj()).mean(axis=0)
+    square = np.minimum(np.abs(mean), _COHERENT) ** 2
+    weight = csr_array((mean / np.abs(mean) * 2 * square / (1 - square**2), arcs), shape=(points, points))
+    return np.asarray(np.angle(rest @ weight + rest @ weight.conj().T))
