@@ -1,13 +1,15 @@
 """Unwrapping of points: known surfaces and residues, a linear program as the judge of the cost, congruence, symmetries."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from insarray.kernels.arcs import delaunay
-from insarray.kernels.residues import unwrap_points
+from insarray.kernels import residues
+from insarray.kernels.arcs import Arcs, delaunay, nearest
+from insarray.kernels.residues import guide_by_model, surroundings, unwrap_points
 from insarray.model.errors import ArgumentError, InsarrayError
 
 pytest.importorskip("ortools")
@@ -169,6 +171,18 @@ def test_without_ortools_one_line_says_what_to_install(monkeypatch):
         unwrap_points(phase, triangulation)
 
 
+def test_a_solver_that_fails_is_an_error(monkeypatch):
+    class Stuck:
+        OPTIMAL = "optimal"
+        add_arcs_with_capacity_and_unit_cost = set_nodes_supplies = lambda *_: np.zeros(1, int)
+        solve = lambda _: "infeasible"  # noqa: E731
+        flows = lambda *_: 0  # noqa: E731
+
+    monkeypatch.setattr(residues, "_flow_module", lambda: SimpleNamespace(SimpleMinCostFlow=Stuck))
+    with pytest.raises(InsarrayError, match=r"epoch 0: .*closes all triangles \(infeasible\)"):
+        unwrap_points(rough()[1], rough()[0])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -186,3 +200,60 @@ def test_bad_arguments(change, message):
         change = {"cost": np.full(triangulation.arcs.point_a.size, -1.0)}
     with pytest.raises(ArgumentError, match=message):
         unwrap_points(**({"phase": phase, "triangulation": triangulation} | change))
+
+
+def test_guide_takes_out_what_all_epochs_have_in_common():
+    """Phases relative to a noisy epoch: over half a cycle between neighbours in all the others, and little else."""
+    x, y = scattered(300)
+    rng = np.random.default_rng(2)
+    truth = np.linspace(-3, 3, 12)[:, None] * smooth(x, y)[1] + rng.normal(0, 2.0, 300)
+    truth += rng.normal(0, 0.1, truth.shape)
+    triangulation = delaunay(x, y)
+    model = np.linspace(-3, 3, 12)[:, None] * smooth(x, y)[1]
+    guide, coherence = guide_by_model(wrap(truth), model, triangulation.arcs)
+    assert guide.shape == (12, triangulation.arcs.point_a.size)
+    assert coherence.min() > 0.95
+    rest = wrap(along(truth, triangulation.arcs) - guide)
+    assert np.abs(rest).max() < 1
+    np.testing.assert_allclose(np.angle(np.exp(1j * rest).mean(axis=0)), 0, atol=1e-12)
+    # noise that is not of all epochs shows in the coherence
+    noisy = truth + rng.normal(0, 1.0, truth.shape)
+    assert guide_by_model(wrap(noisy), model, triangulation.arcs)[1].mean() < 0.7
+    np.testing.assert_allclose(
+        guide_by_model(wrap(truth) + TURN, model + rng.normal(size=300), triangulation.arcs)[1], coherence, atol=1e-12
+    )
+
+
+def test_surroundings_by_the_definition():
+    x, y = scattered(20)
+    arcs = nearest(x, y, 4)
+    rng = np.random.default_rng(0)
+    phase, model = rng.uniform(-3, 3, (2, 7, 20))
+    rest, wanted = np.exp(1j * (phase - model)), np.zeros((7, 20), complex)
+    for a, b in zip(*arcs, strict=True):
+        for own, other in ((a, b), (b, a)):
+            mean = np.mean(rest[:, own] / rest[:, other])
+            weight = 2 * abs(mean) ** 2 / (1 - abs(mean) ** 4)
+            wanted[:, own] += weight * rest[:, other] * mean / abs(mean)
+    found = surroundings(phase, model, arcs)
+    np.testing.assert_allclose(found, np.angle(wanted), atol=1e-12)
+    assert not surroundings(phase, model, Arcs(*np.empty((2, 0), np.int64))).any()
+    # exact agreement of neighbours is not an infinite weight
+    np.testing.assert_allclose(surroundings(0 * phase, 0 * model, arcs), 0, atol=1e-12)
+
+
+def test_surroundings_hold_the_atmosphere_but_not_the_noise():
+    """Left over is the point's own noise, with about half the variance of a difference between two points."""
+    x, y = scattered(400)
+    rng = np.random.default_rng(1)
+    atmosphere = rng.normal(0, 1, (30, 1)) * np.sin(x / 40) + rng.normal(0, 1, (30, 1)) * np.cos(y / 50)
+    noise, level = rng.normal(0, 0.4, (30, 400)), rng.uniform(-np.pi, np.pi, 400)
+    model = np.linspace(-1, 1, 30)[:, None] * rng.normal(0, 9, 400)
+    phase = wrap(model + atmosphere + noise + level)
+    arcs = nearest(x, y, 16)
+    rest = phase - model - surroundings(phase, model, arcs)
+    rest = wrap(rest - np.angle(np.exp(1j * rest).mean(axis=0)))
+    over_arcs = wrap(along(phase - model, delaunay(x, y).arcs))
+    over_arcs = wrap(over_arcs - np.angle(np.exp(1j * over_arcs).mean(axis=0)))
+    assert rest.var() / over_arcs.var() < 0.65
+    assert abs(rest.std() - 0.4) < 0.08
