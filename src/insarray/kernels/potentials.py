@@ -212,7 +212,7 @@ def _huber(
         if step is None:
             factor = network.factorise(weight)
             step = factor.solve(gradient)
-        solution = solution + step * _length(scaled, network.incidence @ step / sigma)
+        solution = solution + step * _length(scaled, network.incidence @ step / sigma, HUBER)
         if gradient @ step <= tolerance * network.free.size:
             return solution, iteration, True
     return solution, max_iterations, False
@@ -236,19 +236,27 @@ def _conjugate_gradients(network: _Network, weight: Array, right: Array, factor:
     return None
 
 
-def _length(scaled: Array, change: Array) -> float:
+@jit
+def _length(scaled, change, bound):
     """Length of the step, at most 64, at which Huber's function is least: bisection of its slope, which is monotone."""
-
-    def falls(length: float) -> bool:
-        return bool(change @ np.clip(scaled - length * change, -HUBER, HUBER) > 0)
-
     low, high = 0.0, 1.0
-    while high < 64 and falls(high):
-        low, high = high, 2 * high
+    while high < 64.0 and _falls(scaled, change, bound, high):
+        low, high = high, 2.0 * high
     for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (middle, high) if falls(middle) else (low, middle)
-    return (low + high) / 2
+        middle = (low + high) / 2.0
+        if _falls(scaled, change, bound, middle):
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2.0
+
+
+@jit
+def _falls(scaled, change, bound, length):
+    slope = 0.0
+    for k in range(len(scaled)):
+        slope += change[k] * min(max(scaled[k] - length * change[k], -bound), bound)
+    return slope > 0.0
 
 
 def _with_datum(
