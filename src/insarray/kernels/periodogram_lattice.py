@@ -1,0 +1,228 @@
+"""The periodogram on a lattice of each link's own, in float32, and its highest peaks (DESIGN 4.4).
+
+The steps follow from the spread of the link's columns, so that no peak falls between the nodes. A node (v, h) and its
+mirror image (v, -h) share their products: with z the phasors less the model at v, p = sum re(z) cos(b h),
+q = sum im(z) sin(b h), r = sum im(z) cos(b h), s = sum re(z) sin(b h), the sums are (p + q) + j (r - s) and
+(p - q) + j (r + s).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from insarray.kernels.compiled import jit, lane_jit
+from insarray.kernels.periodogram_newton import EPOCHS, sincos
+from insarray.kernels.periodogram_problem import CANDIDATES, STEP
+from insarray.kernels.scratch import VECTOR, Array, aligned
+
+
+class Lattice(NamedTuple):
+    """Working memory of `find_candidates`; phasors are blocks of EPOCHS rows re and EPOCHS rows im, float32."""
+
+    signal: Array  # (block, 2 * EPOCHS * VECTOR), weighted, less the model at the present velocity
+    turn: Array  # the same shape: the model of one step of the velocity, conjugate
+    heights: Array  # (node, block, 2 * EPOCHS * VECTOR), the model of the positive heights
+    level: Array  # (velocity + 2, (2 * heights + 2) * VECTOR), -inf around and outside
+    ahead: Array  # (2 * VECTOR), factors by the prior, of a velocity and a height
+    columns: Array  # (2 * heights, VECTOR), factors by the prior
+    total: Array  # (4 * VECTOR)
+    peak: Array  # (VECTOR)
+    best: Array  # (CANDIDATES * VECTOR)
+    node: Array  # (CANDIDATES * VECTOR) int32
+    count: Array  # (2, VECTOR) int64: velocities, pairs of heights
+    step: Array  # (2, VECTOR) float64
+    away: Array  # (2, VECTOR) float64: least prior distance on the lattice
+
+
+def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
+    """Memory for at most so many velocities and pairs of heights."""
+    wide, single = 2 * EPOCHS * VECTOR, np.float32
+    return Lattice(
+        aligned((blocks, wide), single),
+        aligned((blocks, wide), single),
+        aligned((heights, blocks, wide), single),
+        aligned((velocities + 2, (2 * heights + 2) * VECTOR), single),
+        aligned(2 * VECTOR, single),
+        aligned((2 * heights, VECTOR), single),
+        aligned(4 * VECTOR, single),
+        aligned(VECTOR, single),
+        aligned(CANDIDATES * VECTOR, single),
+        aligned(CANDIDATES * VECTOR, np.int32),
+        aligned((2, VECTOR), np.int64),
+        aligned((2, VECTOR)),
+        aligned((2, VECTOR)),
+    )
+
+
+@jit
+def find_candidates(problem, prior, group, single, unit, lattice):
+    """Positions of the highest local maxima of the lattice, best first, and their coherence; -inf where there are fewer."""
+    count, step = lattice.count, lattice.step
+    for p in range(VECTOR):
+        full, half = 2.0 * group.half[0, p] * math.sqrt(group.moment[0, p]), group.half[1, p] * math.sqrt(group.moment[1, p])
+        count[0, p] = max(int(math.ceil(full / STEP)), 1) + 1
+        count[1, p] = max(int(math.ceil(half / STEP + 0.5)), 1)
+        step[0, p] = 2.0 * group.half[0, p] / (count[0, p] - 1)
+        step[1, p] = group.half[1, p] / (count[1, p] - 0.5)
+    velocities, heights = count[0].max(), count[1].max()
+    _phasors(group, single, unit, heights, lattice)
+    if prior:
+        _prior_distances(problem, group, heights, lattice)
+    lattice.level[0, :] = -np.inf
+    lattice.level[velocities + 1, :] = -np.inf
+    for i in range(velocities):
+        if i > 0:
+            _turn(lattice.signal, lattice.turn)
+        row = lattice.level[i + 1]
+        row[:VECTOR] = -np.inf
+        row[(2 * heights + 1) * VECTOR : (2 * heights + 2) * VECTOR] = -np.inf
+        for k in range(heights):
+            lattice.total[:] = np.float32(0.0)
+            for n in range(lattice.signal.shape[0]):
+                _add(lattice.total, lattice.signal[n], lattice.heights[k, n])
+            up, down = heights + k + 1, heights - k
+            _levels(lattice.total, problem.common, row[up * VECTOR : (up + 1) * VECTOR], row[down * VECTOR : (down + 1) * VECTOR])
+        if prior:
+            _weigh(problem, group, i, heights, lattice)
+        _outside(count, i, heights, row)
+    lattice.best[:] = -np.inf
+    lattice.node[:] = 0
+    for i in range(velocities):
+        for j in range(2 * heights):
+            rows = slice(j * VECTOR, (j + 3) * VECTOR)
+            _peak(lattice.level[i, rows], lattice.level[i + 1, rows], lattice.level[i + 2, rows], lattice.peak)
+            _insert(lattice.peak, lattice.best, lattice.node, np.int32(i * 2 * heights + j))
+    for k in range(CANDIDATES):
+        for p in range(VECTOR):
+            best, node = lattice.best[k * VECTOR + p], lattice.node[k * VECTOR + p]
+            i, j = node // (2 * heights), node % (2 * heights)
+            group.position[0, k, p] = min(i * step[0, p] - group.half[0, p], group.half[0, p])
+            height = (j - heights + 0.5) * step[1, p]
+            group.position[1, k, p] = min(max(height, -group.half[1, p]), group.half[1, p])
+            found = np.float64(best)
+            group.coherence[k, p] = math.sqrt(found) if problem.common and found > 0.0 else found
+
+
+@lane_jit
+def _phasors(group, single, unit, heights, lattice):
+    """Signal at the first velocity, model of a step of the velocity, and of the heights, each from the one before."""
+    half, step = group.half, lattice.step
+    first, real_step, double_step = lattice.total, lattice.best[:VECTOR], lattice.best[VECTOR : 2 * VECTOR]
+    for p in range(VECTOR):
+        first[p] = half[0, p]
+        real_step[p] = step[0, p]
+        double_step[p] = step[1, p]
+    for n in range(lattice.signal.shape[0]):
+        for e in range(EPOCHS):
+            re, im = slice(e * VECTOR, (e + 1) * VECTOR), slice((EPOCHS + e) * VECTOR, (EPOCHS + e + 1) * VECTOR)
+            a, w, b, r = single.time[n, e], single.weight[n, re], single.height[n, re], group.phase[n, re]
+            real, imaginary = lattice.signal[n, re], lattice.signal[n, im]
+            for p in range(VECTOR):
+                sine, cosine = sincos(np.float32(r[p]) + a * first[p], unit)
+                real[p] = w[p] * cosine
+                imaginary[p] = w[p] * sine
+            real, imaginary = lattice.turn[n, re], lattice.turn[n, im]
+            for p in range(VECTOR):
+                sine, cosine = sincos(a * real_step[p], unit)
+                real[p] = cosine
+                imaginary[p] = -sine
+            real, imaginary = lattice.heights[0, n, re], lattice.heights[0, n, im]
+            for p in range(VECTOR):
+                sine, cosine = sincos(b[p] * double_step[p] * unit.half, unit)
+                real[p] = cosine
+                imaginary[p] = sine
+            for k in range(1, heights):
+                before_re, before_im = lattice.heights[k - 1, n, re], lattice.heights[k - 1, n, im]
+                real, imaginary = lattice.heights[k, n, re], lattice.heights[k, n, im]
+                for p in range(VECTOR):
+                    sine, cosine = sincos(b[p] * double_step[p], unit)
+                    real[p] = before_re[p] * cosine - before_im[p] * sine
+                    imaginary[p] = before_im[p] * cosine + before_re[p] * sine
+
+
+@lane_jit
+def _turn(signal, turn):
+    """One step of the velocity."""
+    im = EPOCHS * VECTOR
+    for n in range(signal.shape[0]):
+        z, t = signal[n], turn[n]
+        for p in range(im):
+            re = z[p] * t[p] - z[p + im] * t[p + im]
+            z[p + im] = z[p + im] * t[p] + z[p] * t[p + im]
+            z[p] = re
+
+
+@lane_jit
+def _add(total, z, h):
+    """Add the four sums of products of a block of EPOCHS epochs."""
+    for p in range(VECTOR):
+        a0, a1, a2, a3 = z[p], z[p + VECTOR], z[p + 2 * VECTOR], z[p + 3 * VECTOR]
+        b0, b1, b2, b3 = z[p + 4 * VECTOR], z[p + 5 * VECTOR], z[p + 6 * VECTOR], z[p + 7 * VECTOR]
+        c0, c1, c2, c3 = h[p], h[p + VECTOR], h[p + 2 * VECTOR], h[p + 3 * VECTOR]
+        d0, d1, d2, d3 = h[p + 4 * VECTOR], h[p + 5 * VECTOR], h[p + 6 * VECTOR], h[p + 7 * VECTOR]
+        total[p] = total[p] + a0 * c0 + a1 * c1 + a2 * c2 + a3 * c3
+        total[p + VECTOR] = total[p + VECTOR] + b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3
+        total[p + 2 * VECTOR] = total[p + 2 * VECTOR] + b0 * c0 + b1 * c1 + b2 * c2 + b3 * c3
+        total[p + 3 * VECTOR] = total[p + 3 * VECTOR] + a0 * d0 + a1 * d1 + a2 * d2 + a3 * d3
+
+
+@lane_jit
+def _levels(total, common, up, down):
+    """Objective, squared if there is a common phase, at a height and its mirror image."""
+    if common:
+        for p in range(VECTOR):
+            re, im = total[p] + total[p + VECTOR], total[p + 2 * VECTOR] - total[p + 3 * VECTOR]
+            up[p] = re * re + im * im
+        for p in range(VECTOR):
+            re, im = total[p] - total[p + VECTOR], total[p + 2 * VECTOR] + total[p + 3 * VECTOR]
+            down[p] = re * re + im * im
+    else:
+        for p in range(VECTOR):
+            up[p] = total[p] + total[p + VECTOR]
+        for p in range(VECTOR):
+            down[p] = total[p] - total[p + VECTOR]
+
+
+@jit
+def _outside(count, i, heights, row):
+    """No level where the lattice of a lane ends before that of others of the group."""
+    if count[0].min() == count[0].max() and count[1].min() == count[1].max():
+        return
+    for j in range(2 * heights):
+        level, pair = row[(j + 1) * VECTOR : (j + 2) * VECTOR], max(j - heights, heights - 1 - j)
+        for p in range(VECTOR):
+            level[p] = level[p] if i < count[0, p] and pair < count[1, p] else np.float32(-np.inf)
+
+
+@lane_jit
+def _peak(before, own, after, peak):
+    """Level where it is a maximum among its eight neighbours, else -inf; of equal ones the first."""
+    for p in range(VECTOR):
+        c = own[p + VECTOR]
+        earlier = max(max(before[p], before[p + VECTOR]), max(before[p + 2 * VECTOR], own[p]))
+        later = max(max(after[p], after[p + VECTOR]), max(after[p + 2 * VECTOR], own[p + 2 * VECTOR]))
+        peak[p] = c if (c > earlier) & (c >= later) else np.float32(-np.inf)
+
+
+@lane_jit
+def _insert(peak, best, node, number):
+    """Keep the CANDIDATES highest peaks, best first."""
+    for p in range(VECTOR):
+        level, place = peak[p], number
+        for k in range(CANDIDATES):
+            other, other_place = best[p + k * VECTOR], node[p + k * VECTOR]
+            higher = level > other
+            best[p + k * VECTOR] = level if higher else other
+            node[p + k * VECTOR] = place if higher else other_place
+            level, place = other if higher else level, other_place if higher else place
+
+
+@jit
+def _prior_distances(problem, group, heights, lattice):
+    pass
+
+
+@jit
+def _weigh(problem, group, i, heights, lattice):
+    pass
