@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from insarray.kernels.compiled import jit, lane_jit
-from insarray.kernels.periodogram_newton import EPOCHS, sincos
+from insarray.kernels.periodogram_newton import EPOCHS, scale, waves
 from insarray.kernels.periodogram_problem import CANDIDATES, STEP
 from insarray.kernels.scratch import VECTOR, Array, aligned
 
@@ -73,7 +73,8 @@ def find_candidates(problem, prior, group, single, unit, lattice):
     lattice.level[velocities + 1, :] = -np.inf
     for i in range(velocities):
         if i > 0:
-            _turn(lattice.signal, lattice.turn)
+            for n in range(lattice.signal.shape[0]):
+                _rotate(lattice.signal[n], lattice.turn[n], lattice.signal[n])
         row = lattice.level[i + 1]
         row[:VECTOR] = -np.inf
         row[(2 * heights + 1) * VECTOR : (2 * heights + 2) * VECTOR] = -np.inf
@@ -97,9 +98,9 @@ def find_candidates(problem, prior, group, single, unit, lattice):
         for p in range(VECTOR):
             best, node = lattice.best[k * VECTOR + p], lattice.node[k * VECTOR + p]
             i, j = node // (2 * heights), node % (2 * heights)
-            group.position[0, k, p] = min(i * step[0, p] - group.half[0, p], group.half[0, p])
+            group.position[k, 0, p] = min(i * step[0, p] - group.half[0, p], group.half[0, p])
             height = (j - heights + 0.5) * step[1, p]
-            group.position[1, k, p] = min(max(height, -group.half[1, p]), group.half[1, p])
+            group.position[k, 1, p] = min(max(height, -group.half[1, p]), group.half[1, p])
             found = np.float64(best)
             group.coherence[k, p] = math.sqrt(found) if problem.common and found > 0.0 else found
 
@@ -107,50 +108,55 @@ def find_candidates(problem, prior, group, single, unit, lattice):
 @lane_jit
 def _phasors(group, single, unit, heights, lattice):
     """Signal at the first velocity, model of a step of the velocity, and of the heights, each from the one before."""
-    half, step = group.half, lattice.step
-    first, real_step, double_step = lattice.total, lattice.best[:VECTOR], lattice.best[VECTOR : 2 * VECTOR]
-    for p in range(VECTOR):
-        first[p] = half[0, p]
-        real_step[p] = step[0, p]
-        double_step[p] = step[1, p]
+    angle, turn = single.angle, single.wave
     for n in range(lattice.signal.shape[0]):
+        phase, height, time = group.phase[n], single.height[n], single.time[n]
         for e in range(EPOCHS):
-            re, im = slice(e * VECTOR, (e + 1) * VECTOR), slice((EPOCHS + e) * VECTOR, (EPOCHS + e + 1) * VECTOR)
-            a, w, b, r = single.time[n, e], single.weight[n, re], single.height[n, re], group.phase[n, re]
-            real, imaginary = lattice.signal[n, re], lattice.signal[n, im]
-            for p in range(VECTOR):
-                sine, cosine = sincos(np.float32(r[p]) + a * first[p], unit)
-                real[p] = w[p] * cosine
-                imaginary[p] = w[p] * sine
-            real, imaginary = lattice.turn[n, re], lattice.turn[n, im]
-            for p in range(VECTOR):
-                sine, cosine = sincos(a * real_step[p], unit)
-                real[p] = cosine
-                imaginary[p] = -sine
-            real, imaginary = lattice.heights[0, n, re], lattice.heights[0, n, im]
-            for p in range(VECTOR):
-                sine, cosine = sincos(b[p] * double_step[p] * unit.half, unit)
-                real[p] = cosine
-                imaginary[p] = sine
-            for k in range(1, heights):
-                before_re, before_im = lattice.heights[k - 1, n, re], lattice.heights[k - 1, n, im]
-                real, imaginary = lattice.heights[k, n, re], lattice.heights[k, n, im]
-                for p in range(VECTOR):
-                    sine, cosine = sincos(b[p] * double_step[p], unit)
-                    real[p] = before_re[p] * cosine - before_im[p] * sine
-                    imaginary[p] = before_im[p] * cosine + before_re[p] * sine
+            rows = slice(e * VECTOR, (e + 1) * VECTOR)
+            _shift(phase[rows], time[e], group.half[0], angle[rows])
+        waves(angle, unit, lattice.signal[n])
+        scale(single.weight[n], lattice.signal[n])
+        for e in range(EPOCHS):
+            rows = slice(e * VECTOR, (e + 1) * VECTOR)
+            _times(-time[e], lattice.step[0], angle[rows])
+        waves(angle, unit, lattice.turn[n])
+        for e in range(EPOCHS):
+            rows = slice(e * VECTOR, (e + 1) * VECTOR)
+            _product(height[rows], lattice.step[1], angle[rows])
+        waves(angle, unit, turn)
+        for p in range(EPOCHS * VECTOR):
+            angle[p] = unit.half * angle[p]
+        waves(angle, unit, lattice.heights[0, n])
+        for k in range(1, heights):
+            _rotate(lattice.heights[k - 1, n], turn, lattice.heights[k, n])
 
 
 @lane_jit
-def _turn(signal, turn):
-    """One step of the velocity."""
+def _shift(phase, a, half, angle):
+    for p in range(VECTOR):
+        angle[p] = phase[p] + a * half[p]
+
+
+@lane_jit
+def _times(a, step, angle):
+    for p in range(VECTOR):
+        angle[p] = a * step[p]
+
+
+@lane_jit
+def _product(height, step, angle):
+    for p in range(VECTOR):
+        angle[p] = height[p] * step[p]
+
+
+@lane_jit
+def _rotate(z, turn, out):
+    """Product of blocks of phasors."""
     im = EPOCHS * VECTOR
-    for n in range(signal.shape[0]):
-        z, t = signal[n], turn[n]
-        for p in range(im):
-            re = z[p] * t[p] - z[p + im] * t[p + im]
-            z[p + im] = z[p + im] * t[p] + z[p] * t[p + im]
-            z[p] = re
+    for p in range(im):
+        re = z[p] * turn[p] - z[p + im] * turn[p + im]
+        out[p + im] = z[p + im] * turn[p] + z[p] * turn[p + im]
+        out[p] = re
 
 
 @lane_jit

@@ -34,10 +34,17 @@ ACTIVE = 13 * VECTOR
 COHERENCE = 14 * VECTOR
 STATE_ROWS = 15
 
+# Rows of the slopes: direction of the common phase, 1 / g, g, gradient, Hessian, slope of artanh(g**2).
+TURN_C, TURN_S, INVERSE, G = 0 * VECTOR, 1 * VECTOR, 2 * VECTOR, 3 * VECTOR
+G_X, G_Y, G_XX, G_XY, G_YY = 4 * VECTOR, 5 * VECTOR, 6 * VECTOR, 7 * VECTOR, 8 * VECTOR
+FACTOR = 9 * VECTOR
+SLOPE_ROWS = 10
+
 
 class Arithmetic(NamedTuple):
     """Constants in the precision of the arrays: a constant of another would change that of the result."""
 
+    zero: Any
     one: Any
     two: Any
     six: Any
@@ -46,6 +53,7 @@ class Arithmetic(NamedTuple):
     magic: Any  # adding and subtracting it rounds to whole numbers
     pi_high: Any  # pi, with few enough bits that a product with a small whole number is exact
     pi_low: Any  # the rest of it
+    tiny: Any  # added to g where it divides
     least: Any  # g is taken to lie between this and `most` where it is divided by or by 1 - g
     most: Any
     done: Any  # a step shorter than this (rad rms) is the last one
@@ -57,8 +65,8 @@ def _arithmetic(real: Any, bits: int, terms: int, done: float) -> Arithmetic:
     high = math.ldexp(round(math.ldexp(math.pi, bits)), -bits)
     digits = np.finfo(real).nmant
     return Arithmetic(
-        *(real(value) for value in (1.0, 2.0, 6.0, 0.5, 0.5 / math.pi, 1.5 * 2.0**digits, high, math.pi - high)),
-        *(real(value) for value in (1e-3, 1.0 - 1e-6, done)),
+        *(real(value) for value in (0.0, 1.0, 2.0, 6.0, 0.5, 0.5 / math.pi, 1.5 * 2.0**digits, high, math.pi - high)),
+        *(real(value) for value in (1e-15, 1e-3, 1.0 - 1e-6, done)),
         tuple(real((-1.0) ** k / math.factorial(2 * k + 1)) for k in range(terms - 1, -1, -1)),
         tuple(real((-1.0) ** k / math.factorial(2 * k)) for k in range(terms, -1, -1)),
     )
@@ -85,15 +93,30 @@ def sincos(t, unit):
 
 
 @lane_jit
-def _waves(phase, weight, height, time, state, unit, cosines, sines):
-    """Weighted cosines and sines of a block of epochs, less the model at the present offsets."""
+def waves(angle, unit, wave):
+    """Cosines, then sines, of the angles of a block of epochs."""
+    for p in range(EPOCHS * VECTOR):
+        sine, cosine = sincos(angle[p], unit)
+        wave[p] = cosine
+        wave[p + EPOCHS * VECTOR] = sine
+
+
+@lane_jit
+def scale(weight, wave):
+    """Give a block of waves its weights."""
+    for p in range(EPOCHS * VECTOR):
+        wave[p] = wave[p] * weight[p]
+        wave[p + EPOCHS * VECTOR] = wave[p + EPOCHS * VECTOR] * weight[p]
+
+
+@lane_jit
+def _residual(phase, height, time, state, angle):
+    """Phases of a block of epochs less the model at the present offsets."""
     for e in range(EPOCHS):
         rows = slice(e * VECTOR, (e + 1) * VECTOR)
-        r, w, b, a, c, s = phase[rows], weight[rows], height[rows], time[e], cosines[rows], sines[rows]
+        r, b, a, out = phase[rows], height[rows], time[e], angle[rows]
         for p in range(VECTOR):
-            sine, cosine = sincos(r[p] - a * state[p + X] - b[p] * state[p + Y], unit)
-            c[p] = w[p] * cosine
-            s[p] = w[p] * sine
+            out[p] = r[p] - a * state[p + X] - b[p] * state[p + Y]
 
 
 @lane_jit
@@ -114,88 +137,97 @@ def _add_moments(waves, height, time, total):
 
 
 @lane_jit
-def _evaluate(total, common, prior, state, unit, slope):
-    """Turn the sums by the common phase; objective, coherence, and the slopes the prior needs.
+def _objective(total, common, unit, slope):
+    """Direction (2 rows) of the common phase, 1 / g, or 0 if there is no such phase, and g."""
+    if common:
+        for p in range(VECTOR):
+            c, s = total[p], total[p + 6 * VECTOR]
+            g = np.sqrt(c * c + s * s)
+            inverse = unit.one / (g + unit.tiny)
+            slope[p + TURN_C] = c * inverse
+            slope[p + TURN_S] = s * inverse
+            slope[p + INVERSE] = inverse
+            slope[p + G] = g
+    else:
+        for p in range(VECTOR):
+            slope[p + TURN_C] = unit.one
+            slope[p + TURN_S] = unit.zero
+            slope[p + INVERSE] = unit.zero
+            slope[p + G] = total[p]
 
-    Rows of `slope`: gradient (2), Hessian less the prior (3), MM curvature factor. `total` is left as it is.
-    """
-    zero = unit.one - unit.one
+
+@lane_jit
+def _slopes(total, unit, slope):
+    """Gradient and Hessian of g."""
     for p in range(VECTOR):
-        c, s = total[p], total[p + 6 * VECTOR]
-        size = np.sqrt(c * c + s * s)
-        inverse = unit.one / max(size, unit.least * unit.least)
-        turn_c, turn_s = (c * inverse, s * inverse) if common else (unit.one, zero)
-        inverse = inverse if common else zero
-        g = size if common else c
-        gx = turn_c * total[p + 7 * VECTOR] - turn_s * total[p + VECTOR]
-        gy = turn_c * total[p + 8 * VECTOR] - turn_s * total[p + 2 * VECTOR]
-        qx = turn_c * total[p + VECTOR] + turn_s * total[p + 7 * VECTOR]
-        qy = turn_c * total[p + 2 * VECTOR] + turn_s * total[p + 8 * VECTOR]
-        xx = qx * qx * inverse - (turn_c * total[p + 3 * VECTOR] + turn_s * total[p + 9 * VECTOR])
-        xy = qx * qy * inverse - (turn_c * total[p + 4 * VECTOR] + turn_s * total[p + 10 * VECTOR])
-        yy = qy * qy * inverse - (turn_c * total[p + 5 * VECTOR] + turn_s * total[p + 11 * VECTOR])
-        factor = unit.one
-        if prior:
-            near = min(max(g, unit.least), unit.most)
-            fourth = near * near * near * near
-            factor = (near + near) / (unit.one - fourth)
-            bend = (unit.two + unit.six * fourth) / ((unit.one - fourth) * (unit.one - fourth))
-            xx = factor * xx + bend * gx * gx - state[p + PRIOR_X]
-            xy = factor * xy + bend * gx * gy
-            yy = factor * yy + bend * gy * gy - state[p + PRIOR_Y]
-            gx = factor * gx - state[p + PRIOR_X] * (state[p + NODE_X] + state[p + X])
-            gy = factor * gy - state[p + PRIOR_Y] * (state[p + NODE_Y] + state[p + Y])
-        slope[p] = gx
-        slope[p + VECTOR] = gy
-        slope[p + 2 * VECTOR] = xx
-        slope[p + 3 * VECTOR] = xy
-        slope[p + 4 * VECTOR] = yy
-        slope[p + 5 * VECTOR] = factor
-        slope[p + 6 * VECTOR] = g
+        c, s, inverse = slope[p + TURN_C], slope[p + TURN_S], slope[p + INVERSE]
+        qx, qy = c * total[p + VECTOR] + s * total[p + 7 * VECTOR], c * total[p + 2 * VECTOR] + s * total[p + 8 * VECTOR]
+        slope[p + G_X] = c * total[p + 7 * VECTOR] - s * total[p + VECTOR]
+        slope[p + G_Y] = c * total[p + 8 * VECTOR] - s * total[p + 2 * VECTOR]
+        slope[p + G_XX] = qx * qx * inverse - (c * total[p + 3 * VECTOR] + s * total[p + 9 * VECTOR])
+        slope[p + G_XY] = qx * qy * inverse - (c * total[p + 4 * VECTOR] + s * total[p + 10 * VECTOR])
+        slope[p + G_YY] = qy * qy * inverse - (c * total[p + 5 * VECTOR] + s * total[p + 11 * VECTOR])
+        slope[p + FACTOR] = unit.one
+
+
+@lane_jit
+def _add_prior(state, unit, slope):
+    """The same of artanh(g**2) less the prior's part, and the slope of artanh(g**2)."""
+    for p in range(VECTOR):
+        g = min(max(slope[p + G], unit.least), unit.most)
+        fourth = g * g * g * g
+        inverse = unit.one / (unit.one - fourth)
+        factor, bend = (g + g) * inverse, (unit.two + unit.six * fourth) * inverse * inverse
+        gx, gy = slope[p + G_X], slope[p + G_Y]
+        slope[p + G_XX] = factor * slope[p + G_XX] + bend * gx * gx - state[p + PRIOR_X]
+        slope[p + G_XY] = factor * slope[p + G_XY] + bend * gx * gy
+        slope[p + G_YY] = factor * slope[p + G_YY] + bend * gy * gy - state[p + PRIOR_Y]
+        slope[p + G_X] = factor * gx - state[p + PRIOR_X] * (state[p + NODE_X] + state[p + X])
+        slope[p + G_Y] = factor * gy - state[p + PRIOR_Y] * (state[p + NODE_Y] + state[p + Y])
+        slope[p + FACTOR] = factor
 
 
 @lane_jit
 def _step(slope, state, unit, move):
     """Newton's step where it can be trusted, else that of the quadratic below the function; bounds that hold are kept."""
-    zero = unit.one - unit.one
+    zero = unit.zero
     for p in range(VECTOR):
-        x, y, gx, gy = state[p + X], state[p + Y], slope[p], slope[p + VECTOR]
-        x_held = (x <= state[p + LOW_X] and gx <= zero) or (x >= state[p + HIGH_X] and gx >= zero)
-        y_held = (y <= state[p + LOW_Y] and gy <= zero) or (y >= state[p + HIGH_Y] and gy >= zero)
-        gx, gy = zero if x_held else gx, zero if y_held else gy
-        factor, both = slope[p + 5 * VECTOR], x_held or y_held
-        xx = unit.one if x_held else -slope[p + 2 * VECTOR]
-        yy = unit.one if y_held else -slope[p + 4 * VECTOR]
-        xy = zero if both else -slope[p + 3 * VECTOR]
-        below_xx = unit.one if x_held else factor * state[p + MOMENT_X] + state[p + PRIOR_X]
-        below_yy = unit.one if y_held else factor * state[p + MOMENT_Y] + state[p + PRIOR_Y]
-        below_xy = zero if both else factor * state[p + MOMENT_XY]
+        x, y, gx, gy, factor = state[p + X], state[p + Y], slope[p + G_X], slope[p + G_Y], slope[p + FACTOR]
+        x_held = ((x <= state[p + LOW_X]) & (gx <= zero)) | ((x >= state[p + HIGH_X]) & (gx >= zero))
+        y_held = ((y <= state[p + LOW_Y]) & (gy <= zero)) | ((y >= state[p + HIGH_Y]) & (gy >= zero))
+        held = x_held | y_held
+        gx = zero if x_held else gx
+        gy = zero if y_held else gy
+        xx = unit.one if x_held else -slope[p + G_XX]
+        yy = unit.one if y_held else -slope[p + G_YY]
+        xy = zero if held else -slope[p + G_XY]
         det = xx * yy - xy * xy
         inverse = unit.one / det
         dx, dy = (yy * gx - xy * gy) * inverse, (xx * gy - xy * gx) * inverse
         long = max(dx * dx * state[p + MOMENT_X], dy * dy * state[p + MOMENT_Y])
-        trusted = xx > zero and det > zero and long < unit.half * unit.half
-        inverse = unit.one / (below_xx * below_yy - below_xy * below_xy)
-        dx = dx if trusted else (below_yy * gx - below_xy * gy) * inverse
-        dy = dy if trusted else (below_xx * gy - below_xy * gx) * inverse
-        move[p] = dx
-        move[p + VECTOR] = dy
+        trusted = (xx > zero) & (det > zero) & (long < unit.half * unit.half)
+        xx = unit.one if x_held else factor * state[p + MOMENT_X] + state[p + PRIOR_X]
+        yy = unit.one if y_held else factor * state[p + MOMENT_Y] + state[p + PRIOR_Y]
+        xy = zero if held else factor * state[p + MOMENT_XY]
+        inverse = unit.one / (xx * yy - xy * xy)
+        move[p] = dx if trusted else (yy * gx - xy * gy) * inverse
+        move[p + VECTOR] = dy if trusted else (xx * gy - xy * gx) * inverse
 
 
 @lane_jit
-def _move(move, slope, state, prior, unit):
+def _move(move, slope, unit, state):
     """Take the steps inside the bounds, where the link is not done."""
     for p in range(VECTOR):
-        active = state[p + ACTIVE] > unit.one - unit.one
+        active = state[p + ACTIVE] > unit.zero
         x, y = state[p + X], state[p + Y]
         new_x = min(max(x + move[p], state[p + LOW_X]), state[p + HIGH_X])
         new_y = min(max(y + move[p + VECTOR], state[p + LOW_Y]), state[p + HIGH_Y])
         dx, dy = new_x - x, new_y - y
         length = dx * dx * state[p + MOMENT_X] + dy * dy * state[p + MOMENT_Y]
-        state[p + COHERENCE] = slope[p + 6 * VECTOR] if active else state[p + COHERENCE]
+        state[p + COHERENCE] = slope[p + G] if active else state[p + COHERENCE]
         state[p + X] = new_x if active else x
         state[p + Y] = new_y if active else y
-        state[p + ACTIVE] = unit.one if active and length > unit.done * unit.done else unit.one - unit.one
+        state[p + ACTIVE] = unit.one if active & (length > unit.done * unit.done) else unit.zero
 
 
 @lane_jit
@@ -219,14 +251,20 @@ def refine(phase, weight, height, time, state, common, prior, most, unit, work):
     work
         `Climb` of that precision.
     """
+    total, slope = work.total, work.slope
     for _ in range(most):
-        work.total[:] = unit.one - unit.one
+        total[:] = unit.zero
         for n in range(phase.shape[0]):
-            _waves(phase[n], weight[n], height[n], time[n], state, unit, work.cosines, work.sines)
-            _add_moments(work.cosines, height[n], time[n], work.total[0])
-            _add_moments(work.sines, height[n], time[n], work.total[1])
-        _evaluate(work.total.ravel(), common, prior, state, unit, work.slope)
-        _step(work.slope, state, unit, work.move)
-        _move(work.move, work.slope, state, prior, unit)
-        if not (state[ACTIVE : ACTIVE + VECTOR] > unit.one - unit.one).any():
+            _residual(phase[n], height[n], time[n], state, work.angle)
+            waves(work.angle, unit, work.wave)
+            scale(weight[n], work.wave)
+            _add_moments(work.wave[: EPOCHS * VECTOR], height[n], time[n], total[: 6 * VECTOR])
+            _add_moments(work.wave[EPOCHS * VECTOR :], height[n], time[n], total[6 * VECTOR :])
+        _objective(total, common, unit, slope)
+        _slopes(total, unit, slope)
+        if prior:
+            _add_prior(state, unit, slope)
+        _step(slope, state, unit, work.move)
+        _move(work.move, slope, unit, state)
+        if not (state[ACTIVE : ACTIVE + VECTOR] > unit.zero).any():
             break

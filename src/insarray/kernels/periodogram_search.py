@@ -28,6 +28,7 @@ from insarray.kernels.periodogram_newton import (
     PRIOR_X,
     PRIOR_Y,
     SINGLE,
+    SLOPE_ROWS,
     STATE_ROWS,
     X,
     Y,
@@ -62,10 +63,10 @@ class _Climb(NamedTuple):
     height: Array
     time: Array  # (block, EPOCHS)
     state: Array  # (STATE_ROWS * VECTOR)
-    cosines: Array  # (EPOCHS * VECTOR)
-    sines: Array
-    total: Array  # (2, 6 * VECTOR)
-    slope: Array  # (7 * VECTOR)
+    angle: Array  # (EPOCHS * VECTOR)
+    wave: Array  # (2 * EPOCHS * VECTOR)
+    total: Array  # (12 * VECTOR), of the cosines and of the sines
+    slope: Array  # (SLOPE_ROWS * VECTOR)
     move: Array  # (2 * VECTOR)
 
 
@@ -73,38 +74,37 @@ class _Group(NamedTuple):
     """What is known about the links of a group, float64."""
 
     phase: Array  # (block, EPOCHS * VECTOR), less the model at the middle of the ranges
-    weight_sum: Array  # (lane)
-    square_sum: Array
-    number: Array
+    sums: Array  # (3, lane): of the weights and their squares, number of rows with a weight
     mean: Array  # (2, lane), of the columns
     moment: Array  # (3, lane)
     half: Array  # (2, lane), half widths; 0 where the height is left out
     flag: Array  # (lane), int64
-    position: Array  # (2, CANDIDATES, lane), of the climbed peaks
+    position: Array  # (CANDIDATES, 2, lane), of the climbed peaks
     coherence: Array  # (CANDIDATES, lane)
     value: Array  # (CANDIDATES, lane), with the prior
 
 
 def _make_climb(blocks: int, real: type[np.floating]) -> _Climb:
     wide = EPOCHS * VECTOR
-    rows = [aligned((blocks, wide), real) for _ in range(3)]
-    time, state = aligned((blocks, EPOCHS), real), aligned(STATE_ROWS * VECTOR, real)
-    sums = aligned((2, 6 * VECTOR), real)
     return _Climb(
-        *rows, time, state, aligned(wide, real), aligned(wide, real), sums, aligned(7 * VECTOR, real), aligned(2 * VECTOR, real)
+        *(aligned((blocks, wide), real) for _ in range(3)),
+        aligned((blocks, EPOCHS), real),
+        aligned(STATE_ROWS * VECTOR, real),
+        aligned(wide, real),
+        aligned(2 * wide, real),
+        *(aligned(rows * VECTOR, real) for rows in (12, SLOPE_ROWS, 2)),
     )
 
 
 def _make_group(blocks: int) -> _Group:
-    one = [aligned(VECTOR) for _ in range(3)]
     return _Group(
         aligned((blocks, EPOCHS * VECTOR)),
-        *one,
+        aligned((3, VECTOR)),
         aligned((2, VECTOR)),
         aligned((3, VECTOR)),
         aligned((2, VECTOR)),
         aligned(VECTOR, np.int64),
-        aligned((2, CANDIDATES, VECTOR)),
+        aligned((CANDIDATES, 2, VECTOR)),
         aligned((CANDIDATES, VECTOR)),
         aligned((CANDIDATES, VECTOR)),
     )
@@ -145,24 +145,35 @@ def _load(problem, first, group, double):
     phase[:] = 0.0
     weight[:] = 0.0
     height[:] = 0.0
-    group.weight_sum[:] = 0.0
-    group.square_sum[:] = 0.0
-    group.number[:] = 0.0
+    group.sums[:] = 0.0
     for n in range(epochs):
-        shift = problem.time[n] * problem.middle[0]
+        shift, r, w, b = problem.time[n] * problem.middle[0], phase[n], weight[n], height[n]
         for p in range(min(VECTOR, links - first)):
-            r = np.float64(problem.phase[n, first + p])
-            w = np.float64(problem.weight[n, first + p if many_weights else 0])
-            b = problem.height[n, first + p if many_heights else 0]
-            if np.isfinite(r) and np.isfinite(b) and w > 0.0:
-                phase[n, p] = r - shift - b * problem.middle[1]
-                weight[n, p] = w
-                height[n, p] = b
-        w = weight[n]
-        for p in range(VECTOR):
-            group.weight_sum[p] += w[p]
-            group.square_sum[p] += w[p] * w[p]
-            group.number[p] += w[p] > 0.0
+            r[p] = problem.phase[n, first + p]
+            w[p] = problem.weight[n, first + p if many_weights else 0]
+            b[p] = problem.height[n, first + p if many_heights else 0]
+        _clean(shift, problem.middle[1], r, w, b)
+        _count(w, group.sums)
+
+
+@lane_jit
+def _clean(shift, middle, r, w, b):
+    """Phases less the model at the middle of the ranges; all 0 where one of the three is missing."""
+    for p in range(VECTOR):
+        good = (abs(r[p]) < np.inf) & (abs(b[p]) < np.inf) & (w[p] > 0.0)
+        w[p] = w[p] if good else 0.0
+        b[p] = b[p] if good else 0.0
+        r[p] = r[p] - shift - b[p] * middle if good else 0.0
+
+
+@lane_jit
+def _count(w, sums):
+    for p in range(VECTOR):
+        sums[0, p] += w[p]
+    for p in range(VECTOR):
+        sums[1, p] += w[p] * w[p]
+    for p in range(VECTOR):
+        sums[2, p] += 1.0 if w[p] > 0.0 else 0.0
 
 
 @jit
@@ -179,27 +190,40 @@ def _describe(problem, group, single, double):
     mean[:] = 0.0
     moment[:] = 0.0
     for n in range(len(time)):
-        weight, height = weights[n], heights[n]
-        for p in range(VECTOR):
-            weight[p] = weight[p] / group.weight_sum[p] if group.number[p] > 0.0 else 0.0
-        if problem.common:
-            for p in range(VECTOR):
-                mean[0, p] += weight[p] * time[n]
-                mean[1, p] += weight[p] * height[p]
+        _add_mean(group.sums[0], time[n], heights[n], problem.common, weights[n], mean)
     for n in range(len(time)):
-        weight, height = weights[n], heights[n]
-        for p in range(VECTOR):
-            height[p] -= mean[1, p]
-            x = time[n] - mean[0, p]
-            moment[0, p] += weight[p] * x * x
-            moment[1, p] += weight[p] * height[p] * height[p]
-            moment[2, p] += weight[p] * x * height[p]
+        _add_square(weights[n], time[n], mean, heights[n], moment)
     for p in range(VECTOR):
         _judge(problem, group, p)
         if group.half[1, p] == 0.0:
             heights[:, p] = 0.0
     _copy(double.weight, single.weight)
     _copy(double.height, single.height)
+
+
+@lane_jit
+def _add_mean(total, a, height, common, weight, mean):
+    """Divide the weights by their sum; means of the columns if there is a common phase to take them up."""
+    for p in range(VECTOR):
+        weight[p] = weight[p] / total[p] if total[p] > 0.0 else 0.0
+    if common:
+        for p in range(VECTOR):
+            mean[0, p] += weight[p] * a
+        for p in range(VECTOR):
+            mean[1, p] += weight[p] * height[p]
+
+
+@lane_jit
+def _add_square(weight, a, mean, height, moment):
+    """Take the mean from the height column; second moments of the columns."""
+    for p in range(VECTOR):
+        height[p] -= mean[1, p]
+    for p in range(VECTOR):
+        moment[0, p] += weight[p] * ((a - mean[0, p]) * (a - mean[0, p]))
+    for p in range(VECTOR):
+        moment[1, p] += weight[p] * (height[p] * height[p])
+    for p in range(VECTOR):
+        moment[2, p] += weight[p] * ((a - mean[0, p]) * height[p])
 
 
 @jit
@@ -225,7 +249,7 @@ def _judge(problem, group, p):
     else:  # what the columns have of their own, beside each other
         seen = x_range * math.sqrt(max(xx - xy * xy / yy, 0.0)) >= INVISIBLE
         seen = seen and y_range * math.sqrt(max(yy - xy * xy / xx, 0.0)) >= INVISIBLE
-    if group.number[p] <= parameters + problem.common:
+    if group.sums[2, p] <= parameters + problem.common:
         group.flag[p] = _TOO_FEW
     elif not seen:
         group.flag[p] = _VELOCITY_UNDETERMINED
@@ -253,7 +277,7 @@ def _place(problem, group, time, height, position, unit, climb):
             group.moment[1, p],
             group.moment[2, p],
         )
-        number = max(group.number[p], 1.0)
+        number = max(group.sums[2, p], 1.0)
         state[p + PRIOR_X] = problem.precision[0] / number
         state[p + PRIOR_Y] = problem.precision[1] / number if group.half[1, p] > 0.0 else 0.0
 
@@ -261,7 +285,7 @@ def _place(problem, group, time, height, position, unit, climb):
 @jit
 def _climb(problem, prior, group, single, double, k, unit, double_unit):
     """Climb candidate `k` of every lane in float32, unless it cannot become the highest."""
-    position, state = group.position[:, k], single.state
+    position, state = group.position[k], single.state
     _place(problem, group, double.time.ravel(), _rows(double.height), position, double_unit, single)
     for p in range(VECTOR):
         promising = group.coherence[k, p] > -np.inf and group.flag[p] <= _HEIGHT_UNDETERMINED
@@ -294,21 +318,21 @@ def _choose(group):
         for k in range(1, CANDIDATES):
             if group.value[k, p] > group.value[best, p]:
                 best = k
-        x, y, second = group.position[0, best, p], group.position[1, best, p], 0.0
+        x, y, second = group.position[best, 0, p], group.position[best, 1, p], 0.0
         for k in range(CANDIDATES):
             if group.value[k, p] > -np.inf:
-                dx, dy = group.position[0, k, p] - x, group.position[1, k, p] - y
+                dx, dy = group.position[k, 0, p] - x, group.position[k, 1, p] - y
                 away = dx * dx * group.moment[0, p] + dy * dy * group.moment[1, p]
                 if away > APART * APART:
                     second = max(second, group.coherence[k, p])
-        group.position[0, 0, p], group.position[1, 0, p] = x, y
+        group.position[0, 0, p], group.position[0, 1, p] = x, y
         group.coherence[0, p], group.coherence[1, p] = group.coherence[best, p], second
 
 
 @jit
 def _finish(problem, prior, group, double, unit):
     """Last steps of the highest peaks, in float64."""
-    position = group.position[:, 0]
+    position = group.position[0]
     _place(problem, group, double.time.ravel(), _rows(double.height), position, unit, double)
     for p in range(VECTOR):
         double.state[p + ACTIVE] = 1.0 if group.flag[p] <= _HEIGHT_UNDETERMINED else 0.0
@@ -330,7 +354,7 @@ def _store(problem, first, group, double, peaks):
         peaks.position[1, link] = state[p + NODE_Y] + state[p + Y]
         peaks.coherence[link] = state[p + COHERENCE]
         peaks.second[link] = group.coherence[1, p]
-        peaks.number[link] = group.number[p]
-        peaks.effective[link] = group.weight_sum[p] * group.weight_sum[p] / group.square_sum[p]
+        peaks.number[link] = group.sums[2, p]
+        peaks.effective[link] = group.sums[0, p] * group.sums[0, p] / group.sums[1, p]
         for i in range(3):
             peaks.moment[i, link] = group.moment[i, p]
