@@ -24,7 +24,6 @@ class Lattice(NamedTuple):
     turn: Array  # the same shape: the model of one step of the velocity, conjugate
     heights: Array  # (node, block, 2 * EPOCHS * VECTOR), the model of the positive heights
     level: Array  # (velocity + 2, (2 * heights + 2) * VECTOR), -inf around and outside
-    ahead: Array  # (2 * VECTOR), factors by the prior, of a velocity and a height
     columns: Array  # (2 * heights, VECTOR), factors by the prior
     total: Array  # (4 * VECTOR)
     peak: Array  # (VECTOR)
@@ -32,7 +31,7 @@ class Lattice(NamedTuple):
     node: Array  # (CANDIDATES * VECTOR) int32
     count: Array  # (2, VECTOR) int64: velocities, pairs of heights
     step: Array  # (2, VECTOR) float64
-    away: Array  # (2, VECTOR) float64: least prior distance on the lattice
+    least: Array  # (VECTOR) float64: least distance of a velocity from the prior
 
 
 def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
@@ -43,7 +42,6 @@ def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
         aligned((blocks, wide), single),
         aligned((heights, blocks, wide), single),
         aligned((velocities + 2, (2 * heights + 2) * VECTOR), single),
-        aligned(2 * VECTOR, single),
         aligned((2 * heights, VECTOR), single),
         aligned(4 * VECTOR, single),
         aligned(VECTOR, single),
@@ -51,7 +49,7 @@ def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
         aligned(CANDIDATES * VECTOR, np.int32),
         aligned((2, VECTOR), np.int64),
         aligned((2, VECTOR)),
-        aligned((2, VECTOR)),
+        aligned(VECTOR),
     )
 
 
@@ -68,13 +66,13 @@ def find_candidates(problem, prior, group, single, unit, lattice):
     velocities, heights = count[0].max(), count[1].max()
     _phasors(group, single, unit, heights, lattice)
     if prior:
-        _prior_distances(problem, group, heights, lattice)
+        _prepare_prior(problem, group, velocities, heights, lattice)
     lattice.level[0, :] = -np.inf
     lattice.level[velocities + 1, :] = -np.inf
     for i in range(velocities):
         if i > 0:
             for n in range(lattice.signal.shape[0]):
-                _rotate(lattice.signal[n], lattice.turn[n], lattice.signal[n])
+                _turn(lattice.signal[n], lattice.turn[n])
         row = lattice.level[i + 1]
         row[:VECTOR] = -np.inf
         row[(2 * heights + 1) * VECTOR : (2 * heights + 2) * VECTOR] = -np.inf
@@ -85,7 +83,7 @@ def find_candidates(problem, prior, group, single, unit, lattice):
             up, down = heights + k + 1, heights - k
             _levels(lattice.total, problem.common, row[up * VECTOR : (up + 1) * VECTOR], row[down * VECTOR : (down + 1) * VECTOR])
         if prior:
-            _weigh(problem, group, i, heights, lattice)
+            _weigh(problem, group, unit, i, heights, lattice)
         _outside(count, i, heights, row)
     lattice.best[:] = -np.inf
     lattice.node[:] = 0
@@ -160,6 +158,16 @@ def _rotate(z, turn, out):
 
 
 @lane_jit
+def _turn(z, turn):
+    """`_rotate` in place, which the compiler needs to know."""
+    im = EPOCHS * VECTOR
+    for p in range(im):
+        re = z[p] * turn[p] - z[p + im] * turn[p + im]
+        z[p + im] = z[p + im] * turn[p] + z[p] * turn[p + im]
+        z[p] = re
+
+
+@lane_jit
 def _add(total, z, h):
     """Add the four sums of products of a block of EPOCHS epochs."""
     for p in range(VECTOR):
@@ -225,10 +233,37 @@ def _insert(peak, best, node, number):
 
 
 @jit
-def _prior_distances(problem, group, heights, lattice):
-    pass
+def _distance(problem, group, lattice, axis, number, p):
+    """Square of the distance of a node's cell from the prior's mean, over its variance and the number of rows."""
+    step = lattice.step[axis, p]
+    offset = number * step - group.half[0, p] if axis == 0 else number * step
+    away = max(abs(problem.middle[axis] + offset) - 0.5 * step, 0.0)
+    return away * away * problem.precision[axis] / max(group.sums[2, p], 1.0)
 
 
 @jit
-def _weigh(problem, group, i, heights, lattice):
-    pass
+def _prepare_prior(problem, group, velocities, heights, lattice):
+    """Factors of the heights by the prior, and the least distance of any velocity, so that not all factors are 0."""
+    for p in range(VECTOR):
+        least = np.inf
+        for i in range(velocities):
+            least = min(least, _distance(problem, group, lattice, 0, i, p))
+        lattice.least[p] = least
+        least = np.inf
+        for j in range(2 * heights):
+            least = min(least, _distance(problem, group, lattice, 1, j - heights + 0.5, p))
+        for j in range(2 * heights):
+            lattice.columns[j, p] = math.exp(least - _distance(problem, group, lattice, 1, j - heights + 0.5, p))
+
+
+@jit
+def _weigh(problem, group, unit, i, heights, lattice):
+    """Make the levels of velocity `i` the exponential of twice artanh(g**2) less half the prior's distance."""
+    row = lattice.level[i + 1]
+    for p in range(VECTOR):
+        ahead = math.exp(lattice.least[p] - _distance(problem, group, lattice, 0, i, p))
+        for j in range(2 * heights):
+            level = max(row[(j + 1) * VECTOR + p], unit.zero)
+            square = min(level if problem.common else level * level, unit.most)
+            factor = np.float32(ahead) * lattice.columns[j, p]
+            row[(j + 1) * VECTOR + p] = (unit.one + square) / (unit.one - square) * factor

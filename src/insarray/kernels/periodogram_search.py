@@ -75,6 +75,7 @@ class _Group(NamedTuple):
 
     phase: Array  # (block, EPOCHS * VECTOR), less the model at the middle of the ranges
     sums: Array  # (3, lane): of the weights and their squares, number of rows with a weight
+    inverse: Array  # (lane), of the sum of the weights
     mean: Array  # (2, lane), of the columns
     moment: Array  # (3, lane)
     half: Array  # (2, lane), half widths; 0 where the height is left out
@@ -100,6 +101,7 @@ def _make_group(blocks: int) -> _Group:
     return _Group(
         aligned((blocks, EPOCHS * VECTOR)),
         aligned((3, VECTOR)),
+        aligned(VECTOR),
         aligned((2, VECTOR)),
         aligned((3, VECTOR)),
         aligned((2, VECTOR)),
@@ -141,19 +143,33 @@ def _load(problem, first, group, double):
     """Copy the samples of a group; missing ones, and lanes beyond the last link, have weight 0."""
     epochs, links = problem.phase.shape
     phase, weight, height = _rows(group.phase), _rows(double.weight), _rows(double.height)
-    many_weights, many_heights = problem.weight.shape[1] > 1, problem.height.shape[1] > 1
     phase[:] = 0.0
     weight[:] = 0.0
     height[:] = 0.0
     group.sums[:] = 0.0
     for n in range(epochs):
         shift, r, w, b = problem.time[n] * problem.middle[0], phase[n], weight[n], height[n]
-        for p in range(min(VECTOR, links - first)):
-            r[p] = problem.phase[n, first + p]
-            w[p] = problem.weight[n, first + p if many_weights else 0]
-            b[p] = problem.height[n, first + p if many_heights else 0]
+        _fetch(problem.phase[n], first, r)
+        _fetch(problem.weight[n], first, w)
+        _fetch(problem.height[n], first, b)
+        if links - first < VECTOR:
+            w[links - first :] = 0.0
         _clean(shift, problem.middle[1], r, w, b)
         _count(w, group.sums)
+
+
+@lane_jit
+def _fetch(source, first, lanes):
+    """Copy the samples of a group, or the one that all links share."""
+    if len(source) == 1:
+        lanes[:] = source[0]
+    elif first + VECTOR <= len(source):
+        given = source[first : first + VECTOR]
+        for p in range(VECTOR):
+            lanes[p] = given[p]
+    else:
+        for p in range(len(source) - first):
+            lanes[p] = source[first + p]
 
 
 @lane_jit
@@ -189,8 +205,10 @@ def _describe(problem, group, single, double):
     mean, moment = group.mean, group.moment
     mean[:] = 0.0
     moment[:] = 0.0
+    for p in range(VECTOR):
+        group.inverse[p] = 1.0 / group.sums[0, p] if group.sums[0, p] > 0.0 else 0.0
     for n in range(len(time)):
-        _add_mean(group.sums[0], time[n], heights[n], problem.common, weights[n], mean)
+        _add_mean(group.inverse, time[n], heights[n], problem.common, weights[n], mean)
     for n in range(len(time)):
         _add_square(weights[n], time[n], mean, heights[n], moment)
     for p in range(VECTOR):
@@ -202,10 +220,10 @@ def _describe(problem, group, single, double):
 
 
 @lane_jit
-def _add_mean(total, a, height, common, weight, mean):
+def _add_mean(inverse, a, height, common, weight, mean):
     """Divide the weights by their sum; means of the columns if there is a common phase to take them up."""
     for p in range(VECTOR):
-        weight[p] = weight[p] / total[p] if total[p] > 0.0 else 0.0
+        weight[p] *= inverse[p]
     if common:
         for p in range(VECTOR):
             mean[0, p] += weight[p] * a
@@ -256,16 +274,20 @@ def _judge(problem, group, p):
 
 
 @lane_jit
+def _reduce(phase, height, a, x, y, unit, out):
+    for p in range(VECTOR):
+        t = phase[p] - a * x[p] - height[p] * y[p]
+        turns = (t * unit.turns + unit.magic) - unit.magic
+        out[p] = t - turns * (unit.pi_high * unit.two) - turns * (unit.pi_low * unit.two)
+
+
+@lane_jit
 def _place(problem, group, time, height, position, unit, climb):
     """Begin a climb at `position`: phases less the model there, within half a turn, and the state."""
     rows, target = _rows(group.phase), _rows(climb.phase)
     x, y = position[0], position[1]
     for n in range(len(time)):
-        phase, b, out = rows[n], height[n], target[n]
-        for p in range(VECTOR):
-            t = phase[p] - time[n] * x[p] - b[p] * y[p]
-            turns = (t * unit.turns + unit.magic) - unit.magic
-            out[p] = t - turns * (unit.pi_high * unit.two) - turns * (unit.pi_low * unit.two)
+        _reduce(rows[n], height[n], time[n], x, y, unit, target[n])
     state = climb.state
     for p in range(VECTOR):
         state[p + X], state[p + Y] = 0.0, 0.0
