@@ -73,7 +73,7 @@ def _arithmetic(real: Any, bits: int, terms: int, done: float) -> Arithmetic:
 
 
 SINGLE = _arithmetic(np.float32, 11, 6, 1e-3)
-DOUBLE = _arithmetic(np.float64, 30, 10, 1e-6)
+DOUBLE = _arithmetic(np.float64, 30, 10, 1e-8)
 
 
 @lane_jit

@@ -22,7 +22,7 @@ from insarray.kernels.periodogram_problem import (
 
 _BYTES = 16_000_000  # of the largest array
 _LEAST, _MOST = 1e-3, 1 - 1e-6  # g is taken to lie between them where it is divided by or by 1 - g
-_DONE = 1e-6  # a step shorter than this (rad rms) is the last one
+_DONE = 1e-8  # a step shorter than this (rad rms) is the last one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +129,11 @@ def _candidates(links: _Links) -> tuple[Array, Array]:
     velocity = step[0][:, None] * np.arange(counts.max()) - half[0][:, None]
     number = np.arange(2 * pairs.max()) - pairs.max() + 0.5
     height = step[1][:, None] * number
-    left = np.exp(1j * (links.phase[:, None, :] - problem.time * velocity[:, :, None])) * links.weight[:, None, :]
-    total = left @ np.exp(-1j * links.height[:, :, None] * height[:, None, :])
+    first = links.weight * np.exp(1j * (links.phase - problem.time * velocity[:, :1]))
+    left = _multiples(first, np.exp(-1j * problem.time * step[0][:, None]), counts.max())
+    first = np.exp(-1j * links.height * height[:, :1])
+    right = _multiples(first, np.exp(-1j * links.height * step[1][:, None]), len(number))
+    total = left @ right.transpose(0, 2, 1)
     coherence = np.abs(total) if problem.common else total.real
     level = coherence
     if problem.has_prior:
@@ -150,6 +153,15 @@ def _candidates(links: _Links) -> tuple[Array, Array]:
         i, j = np.divmod(node, len(number))
         start[k] = np.clip([velocity[each, i], height[each, j]], -half, half)
     return start, found
+
+
+def _multiples(first: Array, turn: Array, count: int) -> Array:
+    """Phasors (link, multiple, epoch) that each turn is applied to once more than to the one before."""
+    phasors = np.empty((len(first), count, first.shape[1]), np.complex128)
+    phasors[:, 0] = first
+    for k in range(1, count):
+        np.multiply(phasors[:, k - 1], turn, out=phasors[:, k])
+    return phasors
 
 
 def _peaks(level: Array) -> Array:
