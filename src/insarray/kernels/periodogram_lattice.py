@@ -29,7 +29,7 @@ class Lattice(NamedTuple):
     peak: Array  # (VECTOR)
     best: Array  # (CANDIDATES * VECTOR)
     node: Array  # (CANDIDATES * VECTOR) int32
-    count: Array  # (2, VECTOR) int64: velocities, pairs of heights
+    nodes: Array  # (2, VECTOR) int64: velocities, pairs of heights
     step: Array  # (2, VECTOR) float64
     least: Array  # (VECTOR) float64: least distance of a velocity from the prior
 
@@ -56,11 +56,14 @@ def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
 @jit
 def find_candidates(problem, prior, group, single, unit, lattice):
     """Positions of the highest local maxima of the lattice, best first, and their coherence; -inf where there are fewer."""
-    count, step = lattice.count, lattice.step
+    count, step = lattice.nodes, lattice.step
     for p in range(VECTOR):
-        full, half = 2.0 * group.half[0, p] * math.sqrt(group.moment[0, p]), group.half[1, p] * math.sqrt(group.moment[1, p])
-        count[0, p] = max(int(math.ceil(full / STEP)), 1) + 1
-        count[1, p] = max(int(math.ceil(half / STEP + 0.5)), 1)
+        full, half = (
+            2.0 * group.half[0, p] * math.sqrt(group.moment[0, p]),
+            group.half[1, p] * math.sqrt(group.moment[1, p]),
+        )
+        count[0, p] = max(math.ceil(full / STEP), 1) + 1
+        count[1, p] = max(math.ceil(half / STEP + 0.5), 1)
         step[0, p] = 2.0 * group.half[0, p] / (count[0, p] - 1)
         step[1, p] = group.half[1, p] / (count[1, p] - 0.5)
     velocities, heights = count[0].max(), count[1].max()
@@ -81,7 +84,12 @@ def find_candidates(problem, prior, group, single, unit, lattice):
             for n in range(lattice.signal.shape[0]):
                 _add(lattice.total, lattice.signal[n], lattice.heights[k, n])
             up, down = heights + k + 1, heights - k
-            _levels(lattice.total, problem.common, row[up * VECTOR : (up + 1) * VECTOR], row[down * VECTOR : (down + 1) * VECTOR])
+            _levels(
+                lattice.total,
+                problem.common,
+                row[up * VECTOR : (up + 1) * VECTOR],
+                row[down * VECTOR : (down + 1) * VECTOR],
+            )
         if prior:
             _weigh(problem, group, unit, i, heights, lattice)
         _outside(count, i, heights, row)

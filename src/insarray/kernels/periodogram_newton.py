@@ -63,12 +63,22 @@ class Arithmetic(NamedTuple):
 
 def _arithmetic(real: Any, bits: int, terms: int, done: float) -> Arithmetic:
     high = math.ldexp(round(math.ldexp(math.pi, bits)), -bits)
-    digits = np.finfo(real).nmant
     return Arithmetic(
-        *(real(value) for value in (0.0, 1.0, 2.0, 6.0, 0.5, 0.5 / math.pi, 1.5 * 2.0**digits, high, math.pi - high)),
-        *(real(value) for value in (1e-15, 1e-3, 1.0 - 1e-6, done)),
-        tuple(real((-1.0) ** k / math.factorial(2 * k + 1)) for k in range(terms - 1, -1, -1)),
-        tuple(real((-1.0) ** k / math.factorial(2 * k)) for k in range(terms, -1, -1)),
+        zero=real(0.0),
+        one=real(1.0),
+        two=real(2.0),
+        six=real(6.0),
+        half=real(0.5),
+        turns=real(0.5 / math.pi),
+        magic=real(1.5 * 2.0 ** np.finfo(real).nmant),
+        pi_high=real(high),
+        pi_low=real(math.pi - high),
+        tiny=real(1e-15),
+        least=real(1e-3),
+        most=real(1.0 - 1e-6),
+        done=real(done),
+        sine=tuple(real((-1.0) ** k / math.factorial(2 * k + 1)) for k in range(terms - 1, -1, -1)),
+        cosine=tuple(real((-1.0) ** k / math.factorial(2 * k)) for k in range(terms, -1, -1)),
     )
 
 
@@ -161,7 +171,10 @@ def _slopes(total, unit, slope):
     """Gradient and Hessian of g."""
     for p in range(VECTOR):
         c, s, inverse = slope[p + TURN_C], slope[p + TURN_S], slope[p + INVERSE]
-        qx, qy = c * total[p + VECTOR] + s * total[p + 7 * VECTOR], c * total[p + 2 * VECTOR] + s * total[p + 8 * VECTOR]
+        qx, qy = (
+            c * total[p + VECTOR] + s * total[p + 7 * VECTOR],
+            c * total[p + 2 * VECTOR] + s * total[p + 8 * VECTOR],
+        )
         slope[p + G_X] = c * total[p + 7 * VECTOR] - s * total[p + VECTOR]
         slope[p + G_Y] = c * total[p + 8 * VECTOR] - s * total[p + 2 * VECTOR]
         slope[p + G_XX] = qx * qx * inverse - (c * total[p + 3 * VECTOR] + s * total[p + 9 * VECTOR])

@@ -50,7 +50,9 @@ def covariance(coherence: Array, number: Array, freedom: Array, moment: Array, p
     return np.stack([alone, xx / both, -xy / both])
 
 
-def false_alarm(coherence: Array, effective: Array, moment: Array, widths: tuple[float, float], *, common: bool) -> Array:
+def false_alarm(
+    coherence: Array, effective: Array, moment: Array, widths: tuple[float, float], *, common: bool
+) -> Array:
     """Probability that rows of pure noise reach this coherence somewhere in the ranges.
 
     Parameters

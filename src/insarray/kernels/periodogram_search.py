@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from insarray.kernels.compiled import jit, lane_jit
+from insarray.kernels.periodogram_group import HEIGHT_UNDETERMINED, describe, epoch_rows, load, make_group
 from insarray.kernels.periodogram_lattice import find_candidates, make_lattice
 from insarray.kernels.periodogram_newton import (
     ACTIVE,
@@ -38,7 +39,6 @@ from insarray.kernels.periodogram_problem import (
     APART,
     CANDIDATES,
     DOUBLE_STEPS,
-    INVISIBLE,
     MOST_LOST,
     SINGLE_STEPS,
     LinkFlag,
@@ -49,10 +49,7 @@ from insarray.kernels.periodogram_problem import (
 )
 from insarray.kernels.scratch import VECTOR, Array, aligned
 
-_HEIGHT_UNDETERMINED = int(LinkFlag.HEIGHT_UNDETERMINED)
-_VELOCITY_UNDETERMINED = int(LinkFlag.VELOCITY_UNDETERMINED)
 _AT_X, _AT_Y = int(LinkFlag.VELOCITY_AT_BOUND), int(LinkFlag.HEIGHT_AT_BOUND)
-_TOO_FEW = int(LinkFlag.TOO_FEW_EPOCHS)
 
 
 class _Climb(NamedTuple):
@@ -70,45 +67,19 @@ class _Climb(NamedTuple):
     move: Array  # (2 * VECTOR)
 
 
-class _Group(NamedTuple):
-    """What is known about the links of a group, float64."""
-
-    phase: Array  # (block, EPOCHS * VECTOR), less the model at the middle of the ranges
-    sums: Array  # (3, lane): of the weights and their squares, number of rows with a weight
-    inverse: Array  # (lane), of the sum of the weights
-    mean: Array  # (2, lane), of the columns
-    moment: Array  # (3, lane)
-    half: Array  # (2, lane), half widths; 0 where the height is left out
-    flag: Array  # (lane), int64
-    position: Array  # (CANDIDATES, 2, lane), of the climbed peaks
-    coherence: Array  # (CANDIDATES, lane)
-    value: Array  # (CANDIDATES, lane), with the prior
-
-
 def _make_climb(blocks: int, real: type[np.floating]) -> _Climb:
     wide = EPOCHS * VECTOR
     return _Climb(
-        *(aligned((blocks, wide), real) for _ in range(3)),
-        aligned((blocks, EPOCHS), real),
-        aligned(STATE_ROWS * VECTOR, real),
-        aligned(wide, real),
-        aligned(2 * wide, real),
-        *(aligned(rows * VECTOR, real) for rows in (12, SLOPE_ROWS, 2)),
-    )
-
-
-def _make_group(blocks: int) -> _Group:
-    return _Group(
-        aligned((blocks, EPOCHS * VECTOR)),
-        aligned((3, VECTOR)),
-        aligned(VECTOR),
-        aligned((2, VECTOR)),
-        aligned((3, VECTOR)),
-        aligned((2, VECTOR)),
-        aligned(VECTOR, np.int64),
-        aligned((CANDIDATES, 2, VECTOR)),
-        aligned((CANDIDATES, VECTOR)),
-        aligned((CANDIDATES, VECTOR)),
+        phase=aligned((blocks, wide), real),
+        weight=aligned((blocks, wide), real),
+        height=aligned((blocks, wide), real),
+        time=aligned((blocks, EPOCHS), real),
+        state=aligned(STATE_ROWS * VECTOR, real),
+        angle=aligned(wide, real),
+        wave=aligned(2 * wide, real),
+        total=aligned(12 * VECTOR, real),
+        slope=aligned(SLOPE_ROWS * VECTOR, real),
+        move=aligned(2 * VECTOR, real),
     )
 
 
@@ -117,7 +88,7 @@ def search(problem: Problem) -> Peaks:
     epochs, links = problem.phase.shape
     peaks = allocate(links)
     blocks = max(-(-epochs // EPOCHS), 1)
-    group, single, double = _make_group(blocks), _make_climb(blocks, np.float32), _make_climb(blocks, np.float64)
+    group, single, double = make_group(blocks), _make_climb(blocks, np.float32), _make_climb(blocks, np.float64)
     double.time.ravel()[:epochs] = problem.time
     single.time[:] = double.time
     lattice = make_lattice(blocks, *lattice_caps(problem))
@@ -128,149 +99,14 @@ def search(problem: Problem) -> Peaks:
 @jit
 def _search(problem, prior, group, single, double, lattice, unit, double_unit, peaks):
     for first in range(0, problem.phase.shape[1], VECTOR):
-        _load(problem, first, group, double)
-        _describe(problem, group, single, double)
+        load(problem, first, group, double)
+        describe(problem, group, single, double)
         find_candidates(problem, prior, group, single, unit, lattice)
         for k in range(CANDIDATES):
             _climb(problem, prior, group, single, double, k, unit, double_unit)
         _choose(group)
         _finish(problem, prior, group, double, double_unit)
         _store(problem, first, group, double, peaks)
-
-
-@jit
-def _load(problem, first, group, double):
-    """Copy the samples of a group; missing ones, and lanes beyond the last link, have weight 0."""
-    epochs, links = problem.phase.shape
-    phase, weight, height = _rows(group.phase), _rows(double.weight), _rows(double.height)
-    phase[:] = 0.0
-    weight[:] = 0.0
-    height[:] = 0.0
-    group.sums[:] = 0.0
-    for n in range(epochs):
-        shift, r, w, b = problem.time[n] * problem.middle[0], phase[n], weight[n], height[n]
-        _fetch(problem.phase[n], first, r)
-        _fetch(problem.weight[n], first, w)
-        _fetch(problem.height[n], first, b)
-        if links - first < VECTOR:
-            w[links - first :] = 0.0
-        _clean(shift, problem.middle[1], r, w, b)
-        _count(w, group.sums)
-
-
-@lane_jit
-def _fetch(source, first, lanes):
-    """Copy the samples of a group, or the one that all links share."""
-    if len(source) == 1:
-        lanes[:] = source[0]
-    elif first + VECTOR <= len(source):
-        given = source[first : first + VECTOR]
-        for p in range(VECTOR):
-            lanes[p] = given[p]
-    else:
-        for p in range(len(source) - first):
-            lanes[p] = source[first + p]
-
-
-@lane_jit
-def _clean(shift, middle, r, w, b):
-    """Phases less the model at the middle of the ranges; all 0 where one of the three is missing."""
-    for p in range(VECTOR):
-        good = (abs(r[p]) < np.inf) & (abs(b[p]) < np.inf) & (w[p] > 0.0)
-        w[p] = w[p] if good else 0.0
-        b[p] = b[p] if good else 0.0
-        r[p] = r[p] - shift - b[p] * middle if good else 0.0
-
-
-@lane_jit
-def _count(w, sums):
-    for p in range(VECTOR):
-        sums[0, p] += w[p]
-    for p in range(VECTOR):
-        sums[1, p] += w[p] * w[p]
-    for p in range(VECTOR):
-        sums[2, p] += 1.0 if w[p] > 0.0 else 0.0
-
-
-@jit
-def _rows(blocks):
-    """View with an epoch per row."""
-    return blocks.reshape(-1, VECTOR)
-
-
-@jit
-def _describe(problem, group, single, double):
-    """Normalise the weights; moments of the columns; what the rows determine."""
-    time, weights, heights = double.time.ravel(), _rows(double.weight), _rows(double.height)
-    mean, moment = group.mean, group.moment
-    mean[:] = 0.0
-    moment[:] = 0.0
-    for p in range(VECTOR):
-        group.inverse[p] = 1.0 / group.sums[0, p] if group.sums[0, p] > 0.0 else 0.0
-    for n in range(len(time)):
-        _add_mean(group.inverse, time[n], heights[n], problem.common, weights[n], mean)
-    for n in range(len(time)):
-        _add_square(weights[n], time[n], mean, heights[n], moment)
-    for p in range(VECTOR):
-        _judge(problem, group, p)
-        if group.half[1, p] == 0.0:
-            heights[:, p] = 0.0
-    _copy(double.weight, single.weight)
-    _copy(double.height, single.height)
-
-
-@lane_jit
-def _add_mean(inverse, a, height, common, weight, mean):
-    """Divide the weights by their sum; means of the columns if there is a common phase to take them up."""
-    for p in range(VECTOR):
-        weight[p] *= inverse[p]
-    if common:
-        for p in range(VECTOR):
-            mean[0, p] += weight[p] * a
-        for p in range(VECTOR):
-            mean[1, p] += weight[p] * height[p]
-
-
-@lane_jit
-def _add_square(weight, a, mean, height, moment):
-    """Take the mean from the height column; second moments of the columns."""
-    for p in range(VECTOR):
-        height[p] -= mean[1, p]
-    for p in range(VECTOR):
-        moment[0, p] += weight[p] * ((a - mean[0, p]) * (a - mean[0, p]))
-    for p in range(VECTOR):
-        moment[1, p] += weight[p] * (height[p] * height[p])
-    for p in range(VECTOR):
-        moment[2, p] += weight[p] * ((a - mean[0, p]) * height[p])
-
-
-@jit
-def _copy(source, target):
-    for n in range(len(source)):
-        given, taken = source[n], target[n]
-        for p in range(len(given)):
-            taken[p] = given[p]
-
-
-@jit
-def _judge(problem, group, p):
-    """Flags and half widths of lane `p`; see `periodogram_problem.INVISIBLE`."""
-    xx, yy, xy = group.moment[0, p], group.moment[1, p], group.moment[2, p]
-    x_range, y_range = 2.0 * problem.half[0], 2.0 * problem.half[1]
-    group.half[0, p], group.half[1, p], group.flag[p] = problem.half[0], problem.half[1], 0
-    parameters = 2
-    if not y_range * math.sqrt(yy) >= INVISIBLE:
-        parameters = 1
-        group.moment[1, p], group.moment[2, p], group.half[1, p] = 0.0, 0.0, 0.0
-        group.flag[p] = _HEIGHT_UNDETERMINED if y_range > 0.0 else 0
-        seen = x_range * math.sqrt(xx) >= INVISIBLE
-    else:  # what the columns have of their own, beside each other
-        seen = x_range * math.sqrt(max(xx - xy * xy / yy, 0.0)) >= INVISIBLE
-        seen = seen and y_range * math.sqrt(max(yy - xy * xy / xx, 0.0)) >= INVISIBLE
-    if group.sums[2, p] <= parameters + problem.common:
-        group.flag[p] = _TOO_FEW
-    elif not seen:
-        group.flag[p] = _VELOCITY_UNDETERMINED
 
 
 @lane_jit
@@ -284,7 +120,7 @@ def _reduce(phase, height, a, x, y, unit, out):
 @lane_jit
 def _place(problem, group, time, height, position, unit, climb):
     """Begin a climb at `position`: phases less the model there, within half a turn, and the state."""
-    rows, target = _rows(group.phase), _rows(climb.phase)
+    rows, target = epoch_rows(group.phase), epoch_rows(climb.phase)
     x, y = position[0], position[1]
     for n in range(len(time)):
         _reduce(rows[n], height[n], time[n], x, y, unit, target[n])
@@ -308,15 +144,26 @@ def _place(problem, group, time, height, position, unit, climb):
 def _climb(problem, prior, group, single, double, k, unit, double_unit):
     """Climb candidate `k` of every lane in float32, unless it cannot become the highest."""
     position, state = group.position[k], single.state
-    _place(problem, group, double.time.ravel(), _rows(double.height), position, double_unit, single)
+    _place(problem, group, double.time.ravel(), epoch_rows(double.height), position, double_unit, single)
     for p in range(VECTOR):
-        promising = group.coherence[k, p] > -np.inf and group.flag[p] <= _HEIGHT_UNDETERMINED
+        promising = group.coherence[k, p] > -np.inf and group.flag[p] <= HEIGHT_UNDETERMINED
         if k > 1 and not prior:
             best = max(group.coherence[0, p], group.coherence[1, p])
             promising = promising and group.coherence[k, p] + MOST_LOST > best
         state[p + ACTIVE] = 1.0 if promising else 0.0
         group.value[k, p] = 0.0 if promising else -np.inf
-    refine(single.phase, single.weight, single.height, single.time, state, problem.common, prior, SINGLE_STEPS, unit, single)
+    refine(
+        single.phase,
+        single.weight,
+        single.height,
+        single.time,
+        state,
+        problem.common,
+        prior,
+        SINGLE_STEPS,
+        unit,
+        single,
+    )
     for p in range(VECTOR):
         if group.value[k, p] == -np.inf:
             continue
@@ -355,11 +202,20 @@ def _choose(group):
 def _finish(problem, prior, group, double, unit):
     """Last steps of the highest peaks, in float64."""
     position = group.position[0]
-    _place(problem, group, double.time.ravel(), _rows(double.height), position, unit, double)
+    _place(problem, group, double.time.ravel(), epoch_rows(double.height), position, unit, double)
     for p in range(VECTOR):
-        double.state[p + ACTIVE] = 1.0 if group.flag[p] <= _HEIGHT_UNDETERMINED else 0.0
+        double.state[p + ACTIVE] = 1.0 if group.flag[p] <= HEIGHT_UNDETERMINED else 0.0
     refine(
-        double.phase, double.weight, double.height, double.time, double.state, problem.common, prior, DOUBLE_STEPS, unit, double
+        double.phase,
+        double.weight,
+        double.height,
+        double.time,
+        double.state,
+        problem.common,
+        prior,
+        DOUBLE_STEPS,
+        unit,
+        double,
     )
 
 
@@ -371,7 +227,7 @@ def _store(problem, first, group, double, peaks):
         at_x = state[p + X] <= state[p + LOW_X] or state[p + X] >= state[p + HIGH_X]
         at_y = state[p + Y] <= state[p + LOW_Y] or state[p + Y] >= state[p + HIGH_Y]
         bounds = (_AT_X if at_x else 0) | (_AT_Y if at_y and group.half[1, p] > 0.0 else 0)
-        peaks.state[link] = group.flag[p] | (bounds if group.flag[p] <= _HEIGHT_UNDETERMINED else 0)
+        peaks.state[link] = group.flag[p] | (bounds if group.flag[p] <= HEIGHT_UNDETERMINED else 0)
         peaks.position[0, link] = state[p + NODE_X] + state[p + X]
         peaks.position[1, link] = state[p + NODE_Y] + state[p + Y]
         peaks.coherence[link] = state[p + COHERENCE]
