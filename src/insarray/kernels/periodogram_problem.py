@@ -8,10 +8,10 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-STEP = 0.9
+STEP = 0.7
 """Step of the lattice times the spread of the column, rad: at a cell's corner ``exp(-STEP**2 / 4)`` of a peak is left."""
 
-CANDIDATES = 3
+CANDIDATES = 4
 """Highest peaks of the lattice that are refined."""
 
 SINGLE_STEPS, DOUBLE_STEPS = 40, 20
