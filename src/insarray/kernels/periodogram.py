@@ -165,8 +165,10 @@ def _problem(
         raise ArgumentError(f"time_column: shape {time.shape}; ({len(phase)},) finite numbers are needed")
     if common and time.size:
         time -= time.mean()
-    if weight is not None and (np.asarray(weight) < 0).any():
-        raise ArgumentError("weight: some are negative; they are inverse variances, 0 where an epoch does not count")
+    if weight is not None and ((np.asarray(weight) < 0) | np.isinf(weight)).any():
+        raise ArgumentError(
+            "weight: some are negative or infinite; they are inverse variances, 0 for what does not count"
+        )
     ranges = [_middle_half("velocity_range", velocity_range)]
     ranges.append((0.0, 0.0) if height_range is None else _middle_half("height_range", height_range))
     problem = Problem(

@@ -86,7 +86,7 @@ def _fetch(source, first, lanes):
 def _clean(shift, middle, r, w, b):
     """Phases less the model at the middle of the ranges; all 0 where one of the three is missing."""
     for p in range(VECTOR):
-        good = (abs(r[p]) < np.inf) & (abs(b[p]) < np.inf) & (w[p] > 0.0)
+        good = (abs(r[p]) < np.inf) & (abs(b[p]) < np.inf) & (w[p] > 0.0) & (w[p] < np.inf)
         w[p] = w[p] if good else 0.0
         b[p] = b[p] if good else 0.0
         r[p] = r[p] - shift - b[p] * middle if good else 0.0

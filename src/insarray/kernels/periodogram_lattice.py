@@ -57,13 +57,14 @@ def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
 def find_candidates(problem, prior, group, single, unit, lattice):
     """Positions of the highest local maxima of the lattice, best first, and their coherence; -inf where there are fewer."""
     count, step = lattice.nodes, lattice.step
+    most_velocities, most_heights = lattice.level.shape[0] - 2, lattice.heights.shape[0]
     for p in range(VECTOR):
         full, half = (
             2.0 * group.half[0, p] * math.sqrt(group.moment[0, p]),
             group.half[1, p] * math.sqrt(group.moment[1, p]),
         )
-        count[0, p] = max(math.ceil(full / STEP), 1) + 1
-        count[1, p] = max(math.ceil(half / STEP + 0.5), 1)
+        count[0, p] = min(max(math.ceil(full / STEP), 1) + 1, most_velocities)
+        count[1, p] = min(max(math.ceil(half / STEP + 0.5), 1), most_heights)
         step[0, p] = 2.0 * group.half[0, p] / (count[0, p] - 1)
         step[1, p] = group.half[1, p] / (count[1, p] - 0.5)
     velocities, heights = count[0].max(), count[1].max()

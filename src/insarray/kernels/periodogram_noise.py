@@ -8,6 +8,7 @@ from scipy.special import ndtr
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_MOST = 1 - 1e-15  # so that links without noise have information that is finite
 _LEAST = 1e-3  # coherences below it say that the noise is as large as noise of a phase can be
 
 
@@ -17,7 +18,7 @@ def noise_variance(coherence: Array) -> Array:
     It is that of the maximum's position: the mean square of the noise's imaginary part over the square of its mean, for
     phases with a wrapped Gaussian distribution.
     """
-    g = np.clip(coherence, _LEAST, 1.0)
+    g = np.clip(coherence, _LEAST, _MOST)
     variance: Array = (1 - g**4) / (2 * g**2)
     return variance
 

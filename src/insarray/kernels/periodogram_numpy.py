@@ -72,7 +72,7 @@ def _describe(problem: Problem, part: slice) -> _Links:
         for given in (problem.weight, problem.height)
     )
     a = problem.time
-    good = np.isfinite(r) & np.isfinite(b) & (w > 0)
+    good = np.isfinite(r) & np.isfinite(b) & np.isfinite(w) & (w > 0)
     r, w, b = (np.where(good, given, 0.0) for given in (r, w, b))
     r = np.where(good, r - a * problem.middle[0] - b * problem.middle[1], 0.0)
     total, number = w.sum(axis=1), good.sum(axis=1)

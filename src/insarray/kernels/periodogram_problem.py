@@ -130,12 +130,9 @@ def lattice_caps(problem: Problem) -> tuple[int, int]:
     """
     spread = []
     for column in (problem.time[:, None], problem.height):
-        if not column.size:
-            spread.append(0.0)
-        elif problem.common:
-            spread.append(float(np.ptp(column, axis=0).max()) / 2)
-        else:
-            spread.append(float(np.abs(column).max()))
+        high, low = np.fmax.reduce(column, initial=-np.inf), np.fmin.reduce(column, initial=np.inf)
+        widest = (high - low) / 2 if problem.common else np.maximum(high, -low)
+        spread.append(float(np.fmax.reduce(widest[np.isfinite(widest)], initial=0.0)))
     velocities = math.ceil(2 * problem.half[0] * spread[0] / STEP + 1e-9) + 1
     heights = math.ceil(problem.half[1] * spread[1] / STEP + 0.5 + 1e-9)
     return max(velocities, 2), heights
