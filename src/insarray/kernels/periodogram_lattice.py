@@ -81,9 +81,7 @@ def find_candidates(problem, prior, group, single, unit, lattice):
         row[:VECTOR] = -np.inf
         row[(2 * heights + 1) * VECTOR : (2 * heights + 2) * VECTOR] = -np.inf
         for k in range(heights):
-            lattice.total[:] = np.float32(0.0)
-            for n in range(lattice.signal.shape[0]):
-                _add(lattice.total, lattice.signal[n], lattice.heights[k, n])
+            _sum(lattice.signal, lattice.heights[k], lattice.total)
             up, down = heights + k + 1, heights - k
             _levels(
                 lattice.total,
@@ -177,17 +175,20 @@ def _turn(z, turn):
 
 
 @lane_jit
-def _add(total, z, h):
-    """Add the four sums of products of a block of EPOCHS epochs."""
-    for p in range(VECTOR):
-        a0, a1, a2, a3 = z[p], z[p + VECTOR], z[p + 2 * VECTOR], z[p + 3 * VECTOR]
-        b0, b1, b2, b3 = z[p + 4 * VECTOR], z[p + 5 * VECTOR], z[p + 6 * VECTOR], z[p + 7 * VECTOR]
-        c0, c1, c2, c3 = h[p], h[p + VECTOR], h[p + 2 * VECTOR], h[p + 3 * VECTOR]
-        d0, d1, d2, d3 = h[p + 4 * VECTOR], h[p + 5 * VECTOR], h[p + 6 * VECTOR], h[p + 7 * VECTOR]
-        total[p] = total[p] + a0 * c0 + a1 * c1 + a2 * c2 + a3 * c3
-        total[p + VECTOR] = total[p + VECTOR] + b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3
-        total[p + 2 * VECTOR] = total[p + 2 * VECTOR] + b0 * c0 + b1 * c1 + b2 * c2 + b3 * c3
-        total[p + 3 * VECTOR] = total[p + 3 * VECTOR] + a0 * d0 + a1 * d1 + a2 * d2 + a3 * d3
+def _sum(signal, model, total):
+    """The four sums of products over all epochs."""
+    total[:] = np.float32(0.0)
+    for n in range(signal.shape[0]):
+        z, h = signal[n], model[n]
+        for p in range(VECTOR):
+            a0, a1, a2, a3 = z[p], z[p + VECTOR], z[p + 2 * VECTOR], z[p + 3 * VECTOR]
+            b0, b1, b2, b3 = z[p + 4 * VECTOR], z[p + 5 * VECTOR], z[p + 6 * VECTOR], z[p + 7 * VECTOR]
+            c0, c1, c2, c3 = h[p], h[p + VECTOR], h[p + 2 * VECTOR], h[p + 3 * VECTOR]
+            d0, d1, d2, d3 = h[p + 4 * VECTOR], h[p + 5 * VECTOR], h[p + 6 * VECTOR], h[p + 7 * VECTOR]
+            total[p] = total[p] + a0 * c0 + a1 * c1 + a2 * c2 + a3 * c3
+            total[p + VECTOR] = total[p + VECTOR] + b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3
+            total[p + 2 * VECTOR] = total[p + 2 * VECTOR] + b0 * c0 + b1 * c1 + b2 * c2 + b3 * c3
+            total[p + 3 * VECTOR] = total[p + 3 * VECTOR] + a0 * d0 + a1 * d1 + a2 * d2 + a3 * d3
 
 
 @lane_jit

@@ -100,10 +100,12 @@ def _describe(problem: Problem, part: slice) -> _Links:
 def _search(links: _Links) -> Peaks:
     start, level = _candidates(links)
     position, coherence = np.empty_like(start), np.full(level.shape, -np.inf)
+    own = np.sqrt(links.moment[0] * links.moment[1])
+    lost = MOST_LOST * (1 + np.abs(links.moment[2]) / np.where(own > 0, own, 1.0))
     for k in range(CANDIDATES):
         wanted = np.isfinite(level[k])
         if k > 1 and not links.problem.has_prior:
-            wanted &= level[k] + MOST_LOST > coherence[:2].max(axis=0)
+            wanted &= level[k] + lost > coherence[:2].max(axis=0)
         position[k], found = _climb(links, start[k], SINGLE_STEPS + DOUBLE_STEPS, wanted)
         coherence[k] = np.where(wanted, found, -np.inf)
     each = np.arange(level.shape[1])

@@ -8,17 +8,20 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-STEP = 0.7
+STEP = 0.8
 """Step of the lattice times the spread of the column, rad: at a cell's corner ``exp(-STEP**2 / 4)`` of a peak is left."""
 
-CANDIDATES = 4
+CANDIDATES = 3
 """Highest peaks of the lattice that are refined."""
 
 SINGLE_STEPS, DOUBLE_STEPS = 40, 20
 """Steps of a climb after which it is given up, in float32 and in float64."""
 
-MOST_LOST = STEP**2 / 2
-"""By how much the node nearest to a peak can be lower: (step / 2)**2 / 2 per column, twice if both say the same."""
+MOST_LOST = STEP**2 / 4
+"""By how much the node nearest to a peak can be lower: this, times 1 and the modulus of the columns' correlation.
+
+The objective bends down by no more than the second moments of the columns, and a node is half a step away at most.
+"""
 
 APART = 0.5
 """Maxima nearer than this, as a change of the phase (rad rms), are one: they are the same peak, reached twice."""

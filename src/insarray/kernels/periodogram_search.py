@@ -149,7 +149,9 @@ def _climb(problem, prior, group, single, double, k, unit, double_unit):
         promising = group.coherence[k, p] > -np.inf and group.flag[p] <= HEIGHT_UNDETERMINED
         if k > 1 and not prior:
             best = max(group.coherence[0, p], group.coherence[1, p])
-            promising = promising and group.coherence[k, p] + MOST_LOST > best
+            own = math.sqrt(group.moment[0, p] * group.moment[1, p])
+            correlation = abs(group.moment[2, p]) / own if own > 0.0 else 0.0
+            promising = promising and group.coherence[k, p] + MOST_LOST * (1.0 + correlation) > best
         state[p + ACTIVE] = 1.0 if promising else 0.0
         group.value[k, p] = 0.0 if promising else -np.inf
     refine(
