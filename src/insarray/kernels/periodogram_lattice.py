@@ -25,7 +25,7 @@ class Lattice(NamedTuple):
     heights: Array  # (node, block, 2 * EPOCHS * VECTOR), the model of the positive heights
     level: Array  # (velocity + 2, (2 * heights + 2) * VECTOR), -inf around and outside
     columns: Array  # (2 * heights, VECTOR), factors by the prior
-    total: Array  # (4 * VECTOR)
+    total: Array  # (8 * VECTOR), of two heights
     peak: Array  # (VECTOR)
     best: Array  # (CANDIDATES * VECTOR)
     node: Array  # (CANDIDATES * VECTOR) int32
@@ -43,7 +43,7 @@ def make_lattice(blocks: int, velocities: int, heights: int) -> Lattice:
         aligned((heights, blocks, wide), single),
         aligned((velocities + 2, (2 * heights + 2) * VECTOR), single),
         aligned((2 * heights, VECTOR), single),
-        aligned(4 * VECTOR, single),
+        aligned(8 * VECTOR, single),
         aligned(VECTOR, single),
         aligned(CANDIDATES * VECTOR, single),
         aligned(CANDIDATES * VECTOR, np.int32),
@@ -80,15 +80,11 @@ def find_candidates(problem, prior, group, single, unit, lattice):
         row = lattice.level[i + 1]
         row[:VECTOR] = -np.inf
         row[(2 * heights + 1) * VECTOR : (2 * heights + 2) * VECTOR] = -np.inf
-        for k in range(heights):
-            _sum(lattice.signal, lattice.heights[k], lattice.total)
-            up, down = heights + k + 1, heights - k
-            _levels(
-                lattice.total,
-                problem.common,
-                row[up * VECTOR : (up + 1) * VECTOR],
-                row[down * VECTOR : (down + 1) * VECTOR],
-            )
+        for k in range(0, heights, 2):
+            other = min(k + 1, heights - 1)
+            _sum(lattice.signal, lattice.heights[k], lattice.heights[other], lattice.total)
+            _levels(lattice.total[: 4 * VECTOR], problem.common, k, heights, row)
+            _levels(lattice.total[4 * VECTOR :], problem.common, other, heights, row)
         if prior:
             _weigh(problem, group, unit, i, heights, lattice)
         _outside(count, i, heights, row)
@@ -175,11 +171,11 @@ def _turn(z, turn):
 
 
 @lane_jit
-def _sum(signal, model, total):
-    """The four sums of products over all epochs."""
+def _sum(signal, model, other_model, total):
+    """The four sums of products over all epochs, for two heights at once: reading the signal is what takes the time."""
     total[:] = np.float32(0.0)
     for n in range(signal.shape[0]):
-        z, h = signal[n], model[n]
+        z, h, g = signal[n], model[n], other_model[n]
         for p in range(VECTOR):
             a0, a1, a2, a3 = z[p], z[p + VECTOR], z[p + 2 * VECTOR], z[p + 3 * VECTOR]
             b0, b1, b2, b3 = z[p + 4 * VECTOR], z[p + 5 * VECTOR], z[p + 6 * VECTOR], z[p + 7 * VECTOR]
@@ -189,11 +185,19 @@ def _sum(signal, model, total):
             total[p + VECTOR] = total[p + VECTOR] + b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3
             total[p + 2 * VECTOR] = total[p + 2 * VECTOR] + b0 * c0 + b1 * c1 + b2 * c2 + b3 * c3
             total[p + 3 * VECTOR] = total[p + 3 * VECTOR] + a0 * d0 + a1 * d1 + a2 * d2 + a3 * d3
+            c0, c1, c2, c3 = g[p], g[p + VECTOR], g[p + 2 * VECTOR], g[p + 3 * VECTOR]
+            d0, d1, d2, d3 = g[p + 4 * VECTOR], g[p + 5 * VECTOR], g[p + 6 * VECTOR], g[p + 7 * VECTOR]
+            total[p + 4 * VECTOR] = total[p + 4 * VECTOR] + a0 * c0 + a1 * c1 + a2 * c2 + a3 * c3
+            total[p + 5 * VECTOR] = total[p + 5 * VECTOR] + b0 * d0 + b1 * d1 + b2 * d2 + b3 * d3
+            total[p + 6 * VECTOR] = total[p + 6 * VECTOR] + b0 * c0 + b1 * c1 + b2 * c2 + b3 * c3
+            total[p + 7 * VECTOR] = total[p + 7 * VECTOR] + a0 * d0 + a1 * d1 + a2 * d2 + a3 * d3
 
 
 @lane_jit
-def _levels(total, common, up, down):
-    """Objective, squared if there is a common phase, at a height and its mirror image."""
+def _levels(total, common, k, heights, row):
+    """Objective, squared if there is a common phase, at height `k` and its mirror image."""
+    up = row[(heights + k + 1) * VECTOR : (heights + k + 2) * VECTOR]
+    down = row[(heights - k) * VECTOR : (heights - k + 1) * VECTOR]
     if common:
         for p in range(VECTOR):
             re, im = total[p] + total[p + VECTOR], total[p + 2 * VECTOR] - total[p + 3 * VECTOR]
