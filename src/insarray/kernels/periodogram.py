@@ -15,7 +15,7 @@ Backend = Literal["numba", "numpy"]
 
 _MOST_NODES = 1 << 24
 
-__all__ = ["LinkEstimate", "LinkFlag", "estimate_links"]
+__all__ = ["LinkEstimate", "LinkFlag", "estimate_links", "make_problem"]
 
 
 class LinkEstimate(NamedTuple):
@@ -87,7 +87,7 @@ def estimate_links(
         Standard deviations of velocity (m/year) and height error (m) of a Gaussian with mean 0 that links are expected
         to follow; infinite where nothing is known. None: no prior.
     backend
-        "numba", compiled, or "numpy", the same search about 100 times slower; results agree but for rounding.
+        "numba", compiled, or "numpy", the same search about 20 times slower; results agree but for rounding.
 
     Notes
     -----
@@ -107,7 +107,7 @@ def estimate_links(
     ArgumentError
         If shapes do not fit, a range is empty or needs too large a lattice, or an option is unknown.
     """
-    problem = _problem(phase, time_column, height_column, velocity_range, height_range, weight, objective, prior)
+    problem = make_problem(phase, time_column, height_column, velocity_range, height_range, weight, objective, prior)
     if backend not in get_args(Backend):
         raise ArgumentError(f"backend: {backend!r} is not one of {', '.join(get_args(Backend))}")
     search = periodogram_search.search if backend == "numba" else periodogram_numpy.search
@@ -140,7 +140,7 @@ def _describe(problem: Problem, peaks: Peaks, *ranges: tuple[float, float]) -> L
     )
 
 
-def _problem(
+def make_problem(
     phase: Array,
     time_column: Array,
     height_column: Array | None,
