@@ -46,8 +46,8 @@ def assert_same(one, other, tolerance=1e-9):
 
 @OBJECTIVES
 @pytest.mark.parametrize("seed", range(12))
-def test_no_point_of_a_dense_grid_is_higher(seed, objective):
-    """Random designs and ranges, a quarter of the maxima on a bound; where even pure noise has no close second."""
+def test_a_dense_grid_is_higher_in_one_of_a_hundred_at_most(seed, objective):
+    """Random designs and ranges, many maxima on a bound; rows few or noisy, where peaks of nearly equal height are missed."""
     rng = np.random.default_rng(seed)
     time, height = columns(rng, int(rng.integers(8, 41)), rng.uniform(0.3, 4))
     height += rng.choice([0.0, 0.5]) * (time - time.mean()) * height.std() / time.std()
