@@ -182,6 +182,7 @@ def find_point(points: xr.Dataset, reference: PointReference) -> int:
 
 
 def reference_attributes(points: xr.Dataset, held: int) -> dict[str, int]:
+    """Attributes that say which point has the value 0."""
     return {
         "reference_point": held,
         "reference_row": int(points.row.values[held]),
