@@ -14,9 +14,7 @@ from insarray.products.points import positions
 from tests.points import scene
 
 
-@pytest.mark.parametrize(
-    "criterion", [{"temporal_coherence": 0.5}, {"amplitude_dispersion": 0.3}]
-)
+@pytest.mark.parametrize("criterion", [{"temporal_coherence": 0.5}, {"amplitude_dispersion": 0.3}])
 def test_points_are_those_that_pass_in_the_order_of_the_image(criterion):
     wrapped = scene().wrapped
     points = ia.select_points(wrapped, **criterion)
@@ -139,7 +137,9 @@ def test_maps_on_the_grid_again():
     wrapped = scene().wrapped
     points = ia.select_points(wrapped, temporal_coherence=0.5)
     values = np.arange(points.sizes["point"], dtype=np.float32)
-    points = points.assign(velocity=("point", values, {"units": "m/year"}), component=("point", values.astype(np.int32)))
+    points = points.assign(
+        velocity=("point", values, {"units": "m/year"}), component=("point", values.astype(np.int32))
+    )
     maps = ia.points_to_grid(points)
     assert set(maps.data_vars) == {"velocity"}
     assert maps.velocity.dims == ("y", "x")

@@ -168,6 +168,8 @@ def find_point(points: xr.Dataset, reference: PointReference) -> int:
         if not 0 <= reference < size:
             raise ArgumentError(f"reference: {reference!r} is not the number of one of {size} points")
         return int(reference)
+    if "row" not in points.coords or "col" not in points.coords:
+        raise StackError("points: have no coordinates 'row' and 'col'; give the number of the point")
     row, col = (
         grid_of_points(points).index(reference.lon, reference.lat) if isinstance(reference, LonLat) else reference
     )
@@ -183,11 +185,8 @@ def find_point(points: xr.Dataset, reference: PointReference) -> int:
 
 def reference_attributes(points: xr.Dataset, held: int) -> dict[str, int]:
     """Attributes that say which point has the value 0."""
-    return {
-        "reference_point": held,
-        "reference_row": int(points.row.values[held]),
-        "reference_col": int(points.col.values[held]),
-    }
+    pixel = {f"reference_{name}": int(points[name].values[held]) for name in ("row", "col") if name in points.coords}
+    return {"reference_point": held, **pixel}
 
 
 def with_errors(
