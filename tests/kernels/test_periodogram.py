@@ -6,6 +6,7 @@ import pytest
 from insarray.kernels.periodogram import LinkFlag, estimate_links
 from insarray.kernels.periodogram_dense import estimate_links_dense
 from insarray.kernels.periodogram_newton import DOUBLE, SINGLE, sincos
+from insarray.kernels.periodogram_noise import residual_errors
 from insarray.model.errors import ArgumentError
 
 WAVENUMBER = 4 * np.pi / 0.031
@@ -365,3 +366,36 @@ def test_arguments_that_cannot_be(change, message):
     arguments = {"phase": phase, "time_column": time, "height_column": height, **BOX, **change}
     with pytest.raises(ArgumentError, match=f"^{message}"):
         estimate_links(**arguments)
+
+
+@pytest.mark.parametrize("own_heights", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_errors_of_residuals_are_those_of_the_estimate(weighted, own_heights):
+    """With missing epochs, weights, and a column of its own for each link."""
+    phase, time, height, _ = simulate()
+    rng = np.random.default_rng(1)
+    phase[rng.random(phase.shape) < 0.1] = np.nan
+    weight = rng.uniform(0.2, 2, len(phase)) if weighted else None
+    if own_heights:
+        height = height[:, None] * rng.uniform(0.9, 1.1, phase.shape[1])
+    found = estimate_links(phase, time, height, weight=weight, **BOX)
+    column = height if own_heights else height[:, None]
+    rest = phase - time[:, None] * found.velocity - column * found.height_error + 0.7
+    coherence, std = residual_errors(rest, time, height, weight)
+    np.testing.assert_allclose(coherence, found.coherence, rtol=1e-6)
+    expected = np.sqrt([found.covariance[0, 0], found.covariance[1, 1]])
+    np.testing.assert_allclose(std, expected, rtol=1e-5)
+
+
+def test_errors_of_residuals_that_do_not_determine_them():
+    phase, time, height, _ = simulate(links=3)
+    velocity = estimate_links(phase, time, velocity_range=BOX["velocity_range"])
+    rest = phase - time[:, None] * velocity.velocity
+    np.testing.assert_allclose(residual_errors(rest, time, None)[1][0], np.sqrt(velocity.covariance[0, 0]), rtol=1e-5)
+    assert np.isnan(residual_errors(rest, time, None)[1][1]).all()
+    flat = residual_errors(rest, time, 0 * height)[1]
+    np.testing.assert_allclose(flat[0], np.sqrt(velocity.covariance[0, 0]), rtol=1e-5)
+    assert np.isnan(flat[1]).all()
+    nothing = residual_errors(rest * np.nan, time, height)
+    assert np.isnan(nothing[0]).all()
+    assert np.isnan(nothing[1]).all()

@@ -126,6 +126,13 @@ def test_lazy_points_give_the_same(points, refined):
     xr.testing.assert_identical(found, ia.unwrap_points(points, refined, **GEOMETRY))
 
 
+def test_epochs_and_arcs_at_a_time_do_not_matter(points, refined, monkeypatch):
+    whole = ia.unwrap_points(points, refined, **GEOMETRY)
+    monkeypatch.setattr("insarray.products.unwrapped_points._SAMPLES", 4000)
+    monkeypatch.setattr("insarray.products.unwrapped_points._ARCS", 100)
+    xr.testing.assert_identical(ia.unwrap_points(points, refined, **GEOMETRY), whole)
+
+
 def test_a_model_of_the_velocity_alone():
     flat = scene(moving=0.04, tall=0.0, share=0.25)
     points = ia.select_points(flat.wrapped, temporal_coherence=0.5).drop_vars("perpendicular_baseline")

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from insarray.engine.store import Store
 from insarray.faces.export import to_cog
 from insarray.faces.running import progress_bar, refuse_input_as_output
 from insarray.faces.words import parse_reference
+from insarray.io.files import fingerprint as of_files
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.integration import PointReference, integrate_links
@@ -57,6 +59,8 @@ def links(stack: str, out: str, **options: Any) -> None:
         **{name: options[name] for name in ("temporal_coherence", "amplitude_dispersion", "mask_raster")},
     }
     identity |= {"unwrap": options["unwrap"], "refine": options["refine"], "input": fingerprint(wrapped)}
+    if options["mask_raster"] is not None:
+        identity["mask_fingerprint"] = of_files([Path(options["mask_raster"])])
     if _is_there(out, identity, restart=options["restart"]):
         _say({"url": out, "computed": False}, f"{out}: is there already, with these settings", options)
         return

@@ -84,6 +84,7 @@ def integrate_links(
     region hangs on.
     """
     require_phase(points)
+    points = points.compute()  # once, as phases are needed several times
     _check(links, points, weighting, robust=robust)
     if neighbours < 1:
         raise ArgumentError(f"neighbours: {neighbours!r} is not a whole number of at least 1")

@@ -74,6 +74,7 @@ def refine_points(
         If points and model do not belong together, or an option cannot be.
     """
     require_phase(points)
+    points = points.compute()  # once, as phases are needed several times
     tall = _check(points, model, height_error, neighbours, iterations)
     columns = phase_columns(
         points, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle

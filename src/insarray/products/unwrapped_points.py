@@ -82,6 +82,7 @@ def unwrap_points(
     have a wrong cycle, with the integrated model 0.3 %, refined 0.2 %. Guiding by gated links does not improve on that.
     """
     require_phase(points)
+    points = points.compute()  # once, as phases are needed several times
     _check(points, model, links)
     for name, value in (("max_false_alarm", max_false_alarm), ("min_margin", min_margin)):
         if not 0 <= value <= 1:
