@@ -94,9 +94,7 @@ def _closing(data: xr.Dataset) -> np.ndarray:
     """Matrix (date, pair) of the baselines of the dates of `data`, relative to the first one of the network."""
     network = network_of(data)
     network.require_connected("baselines of pairs that are not connected say nothing about dates")
-    matrix = np.zeros((network.n_dates, network.n_pairs))
-    matrix[1:] = np.linalg.pinv(network.incidence()[:, 1:].astype(np.float64))
-    return np.asarray(matrix[_dates(data, network)])
+    return np.asarray(network.closing()[_dates(data, network)])
 
 
 def _dates(data: xr.Dataset, network: Network) -> np.ndarray:
