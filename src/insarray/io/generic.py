@@ -140,7 +140,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
             argument = "coherence" if name == "coherence" else "components"
             found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
             all_headers += found
-            layers[name] = _layer(found, _companion_decode(name, found))
+            layers[name] = raster_layer(found, _companion_decode(name, found))
     grid = require_one_grid(all_headers)
     wavelength = _wavelength(headers, options.wavelength)
     units = options.units or _units(headers)
@@ -165,7 +165,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     return StackSource(
         network,
         grid,
-        {"unwrapped_phase": _layer(headers, decode), **layers},
+        {"unwrapped_phase": raster_layer(headers, decode), **layers},
         tuple(Path(header.file.path) for header in all_headers),
         zero_is_nodata,
         wavelength,
@@ -174,7 +174,8 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     )
 
 
-def _layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
+def raster_layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
+    """Layer of files on one grid, one per pair, or of one file for a static map."""
     first = headers[0]
     members = [member for header in headers for member in _members(header)]
     return RasterLayer(
