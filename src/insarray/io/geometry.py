@@ -145,7 +145,7 @@ def _array(layer: Layer, like: xr.Dataset) -> xr.DataArray:
 
 
 def _probe(layer: Layer) -> None:
-    """Read the middle of the first row: a wrong unit is wrong everywhere, and better known before hours of work."""
+    """Read the middle of the first map: a wrong unit is wrong everywhere, and better known before hours of work."""
     rows, cols = (
         slice(max(0, size // 2 - _PROBE // 2), min(size, size // 2 + _PROBE // 2 + 1)) for size in layer.shape[1:]
     )
