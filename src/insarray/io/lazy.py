@@ -139,8 +139,13 @@ def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(window.take(local, axis))
 
 
+def lazy_variable(layer: Layer) -> xr.Variable:
+    """The layer as a variable (pair, y, x) that is read when, and as far as, it is needed."""
+    return xr.Variable(("pair", "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
+
+
 def _variable(name: str, layer: Layer) -> xr.Variable:
-    array = xr.Variable(("pair", "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
+    array = lazy_variable(layer)
     return array if "pair" in VARIABLES[name].dims else array.isel(pair=0)
 
 

@@ -28,10 +28,10 @@ class StoredReader:
 
     def recognises(self, path: Path) -> bool:
         """A file or store with the variables of a stack."""
-        if path.suffix.lower() not in {".nc", ".nc4"} and not _is_zarr(path):
+        if path.suffix.lower() not in {".nc", ".nc4"} and not is_zarr(path):
             return False
         try:
-            with _open(path) as found:
+            with open_stored(path) as found:
                 return set(found.variables) >= _NEEDED
         except InsarrayError:
             return False
@@ -40,7 +40,7 @@ class StoredReader:
         """Read coordinates and attributes."""
         if len(paths) != 1:
             raise FileError(f"files: the product netcdf is one file or Zarr folder, not {names(paths)}")
-        path, stored = paths[0], _open(paths[0])
+        path, stored = paths[0], open_stored(paths[0])
         missing = _NEEDED - set(stored.variables)
         if missing:
             raise FileError(
@@ -128,16 +128,24 @@ def _layer(path: Path, data: xr.DataArray, decode: Decode, dims: tuple[str, ...]
     return StoredLayer(str(path), data.variable, tile, decode, fingerprint([path], data.name, decode))
 
 
-def _is_zarr(path: Path) -> bool:
+def is_zarr(path: Path) -> bool:
+    """Whether it is a Zarr folder."""
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
-def _open(path: Path) -> xr.Dataset:
-    options = {"engine": "zarr", "consolidated": False} if _is_zarr(path) else {}
+def open_stored(path: Path) -> xr.Dataset:
+    """The variables of a NetCDF file or Zarr folder, none of them read.
+
+    Raises
+    ------
+    FileError
+        If it is neither.
+    """
+    options = {"engine": "zarr", "consolidated": False} if is_zarr(path) else {}
     try:
         return xr.open_dataset(path, chunks=None, cache=False, **options)  # type: ignore[arg-type]
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise FileError(
-            f"{path}: cannot be opened as a stack ({reason}); NetCDF needs the package h5netcdf or netCDF4"
+            f"{path}: cannot be opened as NetCDF or Zarr ({reason}); NetCDF needs the package h5netcdf or netCDF4"
         ) from error

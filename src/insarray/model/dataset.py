@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from insarray.model.baselines import ATTRS
 from insarray.model.dates import as_time
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
@@ -23,7 +24,7 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
         coords["perpendicular_baseline"] = xr.DataArray(
             network.perpendicular_baseline.astype(np.float32),
             dims="pair",
-            attrs={"units": "m", "long_name": "perpendicular baseline, secondary minus reference"},
+            attrs=dict(ATTRS),
         )
     return coords
 
