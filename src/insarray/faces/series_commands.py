@@ -60,6 +60,7 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         how: dict[str, Any] = {}
         times = data.time.values
         data = data.isel(time=_chosen(times, options))
+        options["reference"] = None  # the series has its own
     else:
         data = open_masked(files, options)
         times = data.insar.network.times
