@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from insarray.engine.plan import plan_run
+    from insarray.engine.point_store import save_points
     from insarray.engine.run import run
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     from insarray.products.averages import component_counts, temporal_average
     from insarray.products.closure import closure, closure_summary
     from insarray.products.covariance import covariance
+    from insarray.products.integration import integrate_links
     from insarray.products.joining import join
+    from insarray.products.links import estimate_links
     from insarray.products.motion import predict, remove_terms
+    from insarray.products.points import points_to_grid, select_points
     from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
+    from insarray.products.refinement import refine_points
     from insarray.products.rereference import rereference
     from insarray.products.residuals import pair_misfit, residuals
     from insarray.products.stack import mask, select_pairs
     from insarray.products.time_functions import fit
     from insarray.products.timeseries import invert
+    from insarray.products.unwrapped_points import unwrap_points
     from insarray.products.unwrapping import correct_unwrapping, correction_account
     from insarray.simulate import simulate_stack
 
@@ -35,15 +41,17 @@ _HOMES = {
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
     "area": "insarray.products.reference",
+    "closure": "insarray.products.closure",
+    "closure_summary": "insarray.products.closure",
     "component_counts": "insarray.products.averages",
     "correct_unwrapping": "insarray.products.unwrapping",
     "correction_account": "insarray.products.unwrapping",
-    "closure": "insarray.products.closure",
-    "closure_summary": "insarray.products.closure",
     "covariance": "insarray.products.covariance",
     "deramp": "insarray.products.ramps",
+    "estimate_links": "insarray.products.links",
     "find_reference": "insarray.products.reference",
     "fit": "insarray.products.time_functions",
+    "integrate_links": "insarray.products.integration",
     "invert": "insarray.products.timeseries",
     "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
@@ -53,17 +61,22 @@ _HOMES = {
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
+    "points_to_grid": "insarray.products.points",
     "predict": "insarray.products.motion",
     "ramp_surface": "insarray.products.ramps",
+    "refine_points": "insarray.products.refinement",
     "remove_terms": "insarray.products.motion",
     "rereference": "insarray.products.rereference",
     "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
+    "save_points": "insarray.engine.point_store",
     "select_pairs": "insarray.products.stack",
+    "select_points": "insarray.products.points",
     "simulate_stack": "insarray.simulate",
     "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
     "to_netcdf": "insarray.faces.export",
+    "unwrap_points": "insarray.products.unwrapped_points",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the work
@@ -91,6 +104,13 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "fit",
     "predict",
     "remove_terms",
+    "select_points",
+    "estimate_links",
+    "integrate_links",
+    "refine_points",
+    "unwrap_points",
+    "points_to_grid",
+    "save_points",
     "plan_run",
     "run",
     "to_cog",

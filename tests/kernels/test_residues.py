@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 
 from insarray.kernels import residues
 from insarray.kernels.arcs import Arcs, delaunay, nearest
-from insarray.kernels.residues import guide_by_model, surroundings, unwrap_points
+from insarray.kernels.residues import common_phase, surroundings, unwrap_points
 from insarray.model.errors import ArgumentError, InsarrayError
 
 pytest.importorskip("ortools")
@@ -210,18 +210,20 @@ def test_guide_takes_out_what_all_epochs_have_in_common():
     truth += rng.normal(0, 0.1, truth.shape)
     triangulation = delaunay(x, y)
     model = np.linspace(-3, 3, 12)[:, None] * smooth(x, y)[1]
-    guide, coherence = guide_by_model(wrap(truth), model, triangulation.arcs)
-    assert guide.shape == (12, triangulation.arcs.point_a.size)
+    arcs = triangulation.arcs
+    predicted = along(model, arcs)
+    constant, coherence = common_phase(along(wrap(truth), arcs) - predicted)
+    assert constant.shape == (arcs.point_a.size,)
+    guide = predicted + constant
     assert coherence.min() > 0.95
     rest = wrap(along(truth, triangulation.arcs) - guide)
     assert np.abs(rest).max() < 1
     np.testing.assert_allclose(np.angle(np.exp(1j * rest).mean(axis=0)), 0, atol=1e-12)
     # noise that is not of all epochs shows in the coherence
     noisy = truth + rng.normal(0, 1.0, truth.shape)
-    assert guide_by_model(wrap(noisy), model, triangulation.arcs)[1].mean() < 0.7
-    np.testing.assert_allclose(
-        guide_by_model(wrap(truth) + TURN, model + rng.normal(size=300), triangulation.arcs)[1], coherence, atol=1e-12
-    )
+    assert common_phase(along(wrap(noisy), arcs) - predicted)[1].mean() < 0.7
+    moved = along(wrap(truth) + rng.normal(size=300), arcs) - predicted + TURN
+    np.testing.assert_allclose(common_phase(moved)[1], coherence, atol=1e-12)
 
 
 def test_surroundings_by_the_definition():
@@ -240,6 +242,31 @@ def test_surroundings_by_the_definition():
     assert not surroundings(phase, model, Arcs(*np.empty((2, 0), np.int64))).any()
     # exact agreement of neighbours is not an infinite weight
     np.testing.assert_allclose(surroundings(0 * phase, 0 * model, arcs), 0, atol=1e-12)
+
+
+def test_what_is_missing_does_not_surround_anything():
+    """As if the sample, or the point without a model, were not there; its own surroundings are still known."""
+    x, y = scattered(20)
+    arcs = nearest(x, y, 4)
+    rng = np.random.default_rng(0)
+    phase, model = rng.uniform(-3, 3, (2, 7, 20))
+    whole = surroundings(phase, model, arcs)
+    model[:, 5] = np.nan
+    found = surroundings(phase, model, arcs)
+    touched = np.isin(np.arange(20), np.unique(np.stack(arcs)[:, (arcs.point_a == 5) | (arcs.point_b == 5)]))
+    np.testing.assert_allclose(found[:, ~touched], whole[:, ~touched], atol=1e-12)
+    keep = (arcs.point_a != 5) & (arcs.point_b != 5)
+    np.testing.assert_allclose(
+        found, surroundings(phase, np.nan_to_num(model), Arcs(arcs.point_a[keep], arcs.point_b[keep])), atol=1e-12
+    )
+    # six equal epochs out of seven agree as well as seven
+    flat = np.zeros((7, 20))
+    flat[3] = np.nan
+    assert not surroundings(flat, 0 * flat, arcs).any()
+    phase, model = rng.uniform(-3, 3, (2, 7, 20))
+    expected = surroundings(np.delete(phase, 3, 0), np.delete(model, 3, 0), arcs)
+    phase[3] = np.nan
+    np.testing.assert_allclose(np.delete(surroundings(phase, model, arcs), 3, 0), expected, atol=1e-12)
 
 
 def test_surroundings_hold_the_atmosphere_but_not_the_noise():

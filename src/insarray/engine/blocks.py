@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from operator import getitem
 from typing import Any
 
@@ -83,6 +84,56 @@ def map_blocks(
     }
 
 
+def map_chunks(
+    function: Callable[[Any, Arrays, slice], Mapping[str, np.ndarray]],
+    constants: object,
+    shared: Mapping[str, xr.DataArray],
+    outputs: Sequence[str],
+    dim: str,
+    length: int,
+    size: int,
+) -> dict[str, xr.Variable]:
+    """Apply `function` to consecutive parts of one long dimension, such as links; in threads, or lazily if asked lazily.
+
+    Parameters
+    ----------
+    function
+        ``function(constants, shared, part) -> results``: pure; arrays (part,) of every name of `outputs`, with the dtype
+        of the conventions table.
+    constants
+        As in `map_blocks`.
+    shared
+        Arrays that every part needs all of, and are therefore held in memory once. If one is lazy, so is the result.
+    outputs
+        Names of the conventions table.
+    dim, length, size
+        Name and length of the dimension, and length of a part of it.
+    """
+    lazy = any(dask.is_dask_collection(array.data) for array in shared.values())
+    arrays = [
+        array.data.rechunk(-1) if dask.is_dask_collection(array.data) else da.from_array(array.values, chunks=-1)
+        for array in shared.values()
+    ]
+    run = partial(_run_part, function, tuple(shared), tuple(outputs))
+    edges = [*range(0, length, size), length]
+    parts = [slice(*ends) for ends in pairwise(edges)] or [slice(0, 0)]
+    label = f"{function.__name__.strip('_')}-{_token(function, constants, shared, arrays, (length, size))}"
+    constant_key = f"constants-{label}"
+    tasks: Layer = {constant_key: constants}
+    for i, part in enumerate(parts):
+        tasks[label, i] = (run, constant_key, part, *((a.name, *(0,) * a.ndim) for a in arrays))
+    layers = {label: tasks}
+    layers |= {
+        f"{name}-{label}": {(f"{name}-{label}", i): (getitem, (label, i), name) for i in range(len(parts))}
+        for name in outputs
+    }
+    graph = _graph(layers, label, arrays)
+    chunks = (tuple(part.stop - part.start for part in parts),)
+    found = {name: da.Array(graph, f"{name}-{label}", chunks, dtype=variable(name).dtype) for name in outputs}
+    values = found if lazy else dict(zip(found, dask.compute(*found.values()), strict=True))
+    return {name: xr.Variable((dim,), values[name], attributes(name)) for name in outputs}
+
+
 def collect_blocks(
     function: Callable[[Any, Arrays], Any], constants: object, inputs: Mapping[str, xr.DataArray]
 ) -> list[Any]:
@@ -162,15 +213,7 @@ def _tasks(
     sizes: object,
 ) -> tuple[str, Layer]:
     """Name of the layer in which `run` does every block, and the layer; the constants have a key of their own."""
-    with dask.config.set({"tokenize.ensure-deterministic": True}):
-        token = tokenize(
-            f"{function.__module__}.{function.__qualname__}",
-            __version__,
-            constants,
-            tuple(inputs),
-            [a.name for a in arrays],
-            sizes,
-        )
+    token = _token(function, constants, inputs, arrays, sizes)
     label, constant_key = f"{function.__name__.strip('_')}-{token}", f"constants-{token}"
     tasks: Layer = {constant_key: constants}
     rows, cols = (len(chunks) for chunks in arrays[0].chunks[-2:])
@@ -178,6 +221,21 @@ def _tasks(
         for j in range(cols):
             tasks[label, i, j] = (run, constant_key, *((a.name, *(0,) * (a.ndim - 2), i, j) for a in arrays))
     return label, tasks
+
+
+def _token(
+    function: Callable[..., Any], constants: object, inputs: Mapping[str, Any], arrays: list[da.Array], sizes: object
+) -> str:
+    """Hash of all that goes into the results."""
+    with dask.config.set({"tokenize.ensure-deterministic": True}):
+        return tokenize(
+            f"{function.__module__}.{function.__qualname__}",
+            __version__,
+            constants,
+            tuple(inputs),
+            [a.name for a in arrays],
+            sizes,
+        )
 
 
 def _graph(layers: dict[str, Layer], label: str, arrays: list[da.Array]) -> HighLevelGraph:
@@ -231,6 +289,23 @@ def _run_block(
         found, expected = results[name], np.dtype(variable(name).dtype)
         if found.shape != (*lead, *pixels) or found.dtype != expected:
             raise TypeError(f"{name}: block of {found.dtype} {found.shape}, declared {expected} {(*lead, *pixels)}")
+    return results
+
+
+def _run_part(
+    function: Callable[[Any, Arrays, slice], Mapping[str, np.ndarray]],
+    names: tuple[str, ...],
+    outputs: tuple[str, ...],
+    constants: object,
+    part: slice,
+    *arrays: np.ndarray,
+) -> Mapping[str, np.ndarray]:
+    """Call `function` on one part and hold it to its word: names, shapes and dtypes."""
+    results = function(constants, dict(zip(names, arrays, strict=True)), part)
+    for name in outputs:
+        found, expected = results[name], (np.dtype(variable(name).dtype), (part.stop - part.start,))
+        if (found.dtype, found.shape) != expected:
+            raise TypeError(f"{name}: part of {found.dtype} {found.shape}, declared {expected[0]} {expected[1]}")
     return results
 
 

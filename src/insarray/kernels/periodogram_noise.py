@@ -51,6 +51,46 @@ def covariance(coherence: Array, number: Array, freedom: Array, moment: Array, p
     return np.stack([alone, xx / both, -xy / both])
 
 
+def residual_errors(
+    rest: Array, time_column: Array, height_column: Array | None, weight: Array | None = None
+) -> tuple[Array, Array]:
+    """Coherence of phases less their model, and the standard errors of the model that follow from it.
+
+    Parameters
+    ----------
+    rest
+        Radians, wrapped or not, up to a constant of each series, (epoch, series); NaN: missing.
+    time_column, height_column
+        As in `periodogram.estimate_links`; None: the model has no height error.
+    weight
+        (epoch,), at least 0; None: equal ones.
+
+    Returns
+    -------
+    coherence
+        ``|sum w exp(j rest)| / sum w``, (series,); NaN without an epoch.
+    std
+        Of velocity and height error, (2, series), as `covariance` has it; NaN where not determined.
+    """
+    known = np.isfinite(rest)
+    share = known * (np.ones(len(rest)) if weight is None else weight)[:, None]
+    share = share / np.where(share.any(axis=0), share.sum(axis=0), np.nan)
+    coherence = np.abs((share * np.exp(1j * np.where(known, rest, 0.0))).sum(axis=0))
+    time = time_column[:, None] - (share * time_column[:, None]).sum(axis=0)
+    moment = np.full((3, rest.shape[1]), np.nan)
+    moment[0] = (share * time**2).sum(axis=0)
+    if height_column is not None:
+        height = height_column if height_column.ndim == 2 else height_column[:, None]
+        height = np.where(known, height, 0.0)
+        height = height - (share * height).sum(axis=0)
+        square = (share * height**2).sum(axis=0)
+        moment[1:] = np.where(square > 0, [square, (share * time * height).sum(axis=0)], np.nan)
+    number = np.count_nonzero(share > 0, axis=0)
+    xx, yy, _ = covariance(coherence, number, number - 2 - ~np.isnan(moment[1]), moment, (0.0, 0.0))
+    with np.errstate(invalid="ignore"):
+        return coherence, np.sqrt([xx, yy])
+
+
 def false_alarm(
     coherence: Array, effective: Array, moment: Array, widths: tuple[float, float], *, common: bool
 ) -> Array:

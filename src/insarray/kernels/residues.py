@@ -180,30 +180,26 @@ def _along_tree(whole: Array, arcs: Arcs, points: int, root: int) -> Array:
     return level[place].T
 
 
-def guide_by_model(phase: Array, model: Array, arcs: Arcs) -> tuple[Array, Array]:
-    """Guide and quality of arcs by a model of every point's phase, for `unwrap_points`.
+def common_phase(rest: Array) -> tuple[Array, Array]:
+    """Constant that fits the epochs of each arc best, and how well.
+
+    In phases that are relative to one epoch it is what that epoch's noise and atmosphere leave in all the others. With
+    the difference that a model predicts it is the guide of `unwrap_points`, and its quality the cost.
 
     Parameters
     ----------
-    phase
-        Wrapped, radians, (epoch, point).
-    model
-        Predicted phase of the points, radians, (epoch, point), up to a constant of each point.
-    arcs
-        Of the triangulation.
+    rest
+        Phase of b minus phase of a less what a model predicts, wrapped or not, radians, (epoch, arc), finite.
 
     Returns
     -------
-    guide
-        Differences of the model and, of each arc, the constant that fits its epochs best, radians, (epoch, arc). In
-        phases that are relative to one epoch it is what that epoch's noise and atmosphere leave in all the others.
+    constant
+        Radians within (-pi, pi], (arc,).
     coherence
-        Length of the mean phasor of what is left, (arc,), 0 to 1.
+        Length of the mean phasor of the rest, (arc,), 0 to 1.
     """
-    a, b = arcs
-    difference = model[:, b] - model[:, a]
-    mean = np.exp(1j * (phase[:, b] - phase[:, a] - difference)).mean(axis=0)
-    return difference + np.angle(mean), np.abs(mean)
+    mean = np.exp(1j * rest).mean(axis=0)
+    return np.angle(mean), np.abs(mean)
 
 
 def surroundings(phase: Array, model: Array, arcs: Arcs) -> Array:
@@ -217,23 +213,30 @@ def surroundings(phase: Array, model: Array, arcs: Arcs) -> Array:
     Parameters
     ----------
     phase
-        Wrapped, radians, (epoch, point).
+        Wrapped, radians, (epoch, point); NaN: missing.
     model
-        Predicted phase of the points, radians, (epoch, point), up to a constant of each point.
+        Predicted phase of the points, radians, (epoch, point), up to a constant of each point. A point where it is NaN
+        does not count as a neighbour.
     arcs
         From each point to several near it, as from `nearest`.
 
     Returns
     -------
     Array
-        Radians within (-pi, pi], (epoch, point); 0 for a point without arcs.
+        Radians within (-pi, pi], (epoch, point); 0 where nothing is known of the neighbours.
     """
     points = phase.shape[1]
     rest = np.exp(1j * (phase - model))
+    known = np.isfinite(rest)
+    rest[~known] = 0.0
     mean = np.empty(arcs.point_a.size, np.complex128)
     for start in range(0, mean.size, _ARCS):
         a, b = (end[start : start + _ARCS] for end in arcs)
-        mean[start : start + _ARCS] = (rest[:, b] * rest[:, a].conj()).mean(axis=0)
-    square = np.minimum(np.abs(mean), _COHERENT) ** 2
-    weight = csr_array((mean / np.abs(mean) * 2 * square / (1 - square**2), arcs), shape=(points, points))
+        number = np.count_nonzero(known[:, a] & known[:, b], axis=0)
+        mean[start : start + _ARCS] = (rest[:, b] * rest[:, a].conj()).sum(axis=0) / np.maximum(number, 1)
+    size = np.abs(mean)
+    square = np.minimum(size, _COHERENT) ** 2
+    weight = csr_array(
+        (mean * 2 * square / (1 - square**2) / np.where(size > 0, size, 1), arcs), shape=(points, points)
+    )
     return np.asarray(np.angle(rest @ weight + rest @ weight.conj().T))

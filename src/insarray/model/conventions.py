@@ -29,6 +29,8 @@ _PAIR = ("pair", "y", "x")
 _TIME = ("time", "y", "x")
 _MAP = ("y", "x")
 _LOOP = ("loop", "y", "x")
+_LINK = ("link",)
+_POINT = ("point",)
 
 SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing", "not_converged")
 """Meanings of `solver_flag` 0, 1, 2, ... in this order."""
@@ -38,6 +40,16 @@ FIT_FLAGS = ("no_data", "determined", "no_redundancy", "undetermined_terms")
 
 UNWRAPPING_FLAGS = ("no_data", "closed", "corrected", "ambiguous", "no_loops")
 """Meanings of `unwrapping_flag` 0, 1, 2, ... in this order."""
+
+
+LINK_FLAGS = (
+    "velocity_at_bound",
+    "height_error_at_bound",
+    "height_error_undetermined",
+    "velocity_undetermined",
+    "too_few_epochs",
+)
+"""Meanings of the bits 1, 2, 4, ... of `link_flag`."""
 
 
 def _flags(names: tuple[str, ...]) -> dict[str, object]:
@@ -140,6 +152,35 @@ VARIABLES: dict[str, Variable] = {
     "component_intersection": Variable(_MAP, "bool", "1", "True where the connected component is not 0 in any pair"),
     "ramp_of_date": Variable(_TIME, "float32", "m", "surface that deramping has taken from the displacement"),
     "ramp_of_pair": Variable(_PAIR, "float32", "radian", "surface that deramping has taken from the phase"),
+    "wrapped_phase": Variable(
+        _TIME, "float32", "radian", "wrapped phase relative to the reference epoch, positive away from the satellite"
+    ),
+    "amplitude_dispersion": Variable(
+        _MAP, "float32", "1", "standard deviation of the amplitude over its mean, over the epochs"
+    ),
+    "velocity_difference": Variable(
+        _LINK, "float32", "m/year", "line-of-sight velocity of point b minus point a, positive toward the satellite"
+    ),
+    "velocity_difference_std": Variable(_LINK, "float32", "m/year", "standard error of the velocity difference"),
+    "height_error_difference": Variable(_LINK, "float32", "m", "height error of point b minus that of point a"),
+    "height_error_difference_std": Variable(_LINK, "float32", "m", "standard error of the height error difference"),
+    "link_coherence": Variable(_LINK, "float32", "1", "agreement of the phases with the link's model"),
+    "second_coherence": Variable(_LINK, "float32", "1", "agreement with the best other model, 0 if there is none"),
+    "false_alarm": Variable(_LINK, "float32", "1", "probability that noise alone reaches the link's coherence"),
+    "link_flag": Variable(
+        _LINK,
+        "uint8",
+        "1",
+        "what is to be known about the estimate, as bits",
+        {"flag_masks": [1 << bit for bit in range(len(LINK_FLAGS))], "flag_meanings": " ".join(LINK_FLAGS)},
+    ),
+    "component": Variable(
+        _POINT, "int32", "1", "connected component of the links: 1 is the largest, 0 = no link ends at the point"
+    ),
+    "point_coherence": Variable(
+        _POINT, "float32", "1", "agreement of the point's phases with its model and those of the points around it"
+    ),
+    "link_model_coherence": Variable(_POINT, "float32", "1", "mean coherence of the links that end at the point"),
     "incidence_angle": Variable(_MAP, "float32", "degree", "incidence angle from the vertical"),
     "slant_range": Variable(_MAP, "float32", "m", "distance from the satellite"),
     "height": Variable(_MAP, "float32", "m", "height above the reference surface of the DEM"),

@@ -1,0 +1,147 @@
+"""How velocity and height error turn the phases of points and links: the columns of their model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.conventions import DAYS_PER_YEAR, metres_per_radian
+from insarray.model.errors import ArgumentError, StackError
+from insarray.products.reference import require_wavelength
+
+_LIMITS = {"slant_range": (1e4, 1e8), "incidence_angle": (0.0, 90.0)}
+
+
+@dataclass(frozen=True)
+class PhaseColumns:
+    """Phase of a point per velocity and per height error.
+
+    A height error h moves the displacement toward the satellite by baseline h / (slant_range sin(incidence_angle)), and
+    phase = -4 pi / wavelength times that displacement.
+
+    Parameters
+    ----------
+    scale
+        -4 pi / wavelength, rad/m.
+    years
+        Since the first epoch, (time,).
+    baseline
+        Perpendicular baselines in m, (time,) or (time, point); None: the model has no height error.
+    slant_range, incidence_angle
+        m and degrees, a number or (point,).
+    """
+
+    scale: float
+    years: np.ndarray
+    baseline: np.ndarray | None
+    slant_range: np.ndarray | float
+    incidence_angle: np.ndarray | float
+
+    @property
+    def time(self) -> np.ndarray:
+        """Rad per (m/year), (time,)."""
+        return self.scale * self.years
+
+    def height(self, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+        """Rad per m of height error of links between points a and b, with the means of both ends' geometry.
+
+        (time,) if all links share it, else (time, link); the same point twice gives the column of the point.
+        """
+        if self.baseline is None:
+            return None
+        distance, angle = (_mean(value, a, b) for value in (self.slant_range, self.incidence_angle))
+        factor = self.scale / (distance * np.sin(np.deg2rad(angle)))
+        if self.baseline.ndim == 1:
+            return self.baseline * factor if np.ndim(factor) == 0 else self.baseline[:, None] * factor
+        return np.asarray((self.baseline[:, a] + self.baseline[:, b]) / 2 * factor)
+
+    def phase(
+        self,
+        velocity: np.ndarray,
+        height_error: np.ndarray,
+        a: np.ndarray,
+        b: np.ndarray,
+        epochs: slice = slice(None),
+    ) -> np.ndarray:
+        """Phase of the model, rad, (epoch, link), of links between a and b, or of points if these are the same."""
+        total = self.time[epochs, None] * velocity
+        column = self.height(a, b)
+        if column is not None:
+            # a height error that is not determined is not part of the model
+            total += (column[epochs] if column.ndim == 2 else column[epochs, None]) * np.nan_to_num(height_error)
+        return np.asarray(total)
+
+
+def _mean(value: np.ndarray | float, a: np.ndarray, b: np.ndarray) -> np.ndarray | float:
+    return (value[a] + value[b]) / 2 if isinstance(value, np.ndarray) else value
+
+
+def phase_columns(
+    points: xr.Dataset,
+    *,
+    height_error: bool,
+    baselines: xr.DataArray | None = None,
+    slant_range: xr.DataArray | float | None = None,
+    incidence_angle: xr.DataArray | float | None = None,
+) -> PhaseColumns:
+    """Columns of points, by what is given or the dataset has.
+
+    Parameters
+    ----------
+    points
+        With the coordinate `time` and the attribute `wavelength`.
+    height_error
+        Whether the model has one.
+    baselines
+        m, (time) or (time, point).
+    slant_range, incidence_angle
+        m and degrees, a number or (point).
+
+    Raises
+    ------
+    StackError
+        If something is missing.
+    ArgumentError
+        If something has the wrong dimensions or cannot be.
+    """
+    scale = 1.0 / metres_per_radian(require_wavelength(points))
+    times = points.time.values.astype("datetime64[s]")
+    years = (times - times[0]) / np.timedelta64(1, "D") / DAYS_PER_YEAR
+    if not height_error:
+        return PhaseColumns(scale, years, None, np.nan, np.nan)
+    found = baselines if baselines is not None else points.get("perpendicular_baseline")
+    if found is None:
+        raise StackError(
+            "height_error: there are no perpendicular baselines; give baselines=... (--baseline-csv), or leave the "
+            "height error out"
+        )
+    sizes = tuple(points.sizes[dim] for dim in ("time", "point"))
+    if found.dims not in (("time",), ("time", "point")) or found.shape != sizes[: found.ndim]:
+        raise ArgumentError(f"baselines: {found.dims} {found.shape}, expected (time) or (time, point) of {sizes}")
+    values = found.values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise StackError("baselines: some are NaN or infinite; every one must be known")
+    return PhaseColumns(
+        scale,
+        years,
+        values,
+        _geometry(points, "slant_range", slant_range),
+        _geometry(points, "incidence_angle", incidence_angle),
+    )
+
+
+def _geometry(points: xr.Dataset, name: str, given: xr.DataArray | float | None) -> np.ndarray | float:
+    """Geometry of the points, or one number for all."""
+    found = given if given is not None else points.get(name)
+    low, high = _LIMITS[name]
+    if found is None:
+        raise StackError(f"height_error: there is no {name}; give it as a number or per point")
+    if isinstance(found, xr.DataArray) and found.ndim:
+        if found.dims != ("point",) or found.size != points.sizes["point"]:
+            raise ArgumentError(f"{name}: {found.dims} {found.shape}, expected ('point',) {points.sizes['point']}")
+        values: np.ndarray = found.values.astype(np.float64)
+    else:
+        values = np.asarray(found, np.float64)
+    if not ((values > low) & (values < high)).all():
+        raise ArgumentError(f"{name}: {values.min():g} to {values.max():g} is not between {low:g} and {high:g}")
+    return values if values.ndim else float(values)
