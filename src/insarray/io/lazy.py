@@ -34,7 +34,7 @@ def to_dataset(source: StackSource, product: str, block: int | None = None) -> x
         Edge of the blocks in pixels; None chooses by tiles, pairs and memory.
     """
     rows, cols = block_shape(source.layers["unwrapped_phase"], block)
-    variables = {name: _variable(name, layer) for name, layer in (source.layers | source.maps).items()}
+    variables = {name: layer_variable(name, layer) for name, layer in (source.layers | source.maps).items()}
     token = hashlib.sha256("".join(layer.fingerprint for layer in (source.layers | source.maps).values()).encode())
     # coordinates join later, so that they stay in memory
     lazy = xr.Dataset(variables).chunk({"pair": -1, "y": rows, "x": cols}, token=token.hexdigest())
@@ -139,9 +139,10 @@ def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(window.take(local, axis))
 
 
-def _variable(name: str, layer: Layer) -> xr.Variable:
-    array = xr.Variable(("pair", "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
-    return array if "pair" in VARIABLES[name].dims else array.isel(pair=0)
+def layer_variable(name: str, layer: Layer) -> xr.Variable:
+    """The layer as the variable `name`, which is read when, and as far as, it is needed."""
+    dims, array = VARIABLES[name].dims, indexing.LazilyIndexedArray(_LayerArray(layer))
+    return xr.Variable(dims, array) if len(dims) == 3 else xr.Variable(("pair", *dims), array).isel(pair=0)
 
 
 # -- validity -------------------------------------------------------------------------------------------------------
