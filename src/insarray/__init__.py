@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
     from insarray.io.open import open_stack
+    from insarray.io.wrapped import open_wrapped
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
@@ -48,6 +49,7 @@ _HOMES = {
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
     "open_stack": "insarray.io.open",
+    "open_wrapped": "insarray.io.wrapped",
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
@@ -66,6 +68,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of the work
     "open_stack",
+    "open_wrapped",
     "select_pairs",
     "mask",
     "find_reference",
