@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from insarray.products.timeseries import invert
     from insarray.products.unwrapping import correct_unwrapping, correction_account
     from insarray.simulate import simulate_stack
+    from insarray.simulate_points import simulate_wrapped
 
 _HOMES = {
     "Grid": "insarray.model.grid",
@@ -61,6 +62,7 @@ _HOMES = {
     "run": "insarray.engine.run",
     "select_pairs": "insarray.products.stack",
     "simulate_stack": "insarray.simulate",
+    "simulate_wrapped": "insarray.simulate_points",
     "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
     "to_netcdf": "insarray.faces.export",
@@ -97,6 +99,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "to_netcdf",
     "plot",
     "simulate_stack",
+    "simulate_wrapped",
     "Network",
     "Grid",
     "InsarrayError",

@@ -39,8 +39,8 @@ def epoch_baselines(path: Path, times: np.ndarray, reference: int) -> np.ndarray
     if missing:
         listed = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
         raise StackError(f"baselines: {len(missing)} of {len(days)} dates are not in {path}: {listed}; add them")
-    baseline = np.array([found[day] for day in days])
-    return np.asarray(baseline - baseline[reference])
+    metres = np.array([found[day] for day in days])
+    return np.asarray(metres - metres[reference])
 
 
 def _rows(path: Path) -> list[tuple[int, str, float]]:

@@ -8,7 +8,7 @@ import numpy as np
 from insarray.io.decode import CoherenceDecode, Decode, MapDecode, WrappedPhaseDecode
 from insarray.io.epochs import EpochLayer, WrappedOptions, WrappedSource, single_reference
 from insarray.io.files import fingerprint
-from insarray.io.hdf5 import Hdf5Layer, dataset, opened
+from insarray.io.hdf5 import Hdf5Layer, dataset, dataset_names, opened
 from insarray.io.pairs import PairFile, pair_file
 from insarray.io.stored import open_stored, stored_layer
 from insarray.io.wrapped_files import MAPS
@@ -42,7 +42,7 @@ def scan_hdf5(path: Path, options: WrappedOptions) -> WrappedSource:
         epochs = single_reference(_pairs(f"{path}/{phase.name.strip('/')}", ends))
         away = 1.0 if options.sign in (None, "away") else -1.0
         decode = WrappedPhaseDecode(tuple(away * sign for sign in epochs.signs), options.nodata)
-        maps = {name: found for name in MAPS if (found := _map(file, name, phase.shape[1:])) is not None}
+        maps = {name: found for name in MAPS if (found := _map(path, file, name, phase.shape[1:])) is not None}
         layer = _layer(path, phase, epochs.order, decode)
         static = {
             name: _layer(path, found, (0,), MapDecode() if name == "amplitude_dispersion" else CoherenceDecode())
@@ -79,7 +79,7 @@ def _phase(path: Path, file: Any, variable: str | None, count: int) -> Any:
     """The dataset named `variable`, or the only one with a plane for each pair of dates."""
     if variable is not None and variable not in file:
         raise FileError(f"{path}: has no dataset {variable!r}; it holds {', '.join(file)}")
-    candidates = [variable] if variable is not None else [name for name in file if getattr(file[name], "ndim", 0) == 3]
+    candidates = [variable] if variable is not None else dataset_names(file, 3)
     if len(candidates) != 1:
         listed = ", ".join(candidates) or "none"
         raise FileError(f"{path}: needs one dataset (interferogram, row, col), found {listed}; name it with variable=")
@@ -92,13 +92,13 @@ def _phase(path: Path, file: Any, variable: str | None, count: int) -> Any:
     return phase
 
 
-def _map(file: Any, name: str, shape: tuple[int, int]) -> Any | None:
-    """The dataset of a static map on the grid of the phase, None if there is none."""
-    for known in _HDF5_NAMES.get(name, (name,)):
-        if known in file:
-            found = dataset(file, known)
-            return found if found is not None and found.shape == shape else None
-    return None
+def _map(path: Path, file: Any, name: str, shape: tuple[int, int]) -> Any | None:
+    """The dataset of a static map, None if there is none."""
+    datasets = (dataset(file, known) for known in _HDF5_NAMES.get(name, (name,)))
+    found = next((data for data in datasets if data is not None), None)
+    if found is not None and found.shape != shape:
+        raise StackError(f"{path}: {name} has the shape {found.shape}, the phase {shape}; bring them to one grid")
+    return found
 
 
 def _layer(path: Path, data: Any, index: tuple[int, ...], decode: Decode) -> Hdf5Layer:
