@@ -16,7 +16,7 @@ from insarray.io.pairs import pair_file_from_name, require_pattern
 from insarray.io.raster import Header, common, read_headers, require_one_grid
 from insarray.io.source import Layer, Sign
 from insarray.model.dates import date_from_name, date_label
-from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence")
@@ -148,7 +148,7 @@ def map_layer(name: str, path: Path, grid: Grid) -> tuple[Layer, list[str]]:
     Raises
     ------
     FileError
-        If it cannot be read.
+        If it cannot be read, or is scaled.
     StackError
         If it is not on `grid`.
     """
@@ -156,6 +156,6 @@ def map_layer(name: str, path: Path, grid: Grid) -> tuple[Layer, list[str]]:
     grid.require_same(header.grid, f"{name}: {path}", "the phase")
     if name == "amplitude_dispersion":
         if header.scale != 1:
-            raise ArgumentError(f"{name}: {path} has a scale of {header.scale}; write the values without it")
+            raise FileError(f"{path}: has a scale of {header.scale}; write the values without it")
         return raster_layer([header], MapDecode(header.nodata)), members_of(header)
     return raster_layer([header], CoherenceDecode(header.nodata, header.scale)), members_of(header)
