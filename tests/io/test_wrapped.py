@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from rasterio.shutil import copy
 
 from insarray.io import open_wrapped
 from insarray.io.hdf5 import Hdf5Layer
@@ -145,6 +146,13 @@ def test_coordinates_are_those_of_open_stack(tmp_path: Path, truth: Wrapped) -> 
     assert stack.attrs["input_files"] == 4
 
 
+def test_folder_of_vrts(tmp_path: Path, truth: Wrapped) -> None:
+    truth.write(tmp_path / "tif")
+    for path in (tmp_path / "tif").iterdir():
+        copy(path, tmp_path / f"{path.stem}.vrt", driver="VRT")
+    assert_phase(open_wrapped(tmp_path), truth.against(0))
+
+
 def test_wavelength_of_the_tags(tmp_path: Path, truth: Wrapped) -> None:
     for k in (1, 2):
         path = tmp_path / f"{DATES[0]}_{DATES[k]}.int.tif"
@@ -226,6 +234,16 @@ def test_slcs_of_any_name(tmp_path: Path, truth: Wrapped) -> None:
     truth.write_slcs(tmp_path, "v20240101_{}.tif")
     stack = open_wrapped(f"{tmp_path}/*.tif", dates=r"_(\d{8})")
     assert_phase(stack, truth.against(0))
+
+
+def test_slcs_by_pattern_and_in_whole_numbers(tmp_path: Path, truth: Wrapped) -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.integers(-900, 900, (2, *SHAPE)) + 1j * rng.integers(1, 900, (2, *SHAPE))
+    for date, values in zip(DATES, whole, strict=False):
+        write_raster(tmp_path / f"{date}.slc.tif", values.astype(np.complex64), dtype="complex_int16")
+    stack = open_wrapped(f"{tmp_path}/*.slc.tif")
+    expected = np.angle(whole[0] * whole[1].conj())
+    np.testing.assert_allclose(np.exp(1j * stack.wrapped_phase[1]), np.exp(1j * expected), atol=2e-6)
 
 
 def test_slc_without_data_at_the_reference_date(tmp_path: Path, truth: Wrapped) -> None:

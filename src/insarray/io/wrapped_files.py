@@ -22,8 +22,8 @@ from insarray.model.grid import Grid
 MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence")
 """Static layers, each in `<name>.tif` of the folder if it is there."""
 
-_INTERFEROGRAM = re.compile(r"\.int\.(tiff?|vrt)$")
-_SLC = re.compile(r"\.slc\.(tiff?|vrt)$")
+_INTERFEROGRAM = re.compile(r"\.int\.(tif|vrt)$")
+_SLC = re.compile(r"\.slc\.(tif|vrt)$")
 _RADIAN = {"", "1", "rad", "rads", "radian", "radians"}
 
 
