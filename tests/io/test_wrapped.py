@@ -420,6 +420,11 @@ def test_names_and_pickles(tmp_path: Path, truth: Wrapped) -> None:
     again = open_wrapped(folder)
     assert again.attrs["input_fingerprint"] != stack.attrs["input_fingerprint"]
     assert again.wrapped_phase.data.name != first
+    raster = write_raster(folder / "temporal_coherence.tif", truth.coherence)
+    with_map = open_wrapped(folder)
+    assert with_map.attrs["input_fingerprint"] != again.attrs["input_fingerprint"]
+    raster.touch()
+    assert open_wrapped(folder).attrs["input_fingerprint"] != with_map.attrs["input_fingerprint"]
 
 
 # -- bad inputs -----------------------------------------------------------------------------------------------------
