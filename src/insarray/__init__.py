@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from insarray.engine.run import run
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
+    from insarray.io.geometry import open_geometry
     from insarray.io.open import open_stack
     from insarray.io.wrapped import open_wrapped
     from insarray.model.errors import InsarrayError
@@ -49,6 +50,7 @@ _HOMES = {
     "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
+    "open_geometry": "insarray.io.geometry",
     "open_stack": "insarray.io.open",
     "open_wrapped": "insarray.io.wrapped",
     "pair_misfit": "insarray.products.residuals",
@@ -71,6 +73,7 @@ _HOMES = {
 __all__ = [  # noqa: RUF022 - in the order of the work
     "open_stack",
     "open_wrapped",
+    "open_geometry",
     "select_pairs",
     "mask",
     "find_reference",

@@ -115,7 +115,7 @@ def simulate_wrapped(
     unwrapped = (displacement / metres_per_radian(WAVELENGTH) + errors - errors[0]).astype(np.float32)
 
     grid = Grid(*shape, left=485_000.0, top=2_155_000.0, dx=_PIXEL, dy=-_PIXEL, crs="EPSG:32614")
-    coords = {**epoch_coords(times, baseline), **grid_coords(grid)}
+    coords = {**epoch_coords(times, xr.DataArray(baseline, dims="time")), **grid_coords(grid)}
     attrs: dict[str, object] = {"product": "simulated", "wavelength": WAVELENGTH, "sign": SIGN, "seed": seed}
     attrs["reference_date"] = str(times[0])
     layers = {

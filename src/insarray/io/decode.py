@@ -158,6 +158,44 @@ class MapDecode:
 
 
 @dataclass(frozen=True)
+class BoundedDecode:
+    """Floats of which the bounds are known; NaN for NaN, infinities and the values in `missing`.
+
+    Parameters
+    ----------
+    what, unit
+        For the error.
+    factor
+        Units per stored unit.
+    least, most
+        In units; StackError for values outside.
+    missing
+        Stored values that mean no-data.
+    """
+
+    what: str
+    unit: str
+    factor: float
+    least: float
+    most: float
+    missing: tuple[float, ...] = ()
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one layer."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(raw, np.float32(self.factor), out=out, casting="same_kind")
+        for nodata in (None, *self.missing):
+            out[_missing(raw, nodata)] = np.nan
+        low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
+        if low < self.least or high > self.most:
+            raise StackError(
+                f"{name}: holds {self.what} from {low:g} to {high:g}, outside {self.least:g} to {self.most:g} "
+                f"{self.unit}; give it in this unit, or say in the file which one it has"
+            )
+
+
+@dataclass(frozen=True)
 class MaskDecode:
     """A static mask: True where the stored value is neither zero nor NaN."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from insarray.io.decode import wrap_once
 from insarray.io.pairs import PairFile, by_pair, one_time_per_pass
@@ -208,7 +209,7 @@ class WrappedSource:
     wavelength
         Metres, None if unknown.
     baseline
-        Perpendicular baseline of each date minus that of the reference date in metres, shape (time,); None if unknown.
+        Perpendicular baseline of each date minus that of the reference date in metres, (time); None if unknown.
     attrs
         What else is known of the stack.
     """
@@ -222,5 +223,5 @@ class WrappedSource:
     map_files: dict[str, Path] = field(default_factory=dict)
     members: tuple[str, ...] = ()
     wavelength: float | None = None
-    baseline: np.ndarray | None = None
+    baseline: xr.DataArray | None = None
     attrs: dict[str, object] = field(default_factory=dict)

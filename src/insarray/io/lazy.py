@@ -158,10 +158,15 @@ def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(window.take(local, axis))
 
 
+def lazy_variable(layer: Layer, first: str = "pair") -> xr.Variable:
+    """The layer as a variable (`first`, y, x) that is read when, and as far as, it is needed."""
+    return xr.Variable((first, "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
+
+
 def layer_variable(name: str, layer: Layer) -> xr.Variable:
-    """The layer as the variable `name`, which is read when, and as far as, it is needed."""
-    dims, array = VARIABLES[name].dims, indexing.LazilyIndexedArray(_LayerArray(layer))
-    return xr.Variable(dims, array) if len(dims) == 3 else xr.Variable(("pair", *dims), array).isel(pair=0)
+    """The layer as the variable `name`, which has no first dimension if it is a static map."""
+    dims = VARIABLES[name].dims
+    return lazy_variable(layer, dims[0]) if len(dims) == 3 else lazy_variable(layer).isel(pair=0)
 
 
 # -- validity -------------------------------------------------------------------------------------------------------

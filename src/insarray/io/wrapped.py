@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import xarray as xr
 
-from insarray.io.epoch_baselines import epoch_baselines
+from insarray.io.baselines import read_baselines
 from insarray.io.epochs import WrappedOptions, WrappedSource
 from insarray.io.files import expand, names
 from insarray.io.lazy import to_wrapped_dataset
@@ -52,7 +53,9 @@ def open_wrapped(
     temporal_coherence, amplitude_dispersion
         Rasters on the grid of the phase.
     baselines
-        CSV table with the columns ``date,bperp_m``: perpendicular baseline in metres, relative to any one date.
+        CSV table with the columns ``date,bperp_m`` (m, relative to any one date) or ``reference,secondary,bperp_m``
+        (m, secondary minus reference), see `insarray.io.baselines.read_baselines`. Those of pairs are closed to dates
+        by least squares; the attribute `misclosure_rms` (m) of the coordinate says how well they agree.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -98,8 +101,7 @@ def open_wrapped(
     paths = expand(files, "files")
     product, source = _scan(paths, options)
     if baselines is not None:
-        table = _one(baselines, "baselines")
-        source = replace(source, baseline=epoch_baselines(table, source.times, source.reference))
+        source = replace(source, baseline=_baselines(_one(baselines, "baselines"), source))
     rasters = {"temporal_coherence": temporal_coherence, "amplitude_dispersion": amplitude_dispersion}
     given = {name: _one(path, name) for name, path in rasters.items() if path is not None}
     return to_wrapped_dataset(_with_maps(source, source.map_files | given), product, block)
@@ -131,6 +133,15 @@ def _one(path: str | Path, argument: str) -> Path:
     if len(found) != 1:
         raise ArgumentError(f"{argument}: {path!r} matches {len(found)} files; give one")
     return found[0]
+
+
+def _baselines(table: Path, source: WrappedSource) -> xr.DataArray:
+    """Baseline of each date minus that of the reference date in metres, (time)."""
+    baseline, misclosure = read_baselines(table).of_dates(source.times)
+    baseline = baseline - baseline[source.reference]
+    if misclosure is not None:
+        baseline.attrs["misclosure_rms"] = float(np.sqrt(np.square(misclosure.values).mean()))
+    return baseline
 
 
 def _with_maps(source: WrappedSource, files: Mapping[str, Path]) -> WrappedSource:

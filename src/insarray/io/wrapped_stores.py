@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from insarray.io.decode import CoherenceDecode, Decode, MapDecode, WrappedPhaseDecode
 from insarray.io.epochs import EpochLayer, WrappedOptions, WrappedSource, single_reference
@@ -148,6 +149,6 @@ def scan_stored(path: Path, options: WrappedOptions) -> WrappedSource:
         {name: stored_layer(path, stored[name], decode) for name, decode in decoders.items() if name in stored},
         (path,),
         wavelength=None if wavelength is None else float(wavelength),
-        baseline=None if baseline is None or baseline.dims != ("time",) else np.asarray(baseline.values, np.float64),
+        baseline=None if baseline is None or baseline.dims != ("time",) else xr.DataArray(baseline.compute()),
         attrs={name: stored.attrs[name] for name in ("source_sign",) if name in stored.attrs},
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from insarray.model.baselines import ATTRS
 from insarray.model.dates import as_time
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
@@ -23,7 +24,7 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
         coords["perpendicular_baseline"] = xr.DataArray(
             network.perpendicular_baseline.astype(np.float32),
             dims="pair",
-            attrs={"units": "m", "long_name": "perpendicular baseline, secondary minus reference"},
+            attrs=dict(ATTRS),
         )
     return coords
 
@@ -71,12 +72,12 @@ def time_coords(network: Network) -> dict[str, xr.DataArray]:
     return {"time": _time(network.times, "time", "acquisition time", standard_name="time")}
 
 
-def epoch_coords(times: np.ndarray, baseline: np.ndarray | None) -> dict[str, xr.DataArray]:
-    """Coordinates of the `time` dimension of a wrapped stack; `baseline` of each date in metres, if known."""
+def epoch_coords(times: np.ndarray, baseline: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    """Coordinates of the `time` dimension of a wrapped stack; `baseline` (time) of each date in metres, if known."""
     coords = {"time": _time(times, "time", "acquisition time", standard_name="time")}
     if baseline is not None:
         attrs = {"units": "m", "long_name": "perpendicular baseline, date minus reference date"}
-        coords["perpendicular_baseline"] = xr.DataArray(baseline.astype(np.float32), dims="time", attrs=attrs)
+        coords["perpendicular_baseline"] = baseline.astype(np.float32).assign_attrs(attrs)
     return coords
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.faces.plot.figures import new_axes, pixel_of
-from insarray.model.conventions import SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
+from insarray.model.conventions import FIT_FLAGS, SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 _MASKED = "0.8"
 _MAX_SIDE = 3000  # pixels; more than a printed page resolves
 _MILLIMETRES = re.compile(
-    r"(displacement|velocity|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
+    r"(displacement|velocity|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
 )
 _SHARES = ("coherence", "temporal_coherence")  # 0 .. 1 whatever the data, so that pictures compare
 _CLASSES: dict[str, tuple[str, ...]] = {
     "solver_flag": SOLVER_FLAGS,
     "unwrapping_flag": UNWRAPPING_FLAGS,
+    "fit_flag": FIT_FLAGS,
     "water_mask": ("water", "land"),
 }
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
