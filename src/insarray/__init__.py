@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from insarray.faces.export import to_cog, to_netcdf
     from insarray.io.geometry import open_geometry
     from insarray.io.open import open_stack
+    from insarray.io.wrapped import open_wrapped
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from insarray.products.unwrapped_points import unwrap_points
     from insarray.products.unwrapping import correct_unwrapping, correction_account
     from insarray.simulate import simulate_stack
+    from insarray.simulate_points import simulate_wrapped
 
 _HOMES = {
     "Grid": "insarray.model.grid",
@@ -58,6 +60,7 @@ _HOMES = {
     "mask": "insarray.products.stack",
     "open_geometry": "insarray.io.geometry",
     "open_stack": "insarray.io.open",
+    "open_wrapped": "insarray.io.wrapped",
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
@@ -73,6 +76,7 @@ _HOMES = {
     "select_pairs": "insarray.products.stack",
     "select_points": "insarray.products.points",
     "simulate_stack": "insarray.simulate",
+    "simulate_wrapped": "insarray.simulate_points",
     "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
     "to_netcdf": "insarray.faces.export",
@@ -81,6 +85,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of the work
     "open_stack",
+    "open_wrapped",
     "open_geometry",
     "select_pairs",
     "mask",
@@ -117,6 +122,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "to_netcdf",
     "plot",
     "simulate_stack",
+    "simulate_wrapped",
     "Network",
     "Grid",
     "InsarrayError",

@@ -142,7 +142,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
             all_headers += found
             layers[name] = raster_layer(found, _companion_decode(name, found))
     grid = require_one_grid(all_headers)
-    wavelength = _wavelength(headers, options.wavelength)
+    wavelength = wavelength_of(headers, options.wavelength)
     units = options.units or _units(headers)
     if units != "radian" and options.sign is None:
         raise ArgumentError(
@@ -170,14 +170,14 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         zero_is_nodata,
         wavelength,
         {"source_sign": sign, "source_units": units},
-        members=tuple(member for header in all_headers for member in _members(header)),
+        members=tuple(member for header in all_headers for member in members_of(header)),
     )
 
 
 def raster_layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
     """Layer of files on one grid, one per pair, or of one file for a static map."""
     first = headers[0]
-    members = [member for header in headers for member in _members(header)]
+    members = [member for header in headers for member in members_of(header)]
     return RasterLayer(
         tuple(header.file for header in headers),
         first.grid.shape,
@@ -188,7 +188,7 @@ def raster_layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
     )
 
 
-def _members(header: Header) -> list[str]:
+def members_of(header: Header) -> list[str]:
     """The file and what belongs to it, as far as it is on this machine."""
     return [member for member in header.members if Path(member).is_file()]
 
@@ -225,7 +225,8 @@ def _factor(sign: Sign, units: Units, wavelength: float | None) -> float:
     return away * _METRES[units] / -metres_per_radian(wavelength)  # a radian away is +wavelength / (4 pi) of range
 
 
-def _wavelength(headers: Sequence[Header], given: float | None) -> float | None:
+def wavelength_of(headers: Sequence[Header], given: float | None) -> float | None:
+    """Wavelength (m) that was given or, without it, that the tags of the files agree on; None if they have none."""
     if given is not None:
         return given
     tags = [(header, value) for header in headers if (value := _wavelength_tag(header)) is not None]

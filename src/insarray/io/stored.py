@@ -10,6 +10,7 @@ import xarray as xr
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.files import fingerprint, names
 from insarray.io.source import Layer, Options, StackSource
+from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import FileError, InsarrayError, StackError
 
@@ -52,12 +53,12 @@ class StoredReader:
         except InsarrayError as error:
             raise StackError(f"{path}: {error}") from error
         layers = {
-            name: _layer(path, stored[name], decode, ("pair", "y", "x"))
+            name: stored_layer(path, stored[name], decode)
             for name, decode in _decoders(network.n_pairs).items()
             if name in stored
         }
         maps = {
-            name: _layer(path, stored[name], MaskDecode() if name == "water_mask" else MapDecode(), ("y", "x"))
+            name: stored_layer(path, stored[name], MaskDecode() if name == "water_mask" else MapDecode())
             for name in _MAPS
             if name in stored
         }
@@ -85,9 +86,9 @@ class StoredLayer:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(pair, row, col)."""
-        pairs = self.variable.sizes.get("pair", 1)
-        return pairs, self.variable.sizes["y"], self.variable.sizes["x"]
+        """(pair or date, row, col); 1 pair for a map."""
+        planes = self.variable.shape[0] if self.variable.ndim == 3 else 1
+        return planes, self.variable.sizes["y"], self.variable.sizes["x"]
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -97,8 +98,8 @@ class StoredLayer:
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
         """Decoded window, as `Layer.read` says."""
         window = self.variable.isel(y=rows, x=cols)
-        if "pair" in window.dims and pairs is not None:
-            window = window.isel(pair=list(pairs))
+        if window.ndim == 3 and pairs is not None:
+            window = window[list(pairs)]
         try:
             raw = np.asarray(window.values)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
@@ -118,10 +119,18 @@ def _decoders(n_pairs: int) -> dict[str, Decode]:
     }
 
 
-def _layer(path: Path, data: xr.DataArray, decode: Decode, dims: tuple[str, ...]) -> Layer:
+def stored_layer(path: Path, data: xr.DataArray, decode: Decode) -> Layer:
+    """Layer of a canonical variable.
+
+    Raises
+    ------
+    StackError
+        If it has other dimensions, or is a phase in other units than radian.
+    """
+    dims = VARIABLES[str(data.name)].dims
     if data.dims != dims:
         raise StackError(f"{path}: {data.name} has dimensions {data.dims}; it needs {dims}")
-    if data.name == "unwrapped_phase" and data.attrs.get("units", "radian") not in _RADIAN:
+    if data.name in ("unwrapped_phase", "wrapped_phase") and data.attrs.get("units", "radian") not in _RADIAN:
         raise StackError(f"{path}: {data.name} is in {data.attrs['units']!r}; it needs radian")
     chunks = data.encoding.get("preferred_chunks") or {}
     tile = int(chunks.get("y", 1)), int(chunks.get("x", data.sizes["x"]))

@@ -60,6 +60,13 @@ VARIABLES: dict[str, Variable] = {
     "unwrapped_phase": Variable(
         _PAIR, "float32", "radian", "unwrapped interferometric phase, positive away from the satellite"
     ),
+    "wrapped_phase": Variable(
+        _TIME,
+        "float32",
+        "radian",
+        "phase in (-pi, pi] of the date minus that of the reference date, positive away from the satellite",
+    ),
+    "amplitude_dispersion": Variable(_MAP, "float32", "1", "standard deviation of the amplitude over its mean"),
     "coherence": Variable(_PAIR, "float32", "1", "interferometric coherence"),
     "connected_component_labels": Variable(
         _PAIR, "uint16", "1", "connected component of the unwrapping, 0 = not unwrapped"

@@ -72,6 +72,15 @@ def time_coords(network: Network) -> dict[str, xr.DataArray]:
     return {"time": _time(network.times, "time", "acquisition time", standard_name="time")}
 
 
+def epoch_coords(times: np.ndarray, baseline: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    """Coordinates of the `time` dimension of a wrapped stack; `baseline` (time) of each date in metres, if known."""
+    coords = {"time": _time(times, "time", "acquisition time", standard_name="time")}
+    if baseline is not None:
+        attrs = {"units": "m", "long_name": "perpendicular baseline, date minus reference date"}
+        coords["perpendicular_baseline"] = baseline.astype(np.float32).assign_attrs(attrs)
+    return coords
+
+
 def _time(values: np.ndarray, dim: str, long_name: str, **attrs: str) -> xr.DataArray:
     return xr.DataArray(values.astype("datetime64[ns]"), dims=dim, attrs={"long_name": long_name, **attrs})
 

@@ -199,3 +199,33 @@ def _as_dates(texts: Iterable[str]) -> list[np.datetime64]:
         except ArgumentError:  # digits that look like a date and are none, such as month 19
             continue
     return dates
+
+
+def date_from_name(name: str, pattern: str | None = None) -> np.datetime64:
+    """Time of the only date in a file name, in any of the forms that `pair_from_name` knows.
+
+    Parameters
+    ----------
+    name
+        File name, without its folder.
+    pattern
+        Regular expression with one group, for names with several dates.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no date, or more than one.
+    """
+    if pattern is not None:
+        match = re.search(pattern, name)
+        if match is None or len(match.groups()) != 1:
+            raise ArgumentError(f"date pattern {pattern!r}: does not find one group in {name!r}")
+        return as_time(match[1])
+    dates = _dates(_LONG.format(n=0), name) or _dates(_SHORT, name)
+    if len(dates) != 1:
+        found = ", ".join(map(date_label, dates)) or "none"
+        raise ArgumentError(
+            f"{name}: expected one date in the name, found {found}; give a pattern with one group, for example "
+            r"dates='^(\d{8})'"
+        )
+    return dates[0]
