@@ -8,12 +8,15 @@ import click
 
 from insarray import __version__
 from insarray.faces.options import (
+    RangeCommand,
     block_option,
     correction_option,
     fit_options,
     geometry_options,
     json_option,
+    link_options,
     masking,
+    point_options,
     reading,
     reference_option,
     robust_options,
@@ -21,6 +24,7 @@ from insarray.faces.options import (
     selecting,
     time_options,
     weight_options,
+    wrapped_options,
 )
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -245,6 +249,27 @@ def average(files: tuple[str, ...], **options: Any) -> None:
     from insarray.faces import series_commands
 
     series_commands.average(files, **options)
+
+
+@cli.command(cls=RangeCommand)
+@click.argument("stack")
+@click.argument("out", type=click.Path(file_okay=False))
+@wrapped_options
+@point_options
+@link_options
+@block_option
+@click.option("--restart", is_flag=True, help="Delete OUT, if it is ours, and start over.")
+@json_option
+def links(stack: str, out: str, **options: Any) -> None:
+    """Velocity and height error of the points of a wrapped STACK, from links between them, into the folder OUT.
+
+    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. OUT holds
+    points.zarr, links.zarr, and maps: velocity_mm_yr.tif (positive toward the satellite), dem_error_m.tif,
+    link_model_coherence.tif. The same command again leaves them as they are.
+    """
+    from insarray.faces import link_commands
+
+    link_commands.links(stack, out, **options)
 
 
 @cli.command()

@@ -1,11 +1,56 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Range(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Least and greatest value, and perhaps a step."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Two or three numbers from one word; what they may be is the library's business, but for their number."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(word) for word in str(value).split())
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in (2, 3):
+            self.fail(f"{value!r} is not MIN MAX, or MIN MAX STEP", param, ctx)
+        return numbers
+
+
+class RangeCommand(click.Command):
+    """Command whose options of type `Range` take two words or three."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Make one word of the numbers behind such an option."""
+        names = {name for param in self.params if isinstance(param.type, Range) for name in param.opts}
+        joined: list[str] = []
+        rest = list(args)
+        while rest:
+            joined.append(rest.pop(0))
+            if joined[-1] in names:
+                count = _numbers(rest[:3])
+                joined.append(" ".join(rest[:count]))
+                del rest[:count]
+        return super().parse_args(ctx, joined)
+
+
+def _numbers(words: Sequence[str]) -> int:
+    """How many of the first words are numbers."""
+    for count, word in enumerate(words):
+        try:
+            float(word)
+        except ValueError:
+            return count
+    return len(words)
 
 
 def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -156,5 +201,80 @@ run_options = _all(
     click.option("--restart", is_flag=True, help="Delete the store and start over."),
 )
 """How a store is computed."""
+
+link_options = _all(
+    click.option(
+        "--velocity-range",
+        type=Range(),
+        default=(-60.0, 60.0),
+        metavar="MIN MAX [STEP]",
+        help="Velocity differences of links, mm/yr; -60 60. STEP: of --method published.",
+    ),
+    click.option(
+        "--height-error-range",
+        type=Range(),
+        metavar="MIN MAX [STEP]",
+        help="Height error differences, m; -60 60 where there are baselines, else there is no height error.",
+    ),
+    click.option(
+        "--network",
+        type=click.Choice(["delaunay", "nearest", "both"]),
+        default="both",
+        show_default=True,
+        help="Which points are linked.",
+    ),
+    click.option(
+        "--neighbours",
+        type=click.IntRange(min=1),
+        default=16,
+        show_default=True,
+        metavar="N",
+        help="Nearest points that each is linked to.",
+    ),
+    click.option("--max-length", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Longest link."),
+    click.option(
+        "--method",
+        type=click.Choice(["insarray", "published"]),
+        default="insarray",
+        show_default=True,
+        help="published: dense grid, links weighted by coherence, for comparison.",
+    ),
+    click.option(
+        "--refine/--no-refine",
+        default=True,
+        show_default=True,
+        help="Estimate each point once more against those around it.",
+    ),
+    click.option("--unwrap", is_flag=True, help="Unwrap the phases of the points by their model, too."),
+    click.option(
+        "--reference",
+        default="none",
+        show_default=True,
+        metavar="WHERE",
+        help="Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT",
+    ),
+)
+"""How links are estimated and what becomes of them."""
+
+point_options = _all(
+    click.option("--temporal-coherence", type=click.FloatRange(0, 1), metavar="G", help="Points of at least this."),
+    click.option("--amplitude-dispersion", type=click.FloatRange(0, 1), metavar="D", help="Points of at most this."),
+    click.option("--mask", "mask_raster", metavar="RASTER", help="Only where this raster is neither 0 nor no-data."),
+)
+"""What `insarray.select_points` takes."""
+
+wrapped_options = _all(
+    click.option("--baseline-csv", metavar="CSV", help="Perpendicular baselines: table date,bperp_m."),
+    click.option("--wavelength", type=float, metavar="M", help="Radar wavelength in metres."),
+    click.option("--slant-range", type=float, metavar="M", help="One for the image."),
+    click.option("--incidence", "incidence_angle", type=float, metavar="DEG", help="From the vertical, one for all."),
+    click.option("--temporal-coherence-file", metavar="RASTER", help="Default: the one in the folder."),
+    click.option("--amplitude-dispersion-file", metavar="RASTER", help="Default: the one in the folder."),
+    click.option("--sign", type=click.Choice(["away", "toward"]), help="What a positive phase means."),
+    click.option("--nodata", type=float, help="No-data value of the phase, if the files do not say."),
+    click.option("--dates", metavar="REGEX", help="Pattern that finds the dates in the names."),
+    click.option("--variable", metavar="NAME", help="Dataset of an HDF5 file."),
+)
+"""What `insarray.open_wrapped` takes, and the geometry."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")

@@ -80,7 +80,7 @@ def refuse_input_as_output(files: Sequence[str], out: str) -> None:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
+def progress_bar(*, quiet: bool, unit: str = "blocks") -> Iterator[Progress | None]:
     """Bar with rate and remaining time on a terminal; nothing where nobody watches."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -90,7 +90,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("blocks"),
+        TextColumn(unit),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -98,5 +98,5 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("blocks", total=None)
+        task = bar.add_task(unit, total=None)
         yield lambda finished, blocks: bar.update(task, completed=finished, total=blocks)

@@ -159,12 +159,6 @@ VARIABLES: dict[str, Variable] = {
     "component_intersection": Variable(_MAP, "bool", "1", "True where the connected component is not 0 in any pair"),
     "ramp_of_date": Variable(_TIME, "float32", "m", "surface that deramping has taken from the displacement"),
     "ramp_of_pair": Variable(_PAIR, "float32", "radian", "surface that deramping has taken from the phase"),
-    "wrapped_phase": Variable(
-        _TIME, "float32", "radian", "wrapped phase relative to the reference epoch, positive away from the satellite"
-    ),
-    "amplitude_dispersion": Variable(
-        _MAP, "float32", "1", "standard deviation of the amplitude over its mean, over the epochs"
-    ),
     "velocity_difference": Variable(
         _LINK, "float32", "m/year", "line-of-sight velocity of point b minus point a, positive toward the satellite"
     ),
