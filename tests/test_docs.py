@@ -17,6 +17,7 @@ from insarray.faces.cli import cli
 from insarray.model import errors
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES
 from insarray.simulate import simulate_stack, write_geotiffs
+from insarray.simulate_points import simulate_wrapped, write_wrapped
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -155,7 +156,7 @@ def test_python_compiles_and_uses_public_names(page):
 
 
 def test_the_readme_example_and_what_follows_it_run(tmp_path, monkeypatch):
-    """README, then the example of Getting started on the store that it made; warnings are errors."""
+    """README, then the examples of Getting started, the last one on the store that it made; warnings are errors."""
     stack, truth = simulate_stack(shape=(120, 150), n_dates=20, looks=20, seed=4)
     write_geotiffs(stack, tmp_path / "ifgs")
     monkeypatch.chdir(tmp_path)
@@ -169,7 +170,10 @@ def test_the_readme_example_and_what_follows_it_run(tmp_path, monkeypatch):
     row, col = result.attrs["reference_row"], result.attrs["reference_col"]
     error = result.velocity - (truth.velocity - truth.velocity[row, col])
     assert float(abs(error).compute().median()) < 0.01  # noise, atmosphere, season
-    (second,) = blocks((ROOT / "docs/getting_started.md").read_text(), "python")
+    wrapped, second = blocks((ROOT / "docs/getting_started.md").read_text(), "python")
+    write_wrapped(simulate_wrapped(shape=(20, 24), n_dates=4)[0], tmp_path / "linked")
+    exec(compile(wrapped, "getting_started.md", "exec"), names)
+    assert names["stack"].sizes["time"] == 4
     exec(compile(second, "getting_started.md", "exec"), {})
     assert (tmp_path / "last.png").stat().st_size > 5000
 

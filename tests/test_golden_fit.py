@@ -66,6 +66,27 @@ def test_mintpy_height_error(golden, name, geometry):
         np.testing.assert_allclose(fit.residual[used], data[f"{key}/ts_res"][used], atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["poly1", "poly2", "poly3", "poly2_step", "poly1_annual"])
+def test_mintpy_height_error_by_phase_velocity(golden, name):
+    """Its other way is a fit to consecutive pairs, each divided by its time: weights 1 / dt^2, no offsets."""
+    data = np.load(golden / "mintpy_demerr.npz")
+    for dates in ("all", "flag"):
+        used = np.ones(30, bool) if dates == "all" else data["date_flag"]
+        step = np.diff(data["tbase_years"][used].astype(np.float64))
+        column = data["bperp"].astype(float)[:, None] / (
+            data["slantRangeDistance"] * np.sin(np.deg2rad(data["incidenceAngle_deg"]))
+        )
+        pairs = np.diff(data["ts"][used].astype(np.float64), axis=0)
+        fit = fit_terms(
+            pairs,
+            np.diff(data[f"{name}/G_defo"][used, 1:].astype(np.float64), axis=0),
+            offsets=False,
+            weight=np.repeat(1 / step[:, None] ** 2, 10, axis=1),
+            columns=np.diff(column[used], axis=0)[None],
+        )
+        np.testing.assert_allclose(fit.terms[-1], data[f"{name}/pixelwise/velocity/{dates}/dz"], rtol=1e-5, atol=1e-5)
+
+
 def test_mintpy_height_error_through_fit(golden):
     """The same with a dataset, its own baselines and maps of the geometry."""
     data = np.load(golden / "mintpy_demerr.npz")

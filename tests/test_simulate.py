@@ -12,7 +12,7 @@ from scipy.special import gammaln, hyp2f1
 from insarray.model.conventions import VARIABLES, metres_per_radian
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, StackError, StoreError
-from insarray.simulate import WAVELENGTH, _decorrelation, _screens, simulate_stack, write_geotiffs
+from insarray.simulate import WAVELENGTH, _decorrelation, simulate_stack, turbulent_screens, write_geotiffs
 
 SMALL = {"shape": (40, 48), "n_dates": 12}
 CLEAN = {**SMALL, "noise": False, "missing": 0, "water": False, "pair_offsets": False}
@@ -146,7 +146,7 @@ def test_atmosphere():
 
 
 def test_atmosphere_has_the_power_law():
-    screens = _screens(np.random.default_rng(1), (256, 256), 6, 1.0)
+    screens = turbulent_screens(np.random.default_rng(1), (256, 256), 6, 1.0)
     window = np.hanning(256)[:, None] * np.hanning(256)
     power = (np.abs(np.fft.fft2((screens - screens.mean((1, 2), keepdims=True)) * window)) ** 2).mean(0)
     k = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from insarray.engine.run import run
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
+    from insarray.io.geometry import open_geometry
     from insarray.io.open import open_stack
+    from insarray.io.wrapped import open_wrapped
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from insarray.products.unwrapped_points import unwrap_points
     from insarray.products.unwrapping import correct_unwrapping, correction_account
     from insarray.simulate import simulate_stack
+    from insarray.simulate_points import simulate_wrapped
 
 _HOMES = {
     "Grid": "insarray.model.grid",
@@ -55,7 +58,9 @@ _HOMES = {
     "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
+    "open_geometry": "insarray.io.geometry",
     "open_stack": "insarray.io.open",
+    "open_wrapped": "insarray.io.wrapped",
     "pair_misfit": "insarray.products.residuals",
     "plan_run": "insarray.engine.plan",
     "plot": "insarray.faces.plot",
@@ -71,6 +76,7 @@ _HOMES = {
     "select_pairs": "insarray.products.stack",
     "select_points": "insarray.products.points",
     "simulate_stack": "insarray.simulate",
+    "simulate_wrapped": "insarray.simulate_points",
     "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
     "to_netcdf": "insarray.faces.export",
@@ -79,6 +85,8 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of the work
     "open_stack",
+    "open_wrapped",
+    "open_geometry",
     "select_pairs",
     "mask",
     "find_reference",
@@ -114,6 +122,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "to_netcdf",
     "plot",
     "simulate_stack",
+    "simulate_wrapped",
     "Network",
     "Grid",
     "InsarrayError",

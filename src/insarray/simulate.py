@@ -129,7 +129,7 @@ def simulate_stack(
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(7)]
     network, baseline = _network(rngs[0], n_dates, neighbours, annual=annual_pairs)
     scene = _scene(rngs[1], shape, water=water)
-    screens = _screens(rngs[2], shape, n_dates, atmosphere)
+    screens = turbulent_screens(rngs[2], shape, n_dates, atmosphere)
     parts = _displacements(scene, network, baseline, screens)
     coherence = _coherence(rngs[3], scene, network)
     phase, observed = _pair_phases(rngs[4], parts["displacement"], coherence, network, looks if noise else None)
@@ -294,7 +294,7 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> n
     return np.asarray(field / field.std())
 
 
-def _screens(rng: np.random.Generator, shape: tuple[int, int], n_dates: int, std: float) -> np.ndarray:
+def turbulent_screens(rng: np.random.Generator, shape: tuple[int, int], n_dates: int, std: float) -> np.ndarray:
     """Delay of each date as displacement in metres, shape (date, y, x): a turbulent screen, independent in time."""
     screens = np.zeros((n_dates, *shape))
     if std == 0:

@@ -39,6 +39,7 @@ def series():
     data["network_subset"] = xr.ones_like(data.displacement, np.uint8)
     data["solver_flag"] = (("y", "x"), np.where(truth.water_mask, 1, 0).astype("uint8"))
     data["unwrapping_flag"] = data.solver_flag * np.uint8(3)
+    data["fit_flag"] = data.solver_flag * np.uint8(2)
     data["number_of_observations"] = (
         xr.ones_like(data.displacement, np.uint16) * np.arange(12, dtype=np.uint16)[:, None, None]
     )
@@ -187,6 +188,8 @@ def test_other_variables_by_their_attributes(series):
         ("step_20200301", "m"),
         ("velocity_change_20200301_std", "m/year"),
         ("semiannual_amplitude", "m"),
+        ("intercept_std", "m"),
+        ("fit_residual_std", "m"),
     ):
         series[name] = (("y", "x"), np.full(SHAPE, 0.005), {"units": units})
         ax = plot.map(series, name)
@@ -203,6 +206,7 @@ def test_other_variables_by_their_attributes(series):
             "solver_flag",
             ["no data", "complete", "missing pairs", "dates untied", "reference date missing", "not converged"],
         ),
+        ("fit_flag", ["no data", "determined", "no redundancy", "undetermined terms"]),
         ("unwrapping_flag", ["no data", "closed", "corrected", "ambiguous", "no loops"]),
         ("water_mask", ["water", "land"]),
     ],

@@ -35,8 +35,8 @@ def write_raster(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(
-            path, "w", driver=driver, height=data.shape[0], width=data.shape[1], count=1, dtype=data.dtype,
-            nodata=nodata, **place, **creation,
+            path, "w", driver=driver, height=data.shape[0], width=data.shape[1], count=1,
+            nodata=nodata, **place, **{"dtype": data.dtype, **creation},
         ) as file:  # fmt: skip
             file.write(data, 1)
             if units is not None:

@@ -17,7 +17,7 @@ import xarray as xr
 from insarray.io import open_stack
 from insarray.io.generic import GenericReader
 from insarray.io.hdf5 import Hdf5Layer
-from insarray.io.lazy import _keep_measured, _variable
+from insarray.io.lazy import _keep_measured, layer_variable
 from insarray.io.raster import RasterLayer
 from insarray.io.source import Options
 from tests.io.stack_files import PAIRS, Truth, write_raster
@@ -116,7 +116,7 @@ def test_any_indexing(files: dict[str, str], truth: Truth, tmp_path: Path, key: 
     np.testing.assert_array_equal(stack.coherence.isel(key).values, expected)
     paths = sorted(tmp_path.glob("*.unw.tif"))
     source = GenericReader().scan(paths, Options(coherence=files["coherence"]))
-    unchunked = xr.DataArray(_variable("coherence", source.layers["coherence"])).isel(key)
+    unchunked = xr.DataArray(layer_variable("coherence", source.layers["coherence"])).isel(key)
     np.testing.assert_array_equal(unchunked.values, expected)
 
 

@@ -86,7 +86,7 @@ def test_phase_in_degrees(original: xr.Dataset, tmp_path: Path) -> None:
 
 def test_no_netcdf(tmp_path: Path) -> None:
     (tmp_path / "stack.nc").write_text("no")
-    with pytest.raises(FileError, match=r"stack\.nc: cannot be opened as a stack"):
+    with pytest.raises(FileError, match=r"stack\.nc: cannot be opened as NetCDF or Zarr"):
         open_stack(tmp_path / "stack.nc", product="netcdf")
     with pytest.raises(FileError, match="the product netcdf is one file"):
         open_stack([tmp_path, tmp_path / "stack.nc"], product="netcdf")

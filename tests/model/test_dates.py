@@ -35,7 +35,7 @@ def test_times_of_day_are_kept_and_in_utc(value):
     assert date_label(as_time(value)) == "20200113T061530"
 
 
-@pytest.mark.parametrize("value", ["20201301", "yesterday", "2020", "", "18000101"])
+@pytest.mark.parametrize("value", ["20201301", "yesterday", "2020", "", "18000101", "20200101_20200113"])
 def test_what_is_no_date_is_refused(value):
     with pytest.raises(ArgumentError, match="is not a date"):
         as_time(value)

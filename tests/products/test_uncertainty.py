@@ -10,6 +10,7 @@ from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import pair_coords
 from insarray.model.network import Network
 from insarray.model.time_model import TimeModel
+from tests.networks import nearest
 
 SHAPE = (100, 200)
 WAVELENGTH = 0.0555
@@ -172,6 +173,27 @@ def test_covariance_of_the_inversion_makes_the_series_fit_that_of_the_pairs():
     assert tied.mean() > 0.5
     for name in ("velocity", "velocity_std", "annual_amplitude", "annual_amplitude_std"):
         np.testing.assert_allclose(by_series[name].values[tied], by_pairs[name].values[tied], rtol=2e-3, atol=2e-6)
+
+
+def test_atmosphere_is_a_matter_of_dates_not_of_pairs():
+    """The first row of the table in docs/explanation/time_functions.md: 30 dates, three neighbours."""
+    network = nearest(30, 3)
+    rng = np.random.default_rng(6)
+    noise = rng.normal(size=(30, 50, 60)).astype(np.float32)
+    times = network.times.astype("datetime64[ns]")
+    coords = pair_coords(network) | {"y": np.arange(50.0), "x": np.arange(60.0)}
+
+    def stack(phase):
+        return xr.Dataset({"unwrapped_phase": (("pair", "y", "x"), phase)}, coords, {"wavelength": WAVELENGTH})
+
+    dates = stack(noise[network.secondary] - noise[network.reference])
+    series = xr.Dataset({"displacement": (("time", "y", "x"), noise * metres_per_radian(WAVELENGTH))}, {"time": times})
+    by_pairs, by_series = ia.fit(dates), ia.fit(series)
+    assert float(by_pairs.velocity.std() / by_series.velocity.std()) == pytest.approx(1.46, abs=0.1)
+    assert float(by_pairs.velocity_std.mean() / by_pairs.velocity.std()) == pytest.approx(2.35, abs=0.2)
+    pairs = stack(rng.normal(size=(network.n_pairs, 50, 60)).astype(np.float32))
+    ratio = float(ia.fit(ia.invert(pairs)).velocity.std() / ia.fit(pairs).velocity.std())
+    assert ratio == pytest.approx(1.05, abs=0.03)
 
 
 def test_bootstrap():

@@ -65,7 +65,7 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 reading = _all(
     click.option("--coherence", metavar="GLOB", help="Coherence files, matched to the phase by date pair."),
     click.option("--components", metavar="GLOB", help="Connected component files, matched by date pair."),
-    click.option("--baselines", metavar="CSV", help="Table reference,secondary,bperp_m."),
+    click.option("--baselines", metavar="CSV", help="Table date,bperp_m or reference,secondary,bperp_m; metres."),
     click.option("--wavelength", type=float, metavar="M", help="Radar wavelength in metres."),
     click.option("--product", metavar="NAME", help="Reader to use instead of recognising the files."),
     click.option("--sign", type=click.Choice(["away", "toward"]), help="What a positive value means."),

@@ -12,6 +12,7 @@ from insarray.engine.store import Store, open_store
 from insarray.faces.opening import READING, corrected, one_or_many, open_masked
 from insarray.faces.running import refuse_input_as_output, run_into
 from insarray.faces.words import parse_reference, parse_relaxation
+from insarray.io.geometry import open_geometry
 from insarray.io.open import open_stack
 from insarray.model.dates import as_time, date_index, date_label
 from insarray.model.errors import ArgumentError
@@ -59,6 +60,7 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         how: dict[str, Any] = {}
         times = data.time.values
         data = data.isel(time=_chosen(times, options))
+        options["reference"] = None  # the series has its own
     else:
         data = open_masked(files, options)
         times = data.insar.network.times
@@ -116,8 +118,6 @@ def _geometry(data: xr.Dataset, options: dict[str, Any]) -> dict[str, Any]:
     given = {"slant_range": options["slant_range"], "incidence_angle": options["incidence_angle"]}
     if options["geometry"] is None:
         return given
-    from insarray.io.geometry import open_geometry
-
     found = open_geometry(options["geometry"], data)
     for name in given:
         given[name] = found.get(name) if given[name] is None else given[name]

@@ -10,6 +10,8 @@ from insarray.model.errors import StackError
 
 _COHERENCE_TOLERANCE = 1e-3
 _LARGEST_LABEL = 65534
+_PI = np.float32(np.pi)
+_PHASE_TOLERANCE = 1e-4  # radians; what a phase written with few digits may exceed pi by
 _NO_LABEL = 65535
 
 
@@ -46,6 +48,55 @@ class PhaseDecode:
         with np.errstate(over="ignore", invalid="ignore"):  # no-data values can be as large as floats go
             np.multiply(raw, np.float32(factor) if raw.dtype == np.float32 else factor, out=out, casting="same_kind")
         out[_missing(raw, self.nodata)] = np.nan
+
+
+@dataclass(frozen=True)
+class WrappedPhaseDecode:
+    """Phase in (-pi, pi] of complex numbers, or of radians; NaN for 0+0j, NaN, infinities and `nodata`.
+
+    Parameters
+    ----------
+    signs
+        1.0 or -1.0 per file, by which its phase is multiplied.
+    nodata
+        Stored value that means no-data, None if there is none but NaN and 0+0j.
+    """
+
+    signs: tuple[float, ...]
+    nodata: float | None = None
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one file; StackError for radians outside (-pi, pi]."""
+        missing = _missing(raw, self.nodata)
+        if raw.dtype.kind == "c":
+            missing |= raw == 0
+            np.arctan2(raw.imag, raw.real, out=out, casting="same_kind")
+            out[missing] = np.nan
+        else:
+            with np.errstate(over="ignore"):
+                out[...] = raw
+            out[missing] = np.nan
+            _require_wrapped(out, name)
+        if self.signs[pair] < 0:
+            np.negative(out, out=out)
+        wrap_once(out)
+
+
+def wrap_once(phase: np.ndarray) -> None:
+    """Bring phases in (-3 pi, 3 pi) to (-pi, pi], in place, float32."""
+    phase[phase > _PI] -= 2 * _PI
+    phase[phase <= -_PI] += 2 * _PI
+    np.clip(phase, -_PI, _PI, out=phase)  # 2 pi is rounded
+
+
+def _require_wrapped(phase: np.ndarray, name: str) -> None:
+    low, high = np.fmin.reduce(phase, axis=None), np.fmax.reduce(phase, axis=None)
+    if low < -_PI - _PHASE_TOLERANCE or high > _PI + _PHASE_TOLERANCE:
+        raise StackError(
+            f"{name}: holds values from {low:g} to {high:g}, outside -pi to pi radian; "
+            "open unwrapped phase with open_stack, turn degrees into radians"
+        )
 
 
 @dataclass(frozen=True)
@@ -107,6 +158,44 @@ class MapDecode:
 
 
 @dataclass(frozen=True)
+class BoundedDecode:
+    """Floats of which the bounds are known; NaN for NaN, infinities and the values in `missing`.
+
+    Parameters
+    ----------
+    what, unit
+        For the error.
+    factor
+        Units per stored unit.
+    least, most
+        In units; StackError for values outside.
+    missing
+        Stored values that mean no-data.
+    """
+
+    what: str
+    unit: str
+    factor: float
+    least: float
+    most: float
+    missing: tuple[float, ...] = ()
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one layer."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(raw, np.float32(self.factor), out=out, casting="same_kind")
+        for nodata in (None, *self.missing):
+            out[_missing(raw, nodata)] = np.nan
+        low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
+        if low < self.least or high > self.most:
+            raise StackError(
+                f"{name}: holds {self.what} from {low:g} to {high:g}, outside {self.least:g} to {self.most:g} "
+                f"{self.unit}; give it in this unit, or say in the file which one it has"
+            )
+
+
+@dataclass(frozen=True)
 class MaskDecode:
     """A static mask: True where the stored value is neither zero nor NaN."""
 
@@ -119,7 +208,7 @@ class MaskDecode:
 
 def _missing(raw: np.ndarray, nodata: float | None) -> np.ndarray:
     """Where stored values are NaN, infinite or `nodata`, boolean of the shape of `raw`."""
-    missing = ~np.isfinite(raw) if raw.dtype.kind == "f" else np.zeros(raw.shape, bool)
+    missing = ~np.isfinite(raw) if raw.dtype.kind in "fc" else np.zeros(raw.shape, bool)
     if nodata is not None and math.isfinite(nodata) and _fits(nodata, raw.dtype):
         # in the type of the file: -9999.9 as float32 is not -9999.9
         missing |= raw == raw.dtype.type(nodata)
@@ -127,7 +216,7 @@ def _missing(raw: np.ndarray, nodata: float | None) -> np.ndarray:
 
 
 def _fits(value: float, dtype: np.dtype[np.generic]) -> bool:
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         return abs(value) <= float(np.finfo(dtype.name).max)
     limits = np.iinfo(dtype.name)
     return float(value).is_integer() and limits.min <= value <= limits.max

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.files import expand, fingerprint
 from insarray.io.pairs import (
-    Key,
     PairFile,
     by_pair,
     matching,
@@ -19,7 +19,8 @@ from insarray.io.pairs import (
 )
 from insarray.io.raster import Header, RasterLayer, common, read_headers, require_one_grid
 from insarray.io.source import Layer, Options, Sign, StackSource, Units
-from insarray.io.tables import day_pair, earlier_first, read_baselines, read_table
+from insarray.io.tables import read_table
+from insarray.model.baselines import BaselineTable
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackError
 
@@ -36,12 +37,12 @@ _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "connc
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of a stack, by what they hold; baselines (m, later minus earlier) by pair of days."""
+    """Files of a stack, by what they hold."""
 
     phase: Sequence[PairFile]
     coherence: Sequence[PairFile] | None = None
     components: Sequence[PairFile] | None = None
-    baselines: dict[tuple[str, str], float] | None = None
+    baselines: BaselineTable | None = None
 
 
 class GenericReader:
@@ -79,14 +80,14 @@ def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
     )
 
 
-def given_baselines(options: Options) -> dict[tuple[str, str], float] | None:
+def given_baselines(options: Options) -> BaselineTable | None:
     """Baselines of the table given as an option."""
     if options.baselines is None:
         return None
     found = expand(options.baselines, "baselines")
     if len(found) != 1:
         raise ArgumentError(f"baselines: {options.baselines!r} matches {len(found)} files; give one CSV table")
-    return earlier_first(read_baselines(found[0]), found[0])
+    return read_baselines(found[0])
 
 
 def _inputs_of_table(table: Path, options: Options) -> Inputs:
@@ -102,10 +103,12 @@ def _inputs_of_table(table: Path, options: Options) -> Inputs:
         return [pair_file(path, row.reference, row.secondary) for row, path in given] or None
 
     baselines = given_baselines(options)
-    if any(row.bperp is not None for row in rows):
+    known = [row for row in rows if row.bperp is not None]
+    if known:
         if baselines is not None:
             raise ArgumentError(f"baselines: {table.name} has a column bperp_m already; leave one of them out")
-        baselines = earlier_first([row for row in rows if row.bperp is not None], table)
+        pairs = [(row.reference, row.secondary) for row in known]
+        baselines = baseline_table(table, pairs, [row.bperp or 0.0 for row in known])
     phase = column("unwrapped")
     if phase is None or len(phase) < len(rows):
         raise StackError(f"{table}: a pair has no file in the column unwrapped; every pair needs its phase")
@@ -137,9 +140,9 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
             argument = "coherence" if name == "coherence" else "components"
             found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
             all_headers += found
-            layers[name] = _layer(found, _companion_decode(name, found))
+            layers[name] = raster_layer(found, _companion_decode(name, found))
     grid = require_one_grid(all_headers)
-    wavelength = _wavelength(headers, options.wavelength)
+    wavelength = wavelength_of(headers, options.wavelength)
     units = options.units or _units(headers)
     if units != "radian" and options.sign is None:
         raise ArgumentError(
@@ -156,21 +159,25 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         ),
         None if zero_is_nodata else nodata,  # which zeros are data is seen when coherence or components are at hand
     )
+    network = network_of_pairs(phase, None)
+    if inputs.baselines is not None:
+        network = network_of_pairs(phase, inputs.baselines.of_pairs(network).values)
     return StackSource(
-        network_of_pairs(phase, _baselines(phase, inputs.baselines)),
+        network,
         grid,
-        {"unwrapped_phase": _layer(headers, decode), **layers},
+        {"unwrapped_phase": raster_layer(headers, decode), **layers},
         tuple(Path(header.file.path) for header in all_headers),
         zero_is_nodata,
         wavelength,
         {"source_sign": sign, "source_units": units},
-        members=tuple(member for header in all_headers for member in _members(header)),
+        members=tuple(member for header in all_headers for member in members_of(header)),
     )
 
 
-def _layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
+def raster_layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
+    """Layer of files on one grid, one per pair, or of one file for a static map."""
     first = headers[0]
-    members = [member for header in headers for member in _members(header)]
+    members = [member for header in headers for member in members_of(header)]
     return RasterLayer(
         tuple(header.file for header in headers),
         first.grid.shape,
@@ -181,7 +188,7 @@ def _layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
     )
 
 
-def _members(header: Header) -> list[str]:
+def members_of(header: Header) -> list[str]:
     """The file and what belongs to it, as far as it is on this machine."""
     return [member for member in header.members if Path(member).is_file()]
 
@@ -218,7 +225,8 @@ def _factor(sign: Sign, units: Units, wavelength: float | None) -> float:
     return away * _METRES[units] / -metres_per_radian(wavelength)  # a radian away is +wavelength / (4 pi) of range
 
 
-def _wavelength(headers: Sequence[Header], given: float | None) -> float | None:
+def wavelength_of(headers: Sequence[Header], given: float | None) -> float | None:
+    """Wavelength (m) that was given or, without it, that the tags of the files agree on; None if they have none."""
     if given is not None:
         return given
     tags = [(header, value) for header in headers if (value := _wavelength_tag(header)) is not None]
@@ -242,13 +250,3 @@ def _wavelength_tag(header: Header) -> float | None:
                 ) from error
             return value
     return None
-
-
-def _baselines(phase: dict[Key, PairFile], given: dict[tuple[str, str], float] | None) -> list[float] | None:
-    if given is None:
-        return None
-    missing = [file.label for key, file in phase.items() if day_pair(*key) not in given]
-    if missing:
-        listed = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-        raise StackError(f"baselines: {len(missing)} of {len(phase)} pairs are not in the table: {listed}; add them")
-    return [given[day_pair(*key)] for key in phase]

@@ -52,6 +52,12 @@ def dataset(file: Any, name: str) -> Any | None:
     return found
 
 
+def dataset_names(file: Any, ndim: int) -> list[str]:
+    """Names of the datasets of the root group with `ndim` dimensions; links are not followed."""
+    hard = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
+    return [name for name in hard if isinstance(file[name], h5py.Dataset) and file[name].ndim == ndim]
+
+
 @dataclass(frozen=True)
 class Hdf5Layer:
     """A dataset (pair, row, col) of one file, or (row, col) for a static map.

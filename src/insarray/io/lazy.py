@@ -9,10 +9,11 @@ import xarray as xr
 from xarray.backends.common import BackendArray
 from xarray.core import indexing
 
+from insarray.io.epochs import WrappedSource
 from insarray.io.files import fingerprint, names
 from insarray.io.source import Layer, StackSource
 from insarray.model.conventions import SIGN, VARIABLES, attributes
-from insarray.model.dataset import grid_coords, pair_coords
+from insarray.model.dataset import epoch_coords, grid_coords, pair_coords
 from insarray.model.errors import ArgumentError
 
 _EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
@@ -34,19 +35,37 @@ def to_dataset(source: StackSource, product: str, block: int | None = None) -> x
         Edge of the blocks in pixels; None chooses by tiles, pairs and memory.
     """
     rows, cols = block_shape(source.layers["unwrapped_phase"], block)
-    variables = {name: _variable(name, layer) for name, layer in (source.layers | source.maps).items()}
+    variables = {name: layer_variable(name, layer) for name, layer in (source.layers | source.maps).items()}
     token = hashlib.sha256("".join(layer.fingerprint for layer in (source.layers | source.maps).values()).encode())
     # coordinates join later, so that they stay in memory
     lazy = xr.Dataset(variables).chunk({"pair": -1, "y": rows, "x": cols}, token=token.hexdigest())
     if source.zero_is_nodata:
         lazy["unwrapped_phase"] = _drop_zeros(lazy)
-    coords = pair_coords(source.network) | grid_coords(source.grid)
-    for name in variables:
-        lazy[name].attrs = attributes(name) | ({"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {})
+    return _described(lazy, pair_coords(source.network) | grid_coords(source.grid), source, product)
+
+
+def to_wrapped_dataset(source: WrappedSource, product: str, block: int | None = None) -> xr.Dataset:
+    """Lazy canonical wrapped stack of a source; parameters as for `to_dataset`."""
+    rows, cols = block_shape(source.phase, block)
+    layers = {"wrapped_phase": source.phase, **source.maps}
+    variables = {name: layer_variable(name, layer) for name, layer in layers.items()}
+    token = hashlib.sha256("".join(layer.fingerprint for layer in layers.values()).encode())
+    lazy = xr.Dataset(variables).chunk({"time": -1, "y": rows, "x": cols}, token=token.hexdigest())
+    coords = epoch_coords(source.times, source.baseline) | grid_coords(source.grid)
+    described = _described(lazy, coords, source, product)
+    return described.assign_attrs(reference_date=str(source.times[source.reference]))
+
+
+def _described(
+    lazy: xr.Dataset, coords: dict[str, xr.DataArray], source: StackSource | WrappedSource, product: str
+) -> xr.Dataset:
+    for variable in lazy.data_vars.values():
+        grid = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
+        variable.attrs = attributes(str(variable.name)) | grid
     return lazy.assign_coords(coords).assign_attrs(_attrs(source, product))
 
 
-def _attrs(source: StackSource, product: str) -> dict[str, object]:
+def _attrs(source: StackSource | WrappedSource, product: str) -> dict[str, object]:
     known = {"wavelength": source.wavelength} if source.wavelength is not None else {}
     return {
         "product": product,
@@ -139,9 +158,15 @@ def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(window.take(local, axis))
 
 
-def _variable(name: str, layer: Layer) -> xr.Variable:
-    array = xr.Variable(("pair", "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
-    return array if "pair" in VARIABLES[name].dims else array.isel(pair=0)
+def lazy_variable(layer: Layer, first: str = "pair") -> xr.Variable:
+    """The layer as a variable (`first`, y, x) that is read when, and as far as, it is needed."""
+    return xr.Variable((first, "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
+
+
+def layer_variable(name: str, layer: Layer) -> xr.Variable:
+    """The layer as the variable `name`, which has no first dimension if it is a static map."""
+    dims = VARIABLES[name].dims
+    return lazy_variable(layer, dims[0]) if len(dims) == 3 else lazy_variable(layer).isel(pair=0)
 
 
 # -- validity -------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class MintpyReader:
         pairs = by_pair(files)
         position = dict(zip((file.key for file in files), kept, strict=True))
         index = tuple(position[key] for key in pairs)
-        grid = _grid(stack, meta.shape, meta.attrs)
+        grid = grid_of_attributes(stack, meta.shape, meta.attrs)
         layers: dict[str, Layer] = {}
         signs = tuple(-1.0 if file.swapped else 1.0 for file in pairs.values())
         companions = {name: known for name, known in _COMPANIONS.items() if known[0] in meta.tiles}
@@ -111,7 +111,7 @@ class _Meta:
 
 def _read_meta(path: Path, phase: str) -> _Meta:
     with opened(path) as file:
-        attrs = {str(name): _text(value) for name, value in file.attrs.items()}
+        attrs = attributes_of(file)
         listed, unwrapped = _required(file, "date"), _required(file, phase)
         if listed.ndim != 2 or listed.shape[1] != 2 or unwrapped.ndim != 3 or len(unwrapped) != len(listed):
             raise FileError(
@@ -146,6 +146,11 @@ def _required(file: Any, name: str) -> Any:
             f"give MintPy's {_STACK}, or the phase to use with variable="
         )
     return found
+
+
+def attributes_of(file: Any) -> dict[str, str]:
+    """Attributes of the file as text."""
+    return {str(name): _text(value) for name, value in file.attrs.items()}
 
 
 def _text(value: Any) -> str:
@@ -199,7 +204,7 @@ def _attrs(attrs: dict[str, str]) -> dict[str, object]:
     return known
 
 
-def _grid(path: Path, shape: tuple[int, int], attrs: dict[str, str]) -> Grid:
+def grid_of_attributes(path: Path, shape: tuple[int, int], attrs: dict[str, str]) -> Grid:
     """Grid from the upper-left corner (X_FIRST, Y_FIRST) and steps; radar coordinates without them."""
     left, top, dx, dy = (_number(attrs, name) for name in ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP"))
     if left is None or top is None or dx is None or dy is None:

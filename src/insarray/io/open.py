@@ -47,8 +47,8 @@ def open_stack(
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
     baselines
-        CSV table with the columns ``reference,secondary,bperp_m``: perpendicular baseline in metres, secondary minus
-        reference as the row has them.
+        CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
+        ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
         ``"generic"``, ``"dolphin"``, ``"mintpy"`` or ``"netcdf"``; None recognises it.
     wavelength

@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.files import names
-from insarray.model.dates import date_label, pair_from_name
+from insarray.model.dates import date_label, first_of_pass, pair_from_name
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 
 Key = tuple[np.datetime64, np.datetime64]
-
-# One acquisition may be named by start times that differ by seconds between its pairs; the next pass is hours away
-_SAME_PASS = np.timedelta64(15 * 60, "s")
 
 
 @dataclass(frozen=True)
@@ -90,12 +87,7 @@ def require_pattern(pattern: str | None) -> None:
 
 def one_time_per_pass(groups: Sequence[Sequence[PairFile]]) -> list[list[PairFile]]:
     """The same files with start times that differ by less than 15 minutes set to the earliest of them."""
-    times = sorted({time for group in groups for file in group for time in file.key})
-    first: dict[np.datetime64, np.datetime64] = {}
-    start = times[0]
-    for time in times:
-        start = start if time - start < _SAME_PASS else time
-        first[time] = start
+    first = first_of_pass(time for group in groups for file in group for time in file.key)
     return [[replace(f, earlier=first[f.earlier], later=first[f.later]) for f in group] for group in groups]
 
 

@@ -173,7 +173,9 @@ class _silence:  # noqa: N801 (a context manager)
 # -- headers --------------------------------------------------------------------------------------------------------
 
 
-def read_headers(paths: Sequence[Path], variable: str | None = None, prefer: Sequence[str] = ()) -> list[Header]:
+def read_headers(
+    paths: Sequence[Path], variable: str | None = None, prefer: Sequence[str] = (), *, allow_complex: bool = False
+) -> list[Header]:
     """Headers of one-band rasters, read side by side.
 
     Parameters
@@ -184,6 +186,8 @@ def read_headers(paths: Sequence[Path], variable: str | None = None, prefer: Seq
         Variable of NetCDF files that hold more than one.
     prefer
         Names to look for if there are several variables and none was given.
+    allow_complex
+        Whether complex numbers are expected.
 
     Raises
     ------
@@ -191,7 +195,9 @@ def read_headers(paths: Sequence[Path], variable: str | None = None, prefer: Seq
         If files are unreadable, not rasters, not of one band, or rotated; all of them are listed.
     """
     with ThreadPoolExecutor(_HEADER_THREADS) as pool, _silence():
-        results = list(pool.map(lambda path: _header_or_error(path, variable, prefer), paths))
+        results = list(
+            pool.map(lambda path: _header_or_error(path, variable, prefer, allow_complex=allow_complex), paths)
+        )
     errors = [result for result in results if isinstance(result, FileError)]
     if len(errors) == 1:
         raise errors[0]
@@ -201,14 +207,16 @@ def read_headers(paths: Sequence[Path], variable: str | None = None, prefer: Seq
     return [result for result in results if isinstance(result, Header)]
 
 
-def _header_or_error(path: Path, variable: str | None, prefer: Sequence[str]) -> Header | FileError:
+def _header_or_error(
+    path: Path, variable: str | None, prefer: Sequence[str], *, allow_complex: bool
+) -> Header | FileError:
     try:
-        return _header(path, variable, prefer)
+        return _header(path, variable, prefer, allow_complex=allow_complex)
     except FileError as error:
         return error
 
 
-def _header(path: Path, variable: str | None, prefer: Sequence[str]) -> Header:
+def _header(path: Path, variable: str | None, prefer: Sequence[str], *, allow_complex: bool) -> Header:
     file = _raster_file(path, variable, prefer)
     try:
         with _open(file, quiet=False) as dataset:
@@ -216,7 +224,7 @@ def _header(path: Path, variable: str | None, prefer: Sequence[str]) -> Header:
                 raise FileError(
                     f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"
                 )
-            if dataset.dtypes[0].startswith("complex"):
+            if dataset.dtypes[0].startswith("complex") and not allow_complex:
                 raise FileError(f"{path}: holds complex numbers; unwrapped phase or coherence is needed")
             if dataset.offsets[0] != 0:
                 raise FileError(f"{path}: has a band offset of {dataset.offsets[0]}; write the values without it")

@@ -10,6 +10,7 @@ import xarray as xr
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.files import fingerprint, names
 from insarray.io.source import Layer, Options, StackSource
+from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import FileError, InsarrayError, StackError
 
@@ -28,10 +29,10 @@ class StoredReader:
 
     def recognises(self, path: Path) -> bool:
         """A file or store with the variables of a stack."""
-        if path.suffix.lower() not in {".nc", ".nc4"} and not _is_zarr(path):
+        if path.suffix.lower() not in {".nc", ".nc4"} and not is_zarr(path):
             return False
         try:
-            with _open(path) as found:
+            with open_stored(path) as found:
                 return set(found.variables) >= _NEEDED
         except InsarrayError:
             return False
@@ -40,7 +41,7 @@ class StoredReader:
         """Read coordinates and attributes."""
         if len(paths) != 1:
             raise FileError(f"files: the product netcdf is one file or Zarr folder, not {names(paths)}")
-        path, stored = paths[0], _open(paths[0])
+        path, stored = paths[0], open_stored(paths[0])
         missing = _NEEDED - set(stored.variables)
         if missing:
             raise FileError(
@@ -52,12 +53,12 @@ class StoredReader:
         except InsarrayError as error:
             raise StackError(f"{path}: {error}") from error
         layers = {
-            name: _layer(path, stored[name], decode, ("pair", "y", "x"))
+            name: stored_layer(path, stored[name], decode)
             for name, decode in _decoders(network.n_pairs).items()
             if name in stored
         }
         maps = {
-            name: _layer(path, stored[name], MaskDecode() if name == "water_mask" else MapDecode(), ("y", "x"))
+            name: stored_layer(path, stored[name], MaskDecode() if name == "water_mask" else MapDecode())
             for name in _MAPS
             if name in stored
         }
@@ -85,9 +86,9 @@ class StoredLayer:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(pair, row, col)."""
-        pairs = self.variable.sizes.get("pair", 1)
-        return pairs, self.variable.sizes["y"], self.variable.sizes["x"]
+        """(pair or date, row, col); 1 pair for a map."""
+        planes = self.variable.shape[0] if self.variable.ndim == 3 else 1
+        return planes, self.variable.sizes["y"], self.variable.sizes["x"]
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -97,8 +98,8 @@ class StoredLayer:
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
         """Decoded window, as `Layer.read` says."""
         window = self.variable.isel(y=rows, x=cols)
-        if "pair" in window.dims and pairs is not None:
-            window = window.isel(pair=list(pairs))
+        if window.ndim == 3 and pairs is not None:
+            window = window[list(pairs)]
         try:
             raw = np.asarray(window.values)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
@@ -118,26 +119,42 @@ def _decoders(n_pairs: int) -> dict[str, Decode]:
     }
 
 
-def _layer(path: Path, data: xr.DataArray, decode: Decode, dims: tuple[str, ...]) -> Layer:
+def stored_layer(path: Path, data: xr.DataArray, decode: Decode) -> Layer:
+    """Layer of a canonical variable.
+
+    Raises
+    ------
+    StackError
+        If it has other dimensions, or is a phase in other units than radian.
+    """
+    dims = VARIABLES[str(data.name)].dims
     if data.dims != dims:
         raise StackError(f"{path}: {data.name} has dimensions {data.dims}; it needs {dims}")
-    if data.name == "unwrapped_phase" and data.attrs.get("units", "radian") not in _RADIAN:
+    if data.name in ("unwrapped_phase", "wrapped_phase") and data.attrs.get("units", "radian") not in _RADIAN:
         raise StackError(f"{path}: {data.name} is in {data.attrs['units']!r}; it needs radian")
     chunks = data.encoding.get("preferred_chunks") or {}
     tile = int(chunks.get("y", 1)), int(chunks.get("x", data.sizes["x"]))
     return StoredLayer(str(path), data.variable, tile, decode, fingerprint([path], data.name, decode))
 
 
-def _is_zarr(path: Path) -> bool:
+def is_zarr(path: Path) -> bool:
+    """Whether it is a Zarr folder."""
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
-def _open(path: Path) -> xr.Dataset:
-    options = {"engine": "zarr", "consolidated": False} if _is_zarr(path) else {}
+def open_stored(path: Path) -> xr.Dataset:
+    """The variables of a NetCDF file or Zarr folder, none of them read.
+
+    Raises
+    ------
+    FileError
+        If it is neither.
+    """
+    options = {"engine": "zarr", "consolidated": False} if is_zarr(path) else {}
     try:
         return xr.open_dataset(path, chunks=None, cache=False, **options)  # type: ignore[arg-type]
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise FileError(
-            f"{path}: cannot be opened as a stack ({reason}); NetCDF needs the package h5netcdf or netCDF4"
+            f"{path}: cannot be opened as NetCDF or Zarr ({reason}); NetCDF needs the package h5netcdf or netCDF4"
         ) from error

@@ -1,15 +1,103 @@
-"""CSV tables: perpendicular baselines of pairs, and stacks listed file by file."""
+"""CSV tables: lines of named cells, and stacks listed file by file."""
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from insarray.model.dates import as_time
-from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.errors import ArgumentError, FileError
+
+
+@dataclass(frozen=True)
+class Line:
+    """Cells of a line by the lower-case name of their column."""
+
+    table: Path
+    number: int
+    cells: dict[str, str]
+
+    def time(self, column: str) -> np.datetime64:
+        """A date as people write it; FileError otherwise."""
+        try:
+            return as_time(self.cells.get(column, ""))
+        except ArgumentError as error:
+            raise self.error(str(error)) from error
+
+    def metres(self, column: str) -> float | None:
+        """A finite number, None if the cell is empty; FileError otherwise."""
+        text = self.cells.get(column, "")
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            raise self.error(f"{column} is {text!r}; it must be a number of metres") from None
+        if not math.isfinite(value):
+            raise self.error(f"{column} is {value}; it must be a number of metres")
+        return value
+
+    def error(self, text: str) -> FileError:
+        """The error `text` with the place in front."""
+        return FileError(f"{self.table}, line {self.number}: {text}")
+
+
+def read_lines(path: Path) -> tuple[list[str], Iterator[Line]]:
+    """Names of the columns in lower case, and the lines that are not blank, read one by one.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, is empty or not a text, names a column twice, or a line is longer than the first.
+    """
+    lines = _lines(path)
+    header = [name.strip().lower() for name in next(lines, (1, []))[1]]
+    double = {name for name in header if name and header.count(name) > 1}
+    if double:
+        raise FileError(f"{path}: has the column {min(double)} more than once; keep one of them")
+    return header, (_line(path, number, header, cells) for number, cells in lines)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            empty = True
+            reader = csv.reader(file)
+            for cells in reader:
+                if any("\0" in cell for cell in cells):
+                    raise FileError(f"{path}: is not a text; give a CSV table")
+                if any(cell.strip() for cell in cells):
+                    empty = False
+                    yield reader.line_num, cells
+            if empty:
+                raise FileError(f"{path}: is empty; a table begins with a line of column names")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path}: cannot be read as a CSV table ({error})") from error
+
+
+def _line(path: Path, number: int, header: Sequence[str], cells: Sequence[str]) -> Line:
+    line = Line(path, number, dict(zip(header, (cell.strip() for cell in cells), strict=False)))
+    if any(cell.strip() for cell in cells[len(header) :]):  # such as 12,5 for 12.5
+        raise line.error(f"has {len(cells)} cells for {len(header)} columns; write decimals with a point")
+    return line
+
+
+def require_columns(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+    """Raise FileError unless the table has all columns."""
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise FileError(f"{path}: has no column {', '.join(missing)}; its first line holds {found_in(header)}")
+
+
+def found_in(header: Sequence[str]) -> str:
+    """The columns of a table, for a message."""
+    return ", ".join(header)[:200] or "nothing"
+
+
+# -- stacks ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -34,83 +122,22 @@ def read_table(path: Path) -> list[Row]:
     FileError
         If the table cannot be read, lacks a column, or holds something that is not a date, a file or a number.
     """
-    return list(_rows(path, ("reference", "secondary", "unwrapped")))
+    header, lines = read_lines(path)
+    require_columns(path, header, ("reference", "secondary", "unwrapped"))
+    return [_row(line) for line in lines]
 
 
-def read_baselines(path: Path) -> list[Row]:
-    """Rows of a table ``reference,secondary,bperp_m``; columns in any order and case, others are ignored.
-
-    Raises
-    ------
-    FileError
-        As for `read_table`, or if a baseline is missing.
-    """
-    rows = list(_rows(path, ("reference", "secondary", "bperp_m")))
-    for row in rows:
-        if row.bperp is None:
-            raise FileError(f"{path}: pair {row.reference}_{row.secondary} has no bperp_m; give one in metres")
-    return rows
+def _row(line: Line) -> Row:
+    unwrapped, coherence, components = (_file(line, name) for name in ("unwrapped", "coherence", "components"))
+    times = line.time("reference"), line.time("secondary")
+    return Row(*times, unwrapped, coherence, components, line.metres("bperp_m"))
 
 
-def _rows(path: Path, required: tuple[str, ...]) -> Iterator[Row]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = [name.strip().lower() for name in next(reader, [])]
-            missing = [name for name in required if name not in header]
-            if missing:
-                found = ", ".join(header) or "nothing"
-                raise FileError(f"{path}: has no column {', '.join(missing)}; its first line holds {found}")
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield _row(path, reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=False)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FileError(f"{path}: cannot be read as a CSV table ({error})") from error
-
-
-def _row(table: Path, line: int, cells: dict[str, str]) -> Row:
-    try:
-        reference, secondary = as_time(cells.get("reference", "")), as_time(cells.get("secondary", ""))
-        bperp = float(cells["bperp_m"]) if cells.get("bperp_m") else None
-    except (ArgumentError, ValueError) as error:
-        raise FileError(f"{table}, line {line}: {error}") from error
-    if bperp is not None and not math.isfinite(bperp):
-        raise FileError(f"{table}, line {line}: bperp_m is {bperp}; it must be a number of metres")
-    unwrapped, coherence, components = (
-        _file(table, line, name, cells.get(name)) for name in ("unwrapped", "coherence", "components")
-    )
-    return Row(reference, secondary, unwrapped, coherence, components, bperp)
-
-
-def _file(table: Path, line: int, column: str, name: str | None) -> Path | None:
+def _file(line: Line, column: str) -> Path | None:
+    name = line.cells.get(column)
     if not name:
         return None
-    path = table.parent / name
+    path = line.table.parent / name
     if not path.is_file():
-        raise FileError(f"{table}, line {line}: {column} file {path} does not exist")
+        raise line.error(f"{column} file {path} does not exist")
     return path
-
-
-def earlier_first(rows: list[Row], table: Path) -> dict[tuple[str, str], float]:
-    """Perpendicular baseline (m, later minus earlier) of each pair of days; the sign follows the row's own order.
-
-    Raises
-    ------
-    StackError
-        If a pair is listed twice.
-    """
-    baselines: dict[tuple[str, str], float] = {}
-    for row in rows:
-        key, sign = day_pair(row.reference, row.secondary), 1.0
-        if row.reference > row.secondary:
-            key, sign = (key[1], key[0]), -1.0
-        if key in baselines:
-            raise StackError(f"{table}: pair {key[0]}_{key[1]} is listed more than once; keep one row")
-        baselines[key] = sign * (row.bperp or 0.0)
-    return baselines
-
-
-def day_pair(first: np.datetime64, second: np.datetime64) -> tuple[str, str]:
-    """The two days as YYYYMMDD: tables rarely give the time of day that file names may hold."""
-    days = (str(time.astype("datetime64[D]")).replace("-", "") for time in (first, second))
-    return next(days), next(days)

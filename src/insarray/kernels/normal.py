@@ -39,6 +39,7 @@ class Group(NamedTuple):
     used: Array  # () int64, rows
     subsets: Array  # () int64 with rows
     kept: Array  # () int64, columns
+    shared: Array  # (1) bool: what does not depend on the values is that of complete pixels
     buffer: Array  # (2)
 
 
@@ -70,6 +71,7 @@ def make_group(rows: int, columns: int, own: int, subsets: int, *, labelled: boo
         used=aligned(VECTOR, np.int64),
         subsets=aligned(VECTOR, np.int64),
         kept=aligned(VECTOR, np.int64),
+        shared=np.zeros(1, np.bool_),
         buffer=floats(2),
     )
 
@@ -111,17 +113,57 @@ def load(values, label, weight, columns, multiplicity, first, group):
 
 
 @lane_jit
-def solve_group(design, offsets, group):
-    """Terms, inverse of the normal matrix, offsets, residuals and counts of the group that is loaded."""
-    _accumulate(design, group)
-    if offsets:
-        if group.offset.shape[0] > 1:
+def solve_group(design, offsets, multiplicity, group):
+    """Terms, inverse of the normal matrix, offsets, residuals and counts of the group that is loaded.
+
+    A group of complete pixels takes over from one before what does not depend on the values: the same bits.
+    """
+    complete = _is_complete(multiplicity, group)
+    if complete and group.shared[0]:
+        _accumulate_values(design, multiplicity, group)
+    else:
+        _accumulate(design, group)
+        if offsets and group.offset.shape[0] > 1:
             _sum_by_subset(design, group)
-        _take_out_offsets(group)
-    _factorise(group)
-    _invert(group)
+    if offsets:
+        _take_out_offsets(group, not (complete and group.shared[0]))
+    if not (complete and group.shared[0]):
+        _factorise(group)
+        _invert(group)
+    group.shared[0] = complete
     _solve(group)
     _residuals(design, offsets, group)
+
+
+@jit
+def _is_complete(multiplicity, group):
+    """Whether all pixels have all rows, in one subset, without weights or columns of their own."""
+    if group.own.shape[0] > 0 or group.offset.shape[0] > 1:
+        return False
+    for v in range(group.weight.shape[0]):
+        different = 0
+        for p in range(VECTOR):
+            different += group.weight[v, p] != multiplicity[v]
+        if different > 0:
+            return False
+    return True
+
+
+@lane_jit
+def _accumulate_values(design, multiplicity, group):
+    """`_accumulate` of what depends on the values, in complete pixels."""
+    rows, columns = design.shape
+    group.right[:] = 0.0
+    value_sum = group.sums[0, columns + 1]
+    value_sum[:] = 0.0
+    for v in range(rows):
+        weight, value = multiplicity[v], group.value[v]
+        for i in range(columns):
+            product, right = weight * design[v, i], group.right[i]
+            for p in range(VECTOR):
+                right[p] += product * value[p]
+        for p in range(VECTOR):
+            value_sum[p] += weight * value[p]
 
 
 @lane_jit
@@ -197,23 +239,26 @@ def _sum_by_subset(design, group):
 
 
 @lane_jit
-def _take_out_offsets(group):
-    """Subtract from the normal equations what the mean of each subset takes up."""
+def _take_out_offsets(group, normal):
+    """Subtract from the right-hand sides, and the normal matrix if asked, what the mean of each subset takes up."""
     subsets, columns = group.offset.shape[0], group.right.shape[0]
-    group.subsets[:] = 0
+    if normal:
+        group.subsets[:] = 0
     share = group.buffer[0]
     for q in range(subsets):
         sums = group.sums[q]
-        for p in range(VECTOR):
-            group.subsets[p] += 1 if sums[0, p] > 0.0 else 0
+        if normal:
+            for p in range(VECTOR):
+                group.subsets[p] += 1 if sums[0, p] > 0.0 else 0
         for i in range(columns):
             for p in range(VECTOR):
                 share[p] = sums[1 + i, p] / sums[0, p] if sums[0, p] > 0.0 else 0.0
             for p in range(VECTOR):
                 group.right[i, p] -= share[p] * sums[columns + 1, p]
-            for j in range(i + 1):
-                for p in range(VECTOR):
-                    group.normal[i, j, p] -= share[p] * sums[1 + j, p]
+            if normal:
+                for j in range(i + 1):
+                    for p in range(VECTOR):
+                        group.normal[i, j, p] -= share[p] * sums[1 + j, p]
 
 
 @lane_jit

@@ -131,49 +131,37 @@ def _padded(array: Array) -> Array:
 def _fit(values, label, weight, columns, multiplicity, design, middle, offsets, group, start, stop, fit):
     for first in range(start, stop, VECTOR):
         load(values, label, weight, columns, multiplicity, first - start, group)
-        solve_group(design, offsets, group)
+        solve_group(design, offsets, multiplicity, group)
         lanes = min(VECTOR, stop - first)
+        _store(group, middle, offsets, first, lanes, fit)
+
+
+@jit  # strictly IEEE: the last group may end within a vector
+def _store(group, middle, offsets, first, lanes, fit):
+    """Copy the lanes of a group to the pixels from `first` on; NaN where a term is not determined."""
+    columns, at = group.right.shape[0], slice(first, first + lanes)
+    unknown, mean, complete = np.zeros((columns, lanes)), np.zeros((columns, lanes)), np.zeros(lanes)
+    number = group.sums[0, 0]
+    for i in range(columns):
         for p in range(lanes):
-            _store(group, p, middle, offsets, first + p, fit)
-        _store_residuals(group, first, lanes, fit)
-
-
-@jit
-def _store(group, p, middle, offsets, at, fit):
-    columns = group.right.shape[0]
-    fit.used[at] = group.used[p]
-    fit.freedom[at] = group.used[p] - group.kept[p] - (group.subsets[p] if offsets else 0)
-    fit.square[at] = group.square[p] if group.used[p] > 0 else np.nan
-    complete = True
+            unknown[i, p] = np.nan if group.undetermined[i, p] else 0.0
+            complete[p] += unknown[i, p]
+            mean[i, p] = middle[i] + (group.sums[0, 1 + i, p] / number[p] if number[p] > 0.0 else 0.0)
+    fit.used[at] = group.used[:lanes]
+    fit.freedom[at] = group.used[:lanes] - group.kept[:lanes]
+    if offsets:
+        fit.freedom[at] -= group.subsets[:lanes]
+    fit.square[at] = np.where(group.used[:lanes] > 0, group.square[:lanes], np.nan)
+    without = complete + np.where(number[:lanes] > 0.0, 0.0, np.nan) if offsets else np.full(lanes, np.nan)
+    fit.offset[0, at] = group.offset[0, :lanes] + without
+    fit.offset[1, at] = 1.0 / number[:lanes] + without
     for i in range(columns):
-        complete &= not group.undetermined[i, p]
-        fit.terms[i, at] = np.nan if group.undetermined[i, p] else group.terms[i, p] + 0.0
+        fit.terms[i, at] = group.terms[i, :lanes] + unknown[i]  # and no -0.0
+        fit.offset[0, at] -= group.terms[i, :lanes] * middle[i]
         for j in range(columns):
-            unknown = group.undetermined[i, p] or group.undetermined[j, p]
-            fit.covariance[i, j, at] = np.nan if unknown else group.inverse[i, j, p]
-    number = group.sums[0, 0, p]
-    if not (offsets and complete and number > 0.0):
-        fit.offset[0, at] = np.nan
-        fit.offset[1, at] = np.nan
-        return
-    value, variance = group.offset[0, p], 1.0 / number
-    for i in range(columns):
-        value -= group.terms[i, p] * middle[i]
-        for j in range(columns):
-            variance += (
-                (group.sums[0, 1 + i, p] / number + middle[i])
-                * group.inverse[i, j, p]
-                * (group.sums[0, 1 + j, p] / number + middle[j])
-            )
-    fit.offset[0, at] = value
-    fit.offset[1, at] = variance
-
-
-@jit
-def _store_residuals(group, first, lanes, fit):
+            fit.covariance[i, j, at] = group.inverse[i, j, :lanes] + (unknown[i] + unknown[j])
+            fit.offset[1, at] += mean[i] * group.inverse[i, j, :lanes] * mean[j]
     for v in range(fit.residual.shape[0]):
+        target, residual, weight = fit.residual[v, at], group.residual[v], group.weight[v]
         for p in range(lanes):
-            known = group.weight[v, p] > 0.0
-            for i in range(group.undetermined.shape[0]):
-                known &= not group.undetermined[i, p]
-            fit.residual[v, first + p] = group.residual[v, p] if known else np.nan
+            target[p] = residual[p] + complete[p] if weight[p] > 0.0 else np.nan

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from insarray.model.baselines import ATTRS
 from insarray.model.dates import as_time
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
@@ -23,7 +24,7 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
         coords["perpendicular_baseline"] = xr.DataArray(
             network.perpendicular_baseline.astype(np.float32),
             dims="pair",
-            attrs={"units": "m", "long_name": "perpendicular baseline, secondary minus reference"},
+            attrs=dict(ATTRS),
         )
     return coords
 
@@ -69,6 +70,15 @@ def loops_of(dataset: xr.Dataset) -> Loops:
 def time_coords(network: Network) -> dict[str, xr.DataArray]:
     """Coordinate of the `time` dimension of a series."""
     return {"time": _time(network.times, "time", "acquisition time", standard_name="time")}
+
+
+def epoch_coords(times: np.ndarray, baseline: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    """Coordinates of the `time` dimension of a wrapped stack; `baseline` (time) of each date in metres, if known."""
+    coords = {"time": _time(times, "time", "acquisition time", standard_name="time")}
+    if baseline is not None:
+        attrs = {"units": "m", "long_name": "perpendicular baseline, date minus reference date"}
+        coords["perpendicular_baseline"] = baseline.astype(np.float32).assign_attrs(attrs)
+    return coords
 
 
 def _time(values: np.ndarray, dim: str, long_name: str, **attrs: str) -> xr.DataArray:

@@ -58,6 +58,9 @@ def _parse(text: str) -> dt.datetime:
             if time.year in _YEARS:
                 return time
     refusal = ArgumentError(f"date: {text!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
+    # Python takes any separator, and 20200101_20200113 for a time of day behind a date
+    if not re.fullmatch(r"[\dW-]+([Tt ].*)?", text):
+        raise refusal
     try:
         time = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -93,6 +96,29 @@ def date_index(times: np.ndarray, date: Time) -> int:
             f"date: {len(found)} acquisitions on {date_label(wanted)[:8]} ({labels}); give the time, too"
         )
     return int(found[0])
+
+
+# One acquisition may be named by start times that differ by seconds between its pairs; the next pass is hours away
+_SAME_PASS = np.timedelta64(15 * 60, "s")
+
+
+def first_of_pass(times: Iterable[np.datetime64]) -> dict[np.datetime64, np.datetime64]:
+    """The earliest of the start times that are of one acquisition with each, which differ by less than 15 minutes."""
+    ordered = sorted(set(times))
+    first: dict[np.datetime64, np.datetime64] = {}
+    start = ordered[0] if ordered else None
+    for time in ordered:
+        start = start if start is not None and time - start < _SAME_PASS else time
+        first[time] = start
+    return first
+
+
+def same_acquisition(times: np.ndarray, time: np.datetime64) -> np.ndarray:
+    """Which of `times`, shape (date,), may be the acquisition at `time`: of its pass if both have a time of day, else of its day."""
+    days = times.astype("datetime64[D]")
+    timed = (times != days) & (time != time.astype("datetime64[D]"))
+    near = timed & (np.abs(times - time) < _SAME_PASS)
+    return np.asarray(near if near.any() else days == time.astype("datetime64[D]"))
 
 
 def years_since(times: np.ndarray, start: np.datetime64) -> np.ndarray:
@@ -147,6 +173,20 @@ def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64
     )
 
 
+def time_from_name(name: str) -> np.datetime64:
+    """Time of the first eight-digit date in a file name, with the time of day if it follows.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+    dates = _dates(_LONG.format(n=0), name)
+    if not dates:
+        raise ArgumentError(f"date: {name!r} has no date; write it as YYYYMMDD or YYYY-MM-DD")
+    return dates[0]
+
+
 def _dates(pattern: str, text: str) -> list[np.datetime64]:
     return _as_dates(match[0] for match in re.finditer(pattern, text))
 
@@ -159,3 +199,33 @@ def _as_dates(texts: Iterable[str]) -> list[np.datetime64]:
         except ArgumentError:  # digits that look like a date and are none, such as month 19
             continue
     return dates
+
+
+def date_from_name(name: str, pattern: str | None = None) -> np.datetime64:
+    """Time of the only date in a file name, in any of the forms that `pair_from_name` knows.
+
+    Parameters
+    ----------
+    name
+        File name, without its folder.
+    pattern
+        Regular expression with one group, for names with several dates.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no date, or more than one.
+    """
+    if pattern is not None:
+        match = re.search(pattern, name)
+        if match is None or len(match.groups()) != 1:
+            raise ArgumentError(f"date pattern {pattern!r}: does not find one group in {name!r}")
+        return as_time(match[1])
+    dates = _dates(_LONG.format(n=0), name) or _dates(_SHORT, name)
+    if len(dates) != 1:
+        found = ", ".join(map(date_label, dates)) or "none"
+        raise ArgumentError(
+            f"{name}: expected one date in the name, found {found}; give a pattern with one group, for example "
+            r"dates='^(\d{8})'"
+        )
+    return dates[0]

@@ -253,12 +253,16 @@ class Network:
         if not np.isfinite(given).all():
             label = self.labels[int(np.flatnonzero(~np.isfinite(given))[0])]
             raise NetworkError(f"perpendicular_baseline: pair {label} has no finite value")
-        incidence = self.incidence().astype(np.float64)
+        baseline = self.closing() @ given
+        return baseline, given - self.incidence() @ baseline
+
+    def closing(self) -> np.ndarray:
+        """Least-squares matrix from pairs to dates, shape (date, pair), zero at the first date of each component."""
         free = np.ones(self.n_dates, bool)
         free[np.unique(self.components(), return_index=True)[1]] = False
-        baseline = np.zeros(self.n_dates)
-        baseline[free] = np.linalg.lstsq(incidence[:, free], given, rcond=None)[0]
-        return baseline, given - incidence @ baseline
+        matrix = np.zeros((self.n_dates, self.n_pairs))
+        matrix[free] = np.linalg.pinv(self.incidence()[:, free].astype(np.float64))
+        return matrix
 
     # -- parts --------------------------------------------------------------------------------------------------
 

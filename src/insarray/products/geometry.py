@@ -68,12 +68,24 @@ def height_geometry(
         raise ArgumentError("baselines: are per date, but the fit is from pairs; give them per pair")
     if lead not in data.sizes or len(found) != data.sizes[lead]:
         raise ArgumentError(f"baselines: {len(found)} along {lead!r}, but the data has {data.sizes.get(lead, 'none')}")
+    _require_same_dates(data, found)
     if found.ndim == 3 and found.shape[1:] != (data.sizes["y"], data.sizes["x"]):
         raise ArgumentError(f"baselines: {found.shape[1:]} pixels, expected {(data.sizes['y'], data.sizes['x'])}")
     if found.ndim == 3:
         closing = None if lead == row else _closing(data)
         return HeightGeometry(factor, None, found.astype(np.float32), closing)
     return HeightGeometry(factor, _per_row(data, found.values.astype(np.float64), lead, row), None, None)
+
+
+def _require_same_dates(data: xr.Dataset, found: xr.DataArray) -> None:
+    """Raise ArgumentError if the baselines say whose they are, and it is not the rows of `data`."""
+    for name in ("time", "reference_time", "secondary_time"):
+        if name not in found.coords or name not in data.coords or found[name].dims != found.dims[:1]:
+            continue
+        differ = np.flatnonzero(found[name].values != data[name].values)
+        if len(differ):
+            dates = " but ".join(str(times[name].values[differ[0]])[:10] for times in (found, data))
+            raise ArgumentError(f"baselines: {name} {differ[0]} is {dates} in the data; open them for this data")
 
 
 def _per_row(data: xr.Dataset, given: np.ndarray, lead: str, row: str) -> np.ndarray:
@@ -94,9 +106,7 @@ def _closing(data: xr.Dataset) -> np.ndarray:
     """Matrix (date, pair) of the baselines of the dates of `data`, relative to the first one of the network."""
     network = network_of(data)
     network.require_connected("baselines of pairs that are not connected say nothing about dates")
-    matrix = np.zeros((network.n_dates, network.n_pairs))
-    matrix[1:] = np.linalg.pinv(network.incidence()[:, 1:].astype(np.float64))
-    return np.asarray(matrix[_dates(data, network)])
+    return np.asarray(network.closing()[_dates(data, network)])
 
 
 def _dates(data: xr.Dataset, network: Network) -> np.ndarray:

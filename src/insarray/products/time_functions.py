@@ -109,7 +109,8 @@ def fit(
         Of a stack, as in `insarray.invert`.
     uncertainty
         "residuals": standard errors by the scatter about the fit, of dates (series) or pairs (stack) that are taken as
-        independent; pairs are not where the atmosphere of their common dates is more than their own noise. "covariance":
+        independent; pairs are not where the atmosphere of their common dates is more than their own noise: then take the
+        series, whose fit is also the better one. "covariance":
         propagated from the covariance of the dates or from weights that are inverse variances. "bootstrap": by drawing
         dates or pairs again, with replacement.
     samples, seed

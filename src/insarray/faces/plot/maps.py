@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.faces.plot.figures import new_axes, pixel_of
-from insarray.model.conventions import SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
+from insarray.model.conventions import FIT_FLAGS, SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 _MASKED = "0.8"
 _MAX_SIDE = 3000  # pixels; more than a printed page resolves
 _MILLIMETRES = re.compile(
-    r"(displacement|velocity|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
+    r"(displacement|velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
 )
-_SHARES = ("coherence", "temporal_coherence")  # 0 .. 1 whatever the data, so that pictures compare
+_SHARES = (
+    "coherence",
+    "temporal_coherence",
+    "link_coherence",
+    "point_coherence",
+    "link_model_coherence",
+)  # 0 .. 1 whatever the data, so that pictures compare
 _CLASSES: dict[str, tuple[str, ...]] = {
     "solver_flag": SOLVER_FLAGS,
     "unwrapping_flag": UNWRAPPING_FLAGS,
+    "fit_flag": FIT_FLAGS,
     "water_mask": ("water", "land"),
 }
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
@@ -90,26 +97,25 @@ def map(data: xr.Dataset, name: str, ax: "Axes | None" = None) -> "Axes":  # noq
     observed = values != 0 if seen is None else seen.transpose("y", "x")[::step, ::step].values != 0
     style = _style(name, layer, values, observed)
     wide, high = values.shape[1] * step * grid.dx, values.shape[0] * step * grid.dy
-    aspect = _aspect(grid)
-    tall = 4.2 if aspect is None else float(np.clip(5 * aspect * abs(high / wide), 3, 7))  # inches of the map itself
-    ax = new_axes(ax, (6.8 if aspect is None else 1.8 + min(tall / (aspect * abs(high / wide)), 9), 0.8 + tall))
+    aspect = ground_aspect(grid)
+    ax = new_axes(ax, size_of_map(grid, aspect))
     edges = (grid.left, grid.left + wide, grid.top + high, grid.top)
     image = ax.imshow(style.values, style.cmap, style.norm, extent=edges, origin="upper", interpolation="nearest")
-    _frame(ax, grid, aspect)
+    frame(ax, grid, aspect)
     bar = ax.figure.colorbar(image, ax=ax, label=style.label, extend=style.extend, pad=0.02)
     if style.classes:
         bar.set_ticks(list(range(len(style.classes))), labels=[text.replace("_", " ") for text in style.classes])
         bar.ax.tick_params(which="both", length=0)
     elif values.dtype.kind in "iu":
         bar.locator = MaxNLocator(integer=True)
-    _mark_reference(ax, grid, {**data.attrs, **layer.attrs})
+    mark_reference(ax, grid, {**data.attrs, **layer.attrs})
     if "time" in layer.coords and layer.time.ndim == 0:
         ax.set_title(str(layer.time.values.astype("datetime64[D]")), fontsize="medium")
     return ax
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How a layer is coloured."""
 
     values: np.ma.MaskedArray
@@ -120,7 +126,7 @@ class _Style:
     classes: tuple[str, ...] = ()
 
 
-def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndarray) -> _Style:
+def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndarray) -> Style:
     """Colours, limits and label that suit the variable `name` and its values; `observed` matters to integers."""
     import matplotlib as mpl
     from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
@@ -136,13 +142,13 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
         classes = _CLASSES[name]
         colours = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee"][: len(classes)])
         norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, len(classes))
-        return _Style(np.ma.masked_array(values.astype(np.uint8)), label, colours, norm, classes=classes)
+        return Style(np.ma.masked_array(values.astype(np.uint8)), label, colours, norm, classes=classes)
     if values.dtype.kind != "f":
         masked = np.ma.masked_array(values, ~observed)
         limits = Normalize(*((masked.min(), masked.max()) if masked.count() else (0, 1)))
         if name in _OBSERVED:  # its 0 is a value, and has the same colour in every picture
             limits = Normalize(0, max(limits.vmax or 1, 1))
-        return _Style(masked, label, mpl.colormaps["viridis"].with_extremes(bad=_MASKED), limits)
+        return Style(masked, label, mpl.colormaps["viridis"].with_extremes(bad=_MASKED), limits)
     masked = np.ma.masked_invalid(values.astype(np.float64) * scale)
     found = masked.compressed()
     low, high = np.percentile(found, (1, 99)) if found.size else (0.0, 1.0)
@@ -157,10 +163,25 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
         low, high = low - 0.5, high + 0.5
     below, above = bool((found < low).any()), bool((found > high).any())
     extend = "both" if below and above else "min" if below else "max" if above else "neither"
-    return _Style(masked, label, mpl.colormaps[scheme].with_extremes(bad=_MASKED), Normalize(low, high), extend)
+    return Style(masked, label, mpl.colormaps[scheme].with_extremes(bad=_MASKED), Normalize(low, high), extend)
 
 
-def _aspect(grid: Grid) -> float | None:
+def colouring(name: str, layer: xr.DataArray) -> Style:
+    """Colours, limits and label of a variable, whatever its dimensions."""
+    values = np.asarray(layer.values)
+    return _style(name, layer, values, values != 0)
+
+
+def size_of_map(grid: Grid, aspect: float | None) -> tuple[float, float]:
+    """Inches of a figure with the map of a grid and its colour bar."""
+    if aspect is None:
+        return 6.8, 5.0
+    shape = aspect * abs(grid.height * grid.dy / (grid.width * grid.dx))
+    tall = float(np.clip(5 * shape, 3, 7))
+    return 1.8 + min(tall / shape, 9), 0.8 + tall
+
+
+def ground_aspect(grid: Grid) -> float | None:
     """Length on the ground of one unit of y over that of one unit of x; None if unknown (radar coordinates)."""
     if grid.crs is None:
         return None
@@ -170,7 +191,7 @@ def _aspect(grid: Grid) -> float | None:
     return 1 / max(math.cos(math.radians(middle)), 0.05) if CRS.from_user_input(grid.crs).is_geographic else 1.0
 
 
-def _frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
+def frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
     """Axis labels, orientation, aspect and scale bar of a map."""
     if aspect is None:
         ax.set(xlabel="range sample", ylabel="azimuth line", aspect="auto")
@@ -201,7 +222,8 @@ def _frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
     ax.add_artist(bar)
 
 
-def _mark_reference(ax: "Axes", grid: Grid, attrs: dict[str, Any]) -> None:
+def mark_reference(ax: "Axes", grid: Grid, attrs: dict[str, Any]) -> None:
+    """Square and word at the reference point, if the attributes know it."""
     from matplotlib.patheffects import withStroke
 
     keys = ("lon", "lat") if grid.crs is not None and "reference_lon" in attrs else ("row", "col")

@@ -1,0 +1,95 @@
+"""Tables of perpendicular baselines: one line per date, or one per pair."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.tables import Line, found_in, read_lines, require_columns
+from insarray.model.baselines import BaselineTable
+from insarray.model.dates import as_time, time_from_name
+from insarray.model.errors import ArgumentError, FileError, StackError
+
+_VALUE = "bperp_m"
+_UTC = ("reference_time_utc", "secondary_time_utc")
+_PAIR = ("reference", "secondary")
+_DATE = ("date",)
+
+
+def read_baselines(path: str | Path) -> BaselineTable:
+    """Perpendicular baselines of a CSV table, per date or per pair.
+
+    Columns come in any order and case; others are ignored. Dates are ``YYYYMMDD``, ``YYYY-MM-DD``, ISO 8601 with a time
+    of day, or file names, of which the first eight-digit date counts.
+
+    Parameters
+    ----------
+    path
+        Table with ``date,bperp_m`` (m, relative to any one date), or ``reference,secondary,bperp_m`` (m, secondary minus
+        reference, whichever is the newer one), where ``reference_time_utc`` and ``secondary_time_utc`` are preferred if
+        both are there. A table that has both kinds of columns is per pair.
+
+    Raises
+    ------
+    FileError
+        If the table cannot be read, is empty, lacks a column, or a cell is missing or is not a date or a finite number.
+    StackError
+        If a date or a pair, in either direction, is listed twice, or a pair joins a date to itself.
+    """
+    path = Path(path)
+    header, lines = read_lines(path)
+    require_columns(path, header, (_VALUE,))
+    known = [columns for columns in (_UTC, _PAIR, _DATE) if set(columns) <= set(header)]
+    if not known:
+        raise FileError(
+            f"{path}: has no column date, nor reference and secondary; its first line holds {found_in(header)}"
+        )
+    rows = [(_times(line, known[0]), _value(line)) for line in lines]
+    dates = [times for times, _ in rows]
+    return baseline_table(path, dates, [value for _, value in rows])
+
+
+def baseline_table(
+    source: Path, dates: Sequence[tuple[np.datetime64, ...]], values: Sequence[float] | xr.DataArray
+) -> BaselineTable:
+    """Table of dates ``(date,)`` or pairs ``(reference, secondary)``; values (row) or (row, y, x) in m.
+
+    Raises
+    ------
+    StackError
+        As for `read_baselines`, or if there is no row.
+    """
+    data = values if isinstance(values, xr.DataArray) else xr.DataArray(np.asarray(values, np.float64), dims="row")
+    if dates and len(dates[0]) == 1:
+        return BaselineTable.per_date(str(source), [row[0] for row in dates], data)
+    return BaselineTable.per_pair(str(source), [(row[0], row[1]) for row in dates], data)
+
+
+def _times(line: Line, columns: Sequence[str]) -> tuple[np.datetime64, ...]:
+    times = tuple(_time(line, column) for column in columns)
+    if len(times) == 2 and times[0] == times[1]:
+        raise StackError(f"{line.table}, line {line.number}: both dates are {times[0]}; a pair joins two")
+    return times
+
+
+def _time(line: Line, column: str) -> np.datetime64:
+    text = line.cells.get(column, "")
+    try:
+        return as_time(text)
+    except ArgumentError as error:
+        # a file name has letters other than the T and Z of a time: a damaged time must not pass for a name
+        if re.search("[A-SU-Ya-su-y]", text):
+            try:
+                return time_from_name(re.split(r"[/\\]", text)[-1])
+            except ArgumentError as none:
+                raise line.error(str(none)) from none
+        raise line.error(str(error)) from error
+
+
+def _value(line: Line) -> float:
+    value = line.metres(_VALUE)
+    if value is None:
+        raise line.error(f"has no {_VALUE}; give one in metres")
+    return value
