@@ -10,9 +10,8 @@ import xarray as xr
 
 import insarray as ia
 from insarray.faces.cli import _run
+from insarray.simulate_points import simulate_wrapped, write_wrapped
 from tests.points import SLANT_RANGE, scene
-
-pytest.importorskip("insarray.io.wrapped")
 
 GEOMETRY = ["--slant-range", str(SLANT_RANGE), "--incidence", "35"]
 FAST = ["--network", "delaunay", "--temporal-coherence", "0.5", *GEOMETRY]
@@ -197,3 +196,25 @@ def test_a_criterion_and_the_geometry_must_be_given(stack, out, capsys):
     assert _run(["links", stack, str(out), "--temporal-coherence", "0.5"]) == 2
     assert "no slant_range" in capsys.readouterr().err
     assert _run(["links", stack, stack, *FAST]) == 2
+
+
+def test_a_city_from_its_files_to_unwrapped_points(tmp_path, out):
+    """Simulated independently of the tests' scenes, and read from interferograms and a table of baselines."""
+    pytest.importorskip("ortools")
+    city, truth = simulate_wrapped(shape=(60, 70))
+    write_wrapped(city, tmp_path / "linked")
+    ranges = [
+        "--slant-range",
+        str(float(city.slant_range.mean())),
+        "--incidence",
+        str(float(city.incidence_angle.mean())),
+    ]
+    table = ["--baseline-csv", str(tmp_path / "linked/baselines.csv"), "--wavelength", str(city.attrs["wavelength"])]
+    box = ["--height-error-range", "-90", "90", "--temporal-coherence", "0.6", "--unwrap"]
+    assert _run(["links", str(tmp_path / "linked"), str(out), *table, *ranges, *box]) == 0
+    points = points_of(out)
+    row, col = points.row.values, points.col.values
+    for name in ("velocity", "height_error"):
+        assert np.corrcoef(points[name], truth[name].values[row, col])[0, 1] > 0.9, name
+    cycles = np.rint((points.unwrapped_phase.values - truth.unwrapped_phase.values[:, row, col]) / (2 * np.pi))[1:]
+    assert np.mean(cycles != np.median(cycles, axis=1, keepdims=True)) < 0.005

@@ -112,7 +112,7 @@ def _reference(text: str) -> PointReference | None:
 
 
 def _opened(stack: str, options: dict[str, Any]) -> xr.Dataset:
-    from insarray.io.wrapped import open_wrapped  # type: ignore[import-not-found, unused-ignore]
+    from insarray.io.wrapped import open_wrapped
 
     opened: xr.Dataset = open_wrapped(
         stack,
