@@ -36,7 +36,7 @@ def test_least_squares_and_its_covariance(reference):
         laplacian = matrix.T * weight @ matrix
         share = np.diag(laplacian) / np.trace(laplacian) if reference is None else np.eye(80)[reference]
         to_datum = np.eye(80) - share
-        covariance = to_datum @ np.linalg.pinv(laplacian) @ to_datum.T
+        covariance = to_datum @ np.linalg.pinv(laplacian, rcond=1e-10, hermitian=True) @ to_datum.T
         exact = to_datum @ np.linalg.lstsq(matrix / std[q][:, None], difference[q] / std[q])[0]
         np.testing.assert_allclose(found.value[q], exact, atol=1e-10)
         np.testing.assert_allclose(found.std[q], np.sqrt(np.diag(covariance).clip(0)), atol=1e-7)

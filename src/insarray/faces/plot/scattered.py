@@ -111,7 +111,7 @@ def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax
 
 def _size(number: int) -> float:
     """Area of a marker, in square points, that leaves the points apart."""
-    return float(np.clip(30_000 / max(number, 1), 1.0, 30.0))
+    return float(np.clip(120_000 / max(number, 1), 1.0, 30.0))
 
 
 def _finish(ax: "Axes", drawn: Any, style: Style, data: xr.Dataset, grid: Grid, aspect: float | None) -> None:
