@@ -152,7 +152,9 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
     masked = np.ma.masked_invalid(values.astype(np.float64) * scale)
     found = masked.compressed()
     low, high = np.percentile(found, (1, 99)) if found.size else (0.0, 1.0)
-    if name in _SHARES:
+    if name == "wrapped_phase":  # both ends are the same
+        scheme, low, high = "twilight", -np.pi, np.pi
+    elif name in _SHARES:
         scheme, low, high = "viridis", 0.0, 1.0
     elif name in ("velocity", "displacement") or low < 0 < high:
         high = float(np.percentile(np.abs(found), 99)) if found.size else 1.0
