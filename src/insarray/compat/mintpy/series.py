@@ -211,15 +211,15 @@ def estimate_timeseries_cov(
     Differences from MintPy 1.6.4:
 
     * many pixels in one call;
-    * dates not tied to the reference: NaN; it gives the covariance of a minimum norm, and 0 for no data;
+    * dates not tied to the reference: NaN; it gives the covariance of a minimum norm, or 0 for all if one is lost;
     * with `weight_sqrt` the covariance is that of the weighted estimate; it has the unweighted one for either.
     """
     _check("nodata", nodata, ("nan", "zero"))
     pairs, n_dates = pairs_of_incidence(G, "G")
     samples = as_rows(y, len(pairs), "y")
-    variance = np.square(as_rows_like(y_std, samples, "y_std"), dtype=np.float64)
+    std = as_rows_like(y_std, samples, "y_std")
     weights = None if weight_sqrt is None else np.square(as_rows_like(weight_sqrt, samples, "weight_sqrt"))
-    usable = np.isfinite(samples) & (variance > 0) & (variance < np.inf)
+    usable = np.isfinite(samples) & (std > 0) & (std < np.inf)
     if weights is not None:
         usable &= (weights > 0) & (weights < np.inf)
     refuse(weights is not None, _PEER, "its covariance is that of the unweighted estimate", strict=strict)
@@ -228,7 +228,8 @@ def estimate_timeseries_cov(
     lacking = (solution.label != 1) | (solution.date_count < min_redundancy)
     lacking |= lacking[0]
     refuse(lacking.any(axis=0), _PEER, "dates are lost or not tied to the reference", strict=strict)
-    covariance = series_covariance(pairs, solution.label, np.where(usable, variance, np.nan), weights)
+    variance = np.where(usable, np.square(std, dtype=np.float64), np.nan)
+    covariance = series_covariance(pairs, solution.label, variance, weights)
     covariance = np.moveaxis(covariance[1:, 1:], -1, 0)
     lacking = lacking[1:].T
     covariance[lacking[:, :, None] | lacking[:, None, :]] = 0.0 if nodata == "zero" else np.nan
