@@ -12,6 +12,7 @@ from insarray.kernels.robust import ADMM, L1, Robust, solve_robust
 from insarray.model.errors import ArgumentError
 
 _PEER = "dolphin"
+_TOLERANCE = 1e-5  # a wrong cycle then leaves the phase right to 1e-5 rad
 _UNTIED = "dates are not tied to the first"
 
 
@@ -92,14 +93,14 @@ def invert_stack(
 
 
 def invert_stack_l1(A: ArrayLike, dphi: ArrayLike, max_iter: int = 20, *, strict: bool = False) -> tuple[Array, Array]:
-    """Phase of least absolute deviations of every pixel, to 1e-3 of the least possible sum, certified.
+    """Phase of least absolute deviations of every pixel, certified to 1e-5 of the least possible sum.
 
     Parameters
     ----------
     A, dphi
         As in `invert_stack`.
     max_iter
-        Most steps. Six are usual here, of an interior point method.
+        Most steps. Less than ten are usual here, of an interior point method.
     strict
         Take dolphin's steps, ADMM with rho 0.4, exactly `max_iter` of them; raise where it still gives another answer.
 
@@ -123,7 +124,7 @@ def invert_stack_l1(A: ArrayLike, dphi: ArrayLike, max_iter: int = 20, *, strict
     * NaN: the pair is missing; the pixel is lost there;
     * dates that are not tied to the first: NaN; it gives arbitrary numbers or NaN at all dates.
     """
-    method = ADMM(iterations=max_iter) if strict else L1(max_iterations=max_iter)
+    method = ADMM(iterations=max_iter) if strict else L1(_TOLERANCE, max_iter)
     return _least_absolute(A, dphi, method, strict=strict)
 
 
@@ -150,7 +151,7 @@ def least_absolute_deviations(
     rho
         Penalty, in the unit of `b`.
     alpha
-        Relaxation, between 0 and 2.
+        Relaxation, between 0 and 2; 1 is none.
     max_iter
         Number of steps.
     strict
@@ -170,13 +171,19 @@ def least_absolute_deviations(
 
     Notes
     -----
-    Differences from dolphin 0.42.9: missing samples and untied dates as in `invert_stack_l1`; many pixels in one call;
-    an `R` of another matrix is refused. For the optimum use `invert_stack_l1`.
+    For the optimum use `invert_stack_l1`. Differences from dolphin 0.42.9:
+
+    * missing samples and untied dates as in `invert_stack_l1`;
+    * with `alpha` other than 1 the steps are those of Boyd et al. (2010), section 6.1, which end at the optimum; its
+      may end elsewhere;
+    * an `R` of another matrix is refused;
+    * many pixels in one call.
     """
     if R is not None:
         matrix, factor = np.asarray(A, np.float64), np.asarray(R, np.float64)
         if factor.shape != (matrix.shape[-1],) * 2 or not np.allclose(factor @ factor.T, matrix.T @ matrix, atol=1e-4):
             raise ArgumentError("R: is not the lower Cholesky factor of A.T @ A; None will do")
+    refuse(alpha != 1, _PEER, "its steps are others with alpha different from 1", strict=strict)
     return _least_absolute(A, b, ADMM(rho, alpha, max_iter), strict=strict)
 
 
