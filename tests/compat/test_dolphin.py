@@ -368,6 +368,31 @@ def test_matrices_that_are_not_of_pairs(case):
             dolphin.invert_stack(*call)
 
 
+def test_a_pair_given_twice_counts_twice(case):
+    """Also where complete pixels share their factors, which takes whole groups of them."""
+    _, A, phase = case
+    phase = np.tile(phase, (1, 1, 50))
+    twice, b = np.r_[A, A[:5]], np.r_[phase, phase[:5] + 0.3]
+    found, _ = dolphin.invert_stack(twice, b)
+    expected = np.linalg.lstsq(twice, b.reshape(len(b), -1), rcond=None)[0]
+    np.testing.assert_allclose(found.reshape(9, -1), expected, atol=1e-9)
+    best = dolphin.invert_stack_l1(twice, b)[1]
+    steps = dolphin.least_absolute_deviations(twice, b, None, rho=2.0, max_iter=3000)[1]
+    np.testing.assert_allclose(best, steps, rtol=1e-4)
+
+
+def test_strict_single_pixels_are_refused_too(case):
+    _, A, phase = case
+    phase[0, 0, 0] = np.nan
+    one, weights = phase[:, 0, 0], np.ones(len(phase))
+    assert np.isfinite(dolphin.weighted_lstsq_single(A, one, weights)[0]).all()
+    assert np.isfinite(dolphin.estimate_velocity_pixel(np.arange(len(one)), one, weights))
+    with pytest.raises(ArgumentError, match="not finite"):
+        dolphin.weighted_lstsq_single(A, one, weights, strict=True)
+    with pytest.raises(ArgumentError, match="not finite"):
+        dolphin.estimate_velocity_pixel(np.arange(len(one)), one, weights, strict=True)
+
+
 # -- shapes, precision, cost ---------------------------------------------------------------------------------------
 
 
