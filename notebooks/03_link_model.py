@@ -30,7 +30,7 @@ import numpy as np
 import insarray as ia
 from insarray.simulate_points import write_wrapped
 
-plt.rcParams["figure.dpi"] = 65
+plt.rcParams["figure.dpi"] = 50
 
 # %% [markdown]
 # ## Files
@@ -39,7 +39,7 @@ plt.rcParams["figure.dpi"] = 65
 
 # %%
 folder = Path(tempfile.mkdtemp())
-simulated, truth = ia.simulate_wrapped(shape=(100, 120), n_dates=30, seed=1)
+simulated, truth = ia.simulate_wrapped(shape=(80, 100), n_dates=30, seed=1)
 files = write_wrapped(simulated, folder / "linked")
 print(len(files), "files:", ", ".join(path.name for path in files[:2]), "...", files[-1].name)
 

@@ -43,7 +43,7 @@ def test_points_without_a_value_are_grey(city):
     gone = model.assign(velocity=model.velocity.where(model.point != 5))
     ax = plot.points(gone)
     assert drawn(ax).get_array().size == model.sizes["point"] - 1
-    grey = [found for found in ax.collections if found.get_array() is None][0]
+    grey = next(found for found in ax.collections if found.get_array() is None)
     np.testing.assert_allclose(grey.get_offsets(), [[model.x[5], model.y[5]]])
 
 

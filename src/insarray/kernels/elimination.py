@@ -166,7 +166,7 @@ class Shared(NamedTuple):
 def shared_factors(plan: EliminationPlan) -> Shared:
     """Factors of one complete pixel of weight 1, by the same operations as any other pixel's."""
     conductance = np.zeros((plan.n_edges, VECTOR))
-    conductance[plan.pair_edge] = 1.0
+    np.add.at(conductance, plan.pair_edge, 1.0)  # a pair may come twice
     inverse, variance, scratch = np.empty((plan.n_dates, VECTOR)), np.empty((plan.n_dates, VECTOR)), conductance.copy()
     factorise(plan, conductance, inverse, np.empty(VECTOR, np.bool_))
     variances(plan, conductance, inverse, scratch, variance)

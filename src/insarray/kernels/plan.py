@@ -61,7 +61,7 @@ def plan_elimination(pairs: np.ndarray, n_dates: int, order: Order | None = None
     Parameters
     ----------
     pairs
-        Date indices (reference, secondary), int, shape (pair, 2), no pair twice.
+        Date indices (reference, secondary), int, shape (pair, 2), in either order; a pair may come twice.
     n_dates
         Number of dates.
     order

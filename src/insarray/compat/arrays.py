@@ -1,0 +1,111 @@
+"""What the adapters share: pairs out of a design matrix, samples as (row, pixel), refusals of ``strict=True``."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from insarray.kernels.elimination import Solution
+from insarray.model.errors import ArgumentError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def pairs_of_incidence(A: ArrayLike, name: str = "A") -> tuple[Array, int]:
+    """Pairs of an incidence matrix from which the column of one date was deleted.
+
+    Parameters
+    ----------
+    A
+        Shape (pair, date - 1): -1 at the reference, +1 at the secondary of each pair.
+    name
+        Of the argument, for the message.
+
+    Returns
+    -------
+    pairs
+        (reference, secondary) of each pair, int32, shape (pair, 2): 0 is the date without a column, k that of column
+        k - 1.
+    n_dates
+        Number of dates, the one without a column included.
+
+    Raises
+    ------
+    ArgumentError
+        If a row is not that of a pair.
+    """
+    matrix = np.asarray(A)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ArgumentError(f"{name}: shape {matrix.shape} is not (pair, date - 1)")
+    minus, plus = matrix == -1, matrix == 1
+    ends = np.stack([minus.sum(axis=1), plus.sum(axis=1)], axis=1)
+    wrong = (ends > 1).any(axis=1) | (ends.sum(axis=1) == 0) | ((matrix != 0) & ~minus & ~plus).any(axis=1)
+    if wrong.any():
+        raise ArgumentError(f"{name}: row {int(wrong.argmax())} is not that of a pair, with one -1 and one +1 at most")
+    pairs = np.stack([np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0) for found in (minus, plus)], axis=1)
+    return pairs.astype(np.int32), matrix.shape[1] + 1
+
+
+def as_rows(values: ArrayLike, rows: int, name: str) -> Array:
+    """Values of shape (row, ...) as (row, pixel), float32 if they are, else float64.
+
+    Raises
+    ------
+    ArgumentError
+        If there is not one row for each of `rows`.
+    """
+    array = np.asarray(values)
+    if array.ndim == 0 or len(array) != rows:
+        raise ArgumentError(f"{name}: shape {array.shape} has not {rows} rows")
+    return array.reshape(rows, -1).astype(np.float32 if array.dtype == np.float32 else np.float64, copy=False)
+
+
+def as_rows_like(values: ArrayLike, like: Array, name: str) -> Array:
+    """As `as_rows`, of which there are as many rows and pixels as in `like`.
+
+    Raises
+    ------
+    ArgumentError
+        If there are not.
+    """
+    array = as_rows(values, len(like), name)
+    if array.shape != like.shape:
+        raise ArgumentError(f"{name}: {array.shape[1]} pixels for {like.shape[1]} of the samples")
+    return array
+
+
+def refuse(differs: ArrayLike, package: str, reason: str, *, strict: bool) -> None:
+    """Raise if the other package's answer would differ anywhere and the call is strict.
+
+    Parameters
+    ----------
+    differs
+        Where it would differ, any shape.
+    package
+        Its name.
+    reason
+        What is different there, for the message.
+    strict
+        Whether the caller insists on the other package's answer.
+
+    Raises
+    ------
+    ArgumentError
+        In that case.
+    """
+    if strict and np.any(differs):
+        count = f" (at {np.count_nonzero(differs)} of {np.size(differs)})" if np.size(differs) > 1 else ""
+        raise ArgumentError(f"strict: {package} gives another answer here{count}: {reason}")
+
+
+def least_phase(solution: Solution) -> Array:
+    """Phase (date, pixel) of least sum of squares that fits as well as the solution's: what a pseudo-inverse gives.
+
+    Pieces that are not tied to the first date have mean zero, unobserved dates are zero.
+    """
+    phase, label = np.nan_to_num(solution.phase, nan=0.0), solution.label
+    for piece in np.unique(label[label > 1]):
+        dates = label == piece
+        mean = np.where(dates, phase, 0.0).sum(axis=0) / np.maximum(dates.sum(axis=0), 1)
+        phase = np.where(dates, phase - mean, phase)
+    return phase.astype(solution.phase.dtype, copy=False)

@@ -1,0 +1,90 @@
+"""Velocity of series, as dolphin.timeseries has it."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from insarray.compat.arrays import Array, as_rows, as_rows_like, refuse
+from insarray.kernels.temporal import fit_terms
+from insarray.model.conventions import DAYS_PER_YEAR
+
+_PEER = "dolphin"
+
+
+def estimate_velocity(
+    x_arr: ArrayLike, unw_stack: ArrayLike, weight_stack: ArrayLike | None, *, strict: bool = False
+) -> Array:
+    """Slope of a straight line, with an intercept, through the series of every pixel.
+
+    Parameters
+    ----------
+    x_arr
+        Days, shape (date,).
+    unw_stack
+        Series, in any unit, shape (date, ...), rows and columns for example.
+    weight_stack
+        Weights of the residuals, shape of `unw_stack`: in the sum of squares they count squared, as in
+        `numpy.polyfit`, so they are 1 / standard deviation. None: all 1.
+    strict
+        Raise where dolphin gives another answer.
+
+    Returns
+    -------
+    numpy.ndarray
+        Unit of the series per 365.25 days, shape (...).
+
+    Raises
+    ------
+    ArgumentError
+        If arguments do not fit together, or by `strict`.
+
+    Notes
+    -----
+    Differences from dolphin 0.42.9:
+
+    * NaN, and weights that are 0 or not finite: the date is missing; the pixel is NaN there if one sample is;
+    * fewer than two dates: NaN; it gives a number if one weight is not 0.
+    """
+    slope = _slope(x_arr, unw_stack, weight_stack, strict=strict)
+    return (slope * DAYS_PER_YEAR).astype(slope.dtype, copy=False)
+
+
+def estimate_velocity_pixel(x: ArrayLike, y: ArrayLike, w: ArrayLike, *, strict: bool = False) -> Array:
+    """Slope of one pixel, or of many, per unit of x: not per year.
+
+    Parameters
+    ----------
+    x
+        Shape (date,).
+    y
+        Series, shape (date,), or (date, ...) for many pixels.
+    w
+        Weights of the residuals, shape of `y`, as in `estimate_velocity`.
+    strict
+        As in `estimate_velocity`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape () or (...).
+
+    Raises
+    ------
+    ArgumentError
+        If arguments do not fit together, or by `strict`.
+
+    Notes
+    -----
+    Differences from dolphin 0.42.9: those of `estimate_velocity`; many pixels in one call.
+    """
+    return _slope(x, y, w, strict=strict)
+
+
+def _slope(x: ArrayLike, y: ArrayLike, w: ArrayLike | None, *, strict: bool) -> Array:
+    days = np.asarray(x, np.float64).reshape(-1)
+    series = as_rows(y, len(days), "series")
+    weight = None if w is None else np.square(as_rows_like(w, series, "weights"), dtype=np.float64)
+    fit = fit_terms(series, (days - days[:1])[:, None], weight=weight)
+    refuse(~np.isfinite(series), _PEER, "samples are not finite", strict=strict)
+    refuse(weight is not None and ~np.isfinite(weight), _PEER, "weights are not finite", strict=strict)
+    refuse(np.isnan(fit.terms[0]), _PEER, "fewer than two dates", strict=strict)
+    return np.asarray(fit.terms[0], series.dtype).reshape(np.shape(y)[1:])
