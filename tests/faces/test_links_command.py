@@ -70,6 +70,22 @@ def test_points_links_and_maps(stack, out, capsys):
     )
 
 
+def test_points_are_drawn(stack, out, tmp_path, capsys):
+    assert _run(["links", stack, str(out), *FAST, "--unwrap"]) == 0
+    store = str(out / "points.zarr")
+    sizes = []
+    for words in ([], ["--variable", "height_error"], ["--variable", "unwrapped_phase", "--date", "last"]):
+        picture = tmp_path / f"{len(sizes)}.png"
+        date = str(points_of(out).time.values[3])[:10]
+        assert _run(["plot", "points", store, str(picture), *[date if w == "last" else w for w in words]]) == 0
+        sizes.append(picture.stat().st_size)
+    assert len(set(sizes)) == 3
+    capsys.readouterr()
+    assert _run(["plot", "points", store, str(tmp_path / "x.png"), "--variable", "speed"]) == 2
+    assert "'speed' is not in" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()
+
+
 def test_ranges_are_in_millimetres_and_metres(stack, out):
     command = ["links", stack, str(out), *FAST, "--velocity-range", "-3", "5", "--height-error-range", "-7", "9"]
     assert _run(command) == 0

@@ -296,17 +296,17 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "point"]))
+@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "point", "points"]))
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
-@click.option("--variable", help="For map: which variable.")
-@click.option("--date", help="For map: which date of a series; default: the last.")
+@click.option("--variable", help="For map: which variable; for points: default velocity.")
+@click.option("--date", help="For map and points: which date; default: the last.")
 @click.option("--row", type=int, help="For point.")
 @click.option("--col", type=int, help="For point.")
 @click.option("--lon", type=float, help="For point, WGS 84 degrees.")
 @click.option("--lat", type=float, help="For point, WGS 84 degrees.")
 def plot(what: str, store: str, path: str, **options: Any) -> None:
-    """Draw the network, the closure, the velocity, any map or the history of a point of STORE into PATH (.png, ...)."""
+    """Draw the network, the closure, the velocity, any map, the history of a point, or points of STORE into PATH (.png)."""
     from insarray.faces import commands
 
     commands.plot(what, store, path, **options)

@@ -224,6 +224,12 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
         if variable is None:
             raise ArgumentError("variable: say which map to draw with --variable")
         axes = draw.map(_at_date(dataset, _known(dataset, variable, url), date), variable)
+    elif what == "points":
+        if "point" not in dataset.sizes:
+            raise ArgumentError(f"{url}: has no points; give the points.zarr of insarray links")
+        name = variable or "velocity"
+        _known(dataset, name, url)
+        axes = draw.points(_at_date(dataset, name, date) if "time" in dataset[name].dims else dataset, name)
     else:
         axes = draw.point(dataset, **point)
     draw.save(axes, path)
