@@ -131,7 +131,7 @@ def scan_stored(path: Path, options: WrappedOptions) -> WrappedSource:
         held = ", ".join(map(str, stored.variables))
         raise FileError(f"{path}: has no {', '.join(missing)}; it holds {held}")
     times = stored["time"].values
-    if times.dtype.kind != "M" or np.isnat(times).any() or not (np.diff(times) > np.timedelta64(0)).all():
+    if times.dtype.kind != "M" or np.isnat(times).any() or not (np.diff(times) > np.timedelta64(0, "ns")).all():
         raise StackError(f"{path}: its times do not ascend; write each date once, in order")
     times = times.astype("datetime64[s]")
     try:
