@@ -9,6 +9,9 @@ from insarray.model.dataset import network_of
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 
+LIMITS = {"slant_range": (1e4, 1e8), "incidence_angle": (0.0, 90.0)}
+"""Between what numbers the geometry must lie: m, degrees."""
+
 _LEAST_BASELINE = 1e-3  # metres; all baselines below are no baselines
 
 
@@ -53,8 +56,8 @@ def height_geometry(
     ArgumentError
         If something given has the wrong dimensions or cannot be.
     """
-    distance = _map(data, "slant_range", slant_range, least=1e4, most=1e8)
-    angle = _map(data, "incidence_angle", incidence_angle, least=0.0, most=90.0)
+    distance = _map(data, "slant_range", slant_range)
+    angle = _map(data, "incidence_angle", incidence_angle)
     across = xr.DataArray(distance * np.sin(np.deg2rad(angle)))
     factor = 1.0 / across if across.ndim else 1.0 / float(across)
     found = baselines if baselines is not None else data.get("perpendicular_baseline")
@@ -119,10 +122,9 @@ def _dates(data: xr.Dataset, network: Network) -> np.ndarray:
     return np.asarray(at)
 
 
-def _map(
-    data: xr.Dataset, name: str, given: xr.DataArray | float | None, *, least: float, most: float
-) -> xr.DataArray | float:
+def _map(data: xr.Dataset, name: str, given: xr.DataArray | float | None) -> xr.DataArray | float:
     """A map of the geometry, or one number for the image."""
+    least, most = LIMITS[name]
     found = given if given is not None else data.get(name)
     if found is None:
         raise StackError(f"height_error: there is no {name}; give it as a number or a map (y, x)")

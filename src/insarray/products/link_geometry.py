@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from insarray.model.conventions import DAYS_PER_YEAR, metres_per_radian
+from insarray.model.conventions import metres_per_radian
+from insarray.model.dates import years_since
 from insarray.model.errors import ArgumentError, StackError
+from insarray.products.geometry import LIMITS
 from insarray.products.reference import require_wavelength
-
-_LIMITS = {"slant_range": (1e4, 1e8), "incidence_angle": (0.0, 90.0)}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def phase_columns(
     """
     scale = 1.0 / metres_per_radian(require_wavelength(points))
     times = points.time.values.astype("datetime64[s]")
-    years = (times - times[0]) / np.timedelta64(1, "D") / DAYS_PER_YEAR
+    years = years_since(times, times[0])
     if not height_error:
         return PhaseColumns(scale, years, None, np.nan, np.nan)
     found = baselines if baselines is not None else points.get("perpendicular_baseline")
@@ -133,7 +133,7 @@ def phase_columns(
 def _geometry(points: xr.Dataset, name: str, given: xr.DataArray | float | None) -> np.ndarray | float:
     """Geometry of the points, or one number for all."""
     found = given if given is not None else points.get(name)
-    low, high = _LIMITS[name]
+    low, high = LIMITS[name]
     if found is None:
         raise StackError(f"height_error: there is no {name}; give it as a number or per point")
     if isinstance(found, xr.DataArray) and found.ndim:
