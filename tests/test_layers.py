@@ -8,7 +8,18 @@ import pytest
 import insarray
 
 ROOT = Path(insarray.__file__).parent
-ORDER = ("model", "kernels", "io", "engine", "products", "simulate", "simulate_points", "faces", "compat")
+ORDER = (
+    "model",
+    "kernels",
+    "io",
+    "engine",
+    "products",
+    "simulate_files",
+    "simulate",
+    "simulate_points",
+    "faces",
+    "compat",
+)
 """Data flow from left to right; the package's own version may be read by all."""
 
 FORBIDDEN = {

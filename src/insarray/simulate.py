@@ -11,9 +11,10 @@ from scipy.ndimage import gaussian_filter, label
 
 from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
 from insarray.model.dataset import grid_coords, grid_of, network_of, pair_coords, time_coords
-from insarray.model.errors import ArgumentError, StackError, StoreError
+from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.network import Network
+from insarray.simulate_files import empty_folder, write_geotiff
 
 WAVELENGTH = 0.05546576
 """Sentinel-1 C band, metres."""
@@ -28,12 +29,12 @@ _TRUTH_ATTRS: dict[str, dict[str, object]] = {
     "perpendicular_baseline": {"units": "m", "long_name": "perpendicular baseline relative to the first date"},
 }
 
-_FLOAT_FILE: dict[str, object] = {"dtype": "float32", "nodata": 0.0, "predictor": 3}
-_FILES: dict[str, tuple[str, dict[str, object]]] = {
-    "unwrapped_phase": ("unw", _FLOAT_FILE),
-    "coherence": ("cor", _FLOAT_FILE),
-    "connected_component_labels": ("unw.conncomp", {"dtype": "uint16"}),
+_FILES: dict[str, tuple[str, float | None]] = {
+    "unwrapped_phase": ("unw", 0.0),
+    "coherence": ("cor", 0.0),
+    "connected_component_labels": ("unw.conncomp", None),
 }
+"""Suffix and no-data value."""
 
 
 @dataclass(frozen=True)
@@ -179,31 +180,21 @@ def write_geotiffs(stack: xr.Dataset, folder: str | Path) -> list[Path]:
     StoreError
         If `folder` is a file or holds files.
     """
-    import rasterio
-
     if "unwrapped_phase" not in stack:
         raise StackError(f"stack: has no unwrapped_phase, only {', '.join(map(str, stack.data_vars)) or 'nothing'}")
-    network, grid, target = network_of(stack), grid_of(stack), Path(folder)
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise StoreError(f"{target}: exists and is not an empty folder; choose a new one, or delete it first")
-    target.mkdir(parents=True, exist_ok=True)
-    profile = {"driver": "GTiff", "height": grid.height, "width": grid.width, "count": 1, "crs": grid.crs}
-    profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
-    profile["transform"] = rasterio.Affine(*grid.affine)
+    network, grid = network_of(stack), grid_of(stack)
+    target = empty_folder(folder)
     written = []
     for k, name in enumerate(network.labels):
-        for variable, (suffix, options) in _FILES.items():
+        for variable, (suffix, nodata) in _FILES.items():
             if variable not in stack:
                 continue
             values = stack[variable].isel(pair=k).values
-            if "nodata" in options:
+            if nodata is not None:
                 # 0 means "no data" in these files: a true zero must not become one
                 values = np.where(np.isnan(values), 0, np.where(values == 0, 1e-30, values)).astype(np.float32)
             path = target / f"{name}.{suffix}.tif"
-            with rasterio.open(path, "w", **profile, **options) as file:
-                file.write(values, 1)
-                file.update_tags(units=VARIABLES[variable].units)
-            written.append(path)
+            written.append(write_geotiff(path, values, grid, nodata=nodata, units=VARIABLES[variable].units))
     if network.perpendicular_baseline is not None:
         pairs = zip(network.labels, network.perpendicular_baseline, strict=True)
         lines = [f"{name.replace('_', ',')},{baseline:.4f}\n" for name, baseline in pairs]

@@ -10,9 +10,10 @@ from scipy.ndimage import gaussian_filter
 from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
 from insarray.model.dataset import epoch_coords, grid_coords, grid_of
 from insarray.model.dates import date_index, date_label, years_since
-from insarray.model.errors import ArgumentError, StackError, StoreError
+from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.simulate import turbulent_screens
+from insarray.simulate_files import empty_folder, write_geotiff
 
 WAVELENGTH = 0.031
 """X band, metres."""
@@ -165,10 +166,7 @@ def write_wrapped(stack: xr.Dataset, folder: str | Path) -> list[Path]:
     """
     if "wrapped_phase" not in stack:
         raise StackError(f"stack: has no wrapped_phase, only {', '.join(map(str, stack.data_vars)) or 'nothing'}")
-    target = Path(folder)
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise StoreError(f"{target}: exists and is not an empty folder; choose a new one, or delete it first")
-    target.mkdir(parents=True, exist_ok=True)
+    target = empty_folder(folder)
     times = stack.time.values.astype("datetime64[s]")
     labels, reference = [date_label(time) for time in times], date_index(times, stack.attrs["reference_date"])
     grid, written = grid_of(stack), []
@@ -176,25 +174,15 @@ def write_wrapped(stack: xr.Dataset, folder: str | Path) -> list[Path]:
         if k != reference:
             phase = stack.wrapped_phase.isel(time=k).values
             values = np.where(np.isnan(phase), 0, np.exp(1j * np.nan_to_num(phase))).astype(np.complex64)
-            written.append(_write(target / f"{labels[reference]}_{label}.int.tif", values, grid))
+            written.append(write_geotiff(target / f"{labels[reference]}_{label}.int.tif", values, grid))
     if "temporal_coherence" in stack:
         values = stack.temporal_coherence.values.astype(np.float32)
-        written.append(_write(target / "temporal_coherence.tif", values, grid))
+        written.append(write_geotiff(target / "temporal_coherence.tif", values, grid))
     if "perpendicular_baseline" in stack.coords:
         lines = [f"{label},{value:.4f}\n" for label, value in zip(labels, stack.perpendicular_baseline, strict=True)]
         written.append(target / "baselines.csv")
         written[-1].write_text("date,bperp_m\n" + "".join(lines))
     return written
-
-
-def _write(path: Path, values: np.ndarray, grid: Grid) -> Path:
-    import rasterio
-
-    profile = {"driver": "GTiff", "height": grid.height, "width": grid.width, "count": 1, "crs": grid.crs}
-    profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "dtype": values.dtype}
-    with rasterio.open(path, "w", transform=rasterio.Affine(*grid.affine), **profile) as file:
-        file.write(values, 1)
-    return path
 
 
 def _check(shape: tuple[int, int], n_dates: int, noise: float, atmosphere: float) -> None:
