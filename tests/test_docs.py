@@ -13,7 +13,7 @@ import click
 import pytest
 
 import insarray as ia
-from insarray.faces.cli import cli
+from insarray.__main__ import cli
 from insarray.model import errors
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES
 from insarray.simulate import simulate_stack, write_geotiffs
@@ -101,9 +101,13 @@ def documented_commands():
 
 @pytest.mark.parametrize("words", list(documented_commands()))
 def test_every_command_line_parses(words):
-    verb = cli.get_command(click.Context(cli), words[0])
+    context = click.Context(cli)
+    verb = cli.get_command(context, words[0])
+    if isinstance(verb, click.Group):
+        context, words = click.Context(verb, parent=context), words[1:]
+        verb = verb.get_command(context, words[0])
     assert verb is not None, f"no verb {words[0]}"
-    verb.make_context(words[0], words[1:])
+    verb.make_context(words[0], words[1:], parent=context)
 
 
 def test_a_wrong_command_line_would_be_noticed():
@@ -123,7 +127,9 @@ def test_the_two_commands_of_a_fresh_machine_stand_as_they_must_work():
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "benchmarks"], ids=page_id)
 def test_every_option_of_insarray_that_is_named_exists(page):
-    known = {option for verb in cli.commands.values() for parameter in verb.params for option in parameter.opts}
+    verbs = [*cli.commands.values()]
+    verbs += [verb for group in verbs if isinstance(group, click.Group) for verb in group.commands.values()]
+    known = {option for verb in verbs for parameter in verb.params for option in parameter.opts}
     known |= {"--help", "--version", "--nbmake"}
     named = set(re.findall(r"`(--[a-z][a-z-]+)", prose(page.read_text())))
     assert not named - known

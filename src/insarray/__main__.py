@@ -1,5 +1,13 @@
-"""``python -m insarray``."""
+"""The whole command line: the verbs of this package and, in groups of their own, those of its peers."""
 
-from insarray.faces.cli import main
+from insarray.compat.dolphin_cli import dolphin
+from insarray.compat.mintpy_cli import mintpy
+from insarray.faces.cli import cli, main
 
-main()
+cli.add_command(mintpy)
+cli.add_command(dolphin)
+
+__all__ = ["cli", "main"]
+
+if __name__ == "__main__":
+    main()
