@@ -84,7 +84,11 @@ def _tag_one(**options: object) -> Callable[[Path], None]:
         (_rewrite(data=ONE.astype(np.complex64)), FileError, rf"{TIF}: holds complex"),
         (_rewrite(transform=Affine(30, 5, 0, 5, -30, 0)), FileError, rf"{TIF}: is rotated"),
         (_rewrite(data=ONE[:-1]), StackError, rf"{TIF}: 19 x 30 pixels instead of 20 x 30"),
-        (_rewrite(transform=Affine(30.0, 0.0, 600_015.0, 0.0, -30.0, 2_150_000.0)), StackError, rf"{TIF}: origin"),
+        (
+            _rewrite(transform=Affine(30.0, 0.0, 600_015.0, 0.0, -30.0, 2_150_000.0)),
+            StackError,
+            rf"{TIF}: is shifted by 0.0 rows and 0.5 col",
+        ),
         (_rewrite(crs="EPSG:32615"), StackError, rf"{TIF}: CRS EPSG:32615 instead of EPSG:32614"),
         (_rewrite(crs=None), StackError, rf"{TIF}: CRS none"),
         (_add(f"again_{PAIRS[0]}.unw.tif"), StackError, rf"pair {PAIRS[0]}: both .*{PAIRS[0]}.unw.tif and .*again_"),

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import click
@@ -314,7 +315,18 @@ def plot(what: str, store: str, path: str, **options: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    warnings.showwarning = _show_warning
     sys.exit(_run(sys.argv[1:]))
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """One line for what a user should know, and Python's two for what a developer should."""
+    from insarray.model.errors import StackWarning
+
+    if issubclass(category, StackWarning):
+        click.echo(f"insarray: note: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)
 
 
 def _run(arguments: list[str]) -> int:

@@ -21,6 +21,9 @@ READING = (
     "nodata",
     "dates",
     "variable",
+    "extent",
+    "resample",
+    "dem",
 )
 SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 

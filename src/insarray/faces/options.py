@@ -73,6 +73,11 @@ reading = _all(
     click.option("--nodata", type=float, help="No-data value of the phase, if the files do not say."),
     click.option("--dates", metavar="REGEX", help="Pattern with two groups that finds the dates in the names."),
     click.option("--variable", metavar="NAME", help="Variable of a NetCDF file."),
+    click.option(
+        "--extent", type=click.Choice(["intersection", "union"]), help="Pixels of files that cover different ones."
+    ),
+    click.option("--resample", is_flag=True, help="Warp files of another CRS or pixel size while reading."),
+    click.option("--dem", metavar="RASTER", help="Heights at which geometry cubes (ARIA, NISAR) are interpolated."),
 )
 """What `insarray.open_stack` takes."""
 

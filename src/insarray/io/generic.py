@@ -6,7 +6,8 @@ from pathlib import Path
 
 from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
-from insarray.io.files import expand, fingerprint
+from insarray.io.files import expand
+from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
 from insarray.io.pairs import (
     PairFile,
     by_pair,
@@ -17,7 +18,6 @@ from insarray.io.pairs import (
     pair_file_from_name,
     require_pattern,
 )
-from insarray.io.raster import Header, RasterLayer, common, read_headers, require_one_grid
 from insarray.io.source import Layer, Options, Sign, StackSource, Units
 from insarray.io.tables import read_table
 from insarray.model.baselines import BaselineTable
@@ -37,12 +37,13 @@ _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "connc
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of a stack, by what they hold."""
+    """Files of a stack, by what they hold; the band of the phase if its files have several."""
 
     phase: Sequence[PairFile]
     coherence: Sequence[PairFile] | None = None
     components: Sequence[PairFile] | None = None
     baselines: BaselineTable | None = None
+    band: int | None = None
 
 
 class GenericReader:
@@ -129,19 +130,20 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     groups = [g or [] for g in (inputs.phase, inputs.coherence, inputs.components)]
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
     phase = by_pair(phase_files)
-    headers = read_headers([file.path for file in phase.values()], options.variable)
-    all_headers = list(headers)
-    layers: dict[str, Layer] = {}
-    for name, files, preferred in (
-        ("coherence", coherence_files, _COHERENCE_NAMES),
-        ("connected_component_labels", component_files, _COMPONENT_NAMES),
+    headers = read_headers([file.path for file in phase.values()], options.variable, band=inputs.band)
+    companions: dict[str, list[Header]] = {}
+    for name, argument, files, preferred in (
+        ("coherence", "coherence", coherence_files, _COHERENCE_NAMES),
+        ("connected_component_labels", "components", component_files, _COMPONENT_NAMES),
     ):
         if files:
-            argument = "coherence" if name == "coherence" else "components"
-            found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
-            all_headers += found
-            layers[name] = raster_layer(found, _companion_decode(name, found))
-    grid = require_one_grid(all_headers)
+            companions[name] = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
+    all_headers = [header for group in (headers, *companions.values()) for header in group]
+    common = common_grid(all_headers, options.extent, resample=bool(options.resample))
+    layers: dict[str, Layer] = {
+        name: raster_layer(found, _companion_decode(name, found), common.part((1 + k) * len(headers), len(headers)))
+        for k, (name, found) in enumerate(companions.items())
+    }
     wavelength = wavelength_of(headers, options.wavelength)
     units = options.units or _units(headers)
     if units != "radian" and options.sign is None:
@@ -164,49 +166,31 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         network = network_of_pairs(phase, inputs.baselines.of_pairs(network).values)
     return StackSource(
         network,
-        grid,
-        {"unwrapped_phase": raster_layer(headers, decode), **layers},
+        common.grid,
+        {"unwrapped_phase": raster_layer(headers, decode, common.part(0, len(headers))), **layers},
         tuple(Path(header.file.path) for header in all_headers),
         zero_is_nodata,
         wavelength,
         {"source_sign": sign, "source_units": units},
         members=tuple(member for header in all_headers for member in members_of(header)),
+        notes=() if common.note is None else (common.note,),
     )
-
-
-def raster_layer(headers: Sequence[Header], decode: Decode) -> RasterLayer:
-    """Layer of files on one grid, one per pair, or of one file for a static map."""
-    first = headers[0]
-    members = [member for header in headers for member in members_of(header)]
-    return RasterLayer(
-        tuple(header.file for header in headers),
-        first.grid.shape,
-        first.tile,
-        decode,
-        fingerprint(members, [header.file.name for header in headers], decode),
-        georeferenced=first.grid.crs is not None,
-    )
-
-
-def members_of(header: Header) -> list[str]:
-    """The file and what belongs to it, as far as it is on this machine."""
-    return [member for member in header.members if Path(member).is_file()]
 
 
 def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:
     remedy = "write them alike"
-    nodata = common(headers, [header.nodata for header in headers], f"{name} no-data value", remedy)
+    nodata = agreed(headers, [header.nodata for header in headers], f"{name} no-data value", remedy)
     if name == "coherence":
-        return CoherenceDecode(nodata, common(headers, [header.scale for header in headers], f"{name} scale", remedy))
+        return CoherenceDecode(nodata, agreed(headers, [header.scale for header in headers], f"{name} scale", remedy))
     return ComponentDecode(nodata)
 
 
 def _nodata(headers: Sequence[Header]) -> float | None:
-    return common(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
+    return agreed(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
 
 
 def _units(headers: Sequence[Header]) -> Units:
-    tag = common(headers, [(header.units or "").strip().lower() for header in headers], "units", "give units=")
+    tag = agreed(headers, [(header.units or "").strip().lower() for header in headers], "units", "give units=")
     if tag not in _UNITS:
         raise StackError(
             f"{Path(headers[0].file.path).name}: its unit tag says {tag!r}; "
@@ -233,7 +217,7 @@ def wavelength_of(headers: Sequence[Header], given: float | None) -> float | Non
     if not tags:
         return None
     remedy = "give the true one with wavelength="
-    return common([header for header, _ in tags], [value for _, value in tags], "wavelength", remedy)
+    return agreed([header for header, _ in tags], [value for _, value in tags], "wavelength", remedy)
 
 
 def _wavelength_tag(header: Header) -> float | None:

@@ -12,10 +12,9 @@ import xarray as xr
 from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import BoundedDecode
 from insarray.io.files import fingerprint
-from insarray.io.generic import raster_layer
 from insarray.io.hdf5 import Hdf5Layer, dataset, opened
+from insarray.io.headers import raster_layer, read_headers
 from insarray.io.mintpy import attributes_of, grid_of_attributes
-from insarray.io.raster import read_headers
 from insarray.io.source import Layer
 from insarray.io.stored import StoredLayer, is_zarr, open_stored
 from insarray.model.baselines import BaselineTable

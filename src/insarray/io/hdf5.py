@@ -36,18 +36,22 @@ def opened(path: str | Path) -> Iterator[Any]:
 
 
 def dataset(file: Any, name: str) -> Any | None:
-    """The dataset `name` of the root group, None if there is none.
+    """The dataset `name`, perhaps in a group (``"group/name"``), None if there is none.
 
     Raises
     ------
     FileError
         If it is a link, or keeps its values in other files: a file from elsewhere must not read local ones.
     """
-    link = file.get(name, getlink=True)
-    if link is None:
+    found = file
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if link is None:
+            return None
+        found = found[part] if isinstance(link, h5py.HardLink) else None
+    if isinstance(found, h5py.Group):
         return None
-    found = file[name] if isinstance(link, h5py.HardLink) else None
-    if found is None or not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+    if found is None or found.is_virtual or found.external:
         raise FileError(f"{file.filename}: {name} is a link or keeps its values elsewhere; copy them into the file")
     return found
 

@@ -75,6 +75,7 @@ def _attrs(source: StackSource | WrappedSource, product: str) -> dict[str, objec
         "input_fingerprint": fingerprint(sorted({*map(str, source.paths), *source.members})),
         "input_files": len(source.paths),
         "input_names": names(source.paths),
+        **({"notes": list(source.notes)} if isinstance(source, StackSource) and source.notes else {}),
     }
 
 

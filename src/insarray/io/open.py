@@ -1,6 +1,7 @@
 """`open_stack`: which product, which options apply to it, and the lazy stack."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,10 +12,10 @@ from insarray.io.files import expand
 from insarray.io.generic import GenericReader
 from insarray.io.lazy import to_dataset
 from insarray.io.mintpy import MintpyReader
-from insarray.io.source import Files, Options, Reader, Sign, Units
+from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
-from insarray.model.errors import ArgumentError
+from insarray.model.errors import ArgumentError, StackWarning
 
 Product = Literal["generic", "dolphin", "mintpy", "netcdf"]
 
@@ -35,6 +36,9 @@ def open_stack(
     nodata: float | None = None,
     dates: str | None = None,
     variable: str | None = None,
+    extent: Extent | None = None,
+    resample: bool = False,
+    dem: str | Path | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
     r"""Open a stack of unwrapped interferograms; headers are read and checked, no pixel is.
@@ -64,6 +68,15 @@ def open_stack(
         Regular expression with two groups, the reference and the secondary date, for names that mean something else.
     variable
         Variable to read from NetCDF files that hold several, or another phase of MintPy than ``unwrapPhase``.
+    extent
+        Files of different extents on the same pixels: ``"intersection"`` takes the pixels that all files have,
+        ``"union"`` those that any has. None is the intersection for products whose extents differ from pair to pair,
+        and an error for others.
+    resample
+        Warp files with another CRS or pixel size onto the grid of most, while they are read: phase and coherence
+        bilinear, labels by the nearest neighbour.
+    dem
+        Raster of heights (m, above the ellipsoid) at which the geometry cubes of ARIA and NISAR are interpolated.
     block
         Edge of the blocks in pixels; None chooses by the tiles of the files, the number of pairs and memory.
 
@@ -89,7 +102,20 @@ def open_stack(
     --------
     >>> stack = open_stack("ifgs/*unw.tif", coherence="ifgs/*cor.tif", wavelength=0.0555)  # doctest: +SKIP
     """
-    options = Options(coherence, components, baselines, wavelength, sign, units, nodata, dates, variable)
+    options = Options(
+        coherence,
+        components,
+        baselines,
+        wavelength,
+        sign,
+        units,
+        nodata,
+        dates,
+        variable,
+        extent,
+        resample or None,
+        dem,
+    )
     _check(options)
     paths = expand(files, "files")
     reader = _reader(paths, product)
@@ -98,11 +124,18 @@ def open_stack(
         raise ArgumentError(
             f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out"
         )
-    return to_dataset(reader.scan(paths, options), reader.name, block)
+    source = reader.scan(paths, options)
+    for note in source.notes:
+        warnings.warn(note, StackWarning, stacklevel=2)
+    return to_dataset(source, reader.name, block)
 
 
 def _check(options: Options) -> None:
-    for name, value, known in (("sign", options.sign, get_args(Sign)), ("units", options.units, get_args(Units))):
+    for name, value, known in (
+        ("sign", options.sign, get_args(Sign)),
+        ("units", options.units, get_args(Units)),
+        ("extent", options.extent, get_args(Extent)),
+    ):
         if value is not None and value not in known:
             raise ArgumentError(f"{name}: {value!r} is not one of {', '.join(known)}")
     if options.wavelength is not None:

@@ -1,7 +1,7 @@
 """Which file belongs to which pair of dates: files are matched by their dates, never by their order."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,6 +105,31 @@ def by_pair(files: Iterable[PairFile]) -> dict[Key, PairFile]:
             raise StackError(f"pair {file.label}: both {found[file.key].path} and {file.path}; keep one of them")
         found[file.key] = file
     return dict(sorted(found.items()))
+
+
+def newest(files: Sequence[PairFile], version: Callable[[Path], str]) -> tuple[list[PairFile], tuple[str, ...]]:
+    """The files without those of which there is a newer version.
+
+    Parameters
+    ----------
+    files
+        Of any pairs.
+    version
+        Version of a file as text that sorts by age.
+
+    Returns
+    -------
+    files
+        One per pair if no two have the same version; `by_pair` refuses those.
+    notes
+        What was left out, in words.
+    """
+    latest: dict[Key, str] = {}
+    for file in files:
+        latest[file.key] = max(latest.get(file.key, ""), version(file.path))
+    kept = [file for file in files if version(file.path) == latest[file.key]]
+    left = [file.path for file in files if version(file.path) != latest[file.key]]
+    return kept, ((f"older versions of the same pairs are left out: {names(left)}",) if left else ())
 
 
 def matching(files: Iterable[PairFile], phase: dict[Key, PairFile], argument: str) -> list[PairFile]:

@@ -12,6 +12,7 @@ from insarray.model.network import Network
 
 Sign = Literal["away", "toward"]
 Units = Literal["radian", "metre", "millimetre"]
+Extent = Literal["intersection", "union"]
 
 
 class Layer(Protocol):
@@ -67,6 +68,8 @@ class StackSource:
         Static layers by canonical name, shape (1, row, col).
     members
         Files that the input files consist of: headers, sources of a VRT.
+    notes
+        What the user should know of how the files were taken, each a clause: extents, versions left out.
     """
 
     network: Network
@@ -78,6 +81,7 @@ class StackSource:
     attrs: dict[str, object] = field(default_factory=dict)
     maps: dict[str, Layer] = field(default_factory=dict)
     members: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 Files = str | Path | Sequence[str | Path]
@@ -96,6 +100,9 @@ class Options:
     nodata: float | None = None
     dates: str | None = None
     variable: str | None = None
+    extent: Extent | None = None
+    resample: bool | None = None
+    dem: str | Path | None = None
 
     def given(self) -> set[str]:
         """Names of the options that were given."""

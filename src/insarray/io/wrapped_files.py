@@ -11,9 +11,9 @@ import numpy as np
 from insarray.io.decode import CoherenceDecode, MapDecode, WrappedPhaseDecode
 from insarray.io.epochs import DifferenceLayer, EpochLayer, WrappedOptions, WrappedSource, single_reference
 from insarray.io.files import names
-from insarray.io.generic import members_of, raster_layer, wavelength_of
+from insarray.io.generic import wavelength_of
+from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
 from insarray.io.pairs import pair_file_from_name, require_pattern
-from insarray.io.raster import Header, common, read_headers, require_one_grid
 from insarray.io.source import Layer, Sign
 from insarray.model.dates import date_from_name, date_label
 from insarray.model.errors import FileError, StackError
@@ -114,7 +114,7 @@ def _headers(paths: Sequence[Path]) -> list[Header]:
 def _layer(headers: Sequence[Header], options: WrappedOptions, usual: Sign, signs: Sequence[float]) -> Layer:
     nodata = options.nodata
     if nodata is None:
-        nodata = common(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
+        nodata = agreed(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
     away = 1.0 if (options.sign or usual) == "away" else -1.0
     return raster_layer(headers, WrappedPhaseDecode(tuple(away * sign for sign in signs), nodata))
 
@@ -131,7 +131,7 @@ def _source(
     return WrappedSource(
         times,
         reference,
-        require_one_grid(headers),
+        common_grid(headers).grid,
         phase,
         {},
         tuple(Path(header.file.path) for header in headers),

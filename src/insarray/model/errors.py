@@ -19,6 +19,10 @@ class StackError(InsarrayError):
     """Inputs that do not belong together: grids, CRS, wavelengths, missing or duplicate pairs."""
 
 
+class StackWarning(UserWarning):
+    """How input files were taken, where a user may have expected something else."""
+
+
 class NetworkError(InsarrayError):
     """A pair network that cannot be inverted as asked."""
 

@@ -76,6 +76,36 @@ class Grid:
             return f"origin ({other.left}, {other.top}) and pixel ({other.dx}, {other.dy}) instead of ({self.left}, {self.top}) and ({self.dx}, {self.dy})"
         return None
 
+    def misfit(self, other: "Grid") -> str | None:
+        """What keeps the pixels of `other` from coinciding with pixels of this grid, were it larger; None if nothing does.
+
+        The same CRS and pixel size, and a shift by whole pixels within 1 % of their size. Radar coordinates of two
+        images say nothing of each other: such grids must be the same.
+        """
+        if self.crs is None or other.crs is None or not _same_crs(self.crs, other.crs):
+            return self.mismatch(other)
+        if any(
+            abs(a - b) * max(size) > 0.01 * abs(a)
+            for a, b, size in (
+                (self.dx, other.dx, (self.width, other.width)),
+                (self.dy, other.dy, (self.height, other.height)),
+            )
+        ):
+            return f"pixel ({other.dx}, {other.dy}) instead of ({self.dx}, {self.dy})"
+        shift = (other.top - self.top) / self.dy, (other.left - self.left) / self.dx
+        if any(abs(part - round(part)) > 0.01 for part in shift):
+            rows, cols = (round(part, 2) + 0.0 for part in shift)  # 0.0 instead of -0.0
+            return f"is shifted by {rows} rows and {cols} columns, not whole ones"
+        return None
+
+    def offset(self, other: "Grid") -> tuple[int, int]:
+        """Row and column of this grid, perhaps outside of it, where the first pixel of `other` lies; no `misfit` assumed."""
+        return round((other.top - self.top) / self.dy), round((other.left - self.left) / self.dx)
+
+    def window(self, row: int, col: int, height: int, width: int) -> "Grid":
+        """Grid of the same pixels that begins at (`row`, `col`) of this one, perhaps outside of it."""
+        return Grid(height, width, self.left + col * self.dx, self.top + row * self.dy, self.dx, self.dy, self.crs)
+
     def require_same(self, other: "Grid", name: str, expected_by: str) -> None:
         """Raise StackError naming both files unless `other` coincides with this grid."""
         difference = self.mismatch(other)

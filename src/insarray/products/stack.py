@@ -19,6 +19,7 @@ _INHERITED = (
     "product",
     "input_fingerprint",
     "input_files",
+    "notes",
     "mask_coherence",
     "mask_components",
     "mask_raster",
