@@ -12,7 +12,7 @@ from rasterio.windows import Window
 from insarray.io.decode import Decode
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import fingerprint, names
-from insarray.io.raster import RasterFile, RasterLayer, open_band, quiet_warnings, raster_file, reason_of
+from insarray.io.raster import RasterFile, RasterLayer, environment, open_band, quiet_warnings, raster_file, reason_of
 from insarray.io.source import Extent
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
@@ -87,7 +87,7 @@ def read_headers(
 def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
     path, k = file.path, file.band - 1
     try:
-        with open_band(file, quiet=False) as dataset:
+        with environment([file]), open_band(file, quiet=False) as dataset:
             if dataset.count != 1 and one_band:
                 raise FileError(
                     f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"
@@ -175,8 +175,8 @@ def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | Non
 
 
 def members_of(header: Header) -> list[str]:
-    """The file and what belongs to it, as far as it is on this machine."""
-    return [member for member in header.members if Path(member).is_file()]
+    """The file and what belongs to it on this machine."""
+    return [header.file.path, *(member for member in header.members[1:] if Path(member).is_file())]
 
 
 def agreed(headers: Sequence[Header], values: Sequence[T], what: str, remedy: str) -> T:
