@@ -12,14 +12,15 @@ from insarray.io.files import expand
 from insarray.io.generic import GenericReader
 from insarray.io.lazy import to_dataset
 from insarray.io.mintpy import MintpyReader
+from insarray.io.opera_disp import OperaDispReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
-Product = Literal["generic", "dolphin", "mintpy", "netcdf"]
+Product = Literal["generic", "dolphin", "mintpy", "netcdf", "opera-disp"]
 
-READERS: tuple[Reader, ...] = (MintpyReader(), StoredReader(), DolphinReader(), GenericReader())
+READERS: tuple[Reader, ...] = (MintpyReader(), OperaDispReader(), StoredReader(), DolphinReader(), GenericReader())
 """In the order in which they are asked; the generic one takes what the others leave."""
 
 

@@ -1,0 +1,1 @@
+"""Writers of fake products: the real layouts of files, filled with known truth."""
