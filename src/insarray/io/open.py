@@ -9,6 +9,7 @@ import xarray as xr
 
 from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
+from insarray.io.folder import FolderReader
 from insarray.io.generic import GenericReader
 from insarray.io.lazy import to_dataset
 from insarray.io.mintpy import MintpyReader
@@ -18,9 +19,16 @@ from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
-Product = Literal["generic", "dolphin", "mintpy", "netcdf", "opera-disp"]
+Product = Literal["generic", "folder", "dolphin", "mintpy", "netcdf", "opera-disp"]
 
-READERS: tuple[Reader, ...] = (MintpyReader(), OperaDispReader(), StoredReader(), DolphinReader(), GenericReader())
+READERS: tuple[Reader, ...] = (
+    MintpyReader(),
+    OperaDispReader(),
+    StoredReader(),
+    DolphinReader(),
+    FolderReader(),
+    GenericReader(),
+)
 """In the order in which they are asked; the generic one takes what the others leave."""
 
 
