@@ -50,13 +50,14 @@ def demo(folder: str, seed: int) -> None:
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
 @reading
+@click.option("--plot", "picture", metavar="PATH", help="Draw the network into a file (.png, .pdf, .svg).")
 @block_option
 @json_option
-def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_options: Any) -> None:
+def info(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Say what FILES (a folder, a pattern, files or a table) are: dates, network, grid, what is valid, warnings."""
     from insarray.faces import commands
 
-    commands.info(files, as_json=as_json, block=block, **reading_options)
+    commands.info(files, as_json=as_json, **options)
 
 
 @cli.command()

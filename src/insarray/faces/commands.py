@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,7 @@ from insarray.faces.running import refuse_input_as_output, run_into, say, store_
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
 from insarray.model.dates import date_index
-from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.errors import ArgumentError, StackWarning, StoreError
 from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
 from insarray.products.closure import closure_summary
@@ -30,17 +31,25 @@ from insarray.products.unwrapping import add_cycles, correction_account
 _NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
 
 
-def info(files: Sequence[str], *, as_json: bool, **options: Any) -> None:
-    """Print what a stack is."""
-    summary = describe(open_stack(one_or_many(files), **options), os.cpu_count() or 1)
+def info(files: Sequence[str], *, as_json: bool, picture: str | None, **options: Any) -> None:
+    """Print what a stack is, and draw its network."""
+    with warnings.catch_warnings(category=StackWarning, action="ignore"):  # they are among what is printed
+        stack = open_stack(one_or_many(files), **options)
+    summary = describe(stack, os.cpu_count() or 1)
+    if picture is not None:
+        from insarray.faces import plot as draw
+
+        draw.save(draw.network(stack), picture)
     if as_json:
         click.echo(json.dumps(summary))
         return
-    warnings = summary.pop("warnings")
+    said = [("note", text) for text in summary.pop("notes")] + [("warning", text) for text in summary.pop("warnings")]
     for name, value in summary.items():
         click.echo(f"{name.replace('_', ' '):28s} {_text(value)}")
-    for warning in warnings:
-        click.echo(f"warning: {warning}")
+    for kind, text in said:
+        click.echo(f"{kind}: {text}")
+    if picture is not None:
+        click.echo(f"{picture}: drawn")
 
 
 def _text(value: object) -> str:

@@ -136,7 +136,7 @@ def open_stack(
     source = reader.scan(paths, options)
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
-    return to_dataset(source, reader.name, block)
+    return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)
 
 
 def _check(options: Options) -> None:
