@@ -89,12 +89,8 @@ def write_mintpy(
         raise ArgumentError(f"nodata: {nodata!r} is not one of {', '.join(get_args(Nodata))}")
     given = mintpy_attributes(attrs) if isinstance(attrs, str | Path) else attrs or {}
     files = list(files_of(_whole_pixels(dataset) if nodata == "zero" else dataset))
-    if not files:
-        raise ArgumentError("dataset: has nothing that MintPy has files for; give a series, a fit, or both merged")
     shared = shared_attributes(dataset, given, nodata)
-    paths = [names.get(file.name, folder / file.name) for file in files]
-    for path in paths:  # before anything is computed
-        require_free(path, overwrite=overwrite)
+    paths = _free_paths(files, folder, names, overwrite=overwrite)
     with ExitStack() as stack:
         temporary = [stack.enter_context(complete_file(path, overwrite=overwrite)) for path in paths]
         with ExitStack() as opening:
@@ -102,6 +98,20 @@ def write_mintpy(
             for output, file in zip(outputs, files, strict=True):
                 _create(output, file, shared)
             _fill(outputs, files, nodata)
+    return paths
+
+
+def mintpy_paths(dataset: xr.Dataset, folder: Path, names: Mapping[str, Path], *, overwrite: bool) -> list[Path]:
+    """Paths that `write_mintpy` would write, all of them free; errors as there."""
+    return _free_paths(list(files_of(dataset)), folder, names, overwrite=overwrite)
+
+
+def _free_paths(files: Sequence[MintpyFile], folder: Path, names: Mapping[str, Path], *, overwrite: bool) -> list[Path]:
+    if not files:
+        raise ArgumentError("dataset: has nothing that MintPy has files for; give a series, a fit, or both merged")
+    paths = [names.get(file.name, folder / file.name) for file in files]
+    for path in paths:
+        require_free(path, overwrite=overwrite)
     return paths
 
 

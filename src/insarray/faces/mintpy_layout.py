@@ -190,12 +190,9 @@ def _cumulative_velocities(dataset: xr.Dataset) -> Iterator[Layer]:
 
 
 def _velocity_attributes(dataset: xr.Dataset) -> dict[str, str]:
-    attrs = {"FILE_TYPE": "velocity", "UNIT": "m/year"}
-    span = [dataset.attrs.get(name) for name in ("first_time", "last_time")]
-    if None not in span:
-        first, last = (date_label(as_time(str(time)))[:8] for time in span)
-        attrs |= {"START_DATE": first, "END_DATE": last, "DATE12": f"{first}_{last}"}
-    return attrs
+    found = _dates(dataset)
+    span = {"DATE12": f"{found['START_DATE']}_{found['END_DATE']}"} if found else {}
+    return {"FILE_TYPE": "velocity", "UNIT": "m/year", **span}
 
 
 # -- attributes of all files ----------------------------------------------------------------------------------------
@@ -216,14 +213,16 @@ def shared_attributes(dataset: xr.Dataset, given: Mapping[str, object], nodata: 
 
 
 def _dates(dataset: xr.Dataset) -> dict[str, str]:
-    times = [dataset.attrs.get("first_time"), dataset.attrs.get("last_time")]
+    """First, last and reference date of a series, or of the one that was fitted."""
     if "time" in dataset.dims:
-        times = [dataset.time.values[0], dataset.time.values[-1]]
-    if None in times:
+        first, last = dataset.time.values[[0, -1]]
+    elif {"first_time", "last_time"} <= set(dataset.attrs):
+        first, last = (as_time(str(dataset.attrs[name])) for name in ("first_time", "last_time"))
+    else:
         return {}
-    first, last = (date_label(as_time(time))[:8] for time in times)  # type: ignore[arg-type]
-    reference = date_label(as_time(dataset.attrs.get("reference_date", times[0])))[:8]
-    return {"START_DATE": first, "END_DATE": last, "REF_DATE": reference}
+    reference = as_time(dataset.attrs.get("reference_date", first))
+    names = ("START_DATE", "END_DATE", "REF_DATE")
+    return {name: date_label(time)[:8] for name, time in zip(names, (first, last, reference), strict=True)}
 
 
 def _place(grid: Grid) -> dict[str, str]:

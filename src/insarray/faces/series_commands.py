@@ -59,12 +59,12 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         data = open_store(files[0])
         how: dict[str, Any] = {}
         times = data.time.values
-        data = data.isel(time=_chosen(times, options))
+        data = data.isel(time=chosen_dates(times, options))
         options["reference"] = None  # the series has its own
     else:
         data = open_masked(files, options)
         times = data.insar.network.times
-        left_out = times[~_chosen(times, options | {"exclude_dates": ()})]
+        left_out = times[~chosen_dates(times, options | {"exclude_dates": ()})]
         if len(left_out):
             data = select_pairs(data, exclude_dates=[str(time) for time in left_out])
         reference = parse_reference(options["reference"])
@@ -95,7 +95,7 @@ def _refuse_given(names: Sequence[str], reason: str) -> None:
             raise ArgumentError(f"{parameter.opts[0]}: {reason}")
 
 
-def _chosen(times: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+def chosen_dates(times: np.ndarray, options: dict[str, Any]) -> np.ndarray:
     """Which of the dates are in the part of the time asked for."""
     keep = np.ones(len(times), bool)
     days = times.astype("datetime64[D]")
