@@ -170,7 +170,7 @@ def _with_redundancy(series: xr.Dataset, fewest: float) -> xr.Dataset:
     if gap == "min_norm":  # as there, without a look at the first date
         lost = lacking.isel(time=slice(1, None)).any("time") | (count == 0).all("time")
         kept = {name: series[name].where(~lost) for name in ("displacement", "temporal_coherence")}
-        return series.assign(kept, number_of_observations=count.where(~lost, 0))
+        return series.assign(kept).assign(number_of_observations=count.where(~lost, 0))
     drop = lacking | lacking.isel(time=0, drop=True) if gap == "nan" else lacking & (count > 0)
     return series.assign(displacement=series.displacement.where(~drop))
 
