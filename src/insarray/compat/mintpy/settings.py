@@ -131,7 +131,8 @@ def _corrected(text: str) -> str:
 
 def _chosen(defaults: dict[str, Any], from_templates: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Value of every setting; what was not given on the command line is None, False or empty there."""
-    given = {name: options[name] for name in defaults if options.get(name) not in (None, False, ())}
+    said = {name: options[name] for name in defaults if name in options}
+    given = {name: value for name, value in said.items() if value not in (None, ()) and value is not False}
     return defaults | {name: value for name, value in from_templates.items() if name in defaults} | given
 
 

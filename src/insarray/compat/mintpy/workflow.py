@@ -17,6 +17,7 @@ from insarray.io.geometry import open_geometry
 from insarray.io.hdf5 import dataset, opened
 from insarray.io.mintpy_series import open_series
 from insarray.io.open import open_stack
+from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StoreMismatchError
 from insarray.products.motion import predict, remove_terms
 from insarray.products.stack import mask
@@ -106,8 +107,9 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
     baselines = geometry.get("perpendicular_baseline", series.get("perpendicular_baseline"))
     if baselines is None:
         raise FileError(f"{series_file}: has no bperp, and {options['geometry']} neither; one of them needs it")
-    # since the first date of the fit, so that the offset of the fit is none of the height error's
-    baselines = baselines - baselines.isel(time=int(np.flatnonzero(keep)[0]), drop=True)
+    # since the reference date, as what is taken out of the series: then the offset of the fit is none of the height's
+    start = date_index(series.time.values, series.attrs.get("reference_date", series.time.values[0]))
+    baselines = baselines - baselines.isel(time=start, drop=True)
     terms = {name: chosen[name] for name in ("degree", "periods", "steps")}
     model = fit(series.isel(time=keep), **terms, height_error=True, baselines=baselines.isel(time=keep), **how)
     corrected = remove_terms(series, model, ["height_error"], baselines=baselines, **how)
