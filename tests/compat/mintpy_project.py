@@ -57,7 +57,7 @@ def write_project(folder: Path, *, geocoded: bool = False, **options: object) ->
     attrs = ATTRS | {"LENGTH": str(grid.height), "WIDTH": str(grid.width)}
     if geocoded:
         corner = {"X_FIRST": grid.left, "Y_FIRST": grid.top, "X_STEP": grid.dx, "Y_STEP": grid.dy}
-        attrs |= {name: repr(value) for name, value in corner.items()}
+        attrs |= {name: repr(float(value)) for name, value in corner.items()}
         attrs |= {"X_UNIT": "meters", "Y_UNIT": "meters", "EPSG": "32614", "UTM_ZONE": "14N"}
     dates = [[date_label(time) for time in network.times[list(pair)]] for pair in network.pairs]
     with h5py.File(inputs / "ifgramStack.h5", "w") as file:
