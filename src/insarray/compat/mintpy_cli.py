@@ -5,12 +5,12 @@ from typing import Any
 import click
 
 from insarray.compat.mintpy_options import (
-    ManyWordsCommand,
     dem_error_options,
     inversion_options,
     velocity_options,
     writing_options,
 )
+from insarray.faces.options import SeveralCommand, json_option
 
 
 @click.group()
@@ -31,7 +31,7 @@ def invert(stack: str, **options: Any) -> None:
     _say(workflow.invert(stack, options), as_json=options["as_json"])
 
 
-@mintpy.command(cls=ManyWordsCommand)
+@mintpy.command(cls=SeveralCommand)
 @click.argument("series", metavar="TIMESERIES")
 @velocity_options
 def velocity(series: str, **options: Any) -> None:
@@ -41,7 +41,7 @@ def velocity(series: str, **options: Any) -> None:
     _say(workflow.velocity(series, options), as_json=options["as_json"])
 
 
-@mintpy.command(name="dem-error", cls=ManyWordsCommand)
+@mintpy.command(name="dem-error", cls=SeveralCommand)
 @click.argument("series", metavar="TIMESERIES")
 @dem_error_options
 def dem_error(series: str, **options: Any) -> None:
@@ -56,7 +56,7 @@ def dem_error(series: str, **options: Any) -> None:
 @click.argument("folder", type=click.Path(file_okay=False))
 @click.option("--attrs", metavar="FILE", help="MintPy's file whose attributes to carry over, such as ifgramStack.h5.")
 @writing_options
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@json_option
 def export(store: str, folder: str, **options: Any) -> None:
     """Write what STORE holds, a series or a fit, as MintPy's files into FOLDER."""
     from insarray.compat.mintpy import workflow

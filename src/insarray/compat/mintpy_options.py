@@ -1,19 +1,18 @@
 """Options of the ``insarray mintpy`` commands, spelled as MintPy spells them."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from insarray.faces.options import Several, all_of, json_option
 
 
-class Words(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class Words(Several):
     """One or more words behind an option."""
 
     name = "words"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         """Words of a text."""
         return value if isinstance(value, tuple) else tuple(str(value).split())
 
@@ -31,33 +30,6 @@ class Numbers(Words):
             self.fail(f"{value!r} is not one number or more", param, ctx)
 
 
-class ManyWordsCommand(click.Command):
-    """Command whose options of type `Words` take all that follows up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Make one word of those behind such an option."""
-        names = {name for param in self.params if isinstance(param.type, Words) for name in param.opts}
-        joined: list[str] = []
-        rest = list(args)
-        while rest:
-            joined.append(rest.pop(0))
-            if joined[-1] in names:
-                count = next((k for k, word in enumerate(rest) if word.startswith("-")), len(rest))
-                if count:
-                    joined.append(" ".join(rest[:count]))
-                    del rest[:count]
-        return super().parse_args(ctx, joined)
-
-
-def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 template_option = click.option(
     "-t",
     "--template",
@@ -67,7 +39,7 @@ template_option = click.option(
     help="MintPy's smallbaselineApp.cfg or a text file of that form; may be repeated, the last one counts.",
 )
 
-writing_options = _all(
+writing_options = all_of(
     click.option(
         "--nodata",
         type=click.Choice(["nan", "zero"]),
@@ -79,7 +51,7 @@ writing_options = _all(
 )
 """How files are written."""
 
-running_options = _all(
+running_options = all_of(
     writing_options,
     click.option(
         "--workers",
@@ -88,11 +60,11 @@ running_options = _all(
         metavar="N",
         help="Blocks at a time; default: processors.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="For machines."),
+    json_option,
 )
 """How files are computed."""
 
-inversion_options = _all(
+inversion_options = all_of(
     template_option,
     click.option(
         "-i", "-d", "--dset", "variable", metavar="NAME", help="unwrapPhase (default), unwrapPhase_bridging, ..."
@@ -152,11 +124,11 @@ _periods = click.option(
 )
 
 
-def _dates(*names: str, help_: str) -> Callable[[Any], Any]:
+def _dates(*names: str, help_: str) -> Any:
     return click.option(*names, type=Words(), default=(), metavar="DATE...", help=help_)
 
 
-velocity_options = _all(
+velocity_options = all_of(
     template_option,
     click.option("-o", "--output", default="velocity.h5", show_default=True, metavar="FILE"),
     click.option("-s", "--start-date", "start", metavar="DATE", help="From this date on."),
@@ -197,7 +169,7 @@ velocity_options = _all(
 )
 """What ``velocity`` takes."""
 
-dem_error_options = _all(
+dem_error_options = all_of(
     template_option,
     click.option(
         "-g", "--geometry", required=True, metavar="FILE", help="Slant range, incidence angle, perhaps bperp."
