@@ -22,6 +22,7 @@ from insarray.compat.mintpy import settings, workflow
 from insarray.faces.cli import _run
 from insarray.model.errors import ArgumentError, FileError
 from tests.compat.mintpy_project import REFERENCE, attributes, edit, read, write_project
+from tests.io.stack_files import write_raster
 
 OUTPUTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
 THEIRS = ("--gap", "min_norm", "--nodata", "zero")
@@ -152,6 +153,15 @@ def test_masks(insarray, project, tmp_path):
     found = inverted(insarray, project, "-m", tmp_path / "water.h5")["numInvIfgram.h5"]["mask"]
     assert (found[:, 20:] == 0).all()
     assert (found[:, :20] == land.sum(axis=0)[:, :20]).all()
+
+
+def test_a_mask_that_is_a_raster(insarray, project, tmp_path):
+    water = np.ones((30, 34), np.uint8)
+    water[:, 20:] = 0
+    write_raster(tmp_path / "water.tif", water, crs=None)
+    found = inverted(insarray, project, "-m", tmp_path / "water.tif")["numInvIfgram.h5"]["mask"]
+    assert (found[:, 20:] == 0).all()
+    assert found[:, :20].any()
 
 
 def test_a_mask_that_is_none(insarray, project, tmp_path):
@@ -410,6 +420,10 @@ def test_the_water_mask_of_a_template(tmp_path, monkeypatch):
     (tmp_path / "waterMask.h5").write_text("")
     assert resolved(tmp_path, line)["water_mask"] == "waterMask.h5"
     assert resolved(tmp_path, f"{KEY}.waterMaskFile = no")["water_mask"] is None
+    monkeypatch.setenv("MASKS", str(tmp_path))
+    assert resolved(tmp_path, f"{KEY}.waterMaskFile = $MASKS/waterMask.h5")["water_mask"] == str(
+        tmp_path / "waterMask.h5"
+    )
     with pytest.raises(FileError, match=r"waterMaskFile = 'w\.h5' does not exist"):
         resolved(tmp_path, f"{KEY}.waterMaskFile = w.h5")
 
@@ -458,8 +472,8 @@ def test_velocity(insarray, series, tmp_path, words, options):
 
 def test_dates_of_the_velocity(insarray, series, tmp_path):
     dates = [date.decode() for date in read(series)["date"]]
-    (tmp_path / "list.txt").write_text(f"{dates[3]}  # snow\n\n")
-    words = ["-s", dates[1], "--end-date", dates[6], "--ex", dates[2], "list.txt"]
+    (tmp_path / "2020.txt").write_text(f"{dates[3]}  # snow\n\n")
+    words = ["-s", dates[1], "--end-date", dates[6], "--ex", dates[2], "2020.txt"]
     done(insarray("velocity", series, *words))
     expected = ia.fit(ia.open_series(series).isel(time=[1, 4, 5, 6]))
     np.testing.assert_array_equal(read(tmp_path / "velocity.h5")["velocity"], expected.velocity)
@@ -692,6 +706,23 @@ def test_beside_mintpy(insarray, torn, tmp_path, words):
         if "var" in words:
             atol = 3e-3 if key != "temporalCoherence" else 0.05
         np.testing.assert_allclose(found[name][key], wanted, atol=atol)
+
+
+@needs_mintpy
+def test_the_template_of_mintpy_is_understood(tmp_path, monkeypatch):
+    """Every key of its own template is known, and `auto` is what its defaults say."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(importlib.util.find_spec("mintpy").origin).parent / "defaults"
+    for name in ("smallbaselineApp.cfg", "smallbaselineApp_auto.cfg"):
+        given = {"templates": [folder / name]}
+        if name == "smallbaselineApp_auto.cfg":
+            (tmp_path / "waterMask.h5").write_text("")
+            (tmp_path / "exclude_date.txt").write_text("")
+        found = settings.inversion(given)
+        assert found.pop("water_mask") == (None if name == "smallbaselineApp.cfg" else "waterMask.h5")
+        assert found == {key: value for key, value in settings.INVERSION.items() if key != "water_mask"}
+        assert settings.time_functions(given) == settings.TIME_FUNCTIONS
+        assert settings.height_error(given) == settings.HEIGHT_ERROR
 
 
 @needs_mintpy

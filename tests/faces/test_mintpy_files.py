@@ -152,7 +152,9 @@ def test_zero_drops_pixels_that_lack_a_date(tmp_path, stack):
     assert not whole[:, 3].any()
     assert np.isfinite(series.displacement[1:-1, :, 3]).any()
     paths = to_mintpy(series, tmp_path, nodata="zero")
+    (residual,) = to_mintpy(series[["displacement"]].rename(displacement="fit_residual"), tmp_path, nodata="zero")
     found = read(paths[0])["timeseries"]
+    np.testing.assert_array_equal(read(residual)["timeseries"], found)
     np.testing.assert_array_equal(found[:, whole], series.displacement.values[:, whole])
     assert (found[:, ~whole] == 0).all()
     assert (read(paths[1])["temporalCoherence"][~whole] == 0).all()

@@ -116,14 +116,22 @@ def _free_paths(files: Sequence[MintpyFile], folder: Path, names: Mapping[str, P
 
 
 def _whole_pixels(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset whose series has all dates of a pixel or none."""
-    if "displacement" not in dataset:
-        return dataset
-    whole = np.isfinite(dataset.displacement).all("time")
-    parts = {name: dataset[name].where(whole) for name in ("displacement", "temporal_coherence") if name in dataset}
-    if "number_of_observations" in dataset:
-        parts["number_of_observations"] = dataset.number_of_observations.where(whole, 0)
+    """Dataset whose series have all dates of a pixel or none."""
+    parts: dict[str, xr.DataArray] = {}
+    if "fit_residual" in dataset:
+        parts["fit_residual"] = dataset.fit_residual.where(_is_whole(dataset.fit_residual))
+    if "displacement" in dataset:
+        whole = _is_whole(dataset.displacement)
+        parts |= {
+            name: dataset[name].where(whole) for name in ("displacement", "temporal_coherence") if name in dataset
+        }
+        if "number_of_observations" in dataset:
+            parts["number_of_observations"] = dataset.number_of_observations.where(whole, 0)
     return dataset.assign(parts)
+
+
+def _is_whole(series: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(np.isfinite(series)).all("time")
 
 
 def mintpy_attributes(path: str | Path) -> dict[str, str]:

@@ -40,7 +40,7 @@ HEIGHT_ERROR: dict[str, Any] = {"degree": 2, "periods": (), "steps": (), "exclud
 _INVERSION_KEYS: dict[str, tuple[str, Parser]] = {
     "obsDatasetName": ("variable", str),
     "weightFunc": ("weights", template.only("var", "fim", "coh", "no")),
-    "waterMaskFile": ("water_mask", lambda text: None if template.is_off(text) else text),
+    "waterMaskFile": ("water_mask", template.path),
     "minNormVelocity": ("min_norm_phase", lambda text: not template.yes(text)),
     "maskDataset": ("mask_dataset", template.only("coherence", "connectComponent", "no")),
     "maskThreshold": ("mask_threshold", template.number(0)),
@@ -143,7 +143,7 @@ def _with_excluded(settings: dict[str, Any], entry: Entry | None) -> dict[str, A
         listed = (_EXCLUDED,)
     dates: list[str] = []
     for word in listed:
-        if word[:1].isdigit():
+        if word[:1].isdigit() and not Path(word).is_file():
             dates.append(word)
             continue
         try:

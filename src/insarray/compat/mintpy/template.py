@@ -1,5 +1,6 @@
 """MintPy's template files: ``key = value  # comment``, where `auto` leaves the default."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,11 @@ def only(*possible: str) -> Parser:
         return word
 
     return parse
+
+
+def path(text: str) -> str | None:
+    """Path with home folder and variables filled in; None for "no"."""
+    return None if is_off(text) else os.path.expandvars(os.path.expanduser(text))
 
 
 def number(least: float) -> Parser:
