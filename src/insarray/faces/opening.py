@@ -1,4 +1,4 @@
-"""How a command opens its interferograms: read, select, mask, correct, by the options."""
+"""How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
 from collections.abc import Sequence
 from pathlib import Path
