@@ -9,7 +9,7 @@ import click
 
 from insarray import __version__
 from insarray.faces.options import (
-    RangeCommand,
+    SeveralCommand,
     block_option,
     correction_option,
     fit_options,
@@ -253,7 +253,7 @@ def average(files: tuple[str, ...], **options: Any) -> None:
     series_commands.average(files, **options)
 
 
-@cli.command(cls=RangeCommand)
+@cli.command(cls=SeveralCommand)
 @click.argument("stack")
 @click.argument("out", type=click.Path(file_okay=False))
 @wrapped_options

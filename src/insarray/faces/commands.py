@@ -12,7 +12,7 @@ import xarray as xr
 
 from insarray.engine.store import Store, open_store
 from insarray.faces.closure import closure_report, closure_text
-from insarray.faces.opening import corrected, one_or_many, open_masked
+from insarray.faces.opening import corrected, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into, say, store_into
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
@@ -162,7 +162,7 @@ def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> N
     """Write a GeoTIFF or NetCDF file."""
     from insarray.faces.export import to_cog, to_netcdf
 
-    dataset, suffix = open_store(store), Path(path).suffix.lower()
+    dataset, suffix = open_result(store), Path(path).suffix.lower()
     if suffix == ".nc":
         if variable is not None:
             dataset = dataset[[_known(dataset, variable, store)]]
@@ -219,7 +219,7 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
     """Draw into a file."""
     from insarray.faces import plot as draw
 
-    dataset = open_store(url)
+    dataset = open_result(url)
     axes: Any
     if what == "closure":
         axes = draw.closure(closure_summary(dataset, maps=True))
