@@ -1,6 +1,8 @@
 """Files behind URLs: GeoTIFF, HDF5, NetCDF and Zarr from a real S3-compatible server on the loopback, and over HTTP."""
 
+import gc
 import socket
+import warnings
 from pathlib import Path
 
 import fsspec
@@ -38,6 +40,11 @@ def server():
     host, port = thread.get_host_and_port()
     yield f"http://{host}:{port}"
     thread.stop()
+    with warnings.catch_warnings():  # of sessions that are still open, in a test that has nothing to do with them
+        warnings.simplefilter("ignore")
+        fsspec.filesystem("s3").clear_instance_cache()
+        fsspec.filesystem("http").clear_instance_cache()
+        gc.collect()
 
 
 @pytest.fixture

@@ -154,13 +154,13 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         )
     sign: Sign = options.sign or "away"
     nodata = options.nodata if options.nodata is not None else _nodata(headers)
-    zero_is_nodata = nodata == 0 and bool(layers)
+    zero_is_nodata = nodata == 0 and "connected_component_labels" in layers
     decode = PhaseDecode(
         tuple(
             _factor(sign, units, wavelength) * header.scale * (-1 if file.swapped else 1)
             for file, header in zip(phase.values(), headers, strict=True)
         ),
-        None if zero_is_nodata else nodata,  # which zeros are data is seen when coherence or components are at hand
+        None if zero_is_nodata else nodata,  # which zeros are data is seen when the components are at hand
     )
     network = network_of_pairs(phase, None)
     if inputs.baselines is not None:

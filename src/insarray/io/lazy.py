@@ -174,7 +174,7 @@ def layer_variable(name: str, layer: Layer) -> xr.Variable:
 
 
 def _drop_zeros(stack: xr.Dataset) -> xr.DataArray:
-    """Phase with NaN where it is 0, the no-data value, unless coherence and components both say that it is data."""
+    """Phase with NaN where it is 0, the no-data value, unless the components, and the coherence, say that it is data."""
     evidence = [stack[name] for name in ("coherence", "connected_component_labels") if name in stack]
     phase: xr.DataArray = xr.apply_ufunc(
         _keep_measured, stack["unwrapped_phase"], *evidence, dask="parallelized", output_dtypes=[np.float32]

@@ -60,7 +60,8 @@ class MintpyReader:
         layers: dict[str, Layer] = {}
         signs = tuple(-1.0 if file.swapped else 1.0 for file in pairs.values())
         companions = {name: known for name, known in _COMPANIONS.items() if known[0] in meta.tiles}
-        decode = PhaseDecode(signs, None if companions else 0.0)
+        labelled = "connected_component_labels" in companions
+        decode = PhaseDecode(signs, None if labelled else 0.0)
         for name, (stored, how) in {"unwrapped_phase": (meta.phase, decode), **companions}.items():
             layers[name] = Hdf5Layer(
                 str(stack), stored, index, grid.shape, meta.tiles[stored], how, fingerprint([stack], stored, index, how)
@@ -70,7 +71,7 @@ class MintpyReader:
             grid,
             layers,
             (stack,) if geometry is None else (stack, geometry),
-            bool(companions),
+            labelled,
             options.wavelength or _wavelength(stack, meta.attrs),
             _attrs(stack, meta.attrs),
             {} if geometry is None else _maps(geometry, grid),

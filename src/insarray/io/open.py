@@ -95,7 +95,8 @@ def open_stack(
         Lazy, dimensions (pair, y, x), pairs in the order of their dates: `unwrapped_phase` (float32, radian, later
         minus earlier date, positive away from the satellite, NaN = no-data) and, where there are any, `coherence`
         (float32, 0 to 1), `connected_component_labels` (uint16, 0 = none) and static maps. If the no-data value is 0,
-        a phase of exactly 0 is kept where coherence is positive and the component is not 0, as at the reference.
+        a phase of exactly 0 is kept where the component is not 0 (and the coherence positive), as at the reference;
+        without components it is missing, since masked pixels may well be coherent.
         `pair` is one chunk: a block reads the window of all its pairs.
 
     Raises

@@ -59,7 +59,7 @@ class StackSource:
     paths
         Input files.
     zero_is_nodata
-        A phase of exactly 0 is no-data unless the coherence and the components say otherwise.
+        A phase of exactly 0 is no-data unless the components, and the coherence if there is any, say otherwise.
     wavelength
         Metres, None if unknown.
     attrs
