@@ -37,13 +37,25 @@ _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "connc
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of a stack, by what they hold; the band of the phase if its files have several."""
+    """Files of a stack, by what they hold.
+
+    Parameters
+    ----------
+    phase, coherence, components, baselines
+        Of the pairs; None where there are none.
+    band
+        Of the phase, if its files have several.
+    zeros_may_be_data
+        Whether a phase of 0, the no-data value, is kept where coherence and components say that it was measured. False
+        for products that put zeros where the coherence is positive.
+    """
 
     phase: Sequence[PairFile]
     coherence: Sequence[PairFile] | None = None
     components: Sequence[PairFile] | None = None
     baselines: BaselineTable | None = None
     band: int | None = None
+    zeros_may_be_data: bool = True
 
 
 class GenericReader:
@@ -153,7 +165,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         )
     sign: Sign = options.sign or "away"
     nodata = options.nodata if options.nodata is not None else _nodata(headers)
-    zero_is_nodata = nodata == 0 and bool(layers)
+    zero_is_nodata = nodata == 0 and bool(layers) and inputs.zeros_may_be_data
     decode = PhaseDecode(
         tuple(
             _factor(sign, units, wavelength) * header.scale * (-1 if file.swapped else 1)

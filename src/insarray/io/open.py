@@ -9,17 +9,30 @@ import xarray as xr
 
 from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
+from insarray.io.flatsim import FlatsimReader
 from insarray.io.generic import GenericReader
+from insarray.io.hyp3 import Hyp3Reader
 from insarray.io.lazy import to_dataset
+from insarray.io.licsar import LicsarReader
 from insarray.io.mintpy import MintpyReader
+from insarray.io.snap import SnapReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
-Product = Literal["generic", "dolphin", "mintpy", "netcdf"]
+Product = Literal["generic", "dolphin", "flatsim", "hyp3", "licsar", "mintpy", "netcdf", "snap"]
 
-READERS: tuple[Reader, ...] = (MintpyReader(), StoredReader(), DolphinReader(), GenericReader())
+READERS: tuple[Reader, ...] = (
+    MintpyReader(),
+    StoredReader(),
+    DolphinReader(),
+    Hyp3Reader(),
+    LicsarReader(),
+    SnapReader(),
+    FlatsimReader(),
+    GenericReader(),
+)
 """In the order in which they are asked; the generic one takes what the others leave."""
 
 
@@ -46,7 +59,8 @@ def open_stack(
     Parameters
     ----------
     files
-        A folder of dolphin or MintPy, a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        A folder of a product (dolphin, FLATSIM, HyP3, LiCSAR, MintPy, SNAP; the files that make it up are found in
+        it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
@@ -54,7 +68,8 @@ def open_stack(
         CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
         ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
-        ``"generic"``, ``"dolphin"``, ``"mintpy"`` or ``"netcdf"``; None recognises it.
+        ``"generic"``, ``"dolphin"``, ``"flatsim"``, ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"`` or ``"snap"``;
+        None recognises it.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -122,7 +137,8 @@ def open_stack(
     refused = options.given() - reader.options
     if refused:
         raise ArgumentError(
-            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out"
+            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out, or take "
+            "product='generic' (--product generic)"
         )
     source = reader.scan(paths, options)
     for note in source.notes:
