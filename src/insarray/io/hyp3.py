@@ -11,7 +11,7 @@ from insarray.io.decode import MaskDecode
 from insarray.io.files import names
 from insarray.io.generic import Inputs, assemble, given_baselines
 from insarray.io.maps import maps_of_angles, static_maps
-from insarray.io.pairs import PairFile, newest, pair_file
+from insarray.io.pairs import PairFile, by_pair, newest, one_time_per_pass, pair_file
 from insarray.io.sidecars import (
     SENTINEL1_WAVELENGTH,
     number,
@@ -58,6 +58,7 @@ class Hyp3Reader:
         if not phase:
             raise FileError(f"{names(paths)}: holds no *_unw_phase.tif of HyP3; give the folder with the unzipped jobs")
         jobs, notes = _newest([_read_job(path) for path in _without_cuts(phase)])
+        by_pair(*one_time_per_pass([[job.phase for job in jobs]]))  # refuses a pair that is there twice
         baselines = given_baselines(options)
         if baselines is None:
             baselines, missing = _baselines(jobs)

@@ -58,7 +58,8 @@ class LicsarReader:
         folders = _folders(paths)
         text = _one(folders, "metadata.txt")
         keys = {} if text is None else read_keys(text, "=")
-        baselines, notes = given_baselines(options), ()
+        baselines = given_baselines(options)
+        notes: tuple[str, ...] = ()
         if baselines is None:
             baselines, notes = _baselines(_one(folders, "baselines"), network_of_pairs(by_pair(phase), None))
         known = Options(

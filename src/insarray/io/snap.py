@@ -12,8 +12,8 @@ from insarray.io.decode import BoundedDecode, MapDecode
 from insarray.io.files import names
 from insarray.io.generic import Inputs, assemble, given_baselines
 from insarray.io.maps import static_maps
-from insarray.io.pairs import PairFile, pair_file
-from insarray.io.sidecars import SPEED_OF_LIGHT, number, read_text, same_in_all, sentinel1_looks, usable_baselines
+from insarray.io.pairs import PairFile, by_pair, pair_file
+from insarray.io.sidecars import SPEED_OF_LIGHT, number, same_in_all, sentinel1_looks, usable_baselines
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.baselines import BaselineTable
 from insarray.model.errors import FileError
@@ -49,6 +49,7 @@ class SnapReader:
             raise FileError(f"{names(paths)}: holds no Unw_Phase_ifg_*.img in a .data folder; give SNAP's products")
         phase, notes = _terrain_corrected(phase)
         products = [_Product.of(path) for path in phase]
+        by_pair(product.phase for product in products)  # refuses a pair that is there twice
         baselines = given_baselines(options)
         if baselines is None:
             baselines, missing = _baselines(products)
@@ -126,19 +127,18 @@ class _Product:
     phase: PairFile
     dim: Path
     metadata: ElementTree.Element
+    baselines: list[ElementTree.Element]
 
     @classmethod
     def of(cls, image: Path) -> "_Product":
         """The product that an image belongs to."""
         dim = image.parent.with_suffix(".dim")
-        try:
-            root = ElementTree.fromstring(read_text(dim))
-        except ElementTree.ParseError as error:
-            raise FileError(f"{dim}: is not whole XML ({error}); write the product again") from error
-        found = root.find(".//MDElem[@name='Abstracted_Metadata']")
-        if found is None:
+        root = _xml(dim)
+        metadata = root.find(".//MDElem[@name='Abstracted_Metadata']")
+        if metadata is None:
             raise FileError(f"{dim}: has no Abstracted_Metadata; write the product with SNAP again")
-        return cls(_pair(image, _PHASE), dim, found)
+        # inside the abstracted metadata, or beside them
+        return cls(_pair(image, _PHASE), dim, metadata, root.findall(".//MDElem[@name='Baselines']/MDElem"))
 
     @property
     def folder(self) -> Path:
@@ -165,13 +165,26 @@ class _Product:
     def baseline(self) -> float | None:
         """Perpendicular baseline (m), secondary minus reference in the order of the product."""
         reference, secondary = self.pair
-        for row in self.metadata.findall(".//MDElem[@name='Baselines']/MDElem"):
+        for row in self.baselines:
             for column in row.findall("MDElem"):
                 if (_date_of(self.dim, row), _date_of(self.dim, column)) == (reference, secondary):
                     found = column.find("MDATTR[@name='Perp Baseline']")
                     if found is not None:
                         return number(self.dim, {"Perp Baseline": found.text or ""}, "Perp Baseline")
         return None
+
+
+def _xml(dim: Path) -> ElementTree.Element:
+    """Root of a .dim, which says its own encoding; entities, which can blow up, are none of SNAP's."""
+    try:
+        content = dim.read_bytes()
+        if b"<!ENTITY" in content:
+            raise FileError(f"{dim}: defines XML entities, which SNAP does not write; write the product again")
+        return ElementTree.fromstring(content)  # noqa: S314
+    except OSError as error:
+        raise FileError(f"{dim}: cannot be read ({error.strerror}); it belongs to {dim.stem}.data") from error
+    except ElementTree.ParseError as error:
+        raise FileError(f"{dim}: is not whole XML ({error}); write the product again") from error
 
 
 def _date_of(dim: Path, element: ElementTree.Element) -> np.datetime64 | None:
