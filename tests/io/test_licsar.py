@@ -77,7 +77,7 @@ def test_files_given_by_a_pattern(geoc):
     assert stack.attrs["product"] == "licsar"
     assert {"coherence", "los_up", "height"} <= set(stack)
     assert "perpendicular_baseline" in stack.coords
-    with pytest.raises(ArgumentError, match="coherence: does not apply to the product licsar.*product='generic'"):
+    with pytest.raises(ArgumentError, match=r"coherence: does not apply to the product licsar.*product='generic'"):
         ia.open_stack(f"{geoc}/*/*.geo.unw.tif", coherence=f"{geoc}/*/*.geo.cc.tif")
 
 
@@ -85,7 +85,10 @@ def test_files_given_by_a_pattern(geoc):
     ("text", "why"),
     [
         (None, "there is no file baselines"),
-        ("  1 20190610 20190622  0.71   12 0   12 0  0.71\n  2 20190610 20190704 -0.93   24 0   24 0 -0.93\n", "1 m or"),
+        (
+            "  1 20190610 20190622  0.71   12 0   12 0  0.71\n  2 20190610 20190704 -0.93   24 0   24 0 -0.93\n",
+            "1 m or",
+        ),
         ("20190622 20190610 0.00 12\n20190622 20190704 0.00 12\n20190622 20190716 0.0 24\n", "1 m or less"),
         ("20190622 20190610 -61.5 12\n20190622 20190704 -94.75 12\n", "1 of 4 dates .*20190716"),
     ],
@@ -138,7 +141,10 @@ def test_extents_are_the_frame_unless_told_otherwise(tmp_path):
         (lambda geoc: truncate(geoc / PAIR / f"{PAIR}.geo.cc.tif"), ("geo.cc.tif", "is not a readable")),
         (lambda geoc: (geoc / PAIR / f"{PAIR}.geo.cc.tif").unlink(), ("coherence: no file for 1 of 4 pairs", PAIR)),
         (lambda geoc: (geoc / "metadata.txt").write_bytes(b""), ("metadata.txt", "is empty")),
-        (lambda geoc: (geoc / "metadata.txt").write_text("centre_range_m=\n"), ("metadata.txt", "centre_range_m is ''")),
+        (
+            lambda geoc: (geoc / "metadata.txt").write_text("centre_range_m=\n"),
+            ("metadata.txt", "centre_range_m is ''"),
+        ),
         (lambda geoc: (geoc / "baselines").write_text("404 not found"), ("baselines, line 1: has 3 columns",)),
         (lambda geoc: (geoc / "baselines").write_text("20190610 2019 5 5\n"), ("baselines", "'2019' is not a date")),
         (

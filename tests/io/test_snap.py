@@ -113,7 +113,10 @@ def test_the_same_pair_twice(dims):
         (lambda dim: dim.write_bytes(b""), ("20190704_unw_tc.dim", "is not whole XML")),
         (lambda dim: dim.write_text("<a/>"), ("20190704_unw_tc.dim", "no Abstracted_Metadata")),
         (lambda dim: dim.write_text('<!DOCTYPE a [<!ENTITY b "c">]><a/>'), ("unw_tc.dim", "XML entities")),
-        (lambda dim: write_pair(dim.parent, SCENE, 1, frequency=1270.0), ("radar_frequency (MHz): 5405.0", "1270.0 in")),
+        (
+            lambda dim: write_pair(dim.parent, SCENE, 1, frequency=1270.0),
+            ("radar_frequency (MHz): 5405.0", "1270.0 in"),
+        ),
         (lambda dim: write_pair(dim.parent, SCENE, 1, frequency="x"), ("radar_frequency is 'x', not a number",)),
         (lambda dim: image(dim).write_bytes(b""), ("Unw_Phase", "empty (0 bytes)")),
         (lambda dim: image(dim).write_bytes(image(dim).read_bytes()[:-900]), ("Unw_Phase", "truncated")),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -117,6 +118,12 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
 def _require_whole(file: RasterFile, dataset: Any) -> None:
     """Read the last pixel: a truncated file is found before anything is computed or written."""
     height, width = dataset.shape
+    if file.driver == "ENVI" and dataset.tags(ns="ENVI").get("file_compression", "0") == "0":
+        # GDAL reads zeros where a raw file has ended
+        expected = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+        found = Path(file.path).stat().st_size
+        if found < expected:
+            raise FileError(f"{file.path}: has {found} of {expected} bytes, it is truncated; replace it")
     try:
         dataset.read(file.band, window=Window(width - 1, height - 1, 1, 1))
     except (RasterioError, OSError, ValueError) as error:

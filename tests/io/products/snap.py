@@ -9,7 +9,7 @@ from tests.io.stack_files import write_raster
 
 FREQUENCY = 5405.000454334349
 WAVELENGTH = 299_792_458.0 / (FREQUENCY * 1e6)
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _DIM = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <Dimap_Document name="{name}.dim"><Dataset_Sources><MDElem name="metadata">
 <MDElem name="Abstracted_Metadata">
