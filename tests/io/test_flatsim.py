@@ -9,7 +9,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
-from tests.io.products import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line
+from tests.io.products import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
 from tests.io.products.flatsim import place, write_flatsim
 from tests.io.stack_files import write_raster
 
@@ -38,9 +38,7 @@ def test_values_sign_and_line_of_sight(folder):
     np.testing.assert_array_equal(stack.unwrapped_phase, SCENE.expected_phase())
     np.testing.assert_array_equal(stack.coherence, SCENE.coherence)
     assert "perpendicular_baseline" not in stack.coords
-    table = folder / "b.csv"
-    table.write_text("date,bperp_m\n" + "\n".join(f"{date},{value}" for date, value in SCENE.baselines.items()))
-    given = ia.open_stack(folder, baselines=table)
+    given = ia.open_stack(folder, baselines=SCENE.write_table(folder / "b.csv"))
     np.testing.assert_allclose(given.perpendicular_baseline, SCENE.expected_baselines(), rtol=1e-6)
 
 
@@ -125,10 +123,6 @@ def test_without_coherence_and_line_of_sight(folder):
 def test_broken_products_are_named(capsys, folder, tmp_path, broken, words):
     broken(folder)
     require_one_line(capsys, folder, tmp_path / "o.zarr", *words)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-200])
 
 
 def other_coherence(folder):

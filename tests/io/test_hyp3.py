@@ -10,7 +10,7 @@ from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
-from tests.io.products import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_one_line
+from tests.io.products import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_one_line, truncate
 from tests.io.products.hyp3 import KINDS, SLANT_RANGE, beside, edit, write_job, write_jobs
 from tests.io.stack_files import write_raster
 
@@ -116,8 +116,8 @@ def test_the_height_error_needs_nothing_but_the_folder(capsys, tmp_path):
 
 
 def test_files_given_by_a_pattern(jobs):
-    stack = ia.open_stack(f"{jobs[0].parent.parent}/*/*_unw_phase.tif")
-    assert stack.attrs["product"] == "hyp3"
+    stack = ia.open_stack(f"{jobs[0].parent.parent}/*/*_unw_phase.tif", wavelength=0.05)
+    assert (stack.attrs["product"], stack.attrs["wavelength"]) == ("hyp3", 0.05)
     np.testing.assert_array_equal(stack.coherence, SCENE.coherence)
 
 
@@ -179,9 +179,7 @@ def test_baselines_that_are_none(jobs, tmp_path):
         edit(beside(jobs[k], ".txt"), f"Baseline: {SCENE.baseline(k)}", "Baseline: 0.0")
     with pytest.warns(StackWarning, match="placeholders"):
         stack = ia.open_stack(folder)
-    table = tmp_path / "b.csv"
-    table.write_text("date,bperp_m\n" + "\n".join(f"{date},{value}" for date, value in SCENE.baselines.items()))
-    given = ia.open_stack(folder, baselines=table)
+    given = ia.open_stack(folder, baselines=SCENE.write_table(tmp_path / "b.csv"))
     np.testing.assert_allclose(given.perpendicular_baseline, SCENE.expected_baselines(), rtol=1e-6)
 
 
@@ -208,10 +206,6 @@ def test_broken_jobs_are_named(capsys, jobs, tmp_path, broken, words):
     if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
         broken(jobs[0])
     require_one_line(capsys, jobs[0].parent.parent, tmp_path / "o.zarr", *words)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-200])
 
 
 def other_zone(base):

@@ -8,7 +8,7 @@ from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import ArgumentError, StackError, StackWarning
-from tests.io.products import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line
+from tests.io.products import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
 from tests.io.products.licsar import CENTRE_RANGE, FRAME, write_baselines, write_frame
 from tests.io.stack_files import write_raster
 
@@ -100,9 +100,7 @@ def test_baselines_that_are_none_are_left_out(geoc, tmp_path, text, why):
     with pytest.warns(StackWarning, match=f"no perpendicular baselines: .*{why}"):
         stack = ia.open_stack(geoc)
     assert "perpendicular_baseline" not in stack.coords
-    table = tmp_path / "b.csv"
-    table.write_text("date,bperp_m\n" + "\n".join(f"{date},{value}" for date, value in SCENE.baselines.items()))
-    given = ia.open_stack(geoc, baselines=table)
+    given = ia.open_stack(geoc, baselines=SCENE.write_table(tmp_path / "b.csv"))
     np.testing.assert_allclose(given.perpendicular_baseline, SCENE.expected_baselines(), rtol=1e-6)
 
 
@@ -165,10 +163,6 @@ def test_extents_are_the_frame_unless_told_otherwise(tmp_path):
 def test_broken_frames_are_named(capsys, geoc, tmp_path, broken, words):
     broken(geoc)
     require_one_line(capsys, geoc, tmp_path / "o.zarr", *words)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-200])
 
 
 def other_crs(geoc):

@@ -89,9 +89,7 @@ def test_baselines_that_are_none(dims, tmp_path):
     with pytest.warns(StackWarning, match="no perpendicular baselines: .*has none of 20190622_20190704"):
         stack = ia.open_stack(folder)
     assert "perpendicular_baseline" not in stack.coords
-    table = tmp_path / "b.csv"
-    table.write_text("date,bperp_m\n" + "\n".join(f"{date},{value}" for date, value in SCENE.baselines.items()))
-    given = ia.open_stack(folder, baselines=table)
+    given = ia.open_stack(folder, baselines=SCENE.write_table(tmp_path / "b.csv"))
     np.testing.assert_allclose(given.perpendicular_baseline, SCENE.expected_baselines(), rtol=1e-6)
 
 

@@ -38,7 +38,7 @@ class DerivedLayer:
     @property
     def fingerprint(self) -> str:
         """Of the layers and the name of the function."""
-        return _digest(self.function.__qualname__, *(layer.fingerprint for layer in self.inner))
+        return _digest(self.function.__name__, *(layer.fingerprint for layer in self.inner))
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
         """Window, as `Layer.read` says."""

@@ -46,7 +46,7 @@ class Hyp3Reader:
 
     name = "hyp3"
     looks_for = "HyP3's *_unw_phase.tif in the folder or below it, each with its .txt"
-    options = frozenset({"baselines", "extent", "resample"})
+    options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
         """An unwrapped phase by HyP3's name, or a folder with one in it."""
@@ -73,7 +73,8 @@ class Hyp3Reader:
             zeros_may_be_data=components is not None,
         )
         known = Options(
-            wavelength=SENTINEL1_WAVELENGTH,  # HyP3 has no other satellite, and no frequency in its text
+            # HyP3 has no other satellite, and no frequency in its text
+            wavelength=options.wavelength or SENTINEL1_WAVELENGTH,
             sign="away",
             units="radian",
             nodata=0.0,
@@ -108,12 +109,6 @@ class _Job:
     def number(self, name: str) -> float | None:
         """Number in its text, None if the text does not have it."""
         return number(self.text, self.keys, name)
-
-    @property
-    def pair(self) -> tuple[np.datetime64, np.datetime64]:
-        """Dates in the order of the product."""
-        first, second = self.phase.key
-        return (second, first) if self.phase.swapped else (first, second)
 
 
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
@@ -177,7 +172,7 @@ def _companions(jobs: Sequence[_Job], what: str) -> list[PairFile] | None:
 
 def _baselines(jobs: Sequence[_Job]) -> tuple[BaselineTable | None, tuple[str, ...]]:
     values = [job.number("Baseline") for job in jobs]
-    return usable_baselines(jobs[0].text, [job.pair for job in jobs], values)
+    return usable_baselines(jobs[0].text, [job.phase.dates for job in jobs], values)
 
 
 def _attrs(jobs: Sequence[_Job]) -> dict[str, object]:

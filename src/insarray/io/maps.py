@@ -39,7 +39,10 @@ def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None)
         If there are files, and the pixels of none are the grid's.
     """
     headers = read_headers(candidates, band=band)
-    fitting = {header.grid: header for header in reversed(headers) if grid.misfit(header.grid) is None}
+    fitting: dict[Grid, Header] = {}
+    for header in headers:
+        if grid.misfit(header.grid) is None:
+            fitting.setdefault(header.grid, header)
     if headers and not fitting:
         path, why = headers[0].file.path, grid.misfit(headers[0].grid)
         raise StackError(f"{path}: {why}, unlike the phase; bring it to the grid of the phase with gdalwarp")

@@ -145,12 +145,6 @@ class _Product:
         """With its images."""
         return self.phase.path.parent
 
-    @property
-    def pair(self) -> tuple[np.datetime64, np.datetime64]:
-        """Dates in the order of the product."""
-        first, second = self.phase.key
-        return (second, first) if self.phase.swapped else (first, second)
-
     def text(self, name: str) -> str | None:
         """An attribute of the abstracted metadata."""
         found = self.metadata.find(f"MDATTR[@name='{name}']")
@@ -164,7 +158,7 @@ class _Product:
 
     def baseline(self) -> float | None:
         """Perpendicular baseline (m), secondary minus reference in the order of the product."""
-        reference, secondary = self.pair
+        reference, secondary = self.phase.dates
         for row in self.baselines:
             for column in row.findall("MDElem"):
                 if (_date_of(self.dim, row), _date_of(self.dim, column)) == (reference, secondary):
@@ -195,7 +189,7 @@ def _date_of(dim: Path, element: ElementTree.Element) -> np.datetime64 | None:
 
 def _baselines(products: Sequence[_Product]) -> tuple[BaselineTable | None, tuple[str, ...]]:
     values = [product.baseline() for product in products]
-    return usable_baselines(products[0].dim, [product.pair for product in products], values)
+    return usable_baselines(products[0].dim, [product.phase.dates for product in products], values)
 
 
 def _wavelength(products: Sequence[_Product]) -> float | None:

@@ -112,6 +112,11 @@ class Scene:
         first, second = self.pairs[k]
         return self.baselines[second] - self.baselines[first]
 
+    def write_table(self, path: Path) -> Path:
+        """Write the baselines of the dates as a table that can be given as an option."""
+        path.write_text("\n".join(["date,bperp_m", *(f"{date},{value}" for date, value in self.baselines.items())]))
+        return path
+
     # -- what insarray should make of it --------------------------------------------------------------------------
 
     def ordered(self) -> list[int]:
@@ -149,6 +154,11 @@ def commands(capsys, *arguments):
         code = _run([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err.splitlines(), [str(warning.message) for warning in caught]
+
+
+def truncate(path: Path) -> None:
+    """Cut the end off a file."""
+    path.write_bytes(path.read_bytes()[:-200])
 
 
 def require_one_line(capsys, folder: Path, out: Path, *words: str) -> None:
