@@ -139,3 +139,15 @@ def again(folder):
 
 def finer(folder):
     write_raster(folder / "CNES_InU_geo_20190610_20190622_2rlks.tiff", SCENE.phase(0), nodata=0, **place("geo"))
+
+
+def test_extents_are_one_unless_told_otherwise(folder):
+    for path, values in ((PHASE, SCENE.phase(1)), (COHERENCE, SCENE.coherence[1])):
+        nodata = {"nodata": 0} if path == PHASE else {}
+        write_raster(folder / path, values[:-1], **place("geo"), **nodata)
+    with pytest.raises(StackError, match="2 of 8 files are not on the grid"):
+        ia.open_stack(folder)
+    (folder / "DAUX/CNES_CosENU_geo_8rlks.tiff").unlink()
+    with pytest.warns(StackWarning, match="intersection is used, 29 x 40"):
+        stack = opened(folder, extent="intersection")
+    np.testing.assert_array_equal(stack.unwrapped_phase, SCENE.expected_phase()[:, :-1])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 import xarray as xr
 from affine import Affine
 
@@ -231,3 +232,17 @@ def test_foreign_folders_are_not_taken(tmp_path, jobs):
         beside(base, "_unw_phase.tif").rename(beside(base, "_wrapped_phase.tif"))
     with pytest.raises(ia.InsarrayError, match="is no known product"):
         ia.open_stack(tmp_path / "jobs")
+
+
+def test_a_job_on_other_pixels_is_warped_when_it_is_asked_for(jobs):
+    for what in ("unw_phase", "corr", "conncomp"):
+        path = beside(jobs[1], f"_{what}.tif")
+        with rasterio.open(path) as file:
+            values = file.read(1)
+        write_raster(path, values, transform=UTM * Affine.translation(0.5, 0), nodata=0)
+    with pytest.raises(StackError, match=r"is shifted by 0.0 rows and 0.5 columns.*--resample"):
+        ia.open_stack(jobs[0].parent.parent)
+    with pytest.warns(StackWarning, match="3 of 12 files are warped"):
+        stack = ia.open_stack(jobs[0].parent.parent, resample=True)
+    first, second = SCENE.coherence[1][:, :-1], SCENE.coherence[1][:, 1:]
+    np.testing.assert_allclose(stack.coherence.values[1][6:-1, 6:-1], ((first + second) / 2)[6:-1, 5:-1], atol=1e-5)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
@@ -145,3 +146,14 @@ def other_crs(dim):
 def other_coherence(dim):
     options = {"crs": "EPSG:4326", "transform": DEGREES, "driver": "ENVI"}
     write_raster(coherence_of(dim), 1 + SCENE.coherence[1], **options)
+
+
+def test_a_product_on_other_pixels_is_warped_when_it_is_asked_for(dims):
+    shifted = {"crs": "EPSG:4326", "transform": DEGREES * Affine.translation(0, 0.5), "driver": "ENVI"}
+    write_raster(coherence_of(dims[1]), SCENE.coherence[1], **shifted)
+    with pytest.raises(StackError, match=r"is shifted by 0.5 rows and 0.0 columns.*--resample"):
+        ia.open_stack(dims[0].parent)
+    with pytest.warns(StackWarning, match="1 of 8 files are warped"):
+        stack = ia.open_stack(dims[0].parent, resample=True)
+    middle = (SCENE.coherence[1][:-1] + SCENE.coherence[1][1:]) / 2
+    np.testing.assert_allclose(stack.coherence.values[1][2:-1, 1:-1], middle[1:-1, 1:-1], atol=1e-5)
