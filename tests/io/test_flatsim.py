@@ -9,8 +9,8 @@ from rasterio.errors import NotGeoreferencedWarning
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
-from tests.io.products import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
 from tests.io.products.flatsim import place, write_flatsim
+from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()

@@ -11,8 +11,8 @@ from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
-from tests.io.products import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_one_line, truncate
 from tests.io.products.hyp3 import KINDS, SLANT_RANGE, beside, edit, write_job, write_jobs
+from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_one_line, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()

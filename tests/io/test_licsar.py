@@ -8,8 +8,8 @@ from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import ArgumentError, StackError, StackWarning
-from tests.io.products import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
 from tests.io.products.licsar import CENTRE_RANGE, FRAME, write_baselines, write_frame
+from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()

@@ -8,7 +8,7 @@ from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
-from tests.io.products import DEGREES, Scene, commands, require_one_line
+from tests.io.products.scene import DEGREES, Scene, commands, require_one_line
 from tests.io.products.snap import WAVELENGTH, image, write_pair, write_products
 from tests.io.stack_files import write_raster
 

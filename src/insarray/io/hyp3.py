@@ -27,13 +27,13 @@ from insarray.model.errors import FileError
 from insarray.model.grid import Grid
 
 # INSAR_GAMMA, INSAR_ISCE_BURST, INSAR_ISCE_MULTI_BURST; the last four digits are of the job, not of a version
-_JOB = re.compile(
+_JOB = (
     r"(?P<job>S1[A-D]{2}_(?P<t1>\d{8}T\d{6})_(?P<t2>\d{8}T\d{6})_[VH]{2}[PRO]\d{3,4}_INT\d{2}_G_\w{3}"
     r"|S1_\d{6}_IW[123]_(?P<b1>\d{8})_(?P<b2>\d{8})_[VH]{2}_INT\d{2}"
     r"|S1_\d{3}_\d{6}s1n\d{2}-\d{6}s2n\d{2}-\d{6}s3n\d{2}_IW_(?P<m1>\d{8})_(?P<m2>\d{8})_[VH]{2}_INT\d{2})"
     r"_[0-9A-F]{4}"
 )
-_PHASE = re.compile(_JOB.pattern + r"_unw_phase(?P<cut>_clip\w*)?\.tif")
+_PHASE = re.compile(_JOB + r"_unw_phase(?P<cut>_clip\w*)?\.tif")
 _PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from tests.io.products import DEGREES, Scene
+from tests.io.products.scene import DEGREES, Scene
 from tests.io.stack_files import write_raster
 
 

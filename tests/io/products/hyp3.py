@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.io.products import UTM, Scene
+from tests.io.products.scene import UTM, Scene
 from tests.io.stack_files import write_raster
 
 KINDS = ("gamma", "burst", "multi")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.io.products import DEGREES, Scene
+from tests.io.products.scene import DEGREES, Scene
 from tests.io.stack_files import write_raster
 
 FRAME = "078A_07049_131313"
