@@ -27,7 +27,7 @@ PAGES = sorted(
     if not path.name.startswith(".")
 )
 WRITTEN = [ROOT / name for name in ("README.md", "docs/getting_started.md", "CONTRIBUTING.md", "deploy/README.md")]
-WRITTEN.append(ROOT / "docs/explanation/closure.md")
+WRITTEN += [ROOT / "docs/explanation/closure.md", ROOT / "docs/how_to/coming_from_mintpy.md"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

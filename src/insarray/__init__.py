@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from insarray.engine.run import run
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
+    from insarray.faces.mintpy_files import to_mintpy
     from insarray.io.geometry import open_geometry
+    from insarray.io.mintpy_series import open_series
     from insarray.io.open import open_stack
     from insarray.io.wrapped import open_wrapped
     from insarray.model.errors import InsarrayError
@@ -59,6 +61,7 @@ _HOMES = {
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
     "open_geometry": "insarray.io.geometry",
+    "open_series": "insarray.io.mintpy_series",
     "open_stack": "insarray.io.open",
     "open_wrapped": "insarray.io.wrapped",
     "pair_misfit": "insarray.products.residuals",
@@ -79,6 +82,7 @@ _HOMES = {
     "simulate_wrapped": "insarray.simulate_points",
     "temporal_average": "insarray.products.averages",
     "to_cog": "insarray.faces.export",
+    "to_mintpy": "insarray.faces.mintpy_files",
     "to_netcdf": "insarray.faces.export",
     "unwrap_points": "insarray.products.unwrapped_points",
 }
@@ -86,6 +90,7 @@ _HOMES = {
 __all__ = [  # noqa: RUF022 - in the order of the work
     "open_stack",
     "open_wrapped",
+    "open_series",
     "open_geometry",
     "select_pairs",
     "mask",
@@ -120,6 +125,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "run",
     "to_cog",
     "to_netcdf",
+    "to_mintpy",
     "plot",
     "simulate_stack",
     "simulate_wrapped",

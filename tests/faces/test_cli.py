@@ -118,6 +118,36 @@ def test_info(capsys, files):
     assert found["redundant_pairs"] == 15 - 6
     assert found["baseline_misclosure_rms_m"] < 0.01
     assert not any("wavelength" in warning for warning in found["warnings"])
+    assert found["recognised_by"].startswith("raster files")
+    assert found["files"] == 30
+    assert found["percent_of_pixels_complete"] == 100.0
+    assert 0 < found["mean_coherence"] < 1
+    assert found["peak_gigabytes"] > 0.5
+
+
+def test_info_says_how_extents_were_reconciled_and_draws_the_network(capsys, files, tmp_path):
+    shutil.copytree(files, tmp_path / "ifgs")
+    path = sorted((tmp_path / "ifgs").glob("*.unw.tif"))[3]
+    with rasterio.open(path) as file:
+        values, profile = file.read(1), file.profile
+    with rasterio.open(path, "w", **{**profile, "width": 25}) as file:
+        file.write(values[:, :25], 1)
+    picture = tmp_path / "network.png"
+    code, output, errors = insarray(
+        capsys, "info", tmp_path / "ifgs/*.unw.tif", "--extent", "intersection", "--plot", picture
+    )
+    assert (code, errors) == (0, [])
+    assert "note: the files have 2 extents; their intersection is used, 24 x 25 pixels" in output
+    assert picture.stat().st_size > 5000
+
+
+def test_info_doubts_baselines_whose_signs_differ(capsys, files, tmp_path):
+    table = (files / "baselines.csv").read_text().splitlines()
+    first, second, metres = table[4].split(",")
+    table[4] = f"{first},{second},{-float(metres) + 100}"
+    (tmp_path / "b.csv").write_text("\n".join(table))
+    output = insarray(capsys, "info", files / "*.unw.tif", "--baselines", tmp_path / "b.csv")[1]
+    assert "do their signs agree?" in output
 
 
 def with_a_wrong_pair(files, folder, columns=20):

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401 - registers .rio
 
 from insarray.io import open_stack
 from insarray.model.dataset import grid_of, network_of
@@ -136,3 +137,12 @@ def test_options(tmp_path: Path, truth: Truth) -> None:
         open_stack(path.with_name("geometryRadar.h5"))
     with pytest.raises(FileError, match="the product mintpy is one ifgramStack"):
         open_stack([path, truth.write_mintpy(tmp_path / "other")])
+
+
+@pytest.mark.parametrize("name", ["X_FIRST", "WAVELENGTH", "REF_Y", "NCORRLOOKS"])
+def test_an_attribute_that_is_no_number_is_not_taken_for_missing(tmp_path, truth, name):
+    path = truth.write_mintpy(tmp_path, attrs={name: "np.float64(1.0)"})
+    with pytest.raises(
+        FileError, match=rf"ifgramStack.h5: the attribute {name} is 'np.float64\(1.0\)', a number is needed"
+    ):
+        open_stack(path)

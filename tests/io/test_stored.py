@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401 - registers .rio
 import xarray as xr
 
 from insarray.io import open_stack

@@ -99,13 +99,26 @@ def refuse(differs: ArrayLike, package: str, reason: str, *, strict: bool) -> No
 
 
 def least_phase(solution: Solution) -> Array:
-    """Phase (date, pixel) of least sum of squares that fits as well as the solution's: what a pseudo-inverse gives.
+    """Phase (date, pixel) of least sum of squares that fits as well as the solution's: what a pseudo-inverse gives."""
+    return least_phase_of(solution.phase, solution.label)
 
-    Pieces that are not tied to the first date have mean zero, unobserved dates are zero.
+
+def least_phase_of(phase: Array, label: Array) -> Array:
+    """Phase of least sum of squares among those that differ by the levels of the pieces of the network.
+
+    Parameters
+    ----------
+    phase, label
+        Phase, or displacement, and piece of the network, shape (date, ...), as `Solution` has them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Pieces that are not tied to the first date have mean zero, unobserved dates are zero.
     """
-    phase, label = np.nan_to_num(solution.phase, nan=0.0), solution.label
+    least = np.nan_to_num(phase, nan=0.0)
     for piece in np.unique(label[label > 1]):
         dates = label == piece
-        mean = np.where(dates, phase, 0.0).sum(axis=0) / np.maximum(dates.sum(axis=0), 1)
-        phase = np.where(dates, phase - mean, phase)
-    return phase.astype(solution.phase.dtype, copy=False)
+        mean = np.where(dates, least, 0.0).sum(axis=0) / np.maximum(dates.sum(axis=0), 1)
+        least = np.where(dates, least - mean, least)
+    return least.astype(phase.dtype, copy=False)

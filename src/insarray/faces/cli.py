@@ -9,7 +9,7 @@ import click
 
 from insarray import __version__
 from insarray.faces.options import (
-    RangeCommand,
+    SeveralCommand,
     block_option,
     correction_option,
     fit_options,
@@ -50,16 +50,17 @@ def demo(folder: str, seed: int) -> None:
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
 @reading
+@click.option("--plot", "picture", metavar="PATH", help="Draw the network into a file (.png, .pdf, .svg).")
 @block_option
 @json_option
-def info(files: tuple[str, ...], as_json: bool, block: int | None, **reading_options: Any) -> None:
+def info(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Say what FILES (a folder, a pattern, files or a table) are: dates, network, grid, what is valid, warnings.
 
-    A folder of dolphin, FLATSIM, HyP3, LiCSAR, MintPy or SNAP is recognised and needs no option.
+    A folder of a product, such as HyP3, LiCSAR or MintPy, is recognised and needs no option.
     """
     from insarray.faces import commands
 
-    commands.info(files, as_json=as_json, block=block, **reading_options)
+    commands.info(files, as_json=as_json, **options)
 
 
 @cli.command()
@@ -256,7 +257,7 @@ def average(files: tuple[str, ...], **options: Any) -> None:
     series_commands.average(files, **options)
 
 
-@cli.command(cls=RangeCommand)
+@cli.command(cls=SeveralCommand)
 @click.argument("stack")
 @click.argument("out", type=click.Path(file_okay=False))
 @wrapped_options

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +12,12 @@ import xarray as xr
 
 from insarray.engine.store import Store, open_store
 from insarray.faces.closure import closure_report, closure_text
-from insarray.faces.opening import corrected, one_or_many, open_masked
+from insarray.faces.opening import corrected, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into, say, store_into
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
 from insarray.model.dates import date_index
-from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.errors import ArgumentError, StackWarning, StoreError
 from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
 from insarray.products.closure import closure_summary
@@ -30,17 +31,25 @@ from insarray.products.unwrapping import add_cycles, correction_account
 _NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
 
 
-def info(files: Sequence[str], *, as_json: bool, **options: Any) -> None:
-    """Print what a stack is."""
-    summary = describe(open_stack(one_or_many(files), **options), os.cpu_count() or 1)
+def info(files: Sequence[str], *, as_json: bool, picture: str | None, **options: Any) -> None:
+    """Print what a stack is, and draw its network."""
+    with warnings.catch_warnings(category=StackWarning, action="ignore"):  # they are among what is printed
+        stack = open_stack(one_or_many(files), **options)
+    summary = describe(stack, os.cpu_count() or 1)
+    if picture is not None:
+        from insarray.faces import plot as draw
+
+        draw.save(draw.network(stack), picture)
     if as_json:
         click.echo(json.dumps(summary))
         return
-    warnings = summary.pop("warnings")
+    said = [("note", text) for text in summary.pop("notes")] + [("warning", text) for text in summary.pop("warnings")]
     for name, value in summary.items():
         click.echo(f"{name.replace('_', ' '):28s} {_text(value)}")
-    for warning in warnings:
-        click.echo(f"warning: {warning}")
+    for kind, text in said:
+        click.echo(f"{kind}: {text}")
+    if picture is not None:
+        click.echo(f"{picture}: drawn")
 
 
 def _text(value: object) -> str:
@@ -153,7 +162,7 @@ def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> N
     """Write a GeoTIFF or NetCDF file."""
     from insarray.faces.export import to_cog, to_netcdf
 
-    dataset, suffix = open_store(store), Path(path).suffix.lower()
+    dataset, suffix = open_result(store), Path(path).suffix.lower()
     if suffix == ".nc":
         if variable is not None:
             dataset = dataset[[_known(dataset, variable, store)]]
@@ -210,7 +219,7 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
     """Draw into a file."""
     from insarray.faces import plot as draw
 
-    dataset = open_store(url)
+    dataset = open_result(url)
     axes: Any
     if what == "closure":
         axes = draw.closure(closure_summary(dataset, maps=True))

@@ -1,10 +1,13 @@
-"""How a command opens its interferograms: read, select, mask, correct, by the options."""
+"""How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from insarray.engine.store import Store, open_store
+from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
 from insarray.products.reference import Reference
 from insarray.products.stack import Phase, mask, select_pairs
@@ -37,6 +40,19 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
         connected_components=options["mask_components"],
         raster=options["mask_raster"],
     )
+
+
+def open_result(path: str) -> xr.Dataset:
+    """Stored result: a store of ours, or a series of MintPy."""
+    return open_series(path) if is_series(Path(path)) else open_store(path)
+
+
+def is_result(files: Sequence[str]) -> bool:
+    """Whether the only argument is a stored result, and not a stack."""
+    if len(files) != 1:
+        return False
+    path = files[0]
+    return is_series(Path(path)) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None)
 
 
 def selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:

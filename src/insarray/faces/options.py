@@ -8,10 +8,22 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Range(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+class Several(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Value of several words; how many of those behind the option is the type's business."""
+
+    def count(self, words: Sequence[str]) -> int:
+        """How many of the words behind the option belong to it: up to the next option."""
+        return next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
+
+
+class Range(Several):
     """Least and greatest value, and perhaps a step."""
 
     name = "range"
+
+    def count(self, words: Sequence[str]) -> int:
+        """Up to three numbers, which may be negative."""
+        return _numbers(words[:3])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
         """Two or three numbers from one word; what they may be is the library's business, but for their number."""
@@ -26,18 +38,17 @@ class Range(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return numbers
 
 
-class RangeCommand(click.Command):
-    """Command whose options of type `Range` take two words or three."""
+class SeveralCommand(click.Command):
+    """Command with options of type `Several`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Make one word of the numbers behind such an option."""
-        names = {name for param in self.params if isinstance(param.type, Range) for name in param.opts}
+        """Make one word of those behind such an option."""
+        several = {name: p.type for p in self.params if isinstance(p.type, Several) for name in p.opts}
         joined: list[str] = []
         rest = list(args)
         while rest:
             joined.append(rest.pop(0))
-            if joined[-1] in names:
-                count = _numbers(rest[:3])
+            if joined[-1] in several and (count := several[joined[-1]].count(rest)):
                 joined.append(" ".join(rest[:count]))
                 del rest[:count]
         return super().parse_args(ctx, joined)
@@ -53,7 +64,9 @@ def _numbers(words: Sequence[str]) -> int:
     return len(words)
 
 
-def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Decorator of a command that has all of the options, in their order."""
+
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -62,7 +75,7 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-reading = _all(
+reading = all_of(
     click.option("--coherence", metavar="GLOB", help="Coherence files, matched to the phase by date pair."),
     click.option("--components", metavar="GLOB", help="Connected component files, matched by date pair."),
     click.option("--baselines", metavar="CSV", help="Table date,bperp_m or reference,secondary,bperp_m; metres."),
@@ -81,7 +94,7 @@ reading = _all(
 )
 """What `insarray.open_stack` takes."""
 
-selecting = _all(
+selecting = all_of(
     click.option("--max-temporal-baseline", type=float, metavar="DAYS", help="Leave out longer pairs."),
     click.option("--max-perpendicular-baseline", type=float, metavar="M", help="Leave out pairs further apart."),
     click.option("--max-neighbours", type=int, metavar="N", help="Keep pairs to the next N dates."),
@@ -103,7 +116,7 @@ correction_option = click.option(
     help="Add whole cycles found by closure (per pixel or component) or over bridges; may be repeated, in this order.",
 )
 
-masking = _all(
+masking = all_of(
     click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence."),
     click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0."),
     click.option("--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data."),
@@ -118,7 +131,7 @@ reference_option = click.option(
     help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
 )
 
-robust_options = _all(
+robust_options = all_of(
     click.option(
         "--norm",
         type=click.Choice(["l2", "l1", "huber"]),
@@ -135,7 +148,7 @@ robust_options = _all(
 )
 """Norm of `insarray.invert` and its settings."""
 
-time_options = _all(
+time_options = all_of(
     click.option(
         "--degree", type=int, default=1, show_default=True, help="Of the polynomial: 1 is the velocity alone."
     ),
@@ -151,7 +164,7 @@ time_options = _all(
 )
 """Terms of `insarray.fit`."""
 
-geometry_options = _all(
+geometry_options = all_of(
     click.option(
         "--geometry",
         metavar="FILE",
@@ -162,7 +175,7 @@ geometry_options = _all(
 )
 """What the height error needs."""
 
-fit_options = _all(
+fit_options = all_of(
     click.option("--height-error", is_flag=True, help="Fit the height error, too; needs baselines and geometry."),
     click.option("--start", metavar="DATE", help="Fit from this date on."),
     click.option("--end", metavar="DATE", help="Fit up to this date."),
@@ -179,7 +192,7 @@ fit_options = _all(
 )
 """How `insarray.fit` fits, apart from its terms."""
 
-weight_options = _all(
+weight_options = all_of(
     click.option(
         "--weights",
         type=click.Choice(["none", "coherence", "variance", "fisher"]),
@@ -193,7 +206,7 @@ weight_options = _all(
 
 block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
 
-run_options = _all(
+run_options = all_of(
     click.option(
         "--scheduler",
         default="threads",
@@ -207,7 +220,7 @@ run_options = _all(
 )
 """How a store is computed."""
 
-link_options = _all(
+link_options = all_of(
     click.option(
         "--velocity-range",
         type=Range(),
@@ -261,14 +274,14 @@ link_options = _all(
 )
 """How links are estimated and what becomes of them."""
 
-point_options = _all(
+point_options = all_of(
     click.option("--temporal-coherence", type=click.FloatRange(0, 1), metavar="G", help="Points of at least this."),
     click.option("--amplitude-dispersion", type=click.FloatRange(0, 1), metavar="D", help="Points of at most this."),
     click.option("--mask", "mask_raster", metavar="RASTER", help="Only where this raster is neither 0 nor no-data."),
 )
 """What `insarray.select_points` takes."""
 
-wrapped_options = _all(
+wrapped_options = all_of(
     click.option("--baseline-csv", metavar="CSV", help="Perpendicular baselines: table date,bperp_m."),
     click.option("--wavelength", type=float, metavar="M", help="Radar wavelength in metres."),
     click.option("--slant-range", type=float, metavar="M", help="One for the image."),

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from click.core import ParameterSource
 
-from insarray.engine.store import Store, open_store
-from insarray.faces.opening import READING, corrected, one_or_many, open_masked
+from insarray.engine.store import open_store
+from insarray.faces.opening import READING, corrected, is_result, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into
 from insarray.faces.words import parse_reference, parse_relaxation
 from insarray.io.geometry import open_geometry
@@ -54,17 +54,17 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
     terms: dict[str, Any] = {name: options[name] for name in _TERMS}
     for name in ("exponentials", "logarithms"):
         terms[name] = tuple(parse_relaxation(name, text) for text in options[name])
-    if _is_store(files):
+    if is_result(files):
         _refuse_given(_OF_PAIRS, f"{files[0]} is a stored series: the option belongs to interferograms")
-        data = open_store(files[0])
+        data = open_result(files[0])
         how: dict[str, Any] = {}
         times = data.time.values
-        data = data.isel(time=_chosen(times, options))
+        data = data.isel(time=chosen_dates(times, options))
         options["reference"] = None  # the series has its own
     else:
         data = open_masked(files, options)
         times = data.insar.network.times
-        left_out = times[~_chosen(times, options | {"exclude_dates": ()})]
+        left_out = times[~chosen_dates(times, options | {"exclude_dates": ()})]
         if len(left_out):
             data = select_pairs(data, exclude_dates=[str(time) for time in left_out])
         reference = parse_reference(options["reference"])
@@ -78,13 +78,9 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
 def remove(series: str, model: str, out: str, **options: Any) -> None:
     """Take fitted terms out of a stored series."""
     refuse_input_as_output([series, model], out)
-    data, names = open_store(series), options["terms"] or None
+    data, names = open_result(series), options["terms"] or None
     result = remove_terms(data, open_store(model), names, **_geometry(data, options))
     run_into(result, out, options)
-
-
-def _is_store(files: Sequence[str]) -> bool:
-    return len(files) == 1 and files[0].rstrip("/").endswith(".zarr") and Store(files[0]).job() is not None
 
 
 def _refuse_given(names: Sequence[str], reason: str) -> None:
@@ -95,7 +91,7 @@ def _refuse_given(names: Sequence[str], reason: str) -> None:
             raise ArgumentError(f"{parameter.opts[0]}: {reason}")
 
 
-def _chosen(times: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+def chosen_dates(times: np.ndarray, options: dict[str, Any]) -> np.ndarray:
     """Which of the dates are in the part of the time asked for."""
     keep = np.ones(len(times), bool)
     days = times.astype("datetime64[D]")
@@ -128,7 +124,7 @@ def deramp(series: str, out: str, **options: Any) -> None:
     """Deramp a stored series."""
     refuse_input_as_output([series], out)
     result = deramp_series(
-        open_store(series), kind=options["kind"], mask=options["mask_raster"], robust=options["robust"]
+        open_result(series), kind=options["kind"], mask=options["mask_raster"], robust=options["robust"]
     )
     run_into(result, out, options)
 
@@ -137,13 +133,13 @@ def rereference(series: str, out: str, **options: Any) -> None:
     """Give a stored series another reference."""
     refuse_input_as_output([series], out)
     place = None if options["reference"] is None else parse_reference(options["reference"])
-    run_into(rereference_series(open_store(series), date=options["date"], reference=place), out, options)  # type: ignore[arg-type]
+    run_into(rereference_series(open_result(series), date=options["date"], reference=place), out, options)  # type: ignore[arg-type]
 
 
 def join(first: str, second: str, out: str, **options: Any) -> None:
     """Join two stored series."""
     refuse_input_as_output([first, second], out)
-    run_into(join_series(open_store(first), open_store(second)), out, options)
+    run_into(join_series(open_result(first), open_result(second)), out, options)
 
 
 def average(arguments: Sequence[str], **options: Any) -> None:
@@ -168,6 +164,6 @@ def average(arguments: Sequence[str], **options: Any) -> None:
 
 
 def _opened(files: list[str], options: dict[str, Any]) -> xr.Dataset:
-    if _is_store(files):
-        return open_store(files[0])
+    if is_result(files):
+        return open_result(files[0])
     return open_stack(one_or_many(files), block=options["block"], **{name: options[name] for name in READING})

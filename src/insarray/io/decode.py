@@ -197,13 +197,14 @@ class BoundedDecode:
 
 @dataclass(frozen=True)
 class MaskDecode:
-    """A static mask: True where the stored value is neither zero nor NaN."""
+    """A static mask: True where the stored value is neither zero, NaN nor `nodata`."""
 
+    nodata: float | None = None
     dtype = np.dtype(np.bool_)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
         """Decode the mask."""
-        out[...] = (raw != 0) & ~_missing(raw, None)
+        out[...] = (raw != 0) & ~_missing(raw, self.nodata)
 
 
 def _missing(raw: np.ndarray, nodata: float | None) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from insarray.io.files import name_of
 from insarray.io.source import Extent
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
@@ -86,7 +87,7 @@ def reconcile(
         If the files do not fit, or have no pixel in common; with every kind of misfit listed.
     """
     usual, _ = Counter(grids).most_common(1)[0]
-    like = Path(paths[grids.index(usual)]).name
+    like = name_of(paths[grids.index(usual)])
     fits = [usual.misfit(grid) is None for grid in grids]
     if not all(fits) and not resample:
         texts = [usual.misfit(grid) for grid in grids]
@@ -121,14 +122,14 @@ def _astuple(place: Place) -> tuple[int, int, int, int]:
 
 
 def _misfits(texts: Sequence[str | None], paths: Sequence[str | Path], what: str, remedy: str) -> str:
-    wrong = [(Path(path).name, text) for path, text in zip(paths, texts, strict=True) if text is not None]
+    wrong = [(name_of(path), text) for path, text in zip(paths, texts, strict=True) if text is not None]
     listed = "; ".join(f"{name}: {text}" for name, text in wrong[:3]) + ("; ..." if len(wrong) > 3 else "")
     return f"{len(wrong)} of {len(paths)} files {what}: {listed}; {remedy}"
 
 
 def _apart(places: Sequence[Place | None], paths: Sequence[str | Path]) -> str:
     """Two files without a common pixel, or what to do if each two have one."""
-    known = [(place, Path(path).name) for place, path in zip(places, paths, strict=True) if place is not None]
+    known = [(place, name_of(path)) for place, path in zip(places, paths, strict=True) if place is not None]
     for place, name in known:
         for other, other_name in known:
             rows = slice(other.row, other.row + other.height)

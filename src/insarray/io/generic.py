@@ -6,8 +6,9 @@ from pathlib import Path
 
 from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
-from insarray.io.files import expand
+from insarray.io.files import expand, name_of
 from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
+from insarray.io.locations import location
 from insarray.io.pairs import (
     PairFile,
     by_pair,
@@ -180,7 +181,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         network,
         common.grid,
         {"unwrapped_phase": raster_layer(headers, decode, common.part(0, len(headers))), **layers},
-        tuple(Path(header.file.path) for header in all_headers),
+        tuple(location(header.file.path) for header in all_headers),
         zero_is_nodata,
         wavelength,
         {"source_sign": sign, "source_units": units},
@@ -205,7 +206,7 @@ def _units(headers: Sequence[Header]) -> Units:
     tag = agreed(headers, [(header.units or "").strip().lower() for header in headers], "units", "give units=")
     if tag not in _UNITS:
         raise StackError(
-            f"{Path(headers[0].file.path).name}: its unit tag says {tag!r}; "
+            f"{name_of(headers[0].file.path)}: its unit tag says {tag!r}; "
             "say what it is with units='radian', 'metre' or 'millimetre'"
         )
     return _UNITS[tag]
@@ -240,7 +241,7 @@ def _wavelength_tag(header: Header) -> float | None:
                 value = float(tags[name].split()[0])
                 metres_per_radian(value)
             except (ValueError, IndexError) as error:
-                file = Path(header.file.path).name
+                file = name_of(header.file.path)
                 raise StackError(
                     f"{file}: its tag {name} is {tags[name]!r}, not a radar wavelength in metres; give wavelength="
                 ) from error

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from insarray.io.decode import Decode
+from insarray.io.locations import is_url, open_url
 from insarray.model.errors import FileError
 
 # HDF5 is one thread at a time by itself; one lock around a whole read keeps open, read and close together
@@ -28,8 +29,9 @@ def opened(path: str | Path) -> Iterator[Any]:
         If it cannot be opened, or fails while it is read.
     """
     try:
-        with _LOCK, h5py.File(path, "r") as file:
-            yield file
+        with _LOCK, ExitStack() as stack:
+            source = stack.enter_context(open_url(str(path))) if is_url(path) else path
+            yield stack.enter_context(h5py.File(source, "r"))
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise FileError(f"{path}: could not read it as HDF5 ({reason}); replace the file") from error

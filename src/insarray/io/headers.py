@@ -13,7 +13,8 @@ from rasterio.windows import Window
 from insarray.io.decode import Decode
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import fingerprint, names
-from insarray.io.raster import RasterFile, RasterLayer, open_band, quiet_warnings, raster_file, reason_of
+from insarray.io.locations import location
+from insarray.io.raster import RasterFile, RasterLayer, environment, open_band, quiet_warnings, raster_file, reason_of
 from insarray.io.source import Extent
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
@@ -88,7 +89,7 @@ def read_headers(
 def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
     path, k = file.path, file.band - 1
     try:
-        with open_band(file, quiet=False) as dataset:
+        with environment([file]), open_band(file, quiet=False) as dataset:
             if dataset.count != 1 and one_band:
                 raise FileError(
                     f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"
@@ -121,7 +122,7 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
     if file.driver == "ENVI" and dataset.tags(ns="ENVI").get("file_compression", "0") == "0":
         # GDAL reads zeros where a raw file has ended
         expected = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-        found = Path(file.path).stat().st_size
+        found = location(file.path).stat().st_size
         if found < expected:
             raise FileError(f"{file.path}: has {found} of {expected} bytes, it is truncated; replace it")
     try:
@@ -182,8 +183,8 @@ def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | Non
 
 
 def members_of(header: Header) -> list[str]:
-    """The file and what belongs to it, as far as it is on this machine."""
-    return [member for member in header.members if Path(member).is_file()]
+    """The file and what belongs to it on this machine."""
+    return [header.file.path, *(member for member in header.members[1:] if Path(member).is_file())]
 
 
 def agreed(headers: Sequence[Header], values: Sequence[T], what: str, remedy: str) -> T:

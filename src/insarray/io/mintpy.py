@@ -71,7 +71,7 @@ class MintpyReader:
             (stack,) if geometry is None else (stack, geometry),
             bool(companions),
             options.wavelength or _wavelength(stack, meta.attrs),
-            _attrs(meta.attrs),
+            _attrs(stack, meta.attrs),
             {} if geometry is None else _maps(geometry, grid),
         )
 
@@ -170,15 +170,18 @@ def _baselines(meta: _Meta, index: tuple[int, ...], signs: tuple[float, ...]) ->
     return np.asarray(meta.bperp[list(index)] * np.asarray(signs))
 
 
-def _number(attrs: dict[str, str], name: str) -> float | None:
+def _number(path: Path, attrs: dict[str, str], name: str) -> float | None:
+    """Attribute as a number, None if there is none."""
+    if name not in attrs:
+        return None
     try:
         return float(attrs[name])
-    except (KeyError, ValueError):
-        return None
+    except ValueError:
+        raise FileError(f"{path}: the attribute {name} is {attrs[name]!r}, a number is needed; repair it") from None
 
 
 def _wavelength(path: Path, attrs: dict[str, str]) -> float | None:
-    value = _number(attrs, "WAVELENGTH")
+    value = _number(path, attrs, "WAVELENGTH")
     if value is None:
         return None
     try:
@@ -188,16 +191,16 @@ def _wavelength(path: Path, attrs: dict[str, str]) -> float | None:
     return value
 
 
-def _attrs(attrs: dict[str, str]) -> dict[str, object]:
+def _attrs(path: Path, attrs: dict[str, str]) -> dict[str, object]:
     known: dict[str, object] = {"source_sign": "away", "source_units": "radian"}
-    looks = _number(attrs, "NCORRLOOKS")
-    azimuth, across = _number(attrs, "ALOOKS"), _number(attrs, "RLOOKS")
+    looks = _number(path, attrs, "NCORRLOOKS")
+    azimuth, across = _number(path, attrs, "ALOOKS"), _number(path, attrs, "RLOOKS")
     if looks is None and azimuth is not None and across is not None:
         looks = sentinel1_looks(across, azimuth)
     if looks is not None:
         known["looks"] = looks
     for name, key in (("REF_Y", "mintpy_reference_row"), ("REF_X", "mintpy_reference_col")):
-        value = _number(attrs, name)
+        value = _number(path, attrs, name)
         if value is not None:
             known[key] = int(value)
     return known
@@ -205,7 +208,7 @@ def _attrs(attrs: dict[str, str]) -> dict[str, object]:
 
 def grid_of_attributes(path: Path, shape: tuple[int, int], attrs: dict[str, str]) -> Grid:
     """Grid from the upper-left corner (X_FIRST, Y_FIRST) and steps; radar coordinates without them."""
-    left, top, dx, dy = (_number(attrs, name) for name in ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP"))
+    left, top, dx, dy = (_number(path, attrs, name) for name in ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP"))
     if left is None or top is None or dx is None or dy is None:
         return Grid(*shape)
     try:

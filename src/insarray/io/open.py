@@ -10,27 +10,42 @@ import xarray as xr
 from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
 from insarray.io.flatsim import FlatsimReader
+from insarray.io.folder import FolderReader
 from insarray.io.generic import GenericReader
 from insarray.io.hyp3 import Hyp3Reader
 from insarray.io.lazy import to_dataset
 from insarray.io.licsar import LicsarReader
 from insarray.io.mintpy import MintpyReader
+from insarray.io.opera_disp import OperaDispReader
 from insarray.io.snap import SnapReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
-Product = Literal["generic", "dolphin", "flatsim", "hyp3", "licsar", "mintpy", "netcdf", "snap"]
+Product = Literal[
+    "generic",
+    "folder",
+    "dolphin",
+    "flatsim",
+    "hyp3",
+    "licsar",
+    "mintpy",
+    "netcdf",
+    "opera-disp",
+    "snap",
+]
 
 READERS: tuple[Reader, ...] = (
     MintpyReader(),
+    OperaDispReader(),
     StoredReader(),
     DolphinReader(),
     Hyp3Reader(),
     LicsarReader(),
     SnapReader(),
     FlatsimReader(),
+    FolderReader(),
     GenericReader(),
 )
 """In the order in which they are asked; the generic one takes what the others leave."""
@@ -143,7 +158,7 @@ def open_stack(
     source = reader.scan(paths, options)
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
-    return to_dataset(source, reader.name, block)
+    return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)
 
 
 def _check(options: Options) -> None:

@@ -1,10 +1,13 @@
 """Rasters through rasterio: windows of all pairs, read file by file from where each lies on the grid."""
 
+import os
 import threading
 import warnings
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from rasterio.windows import Window
 
 from insarray.io.decode import Decode
 from insarray.io.extents import Place
+from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, protocols_of
 from insarray.model.conventions import FILL
 from insarray.model.errors import FileError
 from insarray.model.grid import Grid
@@ -34,6 +38,7 @@ _DRIVERS = {
     **dict.fromkeys((".bil", ".bin", ".dat", ".unw", ".cor", ".cc", ".phs", ".conncomp"), "ENVI"),
 }
 _WARNINGS = threading.Lock()
+_REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,17 @@ class RasterLayer:
         """Decoded window, as `Layer.read` says."""
         chosen = range(len(self.files)) if pairs is None else pairs
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
-        with _environment(self.files):
-            for plane, pair in zip(out, chosen, strict=True):
-                self._read_one(pair, rows, cols, plane)
+        jobs = list(zip(out, chosen, strict=True))
+        pool, threads = _pool(remote=is_url(self.files[0].path))
+        size = max(1, -(-len(jobs) // threads))
+
+        def read_some(part: list[tuple[np.ndarray, int]]) -> None:
+            with environment([self.files[pair] for _, pair in part]):
+                for plane, pair in part:
+                    self._read_one(pair, rows, cols, plane)
+
+        for _ in pool.map(read_some, [jobs[first : first + size] for first in range(0, len(jobs), size)]):
+            pass  # the error of the first file that has one is raised here
         return out
 
     def _read_one(self, pair: int, rows: slice, cols: slice, out: np.ndarray) -> None:
@@ -138,24 +151,32 @@ class RasterLayer:
             return np.asarray(warped.read(band, window=window))
 
 
-def _environment(files: Sequence[RasterFile]) -> Any:
+@cache
+def _pool(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
+    """Threads that all reads of this process share, so that blocks that are read at once do not multiply them."""
+    threads = _REMOTE_THREADS if remote else os.cpu_count() or 1
+    return ThreadPoolExecutor(threads, thread_name_prefix="insarray-read"), threads
+
+
+def environment(files: Sequence[RasterFile]) -> Any:
     """Settings for reading pixels: one environment for all files, and no listing of their folder for each."""
     # every file is opened for one window and closed: a cache of 5 % of the machine's memory would only fill up
-    options: dict[str, Any] = {"GDAL_CACHEMAX": 64}
+    options: dict[str, Any] = {"GDAL_CACHEMAX": 64, **gdal_options(protocols_of([file.name for file in files]))}
     if all(file.driver == "GTiff" for file in files):
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
     return rasterio.Env(**options)
 
 
 def open_band(file: RasterFile, *, quiet: bool) -> Any:
-    """The dataset; `quiet` drops rasterio's warning that it is not georeferenced (radar coordinates)."""
-    # a path object is never taken for a URL such as zip://, a NETCDF: name must be text
+    """The dataset, to be used within the `environment`; `quiet` drops rasterio's warning of radar coordinates."""
+    # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
     name = Path(file.path) if file.name == file.path else file.name
     with quiet_warnings() if quiet else nullcontext():
         return rasterio.open(name, driver=file.driver, sharing=False)
 
 
-def open_raster(path: str | Path) -> Any:
+@contextmanager
+def open_raster(path: str | Path) -> Iterator[Any]:
     """Dataset of a one-file raster, by the one driver that its extension allows.
 
     Raises
@@ -163,9 +184,12 @@ def open_raster(path: str | Path) -> Any:
     FileError
         If there is no such file, or its extension is not a raster's.
     """
-    if not Path(path).exists():
+    place = location(path)
+    if not exists(place):
         raise FileError(f"{path}: does not exist")
-    return open_band(raster_file(Path(path)), quiet=True)
+    file = raster_file(place)
+    with environment([file]), open_band(file, quiet=True) as dataset:
+        yield dataset
 
 
 class quiet_warnings:  # noqa: N801 (a context manager)
@@ -215,10 +239,12 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
         raise FileError(f"variable: applies to NetCDF, but {path} is not; leave it out")
     with path.open("rb") as content:  # Erdas Imagine and ENVI share an extension
         erdas = path.suffix.lower() == ".img" and content.read(4) == b"EHFA"
-    return RasterFile(str(path), str(path), "HFA" if erdas else driver, band)
+    return RasterFile(str(path), gdal_name(path), "HFA" if erdas else driver, band)
 
 
 def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
+    if is_url(path):
+        raise FileError(f"{path}: NetCDF rasters are read from files of this machine; copy it")
     whole = RasterFile(str(path), str(path), "netCDF")
     try:
         with open_band(whole, quiet=False) as dataset:

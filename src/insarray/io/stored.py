@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.files import fingerprint, names
+from insarray.io.locations import is_url, open_url
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import grid_of, network_of
@@ -150,9 +152,12 @@ def open_stored(path: Path) -> xr.Dataset:
     FileError
         If it is neither.
     """
-    options = {"engine": "zarr", "consolidated": False} if is_zarr(path) else {}
+    zarr = is_zarr(path)
+    options: dict[str, Any] = {"engine": "zarr", "consolidated": False} if zarr else {}
     try:
-        return xr.open_dataset(path, chunks=None, cache=False, **options)  # type: ignore[arg-type]
+        if is_url(path) and not zarr:
+            return xr.open_dataset(open_url(str(path)), chunks=None, cache=False, engine="h5netcdf")
+        return xr.open_dataset(str(path), chunks=None, cache=False, **options)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise FileError(

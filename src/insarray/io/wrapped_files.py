@@ -13,6 +13,7 @@ from insarray.io.epochs import DifferenceLayer, EpochLayer, WrappedOptions, Wrap
 from insarray.io.files import names
 from insarray.io.generic import wavelength_of
 from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
+from insarray.io.locations import location
 from insarray.io.pairs import pair_file_from_name, require_pattern
 from insarray.io.source import Layer, Sign
 from insarray.model.dates import date_from_name, date_label
@@ -134,7 +135,7 @@ def _source(
         common_grid(headers).grid,
         phase,
         {},
-        tuple(Path(header.file.path) for header in headers),
+        tuple(location(header.file.path) for header in headers),
         found.map_files,
         tuple(member for header in headers for member in members_of(header)),
         wavelength_of(headers, options.wavelength),

@@ -101,7 +101,7 @@ def _per_row(data: xr.Dataset, given: np.ndarray, lead: str, row: str) -> np.nda
     if lead == row:
         return given
     network = network_of(data)
-    closed: np.ndarray = Network.from_pairs(network.labels, given).date_baselines()[0][_dates(data, network)]
+    closed: np.ndarray = Network.from_pairs(network.labels, given).date_baselines()[0][dates_in(network, data)]
     return closed
 
 
@@ -109,10 +109,10 @@ def _closing(data: xr.Dataset) -> np.ndarray:
     """Matrix (date, pair) of the baselines of the dates of `data`, relative to the first one of the network."""
     network = network_of(data)
     network.require_connected("baselines of pairs that are not connected say nothing about dates")
-    return np.asarray(network.closing()[_dates(data, network)])
+    return np.asarray(network.closing()[dates_in(network, data)])
 
 
-def _dates(data: xr.Dataset, network: Network) -> np.ndarray:
+def dates_in(network: Network, data: xr.Dataset) -> np.ndarray:
     """Where the dates of `data` are in the network."""
     times = data.time.values.astype("datetime64[s]")
     at = np.searchsorted(network.times, times).clip(max=network.n_dates - 1)

@@ -5,27 +5,43 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray.engine.plan import plan_run
+from insarray.engine.plan import Plan, plan_run
 from insarray.model.dataset import grid_of
 from insarray.model.dates import date_label
 from insarray.model.errors import InsarrayError
 from insarray.products.stack import validate
+from insarray.products.timeseries import invert
 
 _SAMPLED_BLOCKS = 9
+_LARGE_MISCLOSURE = 10.0  # metres; pairs of one processor close to decimetres
 
 
 def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
-    """Reader, sign, dates, wavelength, grid, network health, percent valid, bytes and blocks of a lazy stack.
+    """What a lazy stack is: reader, sign, dates, wavelength, grid, health of the network, what is valid, memory.
 
-    Reads up to nine blocks spread over the image for `percent_valid`; everything else comes from the headers.
+    Reads up to nine blocks spread over the image for what is valid; everything else comes from the headers.
+
+    Parameters
+    ----------
+    stack
+        Of `insarray.open_stack`.
+    workers
+        Blocks that will be worked on at the same time, for `peak_gigabytes` of an inversion.
+
+    Returns
+    -------
+    dict
+        Plain values, with `notes` of how the files were taken and `warnings` of what may go wrong, in words.
     """
     network, grid = validate(stack), grid_of(stack)
     plan = plan_run(stack, workers)
     redundancy, components = network.redundancy(), network.n_components
-    valid, sampled = _percent_valid(stack)
+    sample, sampled = _sample(stack, plan)
     position = grid.lonlat(grid.height / 2 - 0.5, grid.width / 2 - 0.5)
     summary: dict[str, Any] = {
         "reader": stack.attrs.get("product"),
+        "recognised_by": stack.attrs.get("recognised_by"),
+        "files": stack.attrs.get("input_files"),
         "sign": f"in the files, positive is {stack.attrs.get('source_sign', 'away')}; phase is kept positive away",
         "units": stack.attrs.get("source_units"),
         "wavelength_m": stack.attrs.get("wavelength"),
@@ -45,27 +61,50 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
         "pixel": [abs(grid.dx), abs(grid.dy)],
         "crs": _crs(stack),
         "centre_lonlat": position,
-        "percent_valid": round(valid, 2),
-        "percent_valid_from_blocks": [sampled, plan.n_blocks],
+        **sample,
+        "sampled_blocks": [sampled, plan.n_blocks],
         "gigabytes": round(sum(v.nbytes for v in stack.data_vars.values()) / 1e9, 3),
         "block": [max(plan.rows), max(plan.cols)],
         "blocks": plan.n_blocks,
+        "peak_gigabytes": _peak(stack, workers),
         **_baselines(stack),
+        "notes": list(stack.attrs.get("notes", [])),
     }
     summary["warnings"] = _warnings(summary, stack)
     return summary
 
 
-def _percent_valid(stack: xr.Dataset) -> tuple[float, int]:
-    rows, cols = (np.cumsum([0, *stack.unwrapped_phase.chunksizes[dim]]) for dim in ("y", "x"))
-    blocks = [(i, j) for i in range(len(rows) - 1) for j in range(len(cols) - 1)]
+def _sample(stack: xr.Dataset, plan: Plan) -> tuple[dict[str, Any], int]:
+    """Shares of samples in some blocks: those with data, of those the ones in component 0, and their mean coherence."""
+    blocks = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols))]
     chosen = [blocks[k] for k in np.unique(np.linspace(0, len(blocks) - 1, _SAMPLED_BLOCKS).round().astype(int))]
-    good = total = 0
+    total = good = unlabelled = 0
+    coherence, complete, pixels = 0.0, 0, 0
     for i, j in chosen:
-        part = stack.unwrapped_phase.isel(y=slice(rows[i], rows[i + 1]), x=slice(cols[j], cols[j + 1])).values
-        good += int(np.isfinite(part).sum())
-        total += part.size
-    return 100.0 * good / total, len(chosen)
+        rows, cols = plan.window(i, j)
+        part = stack.isel(y=rows, x=cols)
+        valid = np.isfinite(part["unwrapped_phase"].values)
+        total, good = total + valid.size, good + int(valid.sum())
+        complete, pixels = complete + int(valid.all(axis=0).sum()), pixels + valid[0].size
+        if "coherence" in part:
+            coherence += float(np.where(valid, np.nan_to_num(part["coherence"].values), 0).sum(dtype=np.float64))
+        if "connected_component_labels" in part:
+            unlabelled += int((valid & (part["connected_component_labels"].values == 0)).sum())
+    found: dict[str, Any] = {
+        "percent_valid": round(100 * good / total, 2),
+        "percent_of_pixels_complete": round(100 * complete / pixels, 2),
+    }
+    if "coherence" in stack:
+        found["mean_coherence"] = round(coherence / max(good, 1), 3)
+    if "connected_component_labels" in stack:
+        found["percent_in_component_0"] = round(100 * unlabelled / max(good, 1), 2)
+    return found, len(chosen)
+
+
+def _peak(stack: xr.Dataset, workers: int) -> float:
+    """Memory of `insarray invert` in one process, if nothing else is asked of it."""
+    nominal = stack if "wavelength" in stack.attrs else stack.assign_attrs(wavelength=0.05)
+    return round(plan_run(invert(nominal, reference=None), workers).peak_bytes / 1e9, 2)
 
 
 def _baselines(stack: xr.Dataset) -> dict[str, Any]:
@@ -109,4 +148,10 @@ def _warnings(summary: dict[str, Any], stack: xr.Dataset) -> list[str]:
         )
     if summary["percent_valid"] == 0:
         warnings.append("no valid sample was found: is the no-data value right?")
+    if summary["perpendicular_baselines"] is None:
+        warnings.append("no perpendicular baselines: height errors cannot be fitted, give --baselines for them")
+    if summary.get("baseline_misclosure_rms_m", 0) > _LARGE_MISCLOSURE:
+        warnings.append(
+            f"the baselines of the pairs close to {summary['baseline_misclosure_rms_m']} m only: do their signs agree?"
+        )
     return warnings

@@ -1,0 +1,237 @@
+"""MintPy's steps on its own files: open, compute into a work store that can be resumed, write its files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.compat.arrays import least_phase_of
+from insarray.compat.mintpy import settings
+from insarray.engine.store import Store, open_store
+from insarray.faces.mintpy_files import mintpy_attributes, mintpy_paths, to_mintpy, write_mintpy
+from insarray.faces.running import store_into
+from insarray.faces.series_commands import chosen_dates
+from insarray.io.geometry import open_geometry
+from insarray.io.hdf5 import dataset, opened
+from insarray.io.mintpy_series import open_series
+from insarray.io.open import open_stack
+from insarray.model.dates import date_index
+from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StoreMismatchError
+from insarray.products.motion import predict, remove_terms
+from insarray.products.stack import mask
+from insarray.products.time_functions import fit
+from insarray.products.timeseries import invert as invert_stack
+
+_WEIGHTS = {"var": "variance", "fim": "fisher", "coh": "coherence", "no": "none"}
+_UNCERTAINTY = {"residue": "residuals", "bootstrap": "bootstrap"}
+_INVERTED = ("displacement", "temporal_coherence", "number_of_observations")
+
+Report = dict[str, Any]
+
+
+def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
+    """What ifgram_inversion.py does with unwrapped phase.
+
+    Parameters
+    ----------
+    stack_file
+        ifgramStack.h5.
+    options
+        Those of the command, by name.
+
+    Raises
+    ------
+    InsarrayError
+        See the messages. Nothing has been written under the names of the outputs then.
+    """
+    chosen = settings.inversion(options)
+    if not chosen["variable"].startswith("unwrapPhase"):
+        raise ArgumentError(
+            f"-i: {chosen['variable']!r} is not unwrapped phase; offsets and ionosphere stay with MintPy"
+        )
+    stack = open_stack(stack_file, product="mintpy", variable=chosen["variable"])
+    reference = None if options["skip_reference"] else _reference(stack, stack_file)
+    masked = mask(
+        stack,
+        coherence=chosen["mask_threshold"] if chosen["mask_dataset"] == "coherence" else None,
+        connected_components=chosen["mask_dataset"] == "connectComponent",
+        raster=None if chosen["water_mask"] is None else _mask_raster(chosen["water_mask"]),
+    )
+    by_phase = chosen["min_norm_phase"] and options["gap"] == "min_norm"
+    series = invert_stack(
+        masked,
+        norm=options["norm"],
+        weights=_WEIGHTS[chosen["weights"]],  # type: ignore[arg-type]
+        reference=reference,
+        gap="subset" if by_phase else options["gap"],
+    )
+    series = series.assign_attrs(gap=options["gap"])
+    if by_phase:
+        series["displacement"] = _least_phase(series)
+    series = _with_redundancy(series, chosen["min_redundancy"])
+    names = dict(zip(("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"), options["output"], strict=True))
+    attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
+    needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
+    return _through_store(needed, names, attrs, options)
+
+
+def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
+    """What timeseries2velocity.py does; parameters and errors as of `invert`."""
+    chosen = settings.time_functions(options)
+    series = open_series(series_file)
+    dates = {"start": chosen["start"], "end": chosen["end"], "exclude_dates": chosen["exclude"]}
+    model = fit(
+        series.isel(time=chosen_dates(series.time.values, dates)),
+        degree=chosen["degree"],
+        periods=chosen["periods"],
+        steps=chosen["steps"],
+        velocity_changes=chosen["polylines"],
+        exponentials=_relaxations("--exp", chosen["exponentials"]),
+        logarithms=_relaxations("--log", chosen["logarithms"]),
+        uncertainty=_UNCERTAINTY[chosen["uncertainty"]],  # type: ignore[arg-type]
+        samples=chosen["samples"],
+    )
+    return _through_store(model, {"velocity.h5": options["output"]}, mintpy_attributes(series_file), options)
+
+
+def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
+    """What dem_error.py does; parameters and errors as of `invert`."""
+    chosen = settings.height_error(options)
+    series = open_series(series_file)
+    dates = {"start": None, "end": None, "exclude_dates": chosen["exclude"]}
+    keep = chosen_dates(series.time.values, dates)
+    geometry = open_geometry(options["geometry"], series)
+    how: dict[str, Any] = {name: geometry.get(name) for name in ("slant_range", "incidence_angle")}
+    baselines = geometry.get("perpendicular_baseline", series.get("perpendicular_baseline"))
+    if baselines is None:
+        raise FileError(f"{series_file}: has no bperp, and {options['geometry']} neither; one of them needs it")
+    # since the reference date, as what is taken out of the series: then the offset of the fit is none of the height's
+    start = date_index(series.time.values, series.attrs.get("reference_date", series.time.values[0]))
+    baselines = baselines - baselines.isel(time=start, drop=True)
+    terms = {name: chosen[name] for name in ("degree", "periods", "steps")}
+    model = fit(series.isel(time=keep), **terms, height_error=True, baselines=baselines.isel(time=keep), **how)
+    corrected = remove_terms(series, model, ["height_error"], baselines=baselines, **how)
+    residual = corrected.displacement - predict(model, series.time.values)
+    both = corrected.assign(height_error=model.height_error, fit_residual=residual.astype(np.float32))
+    stem = Path(series_file).with_suffix("")
+    output = options["output"] or stem.with_name(f"{stem.name}_demErr.h5")
+    names = {
+        "timeseries.h5": output,
+        "demErr.h5": options["dem_error_file"],
+        "timeseriesResidual.h5": Path(output).parent / "timeseriesResidual.h5",
+    }
+    return _through_store(both, names, mintpy_attributes(series_file), options)
+
+
+def export(store: str, folder: str, options: Mapping[str, Any]) -> Report:
+    """Write a store as MintPy's files."""
+    kept = ("attrs", "nodata", "overwrite")
+    paths = to_mintpy(open_store(store), folder, **{name: options[name] for name in kept})
+    return {"files": [str(path) for path in paths]}
+
+
+# -- inversion ------------------------------------------------------------------------------------------------------
+
+
+def _reference(stack: xr.Dataset, stack_file: str) -> tuple[int, int]:
+    """Row and column that reference_point.py has left in the stack."""
+    try:
+        return stack.attrs["mintpy_reference_row"], stack.attrs["mintpy_reference_col"]
+    except KeyError:
+        raise ReferencePointError(
+            f"{stack_file}: has no REF_Y and REF_X; run reference_point.py on it, or give --skip-reference"
+        ) from None
+
+
+def _mask_raster(path: str) -> str | xr.DataArray:
+    """Mask of MintPy as an array; other rasters are read by their name."""
+    if Path(path).suffix.lower() not in (".h5", ".he5"):
+        return path
+    with opened(path) as file:
+        for name in ("waterMask", "mask"):
+            values = dataset(file, name)
+            if values is not None and values.ndim == 2:
+                return xr.DataArray(values[:], dims=("y", "x"))
+    raise FileError(f"{path}: has neither waterMask nor mask (y, x); give another mask")
+
+
+def _least_phase(series: xr.Dataset) -> xr.DataArray:
+    """Displacement whose pieces of the network have the offsets of the least phase."""
+    found: xr.DataArray = xr.apply_ufunc(
+        least_phase_of, series.displacement, series.network_subset, dask="parallelized", output_dtypes=[np.float32]
+    )
+    return found.assign_attrs(series.displacement.attrs)
+
+
+def _with_redundancy(series: xr.Dataset, fewest: float) -> xr.Dataset:
+    """Series without dates that fewer pairs observe; whole pixels are left out where MintPy does so."""
+    count, gap = series.number_of_observations, series.attrs["gap"]
+    lacking = count < fewest
+    if gap == "min_norm":  # as there, without a look at the first date
+        lost = lacking.isel(time=slice(1, None)).any("time") | (count == 0).all("time")
+        kept = {name: series[name].where(~lost) for name in ("displacement", "temporal_coherence")}
+        return series.assign(kept).assign(number_of_observations=count.where(~lost, 0))
+    drop = lacking | lacking.isel(time=0, drop=True) if gap == "nan" else lacking & (count > 0)
+    return series.assign(displacement=series.displacement.where(~drop))
+
+
+def _inversion_attributes(chosen: Mapping[str, Any], series: xr.Dataset) -> dict[str, str]:
+    """What MintPy notes of an inversion, by which its later steps see what was done."""
+    values = {
+        "obsDatasetName": chosen["variable"],
+        "numIfgram": series.attrs["number_of_pairs"],
+        "weightFunc": chosen["weights"],
+        "maskDataset": None if chosen["mask_dataset"] == "no" else chosen["mask_dataset"],
+        "maskThreshold": chosen["mask_threshold"],
+        "minRedundancy": chosen["min_redundancy"],
+        "minNormVelocity": not chosen["min_norm_phase"],
+    }
+    return {f"mintpy.networkInversion.{name}": str(value) for name, value in values.items()}
+
+
+def _relaxations(option: str, groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, float], ...]:
+    """Date and days of each relaxation, of groups of a date and one or more numbers of days."""
+    found = []
+    for date, *days in groups:
+        try:
+            found += [(date, float(value)) for value in days]
+        except ValueError:
+            days = []
+        if not days:
+            raise ArgumentError(f"{option}: {' '.join((date, *days))!r} is not a date and days behind it")
+    return tuple(found)
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+def _through_store(
+    data: xr.Dataset, outputs: Mapping[str, str | Path], attrs: Mapping[str, str], options: Mapping[str, Any]
+) -> Report:
+    """Compute into a hidden store beside the outputs, write these, and remove the store.
+
+    What an interrupted command has computed is in the store, and the same command goes on from there.
+    """
+    names = {name: Path(path) for name, path in outputs.items()}
+    first = next(iter(names.values()))
+    mintpy_paths(data, first.parent, names, overwrite=options["overwrite"])
+    work = first.parent / f".{first.name}.insarray"
+    running = {"as_json": options["as_json"], "workers": options["workers"], "scheduler": "threads"}
+    running |= {"dry_run": False, "restart": False}
+    try:
+        stored = store_into(data, str(work), running)
+    except StoreMismatchError:  # of a command with other options; one that still runs keeps its lock
+        stored = store_into(data, str(work), running | {"restart": True})
+    report = {name: value for name, value in (stored or {}).items() if name != "url"}
+    paths = write_mintpy(
+        open_store(str(work)),
+        first.parent,
+        names,
+        attrs=attrs,
+        nodata=options["nodata"],
+        overwrite=options["overwrite"],
+    )
+    Store(str(work)).remove()
+    return {"files": [str(path) for path in paths], **report}

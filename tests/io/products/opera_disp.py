@@ -1,0 +1,74 @@
+"""Fake OPERA DISP-S1 and DISP-NISAR products: groups, names, units, signs and fill values of the real ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from pyproj import CRS
+
+WAVELENGTH = 0.05546576
+SHAPE = (24, 30)
+
+
+@dataclass(frozen=True)
+class DispProduct:
+    """One product: displacement (m, toward the satellite) of the secondary since the reference date."""
+
+    reference: str
+    secondary: str
+    displacement: np.ndarray
+    baseline: float = 0.0
+    version: str = "v1.0"
+    made: str = "20241219T231545Z"
+    mission: str = "S1"
+    wavelength: float = WAVELENGTH
+    epsg: int = 32614
+    left: float = 600_000.0
+    top: float = 2_150_000.0
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        frame = "IW_F11116_VV" if self.mission == "S1" else "F012_HH"
+        return f"OPERA_L3_DISP-{self.mission}_{frame}_{self.reference}Z_{self.secondary}Z_{self.version}_{self.made}.nc"
+
+    def write(self, folder: Path) -> Path:
+        """Write the file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path, shape = folder / self.name, self.displacement.shape
+        with h5py.File(path, "w") as file:
+            place(file, shape, self.left, self.top, self.epsg)
+            layer(file, "displacement", self.displacement.astype(np.float32), np.float32(np.nan), "meters")
+            layer(
+                file, "short_wavelength_displacement", np.float32(0.5) * self.displacement, np.float32(np.nan), "meters"
+            )
+            layer(file, "temporal_coherence", np.full(shape, 0.8, np.float32), np.float32(np.nan), "1")
+            labels = np.where(np.isfinite(self.displacement), 1, 65535).astype(np.uint16)
+            layer(file, "connected_component_labels", labels, np.uint16(65535), "1")
+            water = np.ones(shape, np.uint8)
+            water[0, 0], water[0, 1] = 0, 255
+            layer(file, "water_mask", water, np.uint8(255), "1")
+            layer(file, "recommended_mask", np.ones(shape, np.uint8), np.uint8(255), "1")
+            corrections = file.create_group("corrections")
+            baseline = np.full(shape, self.baseline, np.float32)
+            layer(corrections, "perpendicular_baseline", baseline, np.float32(np.nan), "meters")
+            identification = file.create_group("identification")
+            identification["radar_wavelength"] = self.wavelength
+            identification["reference_datetime"] = self.reference
+            identification["secondary_datetime"] = self.secondary
+        return path
+
+
+def place(file, shape, left, top, epsg):
+    """Coordinates of pixel centres and the grid mapping."""
+    file["x"] = left + 30 * (np.arange(shape[1]) + 0.5)
+    file["y"] = top - 30 * (np.arange(shape[0]) + 0.5)
+    file["spatial_ref"] = 0
+    file["spatial_ref"].attrs["crs_wkt"] = CRS.from_epsg(epsg).to_wkt()
+
+
+def layer(group, name, values, fill, units):
+    """A compressed dataset with its fill value."""
+    made = group.create_dataset(name, data=values, chunks=(16, 16), compression="gzip", shuffle=True)
+    made.attrs["_FillValue"], made.attrs["units"] = fill, units

@@ -1,0 +1,153 @@
+"""Files behind URLs: GeoTIFF, HDF5, NetCDF and Zarr from a real S3-compatible server on the loopback, and over HTTP."""
+
+import socket
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+import xarray as xr
+
+import insarray as ia
+from insarray.engine.store import open_store
+from insarray.faces.cli import _run
+from insarray.model.errors import ArgumentError, FileError
+from tests.io.stack_files import PAIRS, WAVELENGTH
+
+pytest.importorskip("s3fs", reason="needs s3fs")
+server_module = pytest.importorskip("moto.server", reason="needs moto[server]")
+
+# sessions of the server's clients, which their library leaves open
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Address of the server."""
+    thread = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=unused_port(), verbose=False)
+    thread.start()
+    host, port = thread.get_host_and_port()
+    yield f"http://{host}:{port}"
+    thread.stop()
+
+
+@pytest.fixture
+def bucket(server, monkeypatch):
+    """URL of an empty bucket; the environment says how to reach it, as for a user."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
+    name = f"s3://stack-{unused_port()}"
+    filesystem.mkdir(name)
+    fsspec.filesystem("s3").clear_instance_cache()
+    return name
+
+
+def upload(folder: Path, url: str, **how: str) -> str:
+    fsspec.filesystem("s3").put(str(folder) + "/", url + "/", recursive=True, **how)
+    return url
+
+
+def test_geotiffs(bucket, folder, truth):
+    url = upload(folder, f"{bucket}/ifgs")
+    stack = ia.open_stack(f"{url}/*.unw.tif", coherence=f"{url}/*.cor.tif", wavelength=WAVELENGTH, block=16)
+    np.testing.assert_array_equal(stack.unwrapped_phase.values, truth.phase)
+    np.testing.assert_allclose(stack.coherence.values, truth.coherence, atol=1e-7)
+    local = ia.open_stack(f"{folder}/*.unw.tif", coherence=f"{folder}/*.cor.tif", wavelength=WAVELENGTH, block=16)
+    xr.testing.assert_identical(local.unwrapped_phase.drop_attrs(), stack.unwrapped_phase.drop_attrs())
+
+
+def test_a_changed_object_is_another_input(bucket, folder, truth):
+    url = upload(folder, f"{bucket}/ifgs")
+    before = ia.open_stack(f"{url}/*.unw.tif").attrs["input_fingerprint"]
+    assert ia.open_stack(f"{url}/*.unw.tif").attrs["input_fingerprint"] == before
+    truth.phase[0] += 1
+    truth.write(folder)
+    upload(folder, f"{bucket}/ifgs")
+    fsspec.filesystem("s3").invalidate_cache()
+    assert ia.open_stack(f"{url}/*.unw.tif").attrs["input_fingerprint"] != before
+
+
+def test_hdf5(bucket, tmp_path, truth):
+    truth.write_mintpy(tmp_path / "inputs", chunks=(2, 8, 8))
+    stack = ia.open_stack(upload(tmp_path / "inputs", f"{bucket}/inputs"))
+    assert stack.attrs["product"] == "mintpy"
+    np.testing.assert_array_equal(stack.unwrapped_phase.values, truth.phase)
+    np.testing.assert_allclose(stack.perpendicular_baseline, truth.baselines, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["zarr", "nc"])
+def test_a_stored_stack(kind, bucket, folder, tmp_path, truth):
+    stack = ia.open_stack(f"{folder}/*.unw.tif", wavelength=WAVELENGTH).compute()
+    name = f"stack.{kind}"
+    if kind == "zarr":
+        stack.drop_attrs().to_zarr(tmp_path / name, consolidated=False)
+        upload(tmp_path / name, f"{bucket}/{name}")
+    else:
+        stack.drop_attrs().to_netcdf(tmp_path / name)
+        fsspec.filesystem("s3").put(str(tmp_path / name), f"{bucket}/{name}")
+    again = ia.open_stack(f"{bucket}/{name}", wavelength=WAVELENGTH)
+    np.testing.assert_array_equal(again.unwrapped_phase.values, truth.phase)
+
+
+def test_invert_from_s3_to_s3(bucket, folder, truth):
+    url = upload(folder, f"{bucket}/ifgs")
+    out = f"{bucket}/series.zarr"
+    local = str(folder.parent / "series.zarr")
+    options = ["--wavelength", str(WAVELENGTH), "--reference", "none", "--workers", "1"]
+    assert _run(["invert", f"{url}/*.unw.tif", out, *options]) == 0
+    assert _run(["invert", f"{folder}/*.unw.tif", local, *options]) == 0
+    assert _run(["status", out, "--verify"]) == 0
+    np.testing.assert_array_equal(open_store(out).displacement.values, open_store(local).displacement.values)
+
+
+def test_http(server, bucket, folder, truth):
+    upload(folder, f"{bucket}/ifgs", ACL="public-read")
+    urls = [f"{server}/{bucket.removeprefix('s3://')}/ifgs/{pair}.unw.tif" for pair in PAIRS]
+    np.testing.assert_array_equal(ia.open_stack(urls).unwrapped_phase.values, truth.phase)
+
+
+def test_what_is_not_there_is_named(bucket, server):
+    with pytest.raises(FileError, match=f"{bucket}/none.tif does not exist"):
+        ia.open_stack(f"{bucket}/none.tif")
+    with pytest.raises(ArgumentError, match=r"nothing matches .*\*\.tif"):
+        ia.open_stack(f"{bucket}/*.tif")
+    with pytest.raises(FileError, match=r"s3://no-such-bucket-at-all/.* cannot be|does not exist|nothing matches"):
+        ia.open_stack("s3://no-such-bucket-at-all/x.tif")
+
+
+def test_a_protocol_that_nobody_knows():
+    with pytest.raises(ArgumentError, match=r"ftpx://host/a\.tif: "):
+        ia.open_stack("ftpx://host/a.tif")
+
+
+def test_a_truncated_object(bucket, folder):
+    path = folder / f"{PAIRS[1]}.unw.tif"
+    path.write_bytes(path.read_bytes()[:-600])
+    url = upload(folder, f"{bucket}/ifgs")
+    with pytest.raises(FileError, match=f"{PAIRS[1]}.unw.tif: "):
+        ia.open_stack(f"{url}/*.unw.tif")
+
+
+def test_a_server_that_is_gone(bucket, folder, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    fsspec.filesystem("s3").clear_instance_cache()
+    with pytest.raises(FileError, match=r"s3://gone/a.tif: cannot be reached"):
+        ia.open_stack("s3://gone/a.tif")
+    fsspec.filesystem("s3").clear_instance_cache()
