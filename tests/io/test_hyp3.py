@@ -92,8 +92,8 @@ def test_from_the_folder_to_the_displacement(capsys, tmp_path, kind):
     scene = replace(SCENE, parts=PARTS)
     write_jobs(tmp_path / "jobs", scene, kind)
     code, output, errors, notes = commands(capsys, "info", tmp_path / "jobs")
-    assert (code, errors, len(notes)) == (0, [], 1)
-    assert "4 extents" in notes[0]
+    assert (code, errors, notes) == (0, [], [])
+    assert "4 extents" in " ".join(output.split())
     assert "hyp3" in output
     code, *_ = commands(capsys, "invert", tmp_path / "jobs", tmp_path / "o.zarr")
     assert code == 0
