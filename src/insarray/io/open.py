@@ -83,8 +83,8 @@ def open_stack(
         CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
         ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
-        ``"generic"``, ``"dolphin"``, ``"flatsim"``, ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"`` or ``"snap"``;
-        None recognises it.
+        Reader to take instead of recognising the files: ``"dolphin"``, ``"flatsim"``, ``"folder"``, ``"generic"``,
+        ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"opera-disp"`` or ``"snap"``.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
