@@ -257,7 +257,7 @@ def test_table_that_is_no_text(folder: Path) -> None:
     [
         ({"sign": "up"}, "sign: 'up' is not one of away, toward"),
         ({"units": "cm"}, "units: 'cm' is not one of radian, metre, millimetre"),
-        ({"product": "snap"}, "product: 'snap' is not one of"),
+        ({"product": "doris"}, "product: 'doris' is not one of"),
         ({"wavelength": 55.5}, "wavelength: 55.5 is not a radar wavelength"),
         ({"nodata": np.inf}, "nodata: "),
         ({"dates": "(20"}, "dates: .* is not a regular expression"),

@@ -8,6 +8,7 @@ import insarray as ia
 from insarray.engine.store import open_store
 from insarray.faces.cli import _run
 from insarray.io.folder import _kind
+from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.model.errors import ArgumentError, StackError, StackWarning
 from tests.io.stack_files import PAIRS, WAVELENGTH, write_raster
 
@@ -63,9 +64,9 @@ def test_options_reach_the_files(tmp_path, truth):
 def test_displacement_is_opera_s(tmp_path, truth):
     for pair, phase in zip(PAIRS, truth.phase, strict=True):
         write_raster(tmp_path / f"displacement_{pair}.tif", phase, units="meters")
-    with pytest.warns(StackWarning, match="the wavelength is taken to be 0.05546576 m"):
+    with pytest.warns(StackWarning, match=r"the wavelength is taken to be 0\.0554658 m"):
         assumed = ia.open_stack(tmp_path)
-    np.testing.assert_allclose(assumed.unwrapped_phase, truth.phase * -4 * np.pi / 0.05546576, rtol=1e-5)
+    np.testing.assert_allclose(assumed.unwrapped_phase, truth.phase * -4 * np.pi / SENTINEL1_WAVELENGTH, rtol=1e-5)
     other = ia.open_stack(tmp_path, wavelength=0.24, sign="away")
     np.testing.assert_allclose(other.unwrapped_phase, truth.phase * 4 * np.pi / 0.24, rtol=1e-5)
 

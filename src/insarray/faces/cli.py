@@ -54,7 +54,10 @@ def demo(folder: str, seed: int) -> None:
 @block_option
 @json_option
 def info(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Say what FILES (a folder, a pattern, files or a table) are: dates, network, grid, what is valid, warnings."""
+    """Say what FILES (a folder, a pattern, files or a table) are: dates, network, grid, what is valid, warnings.
+
+    A folder of a product, such as HyP3, LiCSAR or MintPy, is recognised and needs no option.
+    """
     from insarray.faces import commands
 
     commands.info(files, as_json=as_json, **options)
@@ -120,7 +123,8 @@ def closure(files: tuple[str, ...], **options: Any) -> None:
 def invert(files: tuple[str, ...], **options: Any) -> None:
     """Invert the interferograms FILES into the displacement series and velocity OUT (the last argument), a Zarr store.
 
-    FILES is a folder, a pattern, files, or a table (CSV) of one product. Run the same command again to finish an
+    FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, HyP3, LiCSAR, MintPy, SNAP,
+    or rasters with both dates in their names). Run the same command again to finish an
     interrupted run.
     """
     from insarray.faces import commands

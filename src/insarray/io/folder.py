@@ -8,6 +8,7 @@ from insarray.io.baselines import read_baselines
 from insarray.io.files import names
 from insarray.io.generic import Inputs, assemble, given_baselines
 from insarray.io.pairs import PairFile, pair_file_from_name, require_pattern
+from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.io.source import Options, StackSource
 from insarray.model.errors import ArgumentError, FileError, StackError
 
@@ -21,7 +22,6 @@ _WORDS = {
 # a word begins the name or follows a separator, and ends before one; the last word of a name that is one counts
 _WORD = {kind: re.compile(rf"(?:^|[-_.])(?:{words})(?=[-_.])", re.IGNORECASE) for kind, words in _WORDS.items()}
 _BASELINES = "baselines.csv"
-_SENTINEL_1 = 0.05546576
 
 
 class FolderReader:
@@ -88,8 +88,8 @@ def _of_displacement(options: Options) -> tuple[Options, str | None]:
         None
         if options.wavelength
         else (
-            f"the wavelength is taken to be {_SENTINEL_1} m (Sentinel-1); displacement does not depend on it, "
+            f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
             "residuals in radians do: give wavelength= (--wavelength) if it is another"
         )
     )
-    return replace(options, sign=options.sign or "toward", wavelength=options.wavelength or _SENTINEL_1), note
+    return replace(options, sign=options.sign or "toward", wavelength=options.wavelength or SENTINEL1_WAVELENGTH), note

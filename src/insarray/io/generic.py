@@ -38,7 +38,15 @@ _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "connc
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of a stack, by what they hold; the band of the phase if its files have several."""
+    """Files of a stack, by what they hold.
+
+    Parameters
+    ----------
+    phase, coherence, components, baselines
+        Of the pairs; None where there are none.
+    band
+        Of the phase, if its files have several.
+    """
 
     phase: Sequence[PairFile]
     coherence: Sequence[PairFile] | None = None

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from insarray.io.decode import Decode
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import fingerprint, names
+from insarray.io.locations import location
 from insarray.io.raster import RasterFile, RasterLayer, environment, open_band, quiet_warnings, raster_file, reason_of
 from insarray.io.source import Extent
 from insarray.model.errors import ArgumentError, FileError, StackError
@@ -117,6 +119,12 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
 def _require_whole(file: RasterFile, dataset: Any) -> None:
     """Read the last pixel: a truncated file is found before anything is computed or written."""
     height, width = dataset.shape
+    if file.driver == "ENVI" and dataset.tags(ns="ENVI").get("file_compression", "0") == "0":
+        # GDAL reads zeros where a raw file has ended
+        expected = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+        found = location(file.path).stat().st_size
+        if found < expected:
+            raise FileError(f"{file.path}: has {found} of {expected} bytes, it is truncated; replace it")
     try:
         dataset.read(file.band, window=Window(width - 1, height - 1, 1, 1))
     except (RasterioError, OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MapDeco
 from insarray.io.files import fingerprint, names
 from insarray.io.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.pairs import by_pair, network_of_pairs, pair_file
+from insarray.io.sidecars import sentinel1_looks
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dates import as_time
@@ -30,8 +31,6 @@ _MAPS: dict[str, tuple[str, Decode]] = {
     "height": ("height", MapDecode()),
     "water_mask": ("waterMask", MaskDecode()),
 }
-# Independent looks per look of a Sentinel-1 pixel that is larger than its spacing, as MintPy counts them
-_LOOKS_RATIO = 1.94
 
 
 class MintpyReader:
@@ -198,7 +197,7 @@ def _attrs(path: Path, attrs: dict[str, str]) -> dict[str, object]:
     looks = _number(path, attrs, "NCORRLOOKS")
     azimuth, across = _number(path, attrs, "ALOOKS"), _number(path, attrs, "RLOOKS")
     if looks is None and azimuth is not None and across is not None:
-        looks = azimuth * across / _LOOKS_RATIO
+        looks = sentinel1_looks(across, azimuth)
     if looks is not None:
         known["looks"] = looks
     for name, key in (("REF_Y", "mintpy_reference_row"), ("REF_X", "mintpy_reference_col")):

@@ -9,23 +9,42 @@ import xarray as xr
 
 from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
+from insarray.io.flatsim import FlatsimReader
 from insarray.io.folder import FolderReader
 from insarray.io.generic import GenericReader
+from insarray.io.hyp3 import Hyp3Reader
 from insarray.io.lazy import to_dataset
+from insarray.io.licsar import LicsarReader
 from insarray.io.mintpy import MintpyReader
 from insarray.io.opera_disp import OperaDispReader
+from insarray.io.snap import SnapReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
-Product = Literal["generic", "folder", "dolphin", "mintpy", "netcdf", "opera-disp"]
+Product = Literal[
+    "generic",
+    "folder",
+    "dolphin",
+    "flatsim",
+    "hyp3",
+    "licsar",
+    "mintpy",
+    "netcdf",
+    "opera-disp",
+    "snap",
+]
 
 READERS: tuple[Reader, ...] = (
     MintpyReader(),
     OperaDispReader(),
     StoredReader(),
     DolphinReader(),
+    Hyp3Reader(),
+    LicsarReader(),
+    SnapReader(),
+    FlatsimReader(),
     FolderReader(),
     GenericReader(),
 )
@@ -55,7 +74,8 @@ def open_stack(
     Parameters
     ----------
     files
-        A folder of dolphin or MintPy, a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        A folder of a product (dolphin, FLATSIM, HyP3, LiCSAR, MintPy, SNAP; the files that make it up are found in
+        it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
@@ -63,7 +83,8 @@ def open_stack(
         CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
         ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
-        ``"generic"``, ``"dolphin"``, ``"mintpy"`` or ``"netcdf"``; None recognises it.
+        Reader to take instead of recognising the files: ``"dolphin"``, ``"flatsim"``, ``"folder"``, ``"generic"``,
+        ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"opera-disp"`` or ``"snap"``.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -132,7 +153,8 @@ def open_stack(
     refused = options.given() - reader.options
     if refused:
         raise ArgumentError(
-            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out"
+            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out, or take "
+            "product='generic' (--product generic)"
         )
     source = reader.scan(paths, options)
     for note in source.notes:

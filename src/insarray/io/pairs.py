@@ -30,6 +30,11 @@ class PairFile:
         return self.earlier, self.later
 
     @property
+    def dates(self) -> Key:
+        """Reference and secondary date in the order of the product."""
+        return (self.later, self.earlier) if self.swapped else self.key
+
+    @property
     def label(self) -> str:
         """``YYYYMMDD_YYYYMMDD``."""
         return f"{date_label(self.earlier)}_{date_label(self.later)}"

@@ -16,10 +16,10 @@ from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import FileError, InsarrayError, StackError
 
-_MAPS = ("incidence_angle", "slant_range", "height", "water_mask")
+_MAPS = ("incidence_angle", "slant_range", "los_east", "los_north", "los_up", "height", "water_mask")
 _NEEDED = {"unwrapped_phase", "reference_time", "secondary_time"}
 _RADIAN = {"rad", "radian", "radians"}
-_ATTRS = ("looks", "source_sign", "source_units")
+_ATTRS = ("looks", "slant_range", "source_sign", "source_units")
 
 
 class StoredReader:

@@ -123,9 +123,9 @@ def dates_in(network: Network, data: xr.Dataset) -> np.ndarray:
 
 
 def _map(data: xr.Dataset, name: str, given: xr.DataArray | float | None) -> xr.DataArray | float:
-    """A map of the geometry, or one number for the image."""
+    """A map of the geometry, or one number for the image; given, a variable of the data, or its attribute."""
     least, most = LIMITS[name]
-    found = given if given is not None else data.get(name)
+    found = given if given is not None else data.get(name, data.attrs.get(name))
     if found is None:
         raise StackError(f"height_error: there is no {name}; give it as a number or a map (y, x)")
     if isinstance(found, xr.DataArray):

@@ -98,7 +98,7 @@ def fit(
         Perpendicular baselines in m, (time) or (pair), perhaps with (y, x); those of pairs are closed to dates.
         Default: the coordinate `perpendicular_baseline`.
     slant_range, incidence_angle
-        m and degrees, number or map (y, x); default: the variables of these names.
+        m and degrees, number or map (y, x); default: the variables of these names, or else the attributes.
     weights
         Of a series: "none", "covariance" (generalised least squares with the covariance of the dates), or a DataArray
         of inverse variances in 1/m^2, (time) or (time, y, x). Of a stack: those of `insarray.invert`.
