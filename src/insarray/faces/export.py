@@ -76,7 +76,7 @@ def to_cog(
     profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.affine), "nodata": np.nan if real else None}
     # uncompressed, with one band after the other: any window can be written in any order
     profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "bigtiff": "yes"}
-    with _complete_file(path, overwrite=overwrite) as final:
+    with complete_file(path, overwrite=overwrite) as final:
         raw = final.with_name("raw.tif")
         with rasterio.open(raw, "w", **profile) as file:
             file.update_tags(**_tags(data, attrs or {}))
@@ -126,13 +126,13 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False)
             encoding["grid_mapping"] = "spatial_ref"
         output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
     output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
-    with _complete_file(path, overwrite=overwrite) as final:
+    with complete_file(path, overwrite=overwrite) as final:
         output.to_netcdf(final, engine="h5netcdf", format="NETCDF4")
     return Path(path)
 
 
 @contextmanager
-def _complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
+def complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     """Temporary file that becomes `path` if nothing goes wrong, and else leaves no trace.
 
     It lies alone in a folder next to `path`, so that renaming is atomic and side files of libraries are caught.
