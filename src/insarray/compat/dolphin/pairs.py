@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,7 +101,7 @@ def dates_in(path: Path, file_date_fmt: str) -> list[np.datetime64]:
         return dates
     joined = [
         [first, second]
-        for (_, end, first), (start, _, second) in zip(found[:-1], found[1:], strict=True)
+        for (_, end, first), (start, _, second) in pairwise(found)
         if path.name[end:start] in ("_", "-")
     ]
     if len(joined) != 1:
@@ -203,7 +204,7 @@ class PairStack(NamedTuple):
         if not (0 <= row < height and 0 <= col < width):
             raise ArgumentError(f"reference: row {row}, column {col} lies outside {height} x {width} pixels")
         at = self.masked(slice(row, row + 1), slice(col, col + 1))
-        values = at.unwrapped_phase.values.astype(np.float64).ravel()
+        values = np.asarray(at.unwrapped_phase.values, np.float64).ravel()
         if not np.isfinite(values).all():
             level_at(self.masked().unwrapped_phase, (row, col), self.names, "pairs")  # says which, and offers another
             raise ReferencePointError(f"reference: row {row}, column {col} has no data in all pairs")
@@ -252,7 +253,7 @@ def open_pairs(
 
 
 def as_given(value: Any) -> str:
-    """"L1" or "L2" of text in any case, or of a member of dolphin's enumeration.
+    """L1 or L2 of text in any case, or of a member of dolphin's enumeration.
 
     Raises
     ------

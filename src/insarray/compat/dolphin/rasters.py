@@ -172,8 +172,8 @@ def write_rasters(dataset: xr.Dataset, rasters: Sequence[Raster], *, workers: in
 def _write_slab(dataset: xr.Dataset, rasters: Sequence[Raster]) -> None:
     """Write some layers of one variable, window by window of the store."""
     layers, grid = dataset[rasters[0].variable], grid_of(dataset)
-    indices = [raster.index for raster in rasters]
-    if layers.ndim == 3:
+    indices = [raster.index for raster in rasters if raster.index is not None]
+    if indices:
         layers = layers.isel(time=slice(min(indices), max(indices) + 1))
     with ExitStack() as complete:
         finals = [complete.enter_context(complete_file(raster.path, overwrite=True)) for raster in rasters]

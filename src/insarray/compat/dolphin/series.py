@@ -83,8 +83,9 @@ def series_block(task: SeriesTask, arrays: Arrays) -> Arrays:
     samples = arrays["unwrapped_phase"].reshape(pairs, -1)
     weights = None
     if task.looks is not None:
-        weights = pair_weights(arrays["coherence"].reshape(samples.shape), "fisher", task.looks)
-        samples = np.where(np.isnan(weights), np.nan, samples)
+        correlation = arrays["coherence"].reshape(samples.shape)
+        weights = pair_weights(correlation, "fisher", task.looks)
+        samples = np.where(np.isnan(correlation), np.float32(np.nan), samples)
     solution = _solve(task, samples, weights)
     phase = solution.phase
     phase[solution.label != 1] = np.nan  # not tied to the first date: nothing is known
