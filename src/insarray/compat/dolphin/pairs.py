@@ -100,9 +100,7 @@ def dates_in(path: Path, file_date_fmt: str) -> list[np.datetime64]:
     if len(dates) <= 2:
         return dates
     joined = [
-        [first, second]
-        for (_, end, first), (start, _, second) in pairwise(found)
-        if path.name[end:start] in ("_", "-")
+        [first, second] for (_, end, first), (start, _, second) in pairwise(found) if path.name[end:start] in ("_", "-")
     ]
     if len(joined) != 1:
         labels = ", ".join(date_label(time) for time in dates)

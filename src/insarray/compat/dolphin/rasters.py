@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import xarray as xr
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
@@ -179,15 +180,18 @@ def _write_slab(dataset: xr.Dataset, rasters: Sequence[Raster]) -> None:
         finals = [complete.enter_context(complete_file(raster.path, overwrite=True)) for raster in rasters]
         try:
             _write_files(layers, rasters, finals, grid)
-        except RasterioError as error:
-            raise StoreError(f"{rasters[0].path.parent}: {error}") from error
+            read_headers(finals)  # GDAL says nothing if the last bytes of a file do not fit on the disk
+        except (RasterioError, FileError) as error:
+            raise StoreError(f"{rasters[0].path.parent}: cannot be written, is the disk full? ({error})") from error
 
 
 def _write_files(layers: xr.DataArray, rasters: Sequence[Raster], finals: Sequence[Path], grid: Grid) -> None:
     first = rasters[0].index or 0
+    crs = None if grid.crs is None else CRS.from_wkt(grid.crs)
     with ExitStack() as opened:
         files = [
-            opened.enter_context(_create(raster, final, grid)) for raster, final in zip(rasters, finals, strict=True)
+            opened.enter_context(_create(raster, final, grid, crs))
+            for raster, final in zip(rasters, finals, strict=True)
         ]
         for rows, cols in _windows(layers):
             block = layers.isel(y=slice(*rows), x=slice(*cols)).values
@@ -199,8 +203,8 @@ def _write_files(layers: xr.DataArray, rasters: Sequence[Raster], finals: Sequen
             _add_overviews(final, min(grid.shape))
 
 
-def _create(raster: Raster, path: Path, grid: Grid) -> Any:
-    place = {"crs": grid.crs, "transform": rasterio.Affine(*grid.affine)} if grid.crs is not None else {}
+def _create(raster: Raster, path: Path, grid: Grid, crs: CRS | None) -> Any:
+    place = {} if crs is None else {"crs": crs, "transform": rasterio.Affine(*grid.affine)}
     size = {"height": grid.height, "width": grid.width, "blockxsize": _TILE, "blockysize": _TILE}
     file = rasterio.open(path, "w", dtype=raster.dtype, nodata=raster.nodata, **place, **size, **_CREATION)
     file.update_tags(**raster.all_tags())
