@@ -182,7 +182,9 @@ def peer():
 @pytest.mark.parametrize("extra", [None, dt.datetime(2022, 1, 25)])
 def test_run_beside_dolphin(peer, tmp_path, single, extra):
     pairs = [(0, k) for k in range(1, len(DATES))] if single else PAIRS
-    given = Files(tmp_path / "in", pairs=pairs).write()
+    given = Files(tmp_path / "in", pairs=pairs)
+    given.phase += np.random.default_rng(1).normal(0, 0.3, given.phase.shape).astype(np.float32)
+    given.write()
     quality = write_raster(tmp_path / "quality.tif", np.linspace(0.5, 1, 720, dtype=np.float32).reshape(SHAPE))
     options = {"method": "L2", "wavelength": WAVELENGTH, "run_velocity": True, "quality_file": quality}
     options["extra_reference_date"] = None if single else extra
@@ -198,6 +200,10 @@ def test_run_beside_dolphin(peer, tmp_path, single, extra):
     assert (ours[1] is None) == (theirs[1] is None) == single
     if ours[1] is not None:
         np.testing.assert_allclose(read(ours[1]), read(theirs[1]), atol=2e-4)
+    if options["extra_reference_date"] is None:  # with it, its velocity is D5
+        dolphin.create_velocity(theirs[0], tmp_path / "velocity.tif", reference=ours[2])
+        velocities = [read_one(folder / "velocity.tif") for folder in (tmp_path, tmp_path / "theirs")]
+        np.testing.assert_allclose(*velocities, atol=1e-5)
 
 
 @pytest.mark.parametrize(
