@@ -194,7 +194,8 @@ def _write_files(layers: xr.DataArray, rasters: Sequence[Raster], finals: Sequen
             for raster, final in zip(rasters, finals, strict=True)
         ]
         for rows, cols in _windows(layers):
-            block = layers.isel(y=slice(*rows), x=slice(*cols)).values
+            part = layers.isel(y=slice(*rows), x=slice(*cols))
+            block = part.compute(scheduler="synchronous").values  # there are threads enough
             for raster, file in zip(rasters, files, strict=True):
                 layer = block if raster.index is None else block[raster.index - first]
                 file.write(layer.astype(raster.dtype, copy=False), 1, window=(rows, cols))
