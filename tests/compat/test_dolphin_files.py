@@ -53,10 +53,10 @@ class Files:
         self.correlation = np.full(self.phase.shape, 0.8, np.float32)
         self.nodata = np.nan
 
-    def write(self):
+    def write(self, **place):
         for k, name in enumerate(self.names):
-            write_raster(self.folder / f"{name}.unw.tif", self.phase[k], nodata=self.nodata)
-            write_raster(self.folder / f"{name}.unw.conncomp.tif", self.labels[k], nodata=65535)
+            write_raster(self.folder / f"{name}.unw.tif", self.phase[k], nodata=self.nodata, **place)
+            write_raster(self.folder / f"{name}.unw.conncomp.tif", self.labels[k], nodata=65535, **place)
             write_raster(self.folder / f"{name}.cor.tif", self.correlation[k])
         return self
 
@@ -243,6 +243,14 @@ def test_wavelength_makes_metres(files, tmp_path):
     series, _ = dolphin.invert_unw_network(files.unw, (5, 6), tmp_path / "out", wavelength=WAVELENGTH)
     np.testing.assert_allclose(read(series), files.series((5, 6), -WAVELENGTH / (4 * np.pi)), atol=1e-6)
     assert (tags(series[0])["units"], tags(series[0])["wavelength"]) == ("meters", str(WAVELENGTH))
+
+
+def test_radar_coordinates(files, tmp_path):
+    files.write(crs=None)
+    series, _, _ = dolphin.run(files.unw, files.conncomp, tmp_path / "out", reference_point=(5, 6))
+    np.testing.assert_allclose(read(series), files.series((5, 6)), atol=2e-5)
+    with rasterio.open(series[0]) as file:
+        assert file.crs is None
 
 
 def test_an_unknown_method_is_refused(files, tmp_path):
@@ -593,12 +601,12 @@ def test_d10_write_errors_are_raised(files, tmp_path, monkeypatch):
 def test_d10_a_file_that_was_cut_off_in_silence_is_noticed(files, tmp_path, monkeypatch):
     files.write()
 
-    def cut(layers, rasters, finals, grid):
-        original(layers, rasters, finals, grid)
-        finals[0].write_bytes(finals[0].read_bytes()[:500])
+    def cut(path, edge):
+        path.write_bytes(path.read_bytes()[:500])
+        original(path, edge)
 
-    original = rasters_module._write_files
-    monkeypatch.setattr(rasters_module, "_write_files", cut)
+    original = rasters_module._finish
+    monkeypatch.setattr(rasters_module, "_finish", cut)
     with pytest.raises(StoreError, match="cannot be written"):
         dolphin.invert_unw_network(files.unw, (5, 6), tmp_path / "out")
 

@@ -22,7 +22,7 @@ from insarray.engine.jobs import fingerprint
 from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
 from insarray.faces.export import complete_file
-from insarray.io.raster import read_headers
+from insarray.io.raster import open_raster, read_headers
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError
@@ -180,8 +180,7 @@ def _write_slab(dataset: xr.Dataset, rasters: Sequence[Raster]) -> None:
         finals = [complete.enter_context(complete_file(raster.path, overwrite=True)) for raster in rasters]
         try:
             _write_files(layers, rasters, finals, grid)
-            read_headers(finals)  # GDAL says nothing if the last bytes of a file do not fit on the disk
-        except (RasterioError, FileError) as error:
+        except RasterioError as error:
             raise StoreError(f"{rasters[0].path.parent}: cannot be written, is the disk full? ({error})") from error
 
 
@@ -200,12 +199,11 @@ def _write_files(layers: xr.DataArray, rasters: Sequence[Raster], finals: Sequen
                 layer = block if raster.index is None else block[raster.index - first]
                 file.write(layer.astype(raster.dtype, copy=False), 1, window=(rows, cols))
     for raster, final in zip(rasters, finals, strict=True):
-        if raster.overviews:
-            _add_overviews(final, min(grid.shape))
+        _finish(final, min(grid.shape) if raster.overviews else None)
 
 
 def _create(raster: Raster, path: Path, grid: Grid, crs: CRS | None) -> Any:
-    place = {} if crs is None else {"crs": crs, "transform": rasterio.Affine(*grid.affine)}
+    place = {"crs": crs, "transform": rasterio.Affine(*grid.affine)}  # without a CRS that of columns and rows
     size = {"height": grid.height, "width": grid.width, "blockxsize": _TILE, "blockysize": _TILE}
     file = rasterio.open(path, "w", dtype=raster.dtype, nodata=raster.nodata, **place, **size, **_CREATION)
     file.update_tags(**raster.all_tags())
@@ -219,7 +217,12 @@ def _windows(layers: xr.DataArray) -> Iterable[tuple[tuple[int, int], tuple[int,
     return [(window, other) for window in pairwise(rows) for other in pairwise(cols)]
 
 
-def _add_overviews(path: Path, edge: int) -> None:
-    levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
-    with rasterio.open(path, "r+") as file:
-        file.build_overviews(levels, Resampling.average)
+def _finish(path: Path, edge: int | None) -> None:
+    """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
+    if edge is not None:
+        levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
+        with rasterio.open(path, "r+") as file:
+            file.build_overviews(levels, Resampling.average)
+    # GDAL says nothing when it closes a file whose last bytes do not fit on the disk
+    with open_raster(path) as file:
+        file.read(1, window=((file.height - 1, file.height), (file.width - 1, file.width)))
