@@ -78,6 +78,11 @@ VARIABLES: dict[str, Variable] = {
     "unwrapping_flag": Variable(_MAP, "uint8", "1", "what the correction did at the pixel", _flags(UNWRAPPING_FLAGS)),
     "residual": Variable(_PAIR, "float32", "radian", "phase of the pair minus that of the series"),
     "residual_of_date": Variable(_TIME, "float32", "radian", "mean absolute residual of the pairs at the date"),
+    "residual_sum_of_date": Variable(
+        _TIME, "float32", "radian", "sum of the absolute residuals of the pairs at the date"
+    ),
+    "residual_sum": Variable(_MAP, "float32", "radian", "sum of the absolute residuals of the pairs"),
+    "residual_square_sum": Variable(_MAP, "float32", "radian^2", "sum of the squared residuals of the pairs"),
     "displacement": Variable(
         _TIME, "float32", "m", "line-of-sight displacement since the reference date, positive toward the satellite"
     ),

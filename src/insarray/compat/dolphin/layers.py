@@ -1,0 +1,43 @@
+"""Files of one kind that lie on one grid, as a lazy array, whatever they hold."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from insarray.io.decode import ComponentDecode, Decode, MapDecode, PhaseDecode
+from insarray.io.headers import Header, agreed, raster_layer, read_headers
+from insarray.io.lazy import block_shape, lazy_variable
+from insarray.model.dataset import grid_coords
+
+
+def open_values(paths: Sequence[Path], block: int, *, nodata: bool = True) -> xr.Dataset:
+    """Numbers of files as they are: `values` (pair, y, x), float32, NaN for NaN, infinities and, if asked, no-data.
+
+    The unit is attribute `units`, that of all files.
+    """
+    headers = read_headers(paths)
+    missing = agreed(headers, [header.nodata for header in headers], "no-data value", "write them alike")
+    decode = PhaseDecode((1.0,) * len(headers), missing if nodata else None)
+    units = agreed(headers, [header.units or "" for header in headers], "units", "write them alike")
+    return _lazy("values", headers, decode, block).assign_attrs(units=units)
+
+
+def open_labels(paths: Sequence[Path], block: int) -> xr.Dataset:
+    """Connected components: `values` (pair, y, x), uint16, 0 = none."""
+    headers = read_headers(paths)
+    nodata = agreed(headers, [header.nodata for header in headers], "no-data value", "write them alike")
+    return _lazy("values", headers, ComponentDecode(nodata), block)
+
+
+def open_map(path: Path, block: int) -> xr.Dataset:
+    """One map: `values` (y, x), float32, NaN for no-data."""
+    headers = read_headers([path])
+    return _lazy("values", headers, MapDecode(headers[0].nodata), block).isel(pair=0)
+
+
+def _lazy(name: str, headers: list[Header], decode: Decode, block: int) -> xr.Dataset:
+    layer = raster_layer(headers, decode)
+    rows, cols = block_shape(layer, block)
+    lazy = xr.Dataset({name: lazy_variable(layer)}).chunk({"pair": -1, "y": rows, "x": cols}, token=layer.fingerprint)
+    return lazy.assign_coords(grid_coords(layer.grid)).assign_attrs(input_fingerprint=layer.fingerprint)

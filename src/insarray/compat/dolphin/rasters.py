@@ -1,0 +1,229 @@
+"""GeoTIFFs as dolphin names them: each appears when it is complete, and says of which job it is."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import xarray as xr
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+
+from insarray import __version__
+from insarray.engine.jobs import fingerprint
+from insarray.engine.run import Progress, run
+from insarray.engine.store import Store, open_store
+from insarray.faces.export import complete_file
+from insarray.io.headers import read_headers
+from insarray.io.raster import open_raster
+from insarray.model.conventions import SIGN
+from insarray.model.dataset import grid_of
+from insarray.model.errors import FileError, StoreError
+from insarray.model.grid import Grid
+
+_JOB, _OPTIONS = "insarray_job", "insarray_options"
+_SLAB = 16  # files that are written side by side, as many as the dates of a chunk of the store
+_TILE = 256
+_OVERVIEWS = (4, 8, 16, 32)
+_CREATION = {"driver": "GTiff", "count": 1, "tiled": True, "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer"}
+
+
+@dataclass(frozen=True)
+class Raster:
+    """One file to write.
+
+    Parameters
+    ----------
+    path
+        Where.
+    variable, index
+        What: a variable (y, x) of the results, or the index of a (time, y, x).
+    units
+        Unit tag.
+    options
+        What decides on the content: inputs and options, by name. A file that has them already is not made again.
+    tags
+        What else is said in it.
+    dtype, nodata
+        As stored.
+    overviews
+        Whether it has some.
+    """
+
+    path: Path
+    variable: str
+    index: int | None
+    units: str
+    options: Mapping[str, Any]
+    tags: Mapping[str, str]
+    dtype: str = "float32"
+    nodata: float = np.nan
+    overviews: bool = False
+
+    @property
+    def job(self) -> str:
+        """Hash of the options."""
+        return hashlib.sha256(json.dumps(self._said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _said(self) -> dict[str, str]:
+        options = {**self.options, "layer": f"{self.variable} {self.index}", "overviews": self.overviews}
+        return {name: str(value) for name, value in options.items()} | {"version": __version__}
+
+    def all_tags(self) -> dict[str, str]:
+        """Tags of the file."""
+        own = {"sign": SIGN} if self.variable in ("displacement", "velocity") else {}
+        job = {_JOB: self.job, _OPTIONS: json.dumps(self._said, sort_keys=True)}
+        return own | {"source": f"insarray {__version__}"} | dict(self.tags) | job
+
+    def is_there(self, *, overwrite: bool) -> bool:
+        """Whether the file is there with this content.
+
+        Raises
+        ------
+        StoreError
+            If something else is there, unless it is to be overwritten.
+        """
+        if not self.path.exists():
+            return False
+        try:
+            tags = read_headers([self.path])[0].tags
+        except FileError as error:
+            if overwrite:
+                return False
+            raise StoreError(
+                f"{error}; it is in the way: choose another output, or replace it with overwrite=True"
+            ) from error
+        if tags.get(_JOB) == self.job:
+            return True
+        if overwrite:
+            return False
+        raise StoreError(
+            f"{self.path}: exists and {_difference(tags, self._said)}; "
+            "choose another output, or replace it with overwrite=True"
+        )
+
+
+def _difference(tags: Mapping[str, str], said: Mapping[str, str]) -> str:
+    if _OPTIONS not in tags:
+        return "was not made by this function"
+    before = json.loads(tags[_OPTIONS])
+    changed = [name for name in sorted(before.keys() | said.keys()) if before.get(name) != said.get(name)]
+    texts = [f"{name} was {before.get(name)!r} and is now {said.get(name)!r}" for name in changed if name != "inputs"]
+    return "is of another job: " + (", ".join(texts) or "other or changed input files")
+
+
+def missing(rasters: Iterable[Raster], *, overwrite: bool) -> list[Raster]:
+    """Those that are not there yet; StoreError if something else is in the place of one."""
+    return [raster for raster in rasters if not raster.is_there(overwrite=overwrite)]
+
+
+def compute_and_write(
+    dataset: xr.Dataset, rasters: Sequence[Raster], folder: Path, *, workers: int, progress: Progress | None = None
+) -> None:
+    """Compute lazy results block by block into a hidden store in `folder`, from there into the files.
+
+    Interrupted, the same call goes on from the blocks that are done. The store goes when all files are there.
+
+    Raises
+    ------
+    StoreError
+        If the store or a file cannot be written.
+    """
+    make_folder(folder)
+    store = folder / f".insarray-{fingerprint(dataset)[:12]}.zarr"
+    run(dataset, str(store), workers=workers, progress=progress)
+    write_rasters(open_store(str(store)), rasters, workers=workers)
+    Store(str(store)).remove()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the outputs; StoreError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
+def write_rasters(dataset: xr.Dataset, rasters: Sequence[Raster], *, workers: int) -> None:
+    """Write layers of a dataset in memory or a store, each part of it read once, into the files.
+
+    Raises
+    ------
+    StoreError
+        If one cannot be written; it is not there then.
+    """
+
+    def slab(raster: Raster) -> tuple[str, int]:
+        return raster.variable, (raster.index or 0) // _SLAB
+
+    slabs = [list(group) for _, group in groupby(sorted(rasters, key=slab), slab)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="insarray") as pool:
+        for _ in pool.map(lambda group: _write_slab(dataset, group), slabs):
+            pass
+
+
+def _write_slab(dataset: xr.Dataset, rasters: Sequence[Raster]) -> None:
+    """Write some layers of one variable, window by window of the store."""
+    layers, grid = dataset[rasters[0].variable], grid_of(dataset)
+    indices = [raster.index for raster in rasters if raster.index is not None]
+    if indices:
+        layers = layers.isel(time=slice(min(indices), max(indices) + 1))
+    with ExitStack() as complete:
+        finals = [complete.enter_context(complete_file(raster.path, overwrite=True)) for raster in rasters]
+        try:
+            _write_files(layers, rasters, finals, grid)
+        except RasterioError as error:
+            raise StoreError(f"{rasters[0].path.parent}: cannot be written, is the disk full? ({error})") from error
+
+
+def _write_files(layers: xr.DataArray, rasters: Sequence[Raster], finals: Sequence[Path], grid: Grid) -> None:
+    first = rasters[0].index or 0
+    crs = None if grid.crs is None else CRS.from_wkt(grid.crs)
+    with ExitStack() as opened:
+        files = [
+            opened.enter_context(_create(raster, final, grid, crs))
+            for raster, final in zip(rasters, finals, strict=True)
+        ]
+        for rows, cols in _windows(layers):
+            part = layers.isel(y=slice(*rows), x=slice(*cols))
+            block = part.compute(scheduler="synchronous").values  # there are threads enough
+            for raster, file in zip(rasters, files, strict=True):
+                layer = block if raster.index is None else block[raster.index - first]
+                file.write(layer.astype(raster.dtype, copy=False), 1, window=(rows, cols))
+    for raster, final in zip(rasters, finals, strict=True):
+        _finish(final, min(grid.shape) if raster.overviews else None)
+
+
+def _create(raster: Raster, path: Path, grid: Grid, crs: CRS | None) -> Any:
+    place = {"crs": crs, "transform": rasterio.Affine(*grid.affine)}  # without a CRS that of columns and rows
+    size = {"height": grid.height, "width": grid.width, "blockxsize": _TILE, "blockysize": _TILE}
+    file = rasterio.open(path, "w", dtype=raster.dtype, nodata=raster.nodata, **place, **size, **_CREATION)
+    file.update_tags(**raster.all_tags())
+    file.units = (raster.units,)
+    return file
+
+
+def _windows(layers: xr.DataArray) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
+    sizes = layers.chunksizes or {dim: (layers.sizes[dim],) for dim in ("y", "x")}
+    rows, cols = (np.cumsum([0, *sizes[dim]]).tolist() for dim in ("y", "x"))
+    return [(window, other) for window in pairwise(rows) for other in pairwise(cols)]
+
+
+def _finish(path: Path, edge: int | None) -> None:
+    """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
+    if edge is not None:
+        levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
+        with rasterio.open(path, "r+") as file:
+            file.build_overviews(levels, Resampling.average)
+    # GDAL says nothing when it closes a file whose last bytes do not fit on the disk
+    with open_raster(path) as file:
+        file.read(1, window=((file.height - 1, file.height), (file.width - 1, file.width)))
