@@ -1,8 +1,9 @@
 """`insarray mintpy invert` against MintPy's `ifgram_inversion.py`, from ifgramStack.h5 to its three files; see README.md.
 
 Both are typed as a user would, so that starting Python and its imports count, in turn (insarray, MintPy, insarray, ...),
-on the same file and the same cores; ours has its kernels compiled in an earlier run. MintPy runs with one BLAS thread
-per process, which is ten times faster for it than two, by itself or with two workers of its own, whichever is faster.
+on the same file and the same cores; ours has its kernels compiled in an earlier run. MintPy runs with two workers of
+its own (`--cluster local`), which is faster than by itself for these images, and one BLAS thread per process, which is
+ten times faster for it than two.
 """
 
 import argparse
@@ -91,21 +92,15 @@ def compare(network: Network, edge: int, missing: float, rounds: int) -> str:
         ours = [str(PROGRAMS / "insarray"), "mintpy", "invert", str(stack), "-w", "fim", "--gap", "min_norm"]
         ours += ["--nodata", "zero", "--workers", str(CORES)]
         theirs = [str(PROGRAMS / "ifgram_inversion.py"), str(stack), "-w", "fim"]
-        variants = {"alone": theirs, f"{CORES} workers": [*theirs, "--cluster", "local", "--num-worker", str(CORES)]}
+        theirs += ["--cluster", "local", "--num-worker", str(CORES)]
         seconds(ours, folder / "ours", CORES)  # compiles
-        first = {how: seconds(command, folder / "theirs", 1) for how, command in variants.items()}
-        best = min(first, key=lambda how: first[how])
-        pairs = [(seconds(ours, folder / "ours", CORES), first[best])]
-        pairs += [
-            (seconds(ours, folder / "ours", CORES), seconds(variants[best], folder / "theirs", 1))
-            for _ in range(rounds - 1)
-        ]
+        pairs = [(seconds(ours, folder / "ours", CORES), seconds(theirs, folder / "theirs", 1)) for _ in range(rounds)]
         off = difference(folder / "ours", folder / "theirs")
     ratios = [b / a for a, b in pairs]
     middle = statistics.median(ratios)
     verdict = f">= {TARGET:g}: " + ("met" if middle >= TARGET else "NOT MET")
     return (
-        f"| {network.n_dates}/{len(network.pairs)} | {edge} x {edge} | {100 * missing:g} % | {best} | "
+        f"| {network.n_dates}/{len(network.pairs)} | {edge} x {edge} | {100 * missing:g} % | "
         f"**{middle:.1f}** ({min(ratios):.1f} - {max(ratios):.1f}) | {off:.2g} mm | {verdict} |"
     )
 
@@ -126,12 +121,10 @@ def main() -> None:
     print_heading({"MintPy": missing})
     if missing:
         return
-    print(
-        "| network | image | no data | MintPy runs | faster than MintPy by | largest difference of the series | target |"
-    )
-    print("|---|---|--:|---|--:|--:|---|", flush=True)
+    print("| network | image | no data | faster than MintPy by | largest difference of the series | target |")
+    print("|---|---|--:|--:|--:|---|", flush=True)
     small, large = networks()[:2]
-    cases = [(small, 64, 0.05)] if options.quick else [(small, 400, 0.05), (small, 400, 0.0), (large, 200, 0.05)]
+    cases = [(small, 64, 0.05)] if options.quick else [(small, 400, 0.05), (small, 800, 0.05), (large, 300, 0.05)]
     for network, edge, share in cases:
         print(compare(network, edge, share, 1 if options.quick else options.rounds), flush=True)
 

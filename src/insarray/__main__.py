@@ -3,7 +3,10 @@
 from insarray.compat.dolphin_cli import dolphin
 from insarray.compat.mintpy_cli import mintpy
 from insarray.faces.cli import cli, main
+from insarray.faces.recipe_cli import config, run
 
+cli.add_command(config)
+cli.add_command(run)
 cli.add_command(mintpy)
 cli.add_command(dolphin)
 

@@ -335,3 +335,14 @@ def test_killed_while_the_store_is_made_leaves_nothing_behind(tmp_path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         ia.run(job(), str(tmp_path / "o.zarr"))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_finished_run_repeated_leaves_the_store_as_it_is(tmp_path):
+    """Or what was made of the store would seem to be of other inputs."""
+    out = tmp_path / "series.zarr"
+    ia.run(job(), str(out))
+    before = {path: path.stat().st_mtime_ns for path in (out, *out.rglob("*.json"))}
+    identity = fingerprint(ia.fit(open_store(str(out)), periods=(1.0,)))
+    assert ia.run(job(), str(out)).computed == 0
+    assert {path: path.stat().st_mtime_ns for path in (out, *out.rglob("*.json"))} == before
+    assert fingerprint(ia.fit(open_store(str(out)), periods=(1.0,))) == identity

@@ -96,7 +96,8 @@ def run(
     exists = store.check(identity, description)
     if exists and len(store.done()) == plan.n_blocks:
         with store.lock():
-            store.finalize()
+            if not store.is_complete():
+                store.finalize()
         return Report(store.url, plan.n_blocks, 0)
     jobs = Jobs(dataset, plan)
     with hire(scheduler, workers, client, jobs.shared) as hired:

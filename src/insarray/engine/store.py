@@ -144,6 +144,11 @@ class Store:
                 blocks.add((int(record["block"][0]), int(record["block"][1])))
         return blocks
 
+    def is_complete(self) -> bool:
+        """Whether the last block was followed by `finalize`; what reads the store counts on its files not to change then."""
+        job = self.job()
+        return job is not None and job["state"] == "complete"
+
     def finalize(self) -> None:
         """Consolidate the metadata and mark the store complete."""
         job = self.job()
@@ -218,7 +223,7 @@ def open_store(url: str) -> xr.Dataset:
         raise StoreError(
             f"{url}: is not an insarray store; expected the output of 'insarray invert', 'fit' or 'closure'"
         )
-    if job["state"] != "complete":
+    if not store.is_complete():
         blocks = len(job["rows"]) * len(job["cols"])
         raise StoreError(
             f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it"
