@@ -50,6 +50,7 @@ def commands(text: str) -> list[list[str]]:
     for block in blocks(text, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
+            words = words[: words.index(">")] if ">" in words else words
             while "&&" in words:
                 found.append(words[: words.index("&&")])
                 words = words[words.index("&&") + 1 :]
