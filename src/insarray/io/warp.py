@@ -13,8 +13,8 @@ from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 
-def read_on_grid(path: str | Path, grid: Grid) -> np.ndarray:
-    """First band of a raster, warped to `grid` with the nearest neighbour.
+def read_on_grid(path: str | Path, grid: Grid, resampling: Resampling = Resampling.nearest) -> np.ndarray:
+    """First band of a raster, warped to `grid`.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def read_on_grid(path: str | Path, grid: Grid) -> np.ndarray:
                     transform=Affine(*grid.affine),
                     height=grid.height,
                     width=grid.width,
-                    resampling=Resampling.nearest,
+                    resampling=resampling,
                     dtype="float32",
                     nodata=np.nan,
                 ) as warped:

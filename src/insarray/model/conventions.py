@@ -184,6 +184,9 @@ VARIABLES: dict[str, Variable] = {
     "link_model_coherence": Variable(_POINT, "float32", "1", "mean coherence of the links that end at the point"),
     "incidence_angle": Variable(_MAP, "float32", "degree", "incidence angle from the vertical"),
     "slant_range": Variable(_MAP, "float32", "m", "distance from the satellite"),
+    "los_east": Variable(_MAP, "float32", "1", "east component of the unit vector from ground to satellite"),
+    "los_north": Variable(_MAP, "float32", "1", "north component of the unit vector from ground to satellite"),
+    "los_up": Variable(_MAP, "float32", "1", "up component of the unit vector from ground to satellite"),
     "height": Variable(_MAP, "float32", "m", "height above the reference surface of the DEM"),
     "water_mask": Variable(_MAP, "bool", "1", "True on land"),
 }
