@@ -7,23 +7,27 @@ from typing import Literal, get_args
 
 import xarray as xr
 
+from insarray.io.aria import AriaReader
 from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
 from insarray.io.folder import FolderReader
 from insarray.io.generic import GenericReader
 from insarray.io.lazy import to_dataset
 from insarray.io.mintpy import MintpyReader
+from insarray.io.nisar import NisarReader
 from insarray.io.opera_disp import OperaDispReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
-Product = Literal["generic", "folder", "dolphin", "mintpy", "netcdf", "opera-disp"]
+Product = Literal["generic", "folder", "aria", "dolphin", "mintpy", "netcdf", "nisar", "opera-disp"]
 
 READERS: tuple[Reader, ...] = (
     MintpyReader(),
     OperaDispReader(),
+    AriaReader(),
+    NisarReader(),
     StoredReader(),
     DolphinReader(),
     FolderReader(),
@@ -55,7 +59,7 @@ def open_stack(
     Parameters
     ----------
     files
-        A folder of dolphin or MintPy, a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        A folder of ARIA, dolphin, MintPy, NISAR or OPERA DISP, a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
@@ -63,7 +67,8 @@ def open_stack(
         CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
         ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
-        ``"generic"``, ``"dolphin"``, ``"mintpy"`` or ``"netcdf"``; None recognises it.
+        ``"generic"``, ``"aria"``, ``"dolphin"``, ``"mintpy"``, ``"netcdf"``, ``"nisar"`` or ``"opera-disp"``; None
+        recognises it.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -76,7 +81,8 @@ def open_stack(
     dates
         Regular expression with two groups, the reference and the secondary date, for names that mean something else.
     variable
-        Variable to read from NetCDF files that hold several, or another phase of MintPy than ``unwrapPhase``.
+        Variable to read from NetCDF files that hold several, another phase of MintPy than ``unwrapPhase``, or the
+        frequency and polarisation of NISAR, such as ``"frequencyA/HH"``.
     extent
         Files of different extents on the same pixels: ``"intersection"`` takes the pixels that all files have,
         ``"union"`` those that any has. None is the intersection for products whose extents differ from pair to pair,
