@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pyproj import CRS
 
-from insarray.io.cubes import Cube, as_stored, geometry_maps
+from insarray.io.cubes import Cube, geometry_maps, open_cube
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import names
@@ -45,7 +45,7 @@ _LAYERS = {
     "coherence": "coherence",
     "connected_component_labels": "connectedComponents",
 }
-_NOT_COMPUTED = (0.0, -9999.0)  # the fill value of the cubes, and what they hold where there is no geometry
+_NOT_COMPUTED = (-9999.0,)  # what cubes hold where there is no geometry; their fill value is 0
 _SAME_PLACE = 0.5  # of the smaller of two granules
 _REMEDY = "or the GeoTIFFs that ARIA-tools stitches (ariaTSsetup.py)"
 
@@ -230,27 +230,14 @@ def _layers(granules: Sequence[_Granule], common: Common) -> tuple[dict[str, Lay
 def _baseline(granule: _Granule, grid: Grid) -> float | None:
     """Baseline at the middle of the stack in our sign, of the later minus the earlier date."""
     cube = _cube(granule.path, ["perpendicularBaseline"])
-    if cube is None:
+    value = None if cube is None else cube.at_middle(grid)
+    if value is None:
         return None
-    x, y = grid.left + grid.dx * grid.width / 2, grid.top + grid.dy * grid.height / 2
-    value = float(cube.at(np.array([x]), np.array([y]), np.zeros((1, 1)))[0, 0])
-    looks_right = -1.0
-    return looks_right * (-value if granule.file.swapped else value) if np.isfinite(value) else None
+    return value if granule.file.swapped else -value
 
 
 def _cube(path: str, datasets: Sequence[str]) -> Cube | None:
-    """The cube of datasets of the imaging geometry, None if there are none of at least two nodes along each axis."""
-    with opened(path) as file:
-        heights = dataset(file, _GEOMETRY + "heightsMeta")
-        found = [dataset(file, _GEOMETRY + name) for name in datasets]
-        if heights is None or any(one is None or one.ndim != 3 or min(one.shape) < 2 for one in found):
-            return None
-        axes = (dataset(file, _GEOMETRY + name) for name in ("longitudeMeta", "latitudeMeta"))
-        grid = grid_of_centres(file, *axes, _crs(file))
-        levels = tuple(float(level) for level in heights[:])
-    if list(levels) != sorted(set(levels)):
-        raise FileError(f"{path}: {_GEOMETRY}heightsMeta is not in rising order; fetch it again")
-    return Cube(path, tuple(_GEOMETRY + name for name in datasets), levels, grid, _NOT_COMPUTED, as_stored)
+    return open_cube(path, _GEOMETRY, datasets, ("heightsMeta", "latitudeMeta", "longitudeMeta"), _crs, _NOT_COMPUTED)
 
 
 def _cubes(granule: _Granule) -> dict[str, Cube]:
@@ -266,15 +253,15 @@ def _cubes(granule: _Granule) -> dict[str, Cube]:
 
 
 def _east(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.sin(np.radians(angles[0])) * np.cos(np.radians(angles[1]))
+    return np.asarray(np.sin(np.radians(angles[0])) * np.cos(np.radians(angles[1])))
 
 
 def _north(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.sin(np.radians(angles[0])) * np.sin(np.radians(angles[1]))
+    return np.asarray(np.sin(np.radians(angles[0])) * np.sin(np.radians(angles[1])))
 
 
 def _up(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.cos(np.radians(angles[0]))
+    return np.asarray(np.cos(np.radians(angles[0])))
 
 
 def _slant_range(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -282,4 +269,4 @@ def _slant_range(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray
     incidence, look = np.radians(angles[0]), np.radians(angles[2])
     eccentricity_squared = 0.00669437999014
     curvature = 6378137.0 / np.sqrt(1 - eccentricity_squared * np.sin(np.radians(y)) ** 2)
-    return (curvature[:, None] + levels[:, None, None]) * np.sin(incidence - look) / np.sin(look)
+    return np.asarray((curvature[:, None] + levels[:, None, None]) * np.sin(incidence - look) / np.sin(look))

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rasterio.warp import Resampling
 
 from insarray.io.files import expand, fingerprint
+from insarray.io.granules import fill_value, grid_of_centres
 from insarray.io.hdf5 import dataset, opened
 from insarray.io.headers import read_headers
 from insarray.io.source import Layer
@@ -91,6 +93,12 @@ class Cube:
     nodata: tuple[float, ...]
     quantity: Quantity
 
+    def at_middle(self, grid: Grid) -> float | None:
+        """The quantity at height 0 in the middle of a grid, None if it is unknown there."""
+        x, y = grid.left + grid.dx * grid.width / 2, grid.top + grid.dy * grid.height / 2
+        value = float(self.at(np.array([x]), np.array([y]), np.zeros((1, 1)))[0, 0])
+        return value if np.isfinite(value) else None
+
     def at(self, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
         """The quantity at coordinates x (col,) and y (row,) of the cube's CRS and heights (row, col), float64."""
         col, row = (x - self.grid.left) / self.grid.dx - 0.5, (y - self.grid.top) / self.grid.dy - 0.5
@@ -116,6 +124,59 @@ def _span(position: np.ndarray, size: int) -> slice:
     first = int(np.clip(np.floor(position.min()), 0, size - 2))
     last = int(np.clip(np.ceil(position.max()), first + 1, size - 1))
     return slice(first, last + 1)
+
+
+def open_cube(
+    path: str,
+    group: str,
+    datasets: Sequence[str],
+    axes: tuple[str, str, str],
+    crs: Callable[[Any], str],
+    nodata: tuple[float, ...] = (),
+    quantity: Quantity | None = None,
+) -> Cube | None:
+    """The cube of datasets of a group.
+
+    Parameters
+    ----------
+    path, group
+        The file and the group, which ends with a slash.
+    datasets
+        Of one shape. If it has two levels and the heights are more, these are the lowest and the highest.
+    axes
+        Datasets of heights, y and x.
+    crs
+        WKT of x and y, from the file.
+    nodata
+        Stored values that mean no-data, besides NaN and the fill value.
+    quantity
+        Made of the datasets; None for the first itself.
+
+    Returns
+    -------
+    Cube or None
+        None if there is no such cube with at least two nodes along each axis.
+
+    Raises
+    ------
+    FileError
+        If its axes are missing or out of order.
+    """
+    with opened(path) as file:
+        heights, y, x = (dataset(file, group + name) for name in axes)
+        found = [dataset(file, group + name) for name in datasets]
+        cubes = [one for one in found if one is not None and one.ndim == 3 and min(one.shape) > 1]
+        if heights is None or len(cubes) < len(found):
+            return None
+        grid = grid_of_centres(file, x, y, crs(file))
+        levels = [float(level) for level in heights[:]]
+        fills = {fill for one in cubes if (fill := fill_value(one)) is not None}
+        if cubes[0].shape[0] == 2:
+            levels = [levels[0], levels[-1]]
+    if levels != sorted(set(levels)):
+        raise FileError(f"{path}: {group}{axes[0]} is not in rising order; fetch it again")
+    names = tuple(group + name for name in datasets)
+    return Cube(path, names, tuple(levels), grid, (*nodata, *sorted(fills)), quantity or as_stored)
 
 
 def as_stored(cubes: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:

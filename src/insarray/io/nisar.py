@@ -10,7 +10,7 @@ import numpy as np
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from insarray.io.cubes import Cube, Quantity, as_stored, geometry_maps
+from insarray.io.cubes import Cube, Quantity, geometry_maps, open_cube
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import names
@@ -346,32 +346,19 @@ def _water(products: Sequence[_Product], common: Common) -> dict[str, Layer]:
 def _baseline(product: _Product, sign: float, grid: Grid) -> float | None:
     """Baseline at the middle of the stack in our sign; None if there is none, or nothing tells its sign."""
     cube = _cube(product.path, ["perpendicularBaseline"])
-    if cube is None or product.look not in _BASELINE_SIGN:
+    value = None if cube is None else cube.at_middle(grid)
+    if value is None or product.look not in _BASELINE_SIGN:
         return None
-    x, y = grid.left + grid.dx * grid.width / 2, grid.top + grid.dy * grid.height / 2
-    value = float(cube.at(np.array([x]), np.array([y]), np.zeros((1, 1)))[0, 0])
-    return sign * _BASELINE_SIGN[product.look] * value if np.isfinite(value) else None
+    return sign * _BASELINE_SIGN[product.look] * value
 
 
-def _cube(path: str, datasets: Sequence[str], quantity: Quantity = as_stored) -> Cube | None:
-    """The cube of datasets of the radar grid, None if there are none of at least two nodes along each axis."""
-    with opened(path) as file:
-        heights, x, y = (
-            dataset(file, _RADAR_GRID + name) for name in ("heightAboveEllipsoid", "xCoordinates", "yCoordinates")
-        )
-        found = [dataset(file, _RADAR_GRID + name) for name in datasets]
-        if heights is None or any(one is None or one.ndim != 3 or min(one.shape) < 2 for one in found):
-            return None
-        crs = _crs(file, dataset(file, _RADAR_GRID + "projection") or dataset(file, _RADAR_GRID + "epsg"))
-        grid = grid_of_centres(file, x, y, crs)
-        levels = [float(level) for level in heights[:]]
-        fills = {fill_value(one) for one in found} - {None}
-        if found[0].shape[0] == 2:  # baselines are there for the lowest and the highest level only
-            levels = [levels[0], levels[-1]]
-    if levels != sorted(set(levels)):
-        raise FileError(f"{path}: {_RADAR_GRID}heightAboveEllipsoid is not in rising order; fetch it again")
-    stored = tuple(_RADAR_GRID + name for name in datasets)
-    return Cube(path, stored, tuple(levels), grid, tuple(fill for fill in fills if fill is not None), quantity)
+def _cube(path: str, datasets: Sequence[str], quantity: Quantity | None = None) -> Cube | None:
+    axes = ("heightAboveEllipsoid", "yCoordinates", "xCoordinates")
+    return open_cube(path, _RADAR_GRID, datasets, axes, _crs_of_radar_grid, (), quantity)
+
+
+def _crs_of_radar_grid(file: Any) -> str:
+    return _crs(file, dataset(file, _RADAR_GRID + "projection") or dataset(file, _RADAR_GRID + "epsg"))
 
 
 def _cubes(product: _Product) -> dict[str, Cube]:
@@ -395,4 +382,4 @@ def _cubes(product: _Product) -> dict[str, Cube]:
 
 def _up(vector: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The rest of a unit vector that points up."""
-    return np.sqrt(np.clip(1 - vector[0] ** 2 - vector[1] ** 2, 0, None))
+    return np.asarray(np.sqrt(np.clip(1 - vector[0] ** 2 - vector[1] ** 2, 0, None)))
