@@ -205,8 +205,7 @@ class DemLayer:
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
         """Window, as `Layer.read` says."""
-        window = self.grid.window(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
-        return _repeat(read_on_grid(self.path, window, Resampling.bilinear), pairs)
+        return _repeat(read_on_grid(self.path, self.grid, Resampling.bilinear, (rows, cols)), pairs)
 
 
 @dataclass(frozen=True)

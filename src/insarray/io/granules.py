@@ -81,7 +81,7 @@ def same_wavelength(wavelengths: Sequence[float], paths: Sequence[str]) -> float
     for value, path in zip(wavelengths, paths, strict=True):
         if abs(value - wavelengths[0]) > 1e-6:
             raise StackError(
-                f"wavelength: {wavelengths[0]:.9g} m in {name_of(paths[0])} but {value:.9g} m in {name_of(path)}; "
+                f"wavelength: {wavelengths[0]:.7g} m in {name_of(paths[0])} but {value:.7g} m in {name_of(path)}; "
                 "give products of one sensor"
             )
     return wavelengths[0]

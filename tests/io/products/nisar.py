@@ -50,9 +50,7 @@ class NisarProduct:
         """Of the file."""
         times = [time.replace("-", "").replace(":", "") for time in (self.reference, self.secondary)]
         ends = "_".join(f"{time}_{time}" for time in times)
-        return (
-            f"NISAR_L2_PR_GUNW_001_{self.orbit}_A_{self.frame}_002_2000_SH_{ends}_{self.release}_N_F_J_{self.counter}.h5"
-        )
+        return f"NISAR_L2_PR_GUNW_001_{self.orbit}_A_{self.frame}_002_2000_SH_{ends}_{self.release}_N_F_J_{self.counter}.h5"
 
     @property
     def mask(self) -> np.ndarray:
