@@ -14,6 +14,7 @@ from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDe
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import names
 from insarray.io.granules import (
+    covering,
     fill_value,
     grid_of_centres,
     number,
@@ -63,7 +64,7 @@ class AriaReader:
 
     The line of sight is made of the angle from the vertical and that of the direction from target to satellite, from
     east counter-clockwise. The cubes have no slant range: it is the side of the triangle that incidence and look angle
-    make with the radius of curvature across the meridian.
+    make with the radius of curvature across the meridian, good to 3e-4.
     """
 
     name = "aria"
@@ -90,7 +91,7 @@ class AriaReader:
         common = reconcile([granule.grid for granule in granules], read, options.extent or "intersection")
         layers, zero_is_nodata = _layers(granules, common)
         baselines, why = pair_baselines(options, list(pairs), [_baseline(g, common.grid) for g in granules], read)
-        maps, missing = geometry_maps(_cubes(granules[0]), common.grid, options.dem)
+        maps, missing = geometry_maps(_cubes(granules[covering(common) or 0]), common.grid, options.dem)
         return StackSource(
             network_of_pairs(pairs, baselines),
             common.grid,
@@ -151,7 +152,7 @@ def _one_per_pair(granules: Sequence[_Granule]) -> tuple[list[_Granule], tuple[s
     kept: list[_Granule] = []
     for group in groups.values():
         newest = [one for one in group if not any(_replaces(other, one) for other in group)]
-        if len(newest) > 1:
+        if not all(_same_place(newest[0].grid, one.grid) for one in newest):
             refuse_frames(newest[0].file.label, [one.path for one in newest], _REMEDY)
         kept += newest
     chosen = {granule.path for granule in kept}
@@ -160,10 +161,12 @@ def _one_per_pair(granules: Sequence[_Granule]) -> tuple[list[_Granule], tuple[s
 
 
 def _replaces(new: _Granule, old: _Granule) -> bool:
-    """A later version of the same place; the frames of versions 2 and 3 have neither the same names nor extents."""
-    if new.version <= old.version:
-        return False
-    a, b = new.grid.bounds, old.grid.bounds
+    return new.version > old.version and _same_place(new.grid, old.grid)
+
+
+def _same_place(one: Grid, other: Grid) -> bool:
+    """Whether granules are of one frame; those of versions 2 and 3 have neither the same names nor extents."""
+    a, b = one.bounds, other.bounds
     sides = [min(a[k + 2], b[k + 2]) - max(a[k], b[k]) for k in (0, 1)]
     smaller = min((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
     return min(sides) > 0 and sides[0] * sides[1] > _SAME_PLACE * smaller
@@ -241,7 +244,7 @@ def _cube(path: str, datasets: Sequence[str]) -> Cube | None:
 
 
 def _cubes(granule: _Granule) -> dict[str, Cube]:
-    """Geometry of the first pair: that of the others differs by the width of the orbits' tube."""
+    """Geometry of one pair: that of the others differs by the width of the orbits' tube."""
     angles = _cube(granule.path, ["incidenceAngle", "azimuthAngle", "lookAngle"])
     if angles is None:
         return {}

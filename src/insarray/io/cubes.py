@@ -268,7 +268,7 @@ def geometry_maps(
         If it has no heights within the cubes on the grid.
     """
     if not cubes:
-        return {}, ()
+        return {}, () if dem is None else ("the products have no geometry cubes, so that the DEM is not used",)
     if dem is None:
         return {}, (f"{', '.join(cubes)} are left out: they need heights, a raster given with dem (--dem)",)
     path = _one(dem)

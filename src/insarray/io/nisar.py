@@ -101,7 +101,7 @@ class NisarReader:
         signs = tuple(-1.0 if file.swapped else 1.0 for file in pairs.values())
         found_baselines = [_baseline(product, sign, common.grid) for product, sign in zip(products, signs, strict=True)]
         baselines, why = pair_baselines(options, list(pairs), found_baselines, read)
-        maps, missing = geometry_maps(_cubes(products[0]), common.grid, options.dem)
+        maps, missing = geometry_maps(_cubes(products[covering(common) or 0]), common.grid, options.dem)
         layers, unmasked = _layers(products, common, signs)
         return StackSource(
             network_of_pairs(pairs, baselines),
@@ -362,7 +362,7 @@ def _crs_of_radar_grid(file: Any) -> str:
 
 
 def _cubes(product: _Product) -> dict[str, Cube]:
-    """Geometry of the first pair: that of the others differs by the width of the orbits' tube."""
+    """Geometry of one pair: that of the others differs by the width of the orbits' tube."""
     vector = ["losUnitVectorX", "losUnitVectorY"]
     cubes = {
         "los_east": _cube(product.path, vector[:1]),
