@@ -1,6 +1,5 @@
 """ARIA S1-GUNW: sign, swapped dates, baselines, no-data, versions, frames, geometry; each against what went in."""
 
-import re
 from dataclasses import replace
 
 import h5py
@@ -14,6 +13,7 @@ from insarray.engine.store import open_store
 from insarray.faces.cli import _run
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.aria import NORTH, SHAPE, STEP, WAVELENGTH, WEST, AriaProduct, geometry
+from tests.io.products.opening import empty, opened, truncated
 from tests.io.stack_files import write_raster
 
 DATES = ("20150512", "20150605", "20150629", "20150723")
@@ -57,13 +57,6 @@ def dem(tmp_path):
 
 def plane(longitude, latitude):
     return 800 + 3e4 * (longitude - WEST) + 2e4 * (NORTH - latitude)
-
-
-def opened(folder, match="--dem", **options):
-    with pytest.warns(StackWarning) as told:
-        stack = ia.open_stack(folder, **options)
-    assert any(re.search(match, str(warning.message)) for warning in told)
-    return stack
 
 
 def expected(products):
@@ -224,15 +217,6 @@ def test_the_whole_way_of_a_user(folder, truth, tmp_path, capsys):
     hit = np.isfinite(series.displacement.values).all(axis=0)
     assert hit.sum() >= hit.size - 1
     np.testing.assert_allclose(series.displacement.values[:, hit], wanted[:, hit], atol=1e-4 * WAVELENGTH / 4 / np.pi)
-
-
-def truncated(folder, products):
-    path = folder / products[1].name
-    path.write_bytes(path.read_bytes()[:2000])
-
-
-def empty(folder, products):
-    (folder / products[1].name).write_bytes(b"")
 
 
 def other_wavelength(folder, products):

@@ -1,6 +1,5 @@
 """NISAR GUNW: sign, layers, mask, baselines of both look directions, versions, frames, geometry; each against truth."""
 
-import re
 from dataclasses import replace
 
 import h5py
@@ -13,6 +12,7 @@ from insarray.engine.store import open_store
 from insarray.faces.cli import _run
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.nisar import LEFT, SHAPE, STEP, TOP, WAVELENGTH, NisarProduct, sight
+from tests.io.products.opening import empty, opened, truncated
 from tests.io.stack_files import write_raster
 
 TIMES = tuple(f"2026-01-{day}T06:09:1{second}" for day, second in (("05", 1), ("17", 2), ("29", 3)))
@@ -56,13 +56,6 @@ def dem(tmp_path):
 
 def plane(x, y):
     return 800 + 0.3 * (x - LEFT) + 0.2 * (TOP - y)
-
-
-def opened(folder, match="--dem", **options):
-    with pytest.warns(StackWarning) as told:
-        stack = ia.open_stack(folder, **options)
-    assert any(re.search(match, str(warning.message)) for warning in told)
-    return stack
 
 
 def valid(product):
@@ -238,15 +231,6 @@ def test_the_whole_way_of_a_user(folder, truth, tmp_path, capsys):
     hit = np.isfinite(series.displacement.values).all(axis=0)
     assert hit.sum() >= hit.size - 4
     np.testing.assert_allclose(series.displacement.values[:, hit], wanted[:, hit], atol=1e-4 * WAVELENGTH / 4 / np.pi)
-
-
-def truncated(folder, products):
-    path = folder / products[1].name
-    path.write_bytes(path.read_bytes()[:2000])
-
-
-def empty(folder, products):
-    (folder / products[1].name).write_bytes(b"")
 
 
 def changed(**options):

@@ -10,26 +10,26 @@ import numpy as np
 from pyproj import CRS
 
 from insarray.io.cubes import Cube, geometry_maps, open_cube
-from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
-from insarray.io.extents import Common, reconcile
+from insarray.io.extents import reconcile
 from insarray.io.files import names
 from insarray.io.granules import (
+    Stored,
     covering,
     fill_value,
     grid_of_centres,
+    matched,
     number,
     pair_baselines,
+    products_in,
     radar_wavelength,
     refuse_frames,
     require_one_track,
-    same_fill,
     same_wavelength,
     text,
 )
 from insarray.io.hdf5 import dataset, opened
-from insarray.io.hdf5_files import hdf5_files_layer
 from insarray.io.pairs import Key, PairFile, by_pair, network_of_pairs, one_time_per_pass, pair_file
-from insarray.io.source import Layer, Options, StackSource
+from insarray.io.source import Options, StackSource
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -89,13 +89,15 @@ class AriaReader:
         read = [granule.path for granule in granules]
         wavelength = same_wavelength([granule.wavelength for granule in granules], read)
         common = reconcile([granule.grid for granule in granules], read, options.extent or "intersection")
-        layers, zero_is_nodata = _layers(granules, common)
+        stored = Stored(_DATA, _LAYERS, granules[0].tile, [granule.fills for granule in granules])
+        signs = [-1.0 if granule.file.swapped else 1.0 for granule in granules]
+        layers, zero_is_nodata = stored.layers(read, common, signs)
         baselines, why = pair_baselines(options, list(pairs), [_baseline(g, common.grid) for g in granules], read)
         maps, missing = geometry_maps(_cubes(granules[covering(common) or 0]), common.grid, options.dem)
         return StackSource(
             network_of_pairs(pairs, baselines),
             common.grid,
-            layers,
+            dict(layers),
             tuple(file.path for file in pairs.values()),
             zero_is_nodata,
             wavelength,
@@ -110,16 +112,11 @@ class AriaReader:
 
 
 def _products(path: Path) -> list[Path]:
-    if _NAME.match(path.name):
-        return [path]
-    return sorted(found for found in path.rglob("S1-GUNW*.nc") if _NAME.match(found.name)) if path.is_dir() else []
+    return products_in(path, _NAME, "S1-GUNW*.nc")
 
 
 def _match(path: Path) -> re.Match[str]:
-    match = _NAME.match(path.name)
-    if match is None:
-        raise FileError(f"{path}: is not named like an ARIA S1-GUNW product; give it its name again")
-    return match
+    return matched(path, _NAME, "ARIA")
 
 
 def _pair(path: Path) -> PairFile:
@@ -205,26 +202,6 @@ def _crs(file: Any) -> str:
     found = dataset(file, _DATA + "crs")
     wkt = None if found is None else found.attrs.get("crs_wkt", found.attrs.get("spatial_ref"))
     return CRS.from_epsg(4326).to_wkt() if wkt is None else text(wkt)
-
-
-def _layers(granules: Sequence[_Granule], common: Common) -> tuple[dict[str, Layer], bool]:
-    """Layers that all products have, and whether a phase of 0 is no-data."""
-    paths = [granule.path for granule in granules]
-    there = {name: stored for name, stored in _LAYERS.items() if all(stored in one.fills for one in granules)}
-    fills = {name: same_fill([one.fills[stored] for one in granules], paths, stored) for name, stored in there.items()}
-    # which zeros are data is seen when coherence and components are at hand
-    zero_is_nodata = fills["unwrapped_phase"] == 0 and len(there) > 1
-    signs = tuple(-1.0 if granule.file.swapped else 1.0 for granule in granules)
-    decoders: dict[str, Decode] = {
-        "unwrapped_phase": PhaseDecode(signs, None if zero_is_nodata else fills["unwrapped_phase"]),
-        "coherence": CoherenceDecode(fills.get("coherence")),
-        "connected_component_labels": ComponentDecode(fills.get("connected_component_labels")),
-    }
-    layers: dict[str, Layer] = {
-        name: hdf5_files_layer(paths, _DATA + stored, common, granules[0].tile, decoders[name])
-        for name, stored in there.items()
-    }
-    return layers, zero_is_nodata
 
 
 # -- geometry -------------------------------------------------------------------------------------------------------

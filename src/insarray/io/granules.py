@@ -1,15 +1,19 @@
-"""What the readers of products with one HDF5 or NetCDF-4 file per pair share: grids, fill values, wavelength, baselines."""
+"""What the readers of products with one HDF5 or NetCDF-4 file per pair share: names, grids, layers, baselines."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.extents import Common
 from insarray.io.files import name_of, names
 from insarray.io.generic import given_baselines
 from insarray.io.hdf5 import dataset
+from insarray.io.hdf5_files import Hdf5FilesLayer, hdf5_files_layer
 from insarray.io.pairs import Key, network_of_pairs
 from insarray.io.source import Options
 from insarray.model.conventions import metres_per_radian
@@ -17,6 +21,21 @@ from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
 _REGULAR = 1e-3  # of a pixel
+
+
+def products_in(path: Path, pattern: re.Pattern[str], glob: str) -> list[Path]:
+    """A file whose name has the pattern, or all of a folder and those in it; sorted."""
+    if pattern.match(path.name):
+        return [path]
+    return sorted(found for found in path.rglob(glob) if pattern.match(found.name)) if path.is_dir() else []
+
+
+def matched(path: Path, pattern: re.Pattern[str], product: str) -> re.Match[str]:
+    """The parts of a file's name; FileError if it is not that of the product."""
+    match = pattern.match(path.name)
+    if match is None:
+        raise FileError(f"{path}: is not named like a product of {product}; give it its name again")
+    return match
 
 
 def text(value: Any) -> str:
@@ -97,6 +116,62 @@ def same_fill(fills: Sequence[float | None], paths: Sequence[str], layer: str) -
                 "give products of one version"
             )
     return known[0][0] if known else None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where the products have the layers of a stack, in radians and fractions.
+
+    Parameters
+    ----------
+    group
+        Of all layers, with a slash at its end.
+    names
+        Of the datasets, by canonical name.
+    tile
+        (rows, columns) of a chunk.
+    fills
+        For each product the fill value of each dataset that it has.
+    """
+
+    group: str
+    names: dict[str, str]
+    tile: tuple[int, int]
+    fills: Sequence[dict[str, float | None]]
+
+    def layers(
+        self, paths: Sequence[str], common: Common, signs: Sequence[float]
+    ) -> tuple[dict[str, Hdf5FilesLayer], bool]:
+        """Layers that all products have.
+
+        Parameters
+        ----------
+        paths
+            Of the products.
+        common
+            Where they lie.
+        signs
+            By which the phase of each is multiplied.
+
+        Returns
+        -------
+        layers
+            By canonical name.
+        zero_is_nodata
+            Whether a phase of 0 is no-data unless coherence and components say otherwise.
+        """
+        there = {name: one for name, one in self.names.items() if all(one in fills for fills in self.fills)}
+        fill = {name: same_fill([fills[one] for fills in self.fills], paths, one) for name, one in there.items()}
+        zero_is_nodata = fill["unwrapped_phase"] == 0 and len(there) > 1
+        decoders: dict[str, Decode] = {
+            "unwrapped_phase": PhaseDecode(tuple(signs), None if zero_is_nodata else fill["unwrapped_phase"]),
+            "coherence": CoherenceDecode(fill.get("coherence")),
+            "connected_component_labels": ComponentDecode(fill.get("connected_component_labels")),
+        }
+        return {
+            name: hdf5_files_layer(paths, self.group + one, common, self.tile, decoders[name])
+            for name, one in there.items()
+        }, zero_is_nodata
 
 
 def covering(common: Common) -> int | None:

@@ -10,7 +10,16 @@ import numpy as np
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MaskDecode, PhaseDecode
 from insarray.io.extents import reconcile
 from insarray.io.files import fingerprint, names
-from insarray.io.granules import grid_of_centres, number, pair_baselines, radar_wavelength, same_wavelength, text
+from insarray.io.granules import (
+    grid_of_centres,
+    matched,
+    number,
+    pair_baselines,
+    products_in,
+    radar_wavelength,
+    same_wavelength,
+    text,
+)
 from insarray.io.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.hdf5_files import hdf5_files_layer
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, newest, one_time_per_pass, pair_file
@@ -48,7 +57,7 @@ class OperaDispReader:
 
     def recognises(self, path: Path) -> bool:
         """A product, or a folder with products in it or one below."""
-        return any(True for _ in _products(path))
+        return bool(_products(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
         """Read the metadata of all products."""
@@ -92,18 +101,11 @@ class OperaDispReader:
 
 
 def _products(path: Path) -> list[Path]:
-    if _NAME.match(path.name):
-        return [path]
-    return (
-        sorted(found for found in path.rglob("OPERA_L3_DISP-*.nc") if _NAME.match(found.name)) if path.is_dir() else []
-    )
+    return products_in(path, _NAME, "OPERA_L3_DISP-*.nc")
 
 
 def _match(path: Path) -> re.Match[str]:
-    match = _NAME.match(path.name)
-    if match is None:
-        raise FileError(f"{path}: is not named like a product of OPERA DISP; give it its name again")
-    return match
+    return matched(path, _NAME, "OPERA DISP")
 
 
 def _pair(path: Path) -> PairFile:
