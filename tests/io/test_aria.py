@@ -135,6 +135,19 @@ def test_products_without_baselines_say_so(folder, products):
     assert "perpendicular_baseline" not in stack.coords
 
 
+def test_baselines_that_were_not_computed_are_none(folder, products):
+    with h5py.File(folder / products[0].name, "a") as file:
+        file["science/grids/imagingGeometry/perpendicularBaseline"][1] = -9999
+    assert "perpendicular_baseline" not in opened(folder, match="1 of 4 products have none").coords
+
+
+def test_components_of_minus_one_are_none_whatever_the_fill_value(folder, products):
+    for product in products:
+        with h5py.File(folder / product.name, "a") as file:
+            file["science/grids/data/connectedComponents"].attrs["_FillValue"] = np.float32(0)
+    assert opened(folder).connected_component_labels.values[2, 3, 4] == 0
+
+
 def test_baselines_of_a_table_win(folder, tmp_path):
     rows = ["date,bperp_m", *(f"{date},{5 * k}" for k, date in enumerate(DATES))]
     (tmp_path / "b.csv").write_text("\n".join(rows))
@@ -162,6 +175,23 @@ def test_the_dem_is_read_window_by_window_as_a_whole(folder, dem):
     whole = ia.open_stack(folder, dem=dem).los_east.values
     part = ia.open_stack(folder, dem=dem, block=8).los_east.isel(y=slice(5, 15), x=slice(7, 19)).values
     np.testing.assert_array_equal(part, whole[5:15, 7:19])
+
+
+def test_a_height_error_is_found_with_the_products_own_geometry(tmp_path, dem):
+    """From files to height error: the sign of the baselines, the slant range and the incidence angle all count."""
+    baselines, height, out = (80.0, -60.0, 110.0, -30.0, 50.0), 12.0, str(tmp_path / "out.zarr")
+    dates = [f"2015{month:02}12" for month in range(1, 7)]
+    longitude, latitude = WEST + STEP * (np.arange(30) + 0.5), NORTH - STEP * (np.arange(24)[:, None] + 0.5)
+    incidence, _, _, distance = geometry(longitude, latitude, plane(longitude, latitude), WEST - 5.0)
+    raised = np.zeros(SHAPE)
+    raised[8:16, 10:20] = height
+    for k, baseline in enumerate(baselines):  # of the later date in our sign, which the fake has as it stands
+        toward = baseline / (distance * np.sin(np.radians(incidence))) * raised
+        phase = -4 * np.pi / WAVELENGTH * toward
+        AriaProduct(dates[k + 1], dates[k], phase + 0.5, baseline=baseline).write(tmp_path / "stack")
+    command = ["fit", str(tmp_path / "stack"), out, "--dem", str(dem), "--height-error", "--reference", "2,2"]
+    assert _run(command) == 0
+    np.testing.assert_allclose(open_store(out).height_error, raised, atol=0.02)
 
 
 def test_without_a_dem_there_is_no_geometry_and_a_word_of_it(folder):

@@ -1,5 +1,6 @@
 """Cubes at heights: against SciPy's interpolator, at the edges, and what the DEM must be."""
 
+import h5py
 import numpy as np
 import pytest
 from affine import Affine
@@ -39,8 +40,12 @@ def test_outside_is_no_data(row, col, height):
     assert np.isnan(trilinear(CUBE, LEVELS, np.array([row]), np.array([col]), np.array([[height]])))
 
 
-def cube(tmp_path):
-    return Cube(str(tmp_path / "c.h5"), ("c",), (-500.0, 3000.0), GRID, (), as_stored)
+def cube(tmp_path, cols=3):
+    """Of two levels, nodes 600 m apart, from 30 m outside of the grid."""
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["c"] = np.ones((2, 4, cols))
+    nodes = Grid(4, cols, GRID.left - 330.0, GRID.top + 330.0, 600.0, -600.0, GRID.crs)
+    return Cube(str(tmp_path / "c.h5"), ("c",), (-500.0, 3000.0), nodes, (), as_stored)
 
 
 def dem(path, values, **options):
@@ -57,7 +62,15 @@ def test_a_dem_has_to_have_heights_on_the_stack(tmp_path):
 def test_a_dem_of_half_the_stack_says_so(tmp_path):
     half = dem(tmp_path / "dem.tif", np.ones((10, 30)))
     _, notes = geometry_maps({"slant_range": cube(tmp_path)}, GRID, half)
-    assert notes == ("the DEM dem.tif has heights in 50 % of the stack only",)
+    assert notes == ("geometry is known in 50 % of the stack, where dem.tif and the cubes have values",)
+
+
+def test_a_cube_of_part_of_the_stack_says_so(tmp_path):
+    whole = dem(tmp_path / "dem.tif", np.ones((20, 30)))
+    _, notes = geometry_maps({"slant_range": cube(tmp_path)}, GRID, whole)
+    assert notes == ()
+    _, notes = geometry_maps({"slant_range": cube(tmp_path, cols=2)}, GRID, whole)
+    assert notes == ("geometry is known in 63 % of the stack, where dem.tif and the cubes have values",)
 
 
 def test_a_dem_without_crs_is_refused(tmp_path):

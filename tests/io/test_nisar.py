@@ -98,6 +98,7 @@ def test_the_mask_of_later_products_has_flags_above_the_digits(tmp_path, product
     stack = opened(tmp_path)
     np.testing.assert_allclose(stack.unwrapped_phase.values[0], valid(products[0]), rtol=1e-6, atol=1e-5)
     assert not stack.water_mask.values[0, 0]
+    assert stack.water_mask.values[5, 5]
 
 
 def test_products_without_mask_say_so(folder, products):

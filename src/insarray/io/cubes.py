@@ -277,16 +277,17 @@ def geometry_maps(
     size = min(_PROBE, grid.height), min(_PROBE, grid.width)
     coarse = Grid(*size, grid.left, grid.top, grid.dx * grid.width / size[1], grid.dy * grid.height / size[0], grid.crs)
     heights = read_on_grid(path, coarse, Resampling.bilinear)
-    levels = next(iter(cubes.values())).levels
-    share = np.mean((heights >= levels[0]) & (heights <= levels[-1]))
-    if share == 0:
+    first = next(iter(cubes.values()))
+    low, high = first.levels[0], first.levels[-1]
+    if not ((heights >= low) & (heights <= high)).any():
         raise StackError(
-            f"{path}: has no height between {levels[0]:g} and {levels[-1]:g} m within the stack; give a DEM that covers it"
+            f"{path}: has no height between {low:g} and {high:g} m within the stack; give a DEM that covers it"
         )
+    share = np.isfinite(first.at(coarse.x, coarse.y, heights.astype(np.float64))).mean()
     layer = DemLayer(str(path), grid)
     maps: dict[str, Layer] = {name: CubeLayer(cube, layer) for name, cube in cubes.items()}
-    notes = () if share == 1 else (f"the DEM {path.name} has heights in {100 * share:.0f} % of the stack only",)
-    return maps | {"height": layer}, notes
+    partly = f"geometry is known in {100 * share:.0f} % of the stack, where {path.name} and the cubes have values"
+    return maps | {"height": layer}, () if share == 1 else (partly,)
 
 
 def _one(dem: str | Path) -> Path:

@@ -59,7 +59,7 @@ class NisarProduct:
         mask[1, 1:4] = 2, 10, 112
         mask[0, 0] = np.iinfo(self.mask_type).max
         if self.mask_type is not np.uint8:
-            mask[5, 5] += 1 << 8  # an anomaly of the secondary image
+            mask[5, 5] += 7 << 8  # anomalies of the secondary image; the last digits of the whole number are 0 and 4
         return mask
 
     def write(self, folder: Path) -> Path:
