@@ -171,9 +171,20 @@ def test_geometry_at_the_heights_of_a_dem(folder, dem):
     np.testing.assert_allclose(stack.slant_range, distance, rtol=3e-4)
 
 
+def test_another_dem_is_another_input(folder, dem):
+    before = ia.open_stack(folder, dem=dem).attrs["input_fingerprint"]
+    again = dem.with_name("again.tif")
+    again.write_bytes(dem.read_bytes())
+    assert ia.open_stack(folder, dem=again).attrs["input_fingerprint"] != before
+
+
 def test_the_dem_is_read_window_by_window_as_a_whole(folder, dem):
     whole = ia.open_stack(folder, dem=dem).los_east.values
-    part = ia.open_stack(folder, dem=dem, block=8).los_east.isel(y=slice(5, 15), x=slice(7, 19)).values
+    part = (
+        ia.open_stack(folder, dem=str(dem.with_name("d*.tif")), block=8)
+        .los_east.isel(y=slice(5, 15), x=slice(7, 19))
+        .values
+    )
     np.testing.assert_array_equal(part, whole[5:15, 7:19])
 
 

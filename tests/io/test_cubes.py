@@ -7,7 +7,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy.interpolate import RegularGridInterpolator
 
-from insarray.io.cubes import Cube, as_stored, geometry_maps, trilinear
+from insarray.io.cubes import Cube, as_stored, dem_path, geometry_maps, trilinear
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 from tests.io.stack_files import write_raster
@@ -83,4 +83,4 @@ def test_several_dems_are_refused(tmp_path):
     for name in ("a.tif", "b.tif"):
         dem(tmp_path / name, np.ones((20, 30)))
     with pytest.raises(ArgumentError, match=r"dem: .* matches 2 files"):
-        geometry_maps({"slant_range": cube(tmp_path)}, GRID, str(tmp_path / "*.tif"))
+        dem_path(str(tmp_path / "*.tif"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pyproj import CRS
 
-from insarray.io.cubes import Cube, geometry_maps, open_cube
+from insarray.io.cubes import Cube, dem_path, geometry_maps, open_cube
 from insarray.io.extents import reconcile
 from insarray.io.files import names
 from insarray.io.granules import (
@@ -93,7 +93,8 @@ class AriaReader:
         signs = [-1.0 if granule.file.swapped else 1.0 for granule in granules]
         layers, zero_is_nodata = stored.layers(read, common, signs)
         baselines, why = pair_baselines(options, list(pairs), [_baseline(g, common.grid) for g in granules], read)
-        maps, missing = geometry_maps(_cubes(granules[covering(common) or 0]), common.grid, options.dem)
+        dem = dem_path(options.dem)
+        maps, missing = geometry_maps(_cubes(granules[covering(common) or 0]), common.grid, dem)
         return StackSource(
             network_of_pairs(pairs, baselines),
             common.grid,
@@ -103,7 +104,7 @@ class AriaReader:
             wavelength,
             {"source_sign": "away", "source_units": "radian"},
             maps,
-            () if options.dem is None else (str(options.dem),),
+            () if dem is None else (str(dem),),
             (*notes, *why, *missing, *(() if common.note is None else (common.note,))),
         )
 

@@ -239,9 +239,17 @@ def _repeat(plane: np.ndarray, pairs: Sequence[int] | None) -> np.ndarray:
     return plane[None] if pairs is None else plane[None][list(pairs)]
 
 
-def geometry_maps(
-    cubes: dict[str, Cube], grid: Grid, dem: str | Path | None
-) -> tuple[dict[str, Layer], tuple[str, ...]]:
+def dem_path(dem: str | Path | None) -> Path | None:
+    """The raster that was given, None if none was; ArgumentError if it is a pattern that several match."""
+    if dem is None:
+        return None
+    paths = expand(dem, "dem")
+    if len(paths) != 1:
+        raise ArgumentError(f"dem: {dem!r} matches {len(paths)} files; give one raster, for example a VRT of them")
+    return paths[0]
+
+
+def geometry_maps(cubes: dict[str, Cube], grid: Grid, dem: Path | None) -> tuple[dict[str, Layer], tuple[str, ...]]:
     """Maps of cubes at the heights of a DEM, and the heights.
 
     Parameters
@@ -271,27 +279,19 @@ def geometry_maps(
         return {}, () if dem is None else ("the products have no geometry cubes, so that the DEM is not used",)
     if dem is None:
         return {}, (f"{', '.join(cubes)} are left out: they need heights, a raster given with dem (--dem)",)
-    path = _one(dem)
-    if read_headers([path])[0].grid.crs is None:
-        raise FileError(f"{path}: has no CRS, so that nothing tells where its heights are; write one into it")
+    if read_headers([dem])[0].grid.crs is None:
+        raise FileError(f"{dem}: has no CRS, so that nothing tells where its heights are; write one into it")
     size = min(_PROBE, grid.height), min(_PROBE, grid.width)
     coarse = Grid(*size, grid.left, grid.top, grid.dx * grid.width / size[1], grid.dy * grid.height / size[0], grid.crs)
-    heights = read_on_grid(path, coarse, Resampling.bilinear)
+    heights = read_on_grid(dem, coarse, Resampling.bilinear)
     first = next(iter(cubes.values()))
     low, high = first.levels[0], first.levels[-1]
     if not ((heights >= low) & (heights <= high)).any():
         raise StackError(
-            f"{path}: has no height between {low:g} and {high:g} m within the stack; give a DEM that covers it"
+            f"{dem}: has no height between {low:g} and {high:g} m within the stack; give a DEM that covers it"
         )
     share = np.isfinite(first.at(coarse.x, coarse.y, heights.astype(np.float64))).mean()
-    layer = DemLayer(str(path), grid)
+    layer = DemLayer(str(dem), grid)
     maps: dict[str, Layer] = {name: CubeLayer(cube, layer) for name, cube in cubes.items()}
-    partly = f"geometry is known in {100 * share:.0f} % of the stack, where {path.name} and the cubes have values"
+    partly = f"geometry is known in {100 * share:.0f} % of the stack, where {dem.name} and the cubes have values"
     return maps | {"height": layer}, () if share == 1 else (partly,)
-
-
-def _one(dem: str | Path) -> Path:
-    paths = expand(dem, "dem")
-    if len(paths) != 1:
-        raise ArgumentError(f"dem: {dem!r} matches {len(paths)} files; give one raster, for example a VRT of them")
-    return paths[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from insarray.io.cubes import geometry_maps
+from insarray.io.cubes import dem_path, geometry_maps
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import names
 from insarray.io.granules import (
@@ -84,7 +84,8 @@ class NisarReader:
         signs = tuple(-1.0 if file.swapped else 1.0 for file in pairs.values())
         found_baselines = [_baseline(product, sign, common.grid) for product, sign in zip(products, signs, strict=True)]
         baselines, why = pair_baselines(options, list(pairs), found_baselines, read)
-        maps, missing = geometry_maps(geometry_cubes(products[covering(common) or 0]), common.grid, options.dem)
+        dem = dem_path(options.dem)
+        maps, missing = geometry_maps(geometry_cubes(products[covering(common) or 0]), common.grid, dem)
         layers, unmasked = _layers(products, common, signs)
         return StackSource(
             network_of_pairs(pairs, baselines),
@@ -94,7 +95,7 @@ class NisarReader:
             wavelength=wavelength,
             attrs={"source_sign": "away", "source_units": "radian", "source_layer": products[0].layer},
             maps=maps | _water(products, common),
-            members=() if options.dem is None else (str(options.dem),),
+            members=() if dem is None else (str(dem),),
             notes=(*notes, *unmasked, *why, *missing, *(() if common.note is None else (common.note,))),
         )
 
