@@ -59,7 +59,8 @@ def open_stack(
     Parameters
     ----------
     files
-        A folder of ARIA, dolphin, MintPy, NISAR or OPERA DISP, a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        A folder of ARIA, dolphin, MintPy, NISAR or OPERA DISP, a stack in NetCDF or Zarr, a pattern, files, or a CSV
+        table with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
