@@ -40,8 +40,9 @@ _PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
 class Hyp3Reader:
     """Phase in radians, positive away from the satellite, 0 = no-data; the older date is always the reference.
 
-    Baselines are taken with the sign they have, as MintPy does: GAMMA and ISCE2 count them as the data model does,
-    secondary minus reference. This was not checked against a product whose height error is known.
+    Baselines are turned round. ISCE2 gives them the sign of ((target - reference) x (secondary - reference)) .
+    velocity, which for Sentinel-1, looking right, is the opposite of the data model's (see `insarray.io.granules`), and
+    the GAMMA jobs have the sign of the ISCE2 ones: of one pair -14.8 and -14.3 m (ASFHyP3/hyp3-isce2, issue 62).
     """
 
     name = "hyp3"
@@ -168,7 +169,7 @@ def _companions(jobs: Sequence[_Job], what: str) -> list[PairFile] | None:
 
 
 def _baselines(jobs: Sequence[_Job]) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    values = [job.number("Baseline") for job in jobs]
+    values = [None if (value := job.number("Baseline")) is None else -value for job in jobs]
     return usable_baselines(jobs[0].text, [job.phase.dates for job in jobs], values)
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import xarray as xr
 
+from insarray.io.aria import AriaReader
 from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
 from insarray.io.flatsim import FlatsimReader
@@ -16,6 +17,7 @@ from insarray.io.hyp3 import Hyp3Reader
 from insarray.io.lazy import to_dataset
 from insarray.io.licsar import LicsarReader
 from insarray.io.mintpy import MintpyReader
+from insarray.io.nisar import NisarReader
 from insarray.io.opera_disp import OperaDispReader
 from insarray.io.snap import SnapReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
@@ -26,12 +28,14 @@ from insarray.model.errors import ArgumentError, StackWarning
 Product = Literal[
     "generic",
     "folder",
+    "aria",
     "dolphin",
     "flatsim",
     "hyp3",
     "licsar",
     "mintpy",
     "netcdf",
+    "nisar",
     "opera-disp",
     "snap",
 ]
@@ -39,6 +43,8 @@ Product = Literal[
 READERS: tuple[Reader, ...] = (
     MintpyReader(),
     OperaDispReader(),
+    AriaReader(),
+    NisarReader(),
     StoredReader(),
     DolphinReader(),
     Hyp3Reader(),
@@ -74,8 +80,8 @@ def open_stack(
     Parameters
     ----------
     files
-        A folder of a product (dolphin, FLATSIM, HyP3, LiCSAR, MintPy, SNAP; the files that make it up are found in
-        it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        A folder of a product (ARIA, dolphin, FLATSIM, HyP3, LiCSAR, MintPy, NISAR, OPERA DISP, SNAP; the files that
+        make it up are found in it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
@@ -83,8 +89,9 @@ def open_stack(
         CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
         ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
-        Reader to take instead of recognising the files: ``"dolphin"``, ``"flatsim"``, ``"folder"``, ``"generic"``,
-        ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"opera-disp"`` or ``"snap"``.
+        Reader to take instead of recognising the files: ``"aria"``, ``"dolphin"``, ``"flatsim"``, ``"folder"``,
+        ``"generic"``, ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"nisar"``, ``"opera-disp"`` or
+        ``"snap"``.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -97,7 +104,8 @@ def open_stack(
     dates
         Regular expression with two groups, the reference and the secondary date, for names that mean something else.
     variable
-        Variable to read from NetCDF files that hold several, or another phase of MintPy than ``unwrapPhase``.
+        Variable to read from NetCDF files that hold several, another phase of MintPy than ``unwrapPhase``, or the
+        frequency and polarisation of NISAR, such as ``"frequencyA/HH"``.
     extent
         Files of different extents on the same pixels: ``"intersection"`` takes the pixels that all files have,
         ``"union"`` those that any has. None is the intersection for products whose extents differ from pair to pair,

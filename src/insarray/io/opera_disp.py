@@ -9,15 +9,24 @@ import numpy as np
 
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MaskDecode, PhaseDecode
 from insarray.io.extents import reconcile
-from insarray.io.files import fingerprint, name_of, names
-from insarray.io.generic import given_baselines
+from insarray.io.files import fingerprint, names
+from insarray.io.granules import (
+    grid_of_centres,
+    matched,
+    number,
+    pair_baselines,
+    products_in,
+    radar_wavelength,
+    same_wavelength,
+    text,
+)
 from insarray.io.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.hdf5_files import hdf5_files_layer
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, newest, one_time_per_pass, pair_file
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dates import as_time
-from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
 _NAME = re.compile(
@@ -30,6 +39,7 @@ _COMPANIONS: dict[str, tuple[str, Decode]] = {
     "connected_component_labels": ("connected_component_labels", ComponentDecode()),
 }
 _BASELINE = "corrections/perpendicular_baseline"
+_WAVELENGTH = "identification/radar_wavelength"
 _WATER = "water_mask"
 
 
@@ -47,7 +57,7 @@ class OperaDispReader:
 
     def recognises(self, path: Path) -> bool:
         """A product, or a folder with products in it or one below."""
-        return any(True for _ in _products(path))
+        return bool(_products(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
         """Read the metadata of all products."""
@@ -60,7 +70,7 @@ class OperaDispReader:
         pairs = by_pair(timed)
         files = [str(file.path) for file in pairs.values()]
         metas = [_read(path, variable) for path in files]
-        wavelength = _same_wavelength(metas)
+        wavelength = same_wavelength([meta.wavelength for meta in metas], files)
         common = reconcile([meta.grid for meta in metas], files, options.extent)
         factor = 1.0 / metres_per_radian(wavelength)
         signs = [-1.0 if file.swapped else 1.0 for file in pairs.values()]
@@ -68,9 +78,10 @@ class OperaDispReader:
             "unwrapped_phase": (variable, PhaseDecode(tuple(factor * sign for sign in signs))),
             **{name: known for name, known in _COMPANIONS.items() if all(known[0] in meta.layers for meta in metas)},
         }
-        table = given_baselines(options)
-        network = network_of_pairs(pairs, None)
-        baselines, why = _baselines(metas, signs) if table is None else (table.of_pairs(network).values, ())
+        found_baselines = [
+            None if meta.baseline is None else sign * meta.baseline for meta, sign in zip(metas, signs, strict=True)
+        ]
+        baselines, why = pair_baselines(options, list(pairs), found_baselines, files)
         return StackSource(
             network_of_pairs(pairs, baselines),
             common.grid,
@@ -90,18 +101,11 @@ class OperaDispReader:
 
 
 def _products(path: Path) -> list[Path]:
-    if _NAME.match(path.name):
-        return [path]
-    return (
-        sorted(found for found in path.rglob("OPERA_L3_DISP-*.nc") if _NAME.match(found.name)) if path.is_dir() else []
-    )
+    return products_in(path, _NAME, "OPERA_L3_DISP-*.nc")
 
 
 def _match(path: Path) -> re.Match[str]:
-    match = _NAME.match(path.name)
-    if match is None:
-        raise FileError(f"{path}: is not named like a product of OPERA DISP; give it its name again")
-    return match
+    return matched(path, _NAME, "OPERA DISP")
 
 
 def _pair(path: Path) -> PairFile:
@@ -137,7 +141,7 @@ def _read(path: str, variable: str) -> _Meta:
         displacement = dataset(file, variable)
         if displacement is None or displacement.ndim != 2:
             raise FileError(f"{path}: has no map {variable!r}, only {', '.join(file) or 'nothing'}; fetch it again")
-        units = _text(displacement.attrs.get("units", "meters"))
+        units = text(displacement.attrs.get("units", "meters"))
         if units not in ("m", "meters", "metres"):
             raise FileError(f"{path}: {variable} is in {units!r}, metres are needed; is it an OPERA product?")
         known = [_WATER, *(stored for stored, _ in _COMPANIONS.values())]
@@ -147,35 +151,21 @@ def _read(path: str, variable: str) -> _Meta:
             _grid(file, displacement.shape),
             displacement.chunks or (1, displacement.shape[1]),
             frozenset(same_shape),
-            _wavelength(file),
+            radar_wavelength(file, _WAVELENGTH, number(file, _WAVELENGTH)),
             _baseline(file, path),
         )
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def _grid(file: Any, shape: tuple[int, int]) -> Grid:
     """From the coordinates, which are those of pixel centres, and the CRS of `spatial_ref`."""
-    x, y, reference = dataset(file, "x"), dataset(file, "y"), dataset(file, "spatial_ref")
+    reference = dataset(file, "spatial_ref")
     crs = None if reference is None else reference.attrs.get("crs_wkt", reference.attrs.get("spatial_ref"))
-    if x is None or y is None or crs is None or (len(y), len(x)) != shape or min(shape) < 2:
-        raise FileError(f"{file.filename}: has no x, y and spatial_ref that fit its map; fetch it again")
-    dx, dy = (float(axis[-1] - axis[0]) / (len(axis) - 1) for axis in (x, y))
-    return Grid(*shape, float(x[0]) - dx / 2, float(y[0]) - dy / 2, dx, dy, _text(crs))
-
-
-def _wavelength(file: Any) -> float:
-    found = dataset(file, "identification/radar_wavelength")
-    if found is None:
-        raise FileError(f"{file.filename}: has no identification/radar_wavelength; fetch it again")
-    value = float(np.asarray(found[()]))
-    try:
-        metres_per_radian(value)
-    except ArgumentError as error:
-        raise FileError(f"{file.filename}: radar_wavelength {value} is not a radar's in metres") from error
-    return value
+    if crs is None:
+        raise FileError(f"{file.filename}: has no spatial_ref with its CRS; fetch it again")
+    grid = grid_of_centres(file, dataset(file, "x"), dataset(file, "y"), text(crs))
+    if grid.shape != shape:
+        raise FileError(f"{file.filename}: has x and y that do not fit its map; fetch it again")
+    return grid
 
 
 def _baseline(file: Any, path: str) -> float | None:
@@ -186,26 +176,6 @@ def _baseline(file: Any, path: str) -> float | None:
     value = float(found[found.shape[0] // 2, found.shape[1] // 2])
     looks_left = _match(Path(path))["mission"] == "NI"
     return None if not np.isfinite(value) or value == 0 else value if looks_left else -value
-
-
-def _same_wavelength(metas: list[_Meta]) -> float:
-    first = metas[0]
-    for meta in metas:
-        if abs(meta.wavelength - first.wavelength) > 1e-6:
-            raise StackError(
-                f"wavelength: {first.wavelength} m in {name_of(first.path)} but {meta.wavelength} m in "
-                f"{name_of(meta.path)}; give products of one sensor"
-            )
-    return first.wavelength
-
-
-def _baselines(metas: list[_Meta], signs: list[float]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    missing = [meta.path for meta in metas if meta.baseline is None]
-    if missing:
-        return None, (
-            f"perpendicular baselines are left out: {len(missing)} of {len(metas)} products have none ({names(missing)})",
-        )
-    return np.array([sign * (meta.baseline or 0.0) for meta, sign in zip(metas, signs, strict=True)]), ()
 
 
 def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:

@@ -116,7 +116,7 @@ VARIABLES: dict[str, Variable] = {
     "velocity_std": Variable(_MAP, "float32", "m/year", "standard error of the velocity"),
     "intercept": Variable(_MAP, "float32", "m", "displacement of the time functions at the first date"),
     "intercept_std": Variable(_MAP, "float32", "m", "standard error of the intercept"),
-    "height_error": Variable(_MAP, "float32", "m", "error of the height with which the topography was removed"),
+    "height_error": Variable(_MAP, "float32", "m", "height above the one with which the topography was removed"),
     "height_error_std": Variable(_MAP, "float32", "m", "standard error of the height error"),
     "degrees_of_freedom": Variable(_MAP, "uint16", "1", "dates or pairs less what was fitted to them"),
     "reduced_chi_square": Variable(

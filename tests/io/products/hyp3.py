@@ -63,7 +63,7 @@ def write_job(folder: Path, scene: Scene, k: int, kind: str = "burst", job: str 
     write("lv_phi", np.where(outside, 0, np.arctan2(north, east) % (2 * np.pi)).astype(np.float32))
     write("dem", scene.cut(k, scene.height))
     write("water_mask", scene.cut(k, scene.land).astype(np.uint8))
-    text = _TEXT.format(first=first, second=second, baseline=scene.baseline(k))
+    text = _TEXT.format(first=first, second=second, baseline=-scene.baseline(k))  # of a radar that looks right
     base.with_name(f"{name}.txt").write_text(text)
     base.with_name(f"{name}.README.md.txt").write_text(f"# ASF\n\nProcessing Date/Time: {processed}\n")
     return base
