@@ -10,7 +10,7 @@ import insarray as ia
 from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
 from tests.faces.test_cli import insarray
 
-REFERENCE = "5,6"
+REFERENCE = "4,6"  # has data in all pairs
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_pairs_as_in_python(capsys, folder, reading, wavelength, tmp_path):
         stack,
         weights="variance",
         looks=20,
-        reference=(5, 6),
+        reference=(4, 6),
         uncertainty="covariance",
         height_error=True,
         residuals=True,
@@ -106,7 +106,7 @@ def test_part_of_the_time(capsys, folder, series, reading, wavelength, tmp_path)
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "a.zarr").velocity, expected.velocity)
     assert insarray(capsys, "fit", folder / "ifgs/*.unw.tif", tmp_path / "b.zarr", *reading, *part)[0] == 0
     left_out = [days[k] for k in (0, 1, 4, 9)]
-    expected = ia.fit(ia.select_pairs(opened(folder, wavelength), exclude_dates=left_out), reference=(5, 6))
+    expected = ia.fit(ia.select_pairs(opened(folder, wavelength), exclude_dates=left_out), reference=(4, 6))
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "b.zarr").velocity, expected.velocity)
 
 
