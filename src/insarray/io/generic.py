@@ -56,7 +56,7 @@ class Inputs:
     components: Sequence[PairFile] | None = None
     baselines: BaselineTable | None = None
     band: int | None = None
-    located: Callable[[Grid], Grid] | None = None
+    located: Callable[[Header], Grid] | None = None
 
 
 class GenericReader:
@@ -194,7 +194,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
 def _located(headers: list[Header], inputs: Inputs) -> list[Header]:
     if inputs.located is None:
         return headers
-    return [replace(header, grid=inputs.located(header.grid)) for header in headers]
+    return [replace(header, grid=inputs.located(header)) for header in headers]
 
 
 def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:

@@ -9,6 +9,7 @@ import numpy as np
 
 from insarray.io.files import names
 from insarray.io.generic import Inputs, assemble, given_baselines
+from insarray.io.headers import Header
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, pair_file
 from insarray.io.sidecars import SPEED_OF_LIGHT, covers, number, read_keys, read_text, same_in_all, usable_baselines
 from insarray.io.source import Options, StackSource
@@ -23,7 +24,7 @@ _GEOCODED = "_ll"
 _PHASE = ("unwrap_ll", "unwrap_mask_ll", "unwrap", "unwrap_mask")
 """Names of the grids of the phase, the best first."""
 _TABLE = "baseline_table.dat"
-_ALIKE = 1e-6  # metres; PRM files write the wavelength with 7 digits
+_DIGITS = 6  # of a wavelength in metres that are the same in all images of a radar
 
 
 class GmtsarReader:
@@ -60,7 +61,7 @@ class GmtsarReader:
             _beside(phase, ("corr_ll",) if geocoded else ("corr_cut", "corr")),
             _beside(phase, ("conncomp_ll",) if geocoded else ("conncomp",)),
             baselines,
-            located=geographic if geocoded else None,
+            located=_geographic if geocoded else None,
         )
         known = Options(
             wavelength=options.wavelength or _wavelength(prms, keys),
@@ -79,6 +80,12 @@ def geographic(grid: Grid) -> Grid:
 
     left = grid.left - 360.0 if grid.left + grid.width * grid.dx / 2 > 180.0 else grid.left
     return replace(grid, left=left, crs=CRS.from_epsg(4326).to_wkt())
+
+
+def _geographic(header: Header) -> Grid:
+    if header.grid == Grid(*header.grid.shape):
+        raise FileError(f"{header.file.path}: has no longitudes and latitudes, or was not written by GMT; make it again")
+    return geographic(header.grid)
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -151,7 +158,7 @@ def _beside(phase: Sequence[PairFile], stems: Sequence[str]) -> list[PairFile] |
 
 def _wavelength(prms: Sequence[Path], keys: Sequence[dict[str, str]]) -> float | None:
     known = [number(prm, found, "radar_wavelength") for prm, found in zip(prms, keys, strict=True)]
-    rounded = [None if value is None else round(value / _ALIKE) * _ALIKE for value in known]
+    rounded = [None if value is None else round(value, _DIGITS) for value in known]
     if prms:
         same_in_all([prm.relative_to(prm.parents[1]) for prm in prms], rounded, "wavelength", "give pairs of one radar")
     return known[0] if known else None

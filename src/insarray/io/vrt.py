@@ -67,13 +67,16 @@ def _require(vrt: Path, product: Path, depth: int) -> None:
             _require(source, product, depth - 1)
         elif kind is not None:
             raise FileError(f"{vrt}: its source {source.name} is {kind}, not a raster; {_REMEDY}")
+    needed: dict[Path, int] = {}
     for band in root.iter("VRTRasterBand"):
         if band.get("subClass", "VRTSourcedRasterBand") not in ("VRTSourcedRasterBand", "VRTRawRasterBand"):
             raise FileError(f"{vrt}: has a band of the kind {band.get('subClass')}, which the product has none of")
-        for source, needed in _needed(vrt, root, band, product):
-            found = source.stat().st_size
-            if found < needed:
-                raise FileError(f"{source}: has {found} of {needed} bytes, it is truncated; replace it")
+        for source, least in _needed(vrt, root, band, product):
+            needed[source] = max(needed.get(source, 0), least)
+    for source, least in needed.items():
+        found = source.stat().st_size
+        if found < least:
+            raise FileError(f"{source}: has {found} of {least} bytes, it is truncated; replace it")
 
 
 def _root(vrt: Path) -> ElementTree.Element:

@@ -112,6 +112,7 @@ def write_baselines(folder: Path, scene: Scene, reference: int = 1) -> None:
             path = folder / f"{first}_{date}" / f"{first}_{date}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = [
-                f"swath: IW{k}\nBperp (average): {value + off}\nBpar (average): 11.5\n" for k, off in ((1, -2.0), (2, 2.0))
+                f"swath: IW{k}\nBperp (average): {value + off}\nBpar (average): 11.5\n"
+                for k, off in ((1, -2.0), (2, 2.0))
             ]
             path.write_text("".join(lines))

@@ -38,7 +38,12 @@ def sync_cube(path: Path, data: xr.Dataset | xr.DataArray) -> Path:
     for dim in data.dims[1:] if isinstance(data, xr.DataArray) else [str(dim) for dim in data.dims if dim != "pair"]:
         axis = data[dim].values
         data = data.drop_vars(dim).assign_attrs(
-            {f"start_{dim}": axis[0], f"step_{dim}": axis[1] - axis[0], f"stop_{dim}": axis[-1], f"size_{dim}": len(axis)}
+            {
+                f"start_{dim}": axis[0],
+                f"step_{dim}": axis[1] - axis[0],
+                f"stop_{dim}": axis[-1],
+                f"size_{dim}": len(axis),
+            }
         )
     if isinstance(data, xr.DataArray):
         data = data.to_dataset().assign_attrs(dataarray=data.name)
