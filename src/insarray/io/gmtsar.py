@@ -84,7 +84,9 @@ def geographic(grid: Grid) -> Grid:
 
 def _geographic(header: Header) -> Grid:
     if header.grid == Grid(*header.grid.shape):
-        raise FileError(f"{header.file.path}: has no longitudes and latitudes, or was not written by GMT; make it again")
+        raise FileError(
+            f"{header.file.path}: has no longitudes and latitudes, or was not written by GMT; make it again"
+        )
     return geographic(header.grid)
 
 

@@ -38,7 +38,11 @@ def write_grd(
     for name, nodes in zip(names, axes, strict=True):
         half = (nodes[1] - nodes[0]) / 2 if pixel else 0.0
         coords[name] = (name, nodes, {"long_name": name, "actual_range": [nodes[0] - half, nodes[-1] + half]})
-    grid = xr.Dataset({"z": (names, values.astype(np.float32))}, coords, {"Conventions": "CF-1.7", "title": "", "GMT_version": "6.4.0"})
+    grid = xr.Dataset(
+        {"z": (names, values.astype(np.float32))},
+        coords,
+        {"Conventions": "CF-1.7", "title": "", "GMT_version": "6.4.0"},
+    )
     if pixel:
         grid.attrs["node_offset"] = np.int32(1)
     kind = {"engine": "scipy", "format": "NETCDF3_CLASSIC"} if classic else {"engine": "h5netcdf"}
