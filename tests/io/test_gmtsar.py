@@ -1,5 +1,7 @@
 """GMTSAR's grids: days counted from 0, registration, longitudes to 360, baselines, what is left out, broken products."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -219,3 +221,10 @@ def other_coherence(pair):
 
 def table(pair, text):
     (pair.parent.parent / "baseline_table.dat").write_text(text)
+
+
+def test_grids_that_gdal_warns_of_are_opened_side_by_side(pairs):
+    """GDAL warns of axes without a standard name. In threads that once waited for each other forever."""
+    code = f"import insarray as ia\nfor _ in range(15): ia.open_stack({str(pairs)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr.decode()
