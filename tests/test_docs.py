@@ -27,7 +27,8 @@ PAGES = sorted(
     if not path.name.startswith(".")
 )
 WRITTEN = [ROOT / name for name in ("README.md", "docs/getting_started.md", "CONTRIBUTING.md", "deploy/README.md")]
-WRITTEN += [ROOT / "docs/explanation/closure.md", ROOT / "docs/how_to/coming_from_mintpy.md"]
+WRITTEN += [ROOT / "docs/explanation/closure.md"]
+WRITTEN += [ROOT / f"docs/how_to/coming_from_{peer}.md" for peer in ("mintpy", "licsbas", "pygmtsar")]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

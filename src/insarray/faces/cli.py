@@ -123,8 +123,8 @@ def closure(files: tuple[str, ...], **options: Any) -> None:
 def invert(files: tuple[str, ...], **options: Any) -> None:
     """Invert the interferograms FILES into the displacement series and velocity OUT (the last argument), a Zarr store.
 
-    FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, HyP3, LiCSAR, MintPy, SNAP,
-    or rasters with both dates in their names). Run the same command again to finish an
+    FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, GMTSAR, HyP3, ISCE2,
+    LiCSAR, MintPy, PyGMTSAR, SNAP, or rasters with both dates in their names). Run the same command again to finish an
     interrupted run.
     """
     from insarray.faces import commands

@@ -1,7 +1,7 @@
 """Generic stack: one raster per pair, found by pattern, list or table; its dates are in the names or the table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from insarray.io.baselines import baseline_table, read_baselines
@@ -24,6 +24,7 @@ from insarray.io.tables import read_table
 from insarray.model.baselines import BaselineTable
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackError
+from insarray.model.grid import Grid
 
 _UNITS: dict[str, Units] = {
     **dict.fromkeys(("", "1", "rad", "rads", "radian", "radians"), "radian"),
@@ -46,6 +47,8 @@ class Inputs:
         Of the pairs; None where there are none.
     band
         Of the phase, if its files have several.
+    located
+        The grid that is meant by what a file says; None if files say it all.
     """
 
     phase: Sequence[PairFile]
@@ -53,6 +56,7 @@ class Inputs:
     components: Sequence[PairFile] | None = None
     baselines: BaselineTable | None = None
     band: int | None = None
+    located: Callable[[Header], Grid] | None = None
 
 
 class GenericReader:
@@ -139,14 +143,15 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     groups = [g or [] for g in (inputs.phase, inputs.coherence, inputs.components)]
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
     phase = by_pair(phase_files)
-    headers = read_headers([file.path for file in phase.values()], options.variable, band=inputs.band)
+    headers = _located(read_headers([file.path for file in phase.values()], options.variable, band=inputs.band), inputs)
     companions: dict[str, list[Header]] = {}
     for name, argument, files, preferred in (
         ("coherence", "coherence", coherence_files, _COHERENCE_NAMES),
         ("connected_component_labels", "components", component_files, _COMPONENT_NAMES),
     ):
         if files:
-            companions[name] = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
+            found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
+            companions[name] = _located(found, inputs)
     all_headers = [header for group in (headers, *companions.values()) for header in group]
     common = common_grid(all_headers, options.extent, resample=bool(options.resample))
     layers: dict[str, Layer] = {
@@ -184,6 +189,12 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         members=tuple(member for header in all_headers for member in members_of(header)),
         notes=() if common.note is None else (common.note,),
     )
+
+
+def _located(headers: list[Header], inputs: Inputs) -> list[Header]:
+    if inputs.located is None:
+        return headers
+    return [replace(header, grid=inputs.located(header)) for header in headers]
 
 
 def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:

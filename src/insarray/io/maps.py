@@ -17,6 +17,8 @@ COMPONENT = BoundedDecode("a component of a unit vector", "(of a unit vector)", 
 UP = BoundedDecode("the up component of a unit vector", "(of a unit vector)", 1.0, -1.001, 1.001, (0.0,))
 ELEVATION = BoundedDecode("an elevation angle", "radian", 1.0, 0.0, 1.6, (0.0,))
 ORIENTATION = BoundedDecode("an orientation angle", "radian", 1.0, -6.3, 6.3)
+INCIDENCE = BoundedDecode("an incidence angle", "degree", 1.0, 2.0, 90.0, (0.0,))
+AZIMUTH = BoundedDecode("an azimuth angle", "degree", 1.0, -360.0, 360.0)
 
 
 def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None) -> list[Header]:
@@ -130,6 +132,41 @@ def maps_of_components(headers: Sequence[Header], grid: Grid) -> dict[str, Layer
         "los_up": DerivedLayer((up, up), _upward),
         "incidence_angle": DerivedLayer((up,), _incidence_of_up),
     }
+
+
+def maps_of_incidence(incidence: Header, azimuth: Header, grid: Grid) -> dict[str, Layer]:
+    """Unit vector from ground to satellite, and incidence angle, of two angles of that vector.
+
+    Parameters
+    ----------
+    incidence
+        Of the angle from the vertical, degree, 0 = no-data.
+    azimuth
+        Of that of the horizontal part, counterclockwise from north, degree.
+    grid
+        Of the stack; StackError if the pixels of the angles are others.
+    """
+    for header in (incidence, azimuth):
+        grid.require_same(header.grid, header.file.path, "the phase")
+    angles = (raster_layer([incidence], INCIDENCE), raster_layer([azimuth], AZIMUTH))
+    return {
+        "los_east": DerivedLayer(angles, _east_of_azimuth),
+        "los_north": DerivedLayer(angles, _north_of_azimuth),
+        "los_up": DerivedLayer(angles[:1], _up_of_incidence),
+        "incidence_angle": angles[0],
+    }
+
+
+def _east_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    return np.asarray(-np.sin(np.radians(incidence)) * np.sin(np.radians(azimuth)))
+
+
+def _north_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sin(np.radians(incidence)) * np.cos(np.radians(azimuth)))
+
+
+def _up_of_incidence(incidence: np.ndarray) -> np.ndarray:
+    return np.asarray(np.cos(np.radians(incidence)))
 
 
 def _east(elevation: np.ndarray, orientation: np.ndarray) -> np.ndarray:

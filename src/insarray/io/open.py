@@ -13,12 +13,15 @@ from insarray.io.files import expand
 from insarray.io.flatsim import FlatsimReader
 from insarray.io.folder import FolderReader
 from insarray.io.generic import GenericReader
+from insarray.io.gmtsar import GmtsarReader
 from insarray.io.hyp3 import Hyp3Reader
+from insarray.io.isce2 import Isce2Reader
 from insarray.io.lazy import to_dataset
 from insarray.io.licsar import LicsarReader
 from insarray.io.mintpy import MintpyReader
 from insarray.io.nisar import NisarReader
 from insarray.io.opera_disp import OperaDispReader
+from insarray.io.pygmtsar import PygmtsarReader
 from insarray.io.snap import SnapReader
 from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
 from insarray.io.stored import StoredReader
@@ -31,12 +34,15 @@ Product = Literal[
     "aria",
     "dolphin",
     "flatsim",
+    "gmtsar",
     "hyp3",
+    "isce2",
     "licsar",
     "mintpy",
     "netcdf",
     "nisar",
     "opera-disp",
+    "pygmtsar",
     "snap",
 ]
 
@@ -51,6 +57,9 @@ READERS: tuple[Reader, ...] = (
     LicsarReader(),
     SnapReader(),
     FlatsimReader(),
+    GmtsarReader(),
+    PygmtsarReader(),
+    Isce2Reader(),
     FolderReader(),
     GenericReader(),
 )
@@ -80,8 +89,9 @@ def open_stack(
     Parameters
     ----------
     files
-        A folder of a product (ARIA, dolphin, FLATSIM, HyP3, LiCSAR, MintPy, NISAR, OPERA DISP, SNAP; the files that
-        make it up are found in it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
+        A folder of a product (ARIA, dolphin, FLATSIM, GMTSAR, HyP3, ISCE2, LiCSAR, MintPy, NISAR, OPERA DISP, PyGMTSAR,
+        SNAP; the files that make it up are found in it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table
+        with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
@@ -90,8 +100,8 @@ def open_stack(
         ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
     product
         Reader to take instead of recognising the files: ``"aria"``, ``"dolphin"``, ``"flatsim"``, ``"folder"``,
-        ``"generic"``, ``"hyp3"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"nisar"``, ``"opera-disp"`` or
-        ``"snap"``.
+        ``"generic"``, ``"gmtsar"``, ``"hyp3"``, ``"isce2"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"nisar"``,
+        ``"opera-disp"``, ``"pygmtsar"`` or ``"snap"``.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -104,8 +114,9 @@ def open_stack(
     dates
         Regular expression with two groups, the reference and the secondary date, for names that mean something else.
     variable
-        Variable to read from NetCDF files that hold several, another phase of MintPy than ``unwrapPhase``, or the
-        frequency and polarisation of NISAR, such as ``"frequencyA/HH"``.
+        Variable to read from NetCDF files that hold several, another phase of MintPy than ``unwrapPhase``, another
+        grid of GMTSAR, such as ``unwrap_mask_ll``, or the frequency and polarisation of NISAR, such as
+        ``"frequencyA/HH"``.
     extent
         Files of different extents on the same pixels: ``"intersection"`` takes the pixels that all files have,
         ``"union"`` those that any has. None is the intersection for products whose extents differ from pair to pair,

@@ -5,7 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,6 +38,9 @@ _DRIVERS = {
     **dict.fromkeys((".bil", ".bin", ".dat", ".unw", ".cor", ".cc", ".phs", ".conncomp"), "ENVI"),
 }
 _WARNINGS = threading.Lock()
+# GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
+# driver that has something to warn of would wait for that lock forever
+_NETCDF = threading.RLock()
 _REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
 
 
@@ -167,12 +170,17 @@ def environment(files: Sequence[RasterFile]) -> Any:
     return rasterio.Env(**options)
 
 
-def open_band(file: RasterFile, *, quiet: bool) -> Any:
+@contextmanager
+def open_band(file: RasterFile, *, quiet: bool) -> Iterator[Any]:
     """The dataset, to be used within the `environment`; `quiet` drops rasterio's warning of radar coordinates."""
     # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
     name = Path(file.path) if file.name == file.path else file.name
-    with quiet_warnings() if quiet else nullcontext():
-        return rasterio.open(name, driver=file.driver, sharing=False)
+    with ExitStack() as open_until_left:
+        with quiet_warnings() if quiet else nullcontext():
+            if file.driver == "netCDF":
+                open_until_left.enter_context(_NETCDF)
+            dataset = open_until_left.enter_context(rasterio.open(name, driver=file.driver, sharing=False))
+        yield dataset
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -61,6 +62,26 @@ def read_keys(path: Path, separator: str) -> dict[str, str]:
     if not found:
         raise FileError(f"{path}: holds no line of a key and a value; fetch it again")
     return found
+
+
+def read_xml(path: Path, remedy: str) -> ElementTree.Element:
+    """Root of an XML file, which says its own encoding.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, is not whole, or defines entities, which can blow up and no product needs; `remedy` ends
+        the line.
+    """
+    try:
+        content = path.read_bytes()
+        if b"<!ENTITY" in content:
+            raise FileError(f"{path}: defines XML entities, which no product needs; {remedy}")
+        return ElementTree.fromstring(content)  # noqa: S314
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    except ElementTree.ParseError as error:
+        raise FileError(f"{path}: is not whole XML ({error}); {remedy}") from error
 
 
 def number(path: Path, keys: Mapping[str, str], *names: str) -> float | None:

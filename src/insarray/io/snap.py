@@ -13,7 +13,7 @@ from insarray.io.files import names
 from insarray.io.generic import Inputs, assemble, given_baselines
 from insarray.io.maps import static_maps
 from insarray.io.pairs import PairFile, by_pair, pair_file
-from insarray.io.sidecars import SPEED_OF_LIGHT, number, same_in_all, sentinel1_looks, usable_baselines
+from insarray.io.sidecars import SPEED_OF_LIGHT, number, read_xml, same_in_all, sentinel1_looks, usable_baselines
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.baselines import BaselineTable
 from insarray.model.errors import FileError
@@ -132,7 +132,7 @@ class _Product:
     def of(cls, image: Path) -> "_Product":
         """The product that an image belongs to."""
         dim = image.parent.with_suffix(".dim")
-        root = _xml(dim)
+        root = read_xml(dim, f"write the product of {dim.stem}.data again")
         metadata = root.find(".//MDElem[@name='Abstracted_Metadata']")
         if metadata is None:
             raise FileError(f"{dim}: has no Abstracted_Metadata; write the product with SNAP again")
@@ -165,19 +165,6 @@ class _Product:
                     if found is not None:
                         return number(self.dim, {"Perp Baseline": found.text or ""}, "Perp Baseline")
         return None
-
-
-def _xml(dim: Path) -> ElementTree.Element:
-    """Root of a .dim, which says its own encoding; entities, which can blow up, are none of SNAP's."""
-    try:
-        content = dim.read_bytes()
-        if b"<!ENTITY" in content:
-            raise FileError(f"{dim}: defines XML entities, which SNAP does not write; write the product again")
-        return ElementTree.fromstring(content)  # noqa: S314
-    except OSError as error:
-        raise FileError(f"{dim}: cannot be read ({error.strerror}); it belongs to {dim.stem}.data") from error
-    except ElementTree.ParseError as error:
-        raise FileError(f"{dim}: is not whole XML ({error}); write the product again") from error
 
 
 def _date_of(dim: Path, element: ElementTree.Element) -> np.datetime64 | None:

@@ -1,0 +1,153 @@
+"""VRT files that come with a product: GDAL opens whatever they name, so their sources are looked at first."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from insarray.io.sidecars import read_xml
+from insarray.model.errors import FileError
+
+_REMEDY = "make it again"
+_DEPTH = 4  # of VRT files that have VRT files as their sources
+_TYPES = {
+    "Byte": "u1",
+    "Int16": "i2",
+    "UInt16": "u2",
+    "Int32": "i4",
+    "UInt32": "u4",
+    "Float32": "f4",
+    "Float64": "f8",
+    "CFloat32": "c8",
+    "CFloat64": "c16",
+}
+
+
+def vrt_shape(vrt: Path) -> tuple[int, int]:
+    """(rows, columns) of a VRT file, without a look at its sources.
+
+    Raises
+    ------
+    FileError
+        If it is no VRT.
+    """
+    root = _root(vrt)
+    return _whole(vrt, root, "rasterYSize"), _whole(vrt, root, "rasterXSize")
+
+
+def require_own_sources(vrt: Path, product: Path) -> None:
+    """Check that a VRT reads whole files of its product alone.
+
+    Parameters
+    ----------
+    vrt
+        The file.
+    product
+        Folder that all sources must lie in.
+
+    Raises
+    ------
+    FileError
+        If the file or a source of it is missing, no raster or truncated, or a source lies elsewhere.
+    """
+    _require(vrt, product.resolve(), _DEPTH)
+
+
+def _require(vrt: Path, product: Path, depth: int) -> None:
+    root = _root(vrt)
+    if depth == 0:
+        raise FileError(f"{vrt}: is the source of a VRT of a VRT of a VRT; {_REMEDY}")
+    if root.get("subClass") is not None or root.find(".//SourceDataset") is not None:
+        raise FileError(f"{vrt}: is a warped or processed VRT, which the product has none of; {_REMEDY}")
+    for element in root.iter("SourceFilename"):
+        source = _source(vrt, element, product)
+        kind = _content(source)
+        if kind == "VRT":
+            _require(source, product, depth - 1)
+        elif kind is not None:
+            raise FileError(f"{vrt}: its source {source.name} is {kind}, not a raster; {_REMEDY}")
+    needed: dict[Path, int] = {}
+    for band in root.iter("VRTRasterBand"):
+        if band.get("subClass", "VRTSourcedRasterBand") not in ("VRTSourcedRasterBand", "VRTRawRasterBand"):
+            raise FileError(f"{vrt}: has a band of the kind {band.get('subClass')}, which the product has none of")
+        for source, least in _needed(vrt, root, band, product):
+            needed[source] = max(needed.get(source, 0), least)
+    for source, least in needed.items():
+        found = source.stat().st_size
+        if found < least:
+            raise FileError(f"{source}: has {found} of {least} bytes, it is truncated; replace it")
+
+
+def _root(vrt: Path) -> ElementTree.Element:
+    root = read_xml(vrt, _REMEDY)
+    if root.tag != "VRTDataset":
+        raise FileError(f"{vrt}: is no VRT, but {root.tag}; {_REMEDY}")
+    return root
+
+
+def _source(vrt: Path, element: ElementTree.Element, product: Path) -> Path:
+    """File that a source names, which must be relative to the VRT and lie in the product."""
+    name = (element.text or "").strip()
+    source = (vrt.parent / name).resolve()
+    if element.get("relativeToVRT") != "1" or Path(name).is_absolute() or not source.is_relative_to(product):
+        raise FileError(
+            f"{vrt}: its source {name!r} is not a file of {product.name}, given relative to the VRT; "
+            "a VRT that points elsewhere is not opened"
+        )
+    if not source.is_file():
+        raise FileError(f"{vrt}: its source {name} is missing; fetch it, or make it again")
+    return source
+
+
+def _content(source: Path) -> str | None:
+    """What a file that is text for GDAL may be; None for pixels."""
+    with source.open("rb") as content:
+        start = content.read(2000)
+    if b"<VRTDataset" in start:
+        return "VRT"
+    return "XML" if start.lstrip()[:1] == b"<" and b"\0" not in start else None
+
+
+def _needed(
+    vrt: Path, root: ElementTree.Element, band: ElementTree.Element, product: Path
+) -> Iterable[tuple[Path, int]]:
+    """Sources of pixels without a header of their own, and the bytes that they need; GDAL reads zeros beyond the end."""
+    size = _item_size(vrt, band.get("dataType", "Byte"))
+    if band.get("subClass") == "VRTRawRasterBand":
+        rows, cols = _whole(vrt, root, "rasterYSize"), _whole(vrt, root, "rasterXSize")
+        start, pixel = _child(vrt, band, "ImageOffset", 0), _child(vrt, band, "PixelOffset", size)
+        line = _child(vrt, band, "LineOffset", pixel * cols)
+        for element in band.iter("SourceFilename"):
+            yield _source(vrt, element, product), start + (rows - 1) * line + (cols - 1) * pixel + size
+        return
+    for inner in band:
+        named, properties = inner.find("SourceFilename"), inner.find("SourceProperties")
+        if named is None or properties is None:
+            continue
+        source = _source(vrt, named, product)
+        if any(header.is_file() for header in (source.with_suffix(".hdr"), source.with_name(f"{source.name}.hdr"))):
+            pixels = _whole(vrt, properties, "RasterYSize") * _whole(vrt, properties, "RasterXSize")
+            number = _child(vrt, inner, "SourceBand", 1)  # interleaved or not, the last of so many bands ends here
+            yield source, pixels * number * _item_size(vrt, properties.get("DataType", "Byte"))
+
+
+def _item_size(vrt: Path, kind: str) -> int:
+    if kind not in _TYPES:
+        raise FileError(f"{vrt}: has a band of the type {kind}; {_REMEDY}")
+    return np.dtype(_TYPES[kind]).itemsize
+
+
+def _child(vrt: Path, parent: ElementTree.Element, name: str, default: int) -> int:
+    found = parent.find(name)
+    return default if found is None else _number(vrt, name, found.text)
+
+
+def _whole(vrt: Path, element: ElementTree.Element, name: str) -> int:
+    return _number(vrt, name, element.get(name))
+
+
+def _number(vrt: Path, name: str, text: str | None) -> int:
+    if text is None or not text.strip().isdigit():
+        raise FileError(f"{vrt}: its {name} is {text!r}, not a whole number; {_REMEDY}")
+    return int(text)
