@@ -63,7 +63,7 @@ def _network(network: Network) -> list[Doubt]:
     if few.size:
         found.append(
             Doubt(
-                f"{_some([str(network.times[k])[:10] for k in few])}: a single pair each.",
+                f"Dates of a single pair: {_some([str(network.times[k])[:10] for k in few])}.",
                 "An unwrapping error of that pair goes into the date whole and cannot be noticed. Add pairs.",
             )
         )
@@ -126,7 +126,9 @@ def _flags(totals: xr.Dataset) -> list[Doubt]:
         share = 100 * counts[0] / counts.sum()
         if share >= _HALF:
             found.append(
-                Doubt(f"{share:.1f} % of the pixels have no data.", "Are the masks and the no-data value what you want?")
+                Doubt(
+                    f"{share:.1f} % of the pixels have no data.", "Are the masks and the no-data value what you want?"
+                )
             )
     return found
 

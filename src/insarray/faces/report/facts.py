@@ -9,7 +9,6 @@ import xarray as xr
 from insarray import __version__
 from insarray.faces.report.thinning import reference_pixel
 from insarray.faces.report.totals import FLAGS
-from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import InsarrayError
 from insarray.model.network import Network
@@ -74,8 +73,7 @@ def provenance_rows(source: Source) -> list[Row]:
         high, wide = job["rows"], job["cols"]
         blocks = f"{len(high) * len(wide)} of up to {max(high)} x {max(wide)} pixels, all done"
         rows += [("state", job["state"]), ("blocks", blocks)]
-    rows += [("fingerprint of the job", attrs.get("job_fingerprint")), ("sign", attrs.get("sign", SIGN))]
-    rows.append(("report by", f"insarray {__version__}"))
+    rows += [("fingerprint of the job", attrs.get("job_fingerprint")), ("report by", f"insarray {__version__}")]
     return [(name, str(value)) for name, value in rows if value]
 
 
@@ -128,6 +126,8 @@ def reference_words(dataset: xr.Dataset) -> str:
         text = f"mean over rows {top} to {bottom - 1}, columns {left} to {right - 1}"
         if "reference_pixels" in attrs:
             text += f" ({attrs['reference_pixels']} pixels with data in every pair)"
+    if {"reference_lon", "reference_lat"} <= set(attrs):
+        return f"{text}; {degrees(float(attrs['reference_lon']), float(attrs['reference_lat']))}"
     position = grid_of(dataset).lonlat(*place)
     return text if position is None else f"{text}; {degrees(*position)}"
 
@@ -140,14 +140,22 @@ def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
             continue
         counts = totals[f"pixels_{flag}"].values
         rows = [
-            {"value": k, "name": name, "words": FLAG_WORDS[flag][name], "pixels": int(n), "percent": percent(n, counts.sum())}
+            {
+                "value": k,
+                "name": name,
+                "words": FLAG_WORDS[flag][name],
+                "pixels": int(n),
+                "percent": percent(n, counts.sum()),
+            }
             for k, (name, n) in enumerate(zip(names, counts, strict=True))
         ]
         tables.append({"flag": flag, "rows": rows})
     return tables
 
 
-def statistics_table(dataset: xr.Dataset, totals: xr.Dataset, maps: xr.Dataset, last: xr.Dataset) -> list[dict[str, Any]]:
+def statistics_table(
+    dataset: xr.Dataset, totals: xr.Dataset, maps: xr.Dataset, last: xr.Dataset
+) -> list[dict[str, Any]]:
     """Pixels and mean of each map, exact, and its percentiles over the pixels in `maps` and `last` (of the last date)."""
     rows = []
     for k, name in enumerate(str(name) for name in totals["map"].values) if "map" in totals else ():
@@ -208,8 +216,6 @@ def pair_table(source: Source, totals: xr.Dataset, most: int = 15) -> list[dict[
         {"pair": source.network.labels[k], "pixels": int(pixels[k]), "rms": f"{rms[k]:.3f}", "wrong": f"{share[k]:.2f}"}
         for k in order
     ]
-
-
 
 
 def percent(part: float, whole: float) -> str:

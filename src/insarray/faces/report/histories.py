@@ -70,7 +70,7 @@ def histories(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
 
 def _model_times(dataset: xr.Dataset) -> np.ndarray:
     """Dates at which the fitted functions are sent along: the ends of a line, else all dates and those between."""
-    if "fit_flag" not in dataset or "time_model" not in dataset.fit_flag.attrs or "intercept" not in dataset:
+    if "fit_flag" not in dataset or "time_model" not in dataset.fit_flag.attrs:
         return np.array([], "datetime64[ns]")
     times = np.asarray(dataset.time.values)
     if TimeModel.from_json(dataset.fit_flag.attrs["time_model"]).names == ("velocity",):
@@ -80,7 +80,9 @@ def _model_times(dataset: xr.Dataset) -> np.ndarray:
 
 def _terms(dataset: xr.Dataset) -> list[str]:
     """Maps that the fitted functions are made of."""
-    return [str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"]
+    return [
+        str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"
+    ]
 
 
 def _days(times: np.ndarray) -> list[str]:

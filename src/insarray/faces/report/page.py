@@ -55,20 +55,31 @@ def report(
     Raises
     ------
     ArgumentError
-        If the result has neither a displacement nor a map.
+        If the result has neither a displacement (time, y, x) nor a map (y, x), or `path` does not end in .html.
     StoreError
         If the store is not one, or not finished, or if `path` exists or cannot be written.
     """
     require_free(Path(path), overwrite=overwrite)
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError(f"{path}: a report is a page; give it a name that ends in .html")
     source = _source(dataset)
-    if "displacement" not in source.dataset and not maps_of(source.dataset):
-        raise ArgumentError(
-            "dataset: has neither 'displacement' (time, y, x) nor a map (y, x) to report; give the result of invert or fit"
-        )
+    _require_maps(source.dataset)
     text = _rendered(_content(source) | {"title": title or _name(source)})
     with complete_file(path, overwrite=overwrite) as final:
         final.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def _require_maps(dataset: xr.Dataset) -> None:
+    if "displacement" in dataset:
+        if dataset.displacement.dims != ("time", "y", "x"):
+            raise ArgumentError(
+                f"dataset: displacement is {dataset.displacement.dims}, not (time, y, x); points have no report"
+            )
+    elif not maps_of(dataset):
+        raise ArgumentError(
+            "dataset: has neither 'displacement' (time, y, x) nor a map (y, x) of numbers; give the result of invert or fit"
+        )
 
 
 def _source(dataset: xr.Dataset | str | Path) -> facts.Source:

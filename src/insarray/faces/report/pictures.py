@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -30,9 +30,9 @@ def _style(salt: str) -> Iterator[None]:
 
     ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
     clear = ("axes.facecolor", "figure.facecolor", "savefig.facecolor", "legend.facecolor")
-    settings = {**dict.fromkeys(ink, _INK), **dict.fromkeys(clear, "none"), "svg.fonttype": "none"}
-    # names of variables are no formulas
-    with mpl.rc_context({**settings, "svg.hashsalt": salt, "text.parse_math": False}):
+    settings: dict[Any, Any] = {**dict.fromkeys(ink, _INK), **dict.fromkeys(clear, "none")}
+    settings |= {"svg.fonttype": "none", "svg.hashsalt": salt, "text.parse_math": False}  # names are no formulas
+    with mpl.rc_context(settings):
         yield
 
 
@@ -41,7 +41,9 @@ def _svg(figure: "Figure") -> str:
     figure.savefig(text, format="svg", dpi=_DOTS, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     picture = text.getvalue()
     picture = picture[picture.index("<svg") :].replace(_INK, "var(--ink)")
-    return re.sub(r' id="[a-zA-Z]+[a-zA-Z.]*_\d+"', "", picture)  # numbered anew in each picture; nothing refers to them
+    return re.sub(
+        r' id="[a-zA-Z]+[a-zA-Z.]*_\d+"', "", picture
+    )  # numbered anew in each picture; nothing refers to them
 
 
 def map_picture(maps: xr.Dataset, name: str) -> tuple[str, tuple[float, float, float, float]]:

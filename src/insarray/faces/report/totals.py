@@ -22,7 +22,9 @@ class _Task:
 
 def maps_of(dataset: xr.Dataset) -> list[str]:
     """Names of the floating-point maps (y, x)."""
-    return [str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"]
+    return [
+        str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"
+    ]
 
 
 def totals(dataset: xr.Dataset) -> xr.Dataset:
