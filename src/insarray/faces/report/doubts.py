@@ -77,8 +77,8 @@ def _dates(source: Source, totals: xr.Dataset) -> list[Doubt]:
     worst = min(rows, key=lambda row: float(row["tied"]))
     return [
         Doubt(
-            f"{_some([row['date'] for row in rows])}: tied to the reference date at less than {_HALF:.0f} % of the "
-            f"pixels with data ({worst['date']}: {worst['tied']} %).",
+            f"Dates tied to the reference date at less than {_HALF:.0f} % of the pixels with data: "
+            f"{_some([row['date'] for row in rows])} ({worst['date']}: {worst['tied']} %).",
             "Maps of these dates have holes. Leave the dates out (--exclude-date), loosen the masks, or use --gap subset.",
         )
     ]

@@ -40,7 +40,7 @@ def histories(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
     model = ["fit_flag", *_terms(dataset)] if len(times) else []
     taken = thinned(dataset, [*names, *(name for name in model if name not in names)], sampling)
     displacement = _dates_last(taken.displacement)
-    fitted = _dates_last(predict(taken, times)) if len(times) else None
+    fitted = _dates_last(_fitted(taken, times)) if len(times) else None
     found: dict[str, Any] = {
         "sizes": sampling.sizes,
         "first": sampling.first,
@@ -76,6 +76,20 @@ def _model_times(dataset: xr.Dataset) -> np.ndarray:
     if TimeModel.from_json(dataset.fit_flag.attrs["time_model"]).names == ("velocity",):
         return times[[0, -1]]
     return np.unique(np.concatenate([times, times[:-1] + (times[1:] - times[:-1]) // 2]))
+
+
+def _fitted(taken: xr.Dataset, times: np.ndarray) -> xr.DataArray:
+    """The fitted functions at the times; through the dates of the first piece where none is tied to the reference date."""
+    fitted = predict(taken, times)
+    if "intercept" not in taken:
+        return fitted
+    motion = taken.drop_vars("intercept")
+    left = taken.displacement - predict(motion, taken.time.values)
+    if "network_subset" in taken:
+        first = taken.network_subset.where(left.notnull()).min("time")
+        left = left.where(taken.network_subset == first)
+    level = predict(motion, times) + left.mean("time")
+    return fitted.where(taken.intercept.notnull(), level)
 
 
 def _terms(dataset: xr.Dataset) -> list[str]:

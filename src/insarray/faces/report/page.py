@@ -15,7 +15,7 @@ from insarray.faces.report.doubts import doubts
 from insarray.faces.report.histories import histories, history_sampling
 from insarray.faces.report.thinning import Sampling, thinned
 from insarray.faces.report.totals import FLAGS, maps_of, totals
-from insarray.model.conventions import SIGN
+from insarray.model.conventions import SIGN, VARIABLES
 from insarray.model.errors import ArgumentError
 
 _MAP_SIDE = 800  # pixels: as many as a picture on the page shows
@@ -23,6 +23,7 @@ _HISTORY_BYTES = 8 * 2**20
 _MOST_MAPS = 14
 _DRAWN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
 _LATER = ("residual_rms", "fit_flag", "unwrapping_flag")
+_INTEGERS = ("uint8", "uint16", "int16")
 _NOT_DRAWN = {"intercept", "intercept_std", "fit_residual_std"}
 
 
@@ -84,8 +85,18 @@ def _require_maps(dataset: xr.Dataset) -> None:
 
 def _source(dataset: xr.Dataset | str | Path) -> facts.Source:
     if isinstance(dataset, xr.Dataset):
-        return facts.Source(dataset)
+        return facts.Source(_with_integers(dataset))
     return facts.Source(open_result(str(dataset)), str(dataset), Store(str(dataset)).job())
+
+
+def _with_integers(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose flags and counts are integers again: ``where`` makes floats of them, with NaN for none."""
+    floats = [
+        str(name)
+        for name, array in dataset.data_vars.items()
+        if array.dtype.kind == "f" and name in VARIABLES and VARIABLES[str(name)].dtype in _INTEGERS
+    ]
+    return dataset.assign({name: dataset[name].fillna(0).astype(VARIABLES[name].dtype) for name in floats})
 
 
 def _name(source: facts.Source) -> str:

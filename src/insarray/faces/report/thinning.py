@@ -63,7 +63,8 @@ def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr
     """The named variables at the pixels taken, in memory; the reference point moves to the nearest of them."""
     row, col = sampling.first
     step = sampling.step
-    taken: xr.Dataset = dataset[list(names)].isel(y=slice(row, None, step), x=slice(col, None, step)).load()
+    cells = {"y": slice(row, None, step), "x": slice(col, None, step)}
+    taken: xr.Dataset = dataset[list(names)].isel(cells, missing_dims="ignore").load()
     taken.attrs = {key: value for key, value in dataset.attrs.items() if not str(key).startswith("reference_")}
     reference = reference_pixel(dataset)
     if reference is not None:
