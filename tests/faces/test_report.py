@@ -190,7 +190,9 @@ def test_histories_are_those_of_the_store(page, stored):
     np.testing.assert_array_equal(data["velocity_std"], stored.velocity_std.values)
     line = np.where(data["model"] == -32768, np.nan, data["model"] * data["scale"])
     true_line = ia.predict(stored, stored.time.values[[0, -1]]).values.transpose(1, 2, 0)
-    np.testing.assert_allclose(line, true_line, atol=0.5001 * data["scale"])
+    tied = np.isfinite(true_line)
+    assert tied.mean() > 0.5
+    np.testing.assert_allclose(line[tied], true_line[tied], atol=0.5001 * data["scale"])
     assert data["model_dates"] == [str(stored.time.values[k])[:19] for k in (0, -1)]
     lon, lat = GRID.lonlat(7, 21)
     np.testing.assert_allclose((data["lon"][7, 21], data["lat"][7, 21]), (lon, lat), rtol=1e-6)
