@@ -15,6 +15,7 @@ from insarray.faces.report import histories as histories_module
 from insarray.faces.report.doubts import doubts
 from insarray.faces.report.facts import FLAG_WORDS, Source
 from insarray.faces.report.histories import history_sampling
+from insarray.faces.report.pictures import chosen_dates
 from insarray.faces.report.thinning import Sampling, reference_pixel, thinned
 from insarray.faces.report.totals import FLAGS, maps_of, totals
 from insarray.model.dataset import grid_coords
@@ -175,6 +176,15 @@ def test_dates_say_what_ties_them(page, stored):
     assert any(float(rows[str(time)[:10]][2]) > 0 for time in stored.time.values)
 
 
+def test_the_share_of_tied_values_is_said(page, stored):
+    subset = stored.network_subset.values
+    subset = subset[:, (subset > 0).any(axis=0)]
+    shares = [f"{100 * (part).mean():.2f} %" for part in (subset == 1, subset > 1, subset == 0)]
+    words = re.search(r'<p id="pieces">(.*?)</p>', page.text, re.DOTALL)[1]
+    assert [f"{share} %" for share in re.findall(r"([\d.]+) %", words)] == shares
+    assert f"Of {subset.size} values" in words
+
+
 def test_histories_are_those_of_the_store(page, stored):
     data = page.histories()
     assert (data["sizes"], data["first"], data["step"]) == ([20, 30], [0, 0], 1)
@@ -295,6 +305,25 @@ def test_maps_beyond_the_most_are_named(result, tmp_path):
     assert re.search(r"Not drawn: step_201\d0101", page.text)
 
 
+def test_a_series_of_mintpy(result, tmp_path):
+    ia.to_mintpy(result[["displacement"]], tmp_path)
+    page = page_of(tmp_path / "timeseries.h5", tmp_path / "a.html")
+    assert page.heading == "timeseries.h5"
+    assert page.histories()["displacement"].shape == (20, 30, 8)
+    assert "state" not in page.table("run")
+
+
+@pytest.mark.parametrize(
+    ("dates", "drawn"), [(1, [0]), (2, [1]), (7, [1, 2, 3, 4, 5, 6]), (30, [5, 10, 15, 20, 25, 29])]
+)
+def test_dates_are_drawn_up_to_the_last(dates, drawn):
+    assert chosen_dates(np.arange(dates)).tolist() == drawn
+
+
+def test_a_single_date(result, tmp_path):
+    assert page_of(result.compute().isel(time=[3]), tmp_path / "a.html").sections == ALL
+
+
 def test_radar_coordinates(result, tmp_path):
     data = result.compute().drop_vars(["spatial_ref", "y", "x"]).assign_coords(grid_coords(Grid(20, 30)))
     page = page_of(data, tmp_path / "a.html")
@@ -319,6 +348,7 @@ def test_what_users_wrote_is_shown_and_not_run(result, tmp_path):
     evil = '<script>alert("x")</script></script><img src=x onerror=alert(1)>'
     data = result.compute().assign_attrs({"operator": evil, evil: "name", "notes": [evil], "history": f"now {evil}"})
     data["velocity"] = data.velocity.assign_attrs(long_name=evil)
+    data["<script>$a$"] = data.velocity.assign_attrs(units="</text><script>")
     folder = tmp_path / "<script>alert(2)<"
     folder.mkdir()
     page = page_of(data, folder / "<b>.html", title=evil)

@@ -40,6 +40,9 @@ FLAG_WORDS = {
 }
 """What the flags say, for those who see them for the first time."""
 
+MAIN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
+"""What is looked at first, in this order."""
+
 _SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "block_bytes_per_pixel", "Conventions"}
 """Attributes that have a place of their own on the page, or concern programs only."""
 
@@ -157,11 +160,12 @@ def statistics_table(
     dataset: xr.Dataset, totals: xr.Dataset, maps: xr.Dataset, last: xr.Dataset
 ) -> list[dict[str, Any]]:
     """Pixels and mean of each map, exact, and its percentiles over the pixels in `maps` and `last` (of the last date)."""
+    known = [str(name) for name in totals["map"].values] if "map" in totals else []
     rows = []
-    for k, name in enumerate(str(name) for name in totals["map"].values) if "map" in totals else ():
-        rows.append(
-            _statistics(name, dataset[name], maps[name].values, int(totals["count"][k]), float(totals["sum"][k]))
-        )
+    for name in [*(name for name in MAIN if name in known), *(name for name in known if name not in MAIN)]:
+        k = known.index(name)
+        count, total = int(totals["count"][k]), float(totals["sum"][k])
+        rows.append(_statistics(name, dataset[name], maps[name].values, count, total))
     for name in ("displacement", "displacement_std"):
         if name in last:
             values = last[name].values
@@ -186,6 +190,18 @@ def _statistics(
         "mean": mean,
         "percentiles": middle,
     }
+
+
+def pieces_words(totals: xr.Dataset) -> str:
+    """How many of the values of a series are tied to the reference date."""
+    if "tied" not in totals:
+        return ""
+    every = int(totals.pixels) * totals.sizes["time"]
+    tied, untied, unobserved = (percent(int(totals[name].sum()), every) for name in ("tied", "untied", "unobserved"))
+    return (
+        f"Of {every} values (dates at pixels with data) {tied} % are tied to the reference date, {untied} % are in another "
+        f"piece of the network, {unobserved} % are not observed."
+    )
 
 
 def date_table(source: Source, totals: xr.Dataset) -> list[dict[str, Any]]:

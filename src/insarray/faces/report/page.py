@@ -15,13 +15,13 @@ from insarray.faces.report.doubts import doubts
 from insarray.faces.report.histories import histories, history_sampling
 from insarray.faces.report.thinning import Sampling, thinned
 from insarray.faces.report.totals import FLAGS, maps_of, totals
+from insarray.io.mintpy_series import is_series
 from insarray.model.conventions import SIGN, VARIABLES
 from insarray.model.errors import ArgumentError
 
 _MAP_SIDE = 800  # pixels: as many as a picture on the page shows
 _HISTORY_BYTES = 8 * 2**20
 _MOST_MAPS = 14
-_DRAWN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
 _LATER = ("residual_rms", "fit_flag", "unwrapping_flag")
 _INTEGERS = ("uint8", "uint16", "int16")
 _NOT_DRAWN = {"intercept", "intercept_std", "fit_residual_std"}
@@ -86,7 +86,8 @@ def _require_maps(dataset: xr.Dataset) -> None:
 def _source(dataset: xr.Dataset | str | Path) -> facts.Source:
     if isinstance(dataset, xr.Dataset):
         return facts.Source(_with_integers(dataset))
-    return facts.Source(open_result(str(dataset)), str(dataset), Store(str(dataset)).job())
+    url = str(dataset)
+    return facts.Source(open_result(url), url, None if is_series(Path(url)) else Store(url).job())
 
 
 def _with_integers(dataset: xr.Dataset) -> xr.Dataset:
@@ -108,7 +109,7 @@ def _content(source: facts.Source) -> dict[str, Any]:
     dataset = source.dataset
     shape = dataset.sizes["y"], dataset.sizes["x"]
     sampling = Sampling(shape, max(1, -(-max(shape) // _MAP_SIDE)))
-    drawn = [name for name in (*_DRAWN, *_LATER) if name in dataset]
+    drawn = [name for name in (*facts.MAIN, *_LATER) if name in dataset]
     others = [name for name in maps_of(dataset) if name not in drawn and name not in _NOT_DRAWN]
     maps = thinned(dataset, [*maps_of(dataset), *(name for name in FLAGS if name in dataset)], sampling)
     sums = totals(dataset)
@@ -123,6 +124,7 @@ def _content(source: facts.Source) -> dict[str, Any]:
         "sampling": sampling.words(),
         "flags": facts.flag_tables(sums),
         "statistics": facts.statistics_table(dataset, sums, maps, series.isel(time=-1) if series else series),
+        "pieces": facts.pieces_words(sums),
         "dates": facts.date_table(source, sums),
         "pairs": facts.pair_table(source, sums),
         "network": None if source.network is None else pictures.network_picture(_pairs_of(dataset)),

@@ -90,7 +90,8 @@ def histogram_picture(maps: xr.Dataset) -> str:
 
 def chosen_dates(times: np.ndarray) -> np.ndarray:
     """Indices of the dates that are drawn: evenly spread, the last among them, the first, which is 0, not."""
-    return np.unique(np.linspace(0, len(times) - 1, _PANELS + 1).round().astype(int))[1:]
+    evenly = np.linspace(0, len(times) - 1, _PANELS + 1)[1:]
+    return np.unique(np.ceil(evenly - 1e-9).astype(int))
 
 
 def displacement_picture(series: xr.Dataset) -> str:
