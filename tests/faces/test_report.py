@@ -252,6 +252,21 @@ def test_the_map_is_where_the_script_looks_for_it(page, stored):
     assert data["edges"] == [0, 20, 0, 30]
 
 
+def test_mexico_city_from_its_geotiffs(shared, tmp_path, capsys):
+    """Flags as they were counted by LAPACK pixel by pixel (test_cli), the one date with a single pair, and the short span."""
+    out = tmp_path / "o.zarr"
+    command = ["invert", str(shared / "data/s1_mexico_cropA"), str(out), "--reference", "33,8", "--block", "32"]
+    assert _run(command) == 0
+    assert _run(["report", str(out), str(tmp_path / "a.html")]) == 0
+    assert capsys.readouterr().out.endswith("a.html: written\n")
+    page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
+    counts = {row[1]: row[3] for row in page.rows["quality"][1:7]}
+    assert (counts["dates_untied"], counts["no_data"], counts["complete"]) == ("22", "96", "5882")
+    doubted = [row[0] for row in page.rows["doubts"][1:]]
+    assert doubted == ["Dates of a single pair: 2018-07-05.", "The dates span 0.53 years."]
+    assert page.table("run")["reference"] == ["row 33, column 8; 19.40476° N, 99.17926° W"]
+
+
 # -- sections ------------------------------------------------------------------------------------------------------
 
 ALL = ["doubts", "histories", "run", "network", "quality", "histogram", "maps", "displacement", "pairs"]
