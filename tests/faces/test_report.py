@@ -234,6 +234,15 @@ def test_the_line_of_a_pixel_without_its_first_date_passes_through_its_first_pie
         np.testing.assert_allclose(data["model"][row, col] * data["scale"], expected, atol=0.6 * data["scale"])
 
 
+def test_a_line_beyond_the_points_is_as_it_is(stored):
+    raised = stored.assign(intercept=stored.intercept + 1)
+    data = histories_module.histories(raised, Sampling((20, 30), 1))
+    line = np.frombuffer(base64.b64decode(data["model"]), "<i2").reshape(20, 30, 2)[5, 9] * data["scale"]
+    true = ia.predict(raised, raised.time.values[[0, -1]]).values[:, 5, 9]
+    assert true[0] > 0.9
+    np.testing.assert_allclose(line, true, atol=0.51 * data["scale"])
+
+
 def test_flags_that_where_made_floats_are_flags_again(stored, page, tmp_path):
     kept = stored.where(stored.solver_flag > 0)
     assert kept.solver_flag.dtype.kind == "f"
