@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
     from insarray.faces.mintpy_files import to_mintpy
+    from insarray.faces.report import report
     from insarray.io.geometry import open_geometry
     from insarray.io.mintpy_series import open_series
     from insarray.io.open import open_stack
@@ -72,6 +73,7 @@ _HOMES = {
     "ramp_surface": "insarray.products.ramps",
     "refine_points": "insarray.products.refinement",
     "remove_terms": "insarray.products.motion",
+    "report": "insarray.faces.report",
     "rereference": "insarray.products.rereference",
     "residuals": "insarray.products.residuals",
     "run": "insarray.engine.run",
@@ -127,6 +129,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "to_netcdf",
     "to_mintpy",
     "plot",
+    "report",
     "simulate_stack",
     "simulate_wrapped",
     "Network",

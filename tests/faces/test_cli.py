@@ -86,7 +86,7 @@ def test_help_is_instant_and_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for verb in ("demo", "info", "closure", "invert", "fit", "export", "status", "plot", "mintpy", "dolphin"):
+    for verb in ("demo", "info", "closure", "invert", "fit", "export", "status", "plot", "report", "mintpy", "dolphin"):
         assert verb in done.stdout
 
 
@@ -96,7 +96,7 @@ def test_without_arguments_the_help_is_shown(capsys):
     assert "Commands:" in output
 
 
-@pytest.mark.parametrize("verb", ["demo", "info", "closure", "invert", "fit", "export", "status", "plot"])
+@pytest.mark.parametrize("verb", ["demo", "info", "closure", "invert", "fit", "export", "status", "plot", "report"])
 def test_every_verb_explains_itself(verb):
     result = CliRunner().invoke(cli, [verb, "--help"])
     assert result.exit_code == 0

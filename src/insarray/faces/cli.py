@@ -318,6 +318,22 @@ def plot(what: str, store: str, path: str, **options: Any) -> None:
     commands.plot(what, store, path, **options)
 
 
+@cli.command()
+@click.argument("store")
+@click.argument("path", type=click.Path(dir_okay=False))
+@click.option("--title", help="Heading of the page; default: the name of STORE.")
+@click.option("--overwrite", is_flag=True, help="Replace PATH.")
+def report(store: str, path: str, title: str | None, overwrite: bool) -> None:
+    """Write a page (.html) about STORE: how it was made, what came out, what to doubt, histories at a click.
+
+    STORE is the output of invert, of fit, or of what turns a series into another. The page is one file that needs no
+    network.
+    """
+    from insarray.faces import commands
+
+    commands.report(store, path, title, overwrite=overwrite)
+
+
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     warnings.showwarning = _show_warning

@@ -175,6 +175,14 @@ def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> N
     click.echo(f"{path}: written")
 
 
+def report(store: str, path: str, title: str | None, *, overwrite: bool) -> None:
+    """Write the page about a store."""
+    from insarray.faces.report import report as write_report
+
+    write_report(store, path, overwrite=overwrite, title=title)
+    click.echo(f"{path}: written")
+
+
 def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
     if variable not in dataset.data_vars:
         names = ", ".join(sorted(map(str, dataset.data_vars)))

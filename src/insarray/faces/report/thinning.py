@@ -1,0 +1,104 @@
+"""Every n-th row and column of a result: what is drawn, or sent along, does not grow with the image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.faces.plot.figures import pixel_of
+from insarray.model.dataset import grid_of
+from insarray.model.errors import ArgumentError
+from insarray.model.grid import Grid
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Rows and columns that are taken: every `step`-th, from the middle of the first step on."""
+
+    shape: tuple[int, int]
+    step: int
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """Row and column of the first pixel taken."""
+        row, col = (min(self.step // 2, length - 1) for length in self.shape)
+        return row, col
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of rows and columns taken."""
+        rows, cols = (len(range(start, n, self.step)) for start, n in zip(self.first, self.shape, strict=True))
+        return rows, cols
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """Top, bottom, left and right edge of the cells of the pixels taken, in rows and columns of the image."""
+        (row, col), (rows, cols), half = self.first, self.sizes, self.step / 2
+        return (
+            row + 0.5 - half,
+            row + 0.5 - half + rows * self.step,
+            col + 0.5 - half,
+            col + 0.5 - half + cols * self.step,
+        )
+
+    def place(self, row: int, col: int) -> tuple[int, int]:
+        """Where among the pixels taken the one nearest to (row, col) of the image is."""
+        near = [round((at - start) / self.step) for at, start in zip((row, col), self.first, strict=True)]
+        return min(max(near[0], 0), self.sizes[0] - 1), min(max(near[1], 0), self.sizes[1] - 1)
+
+    def words(self) -> str:
+        """The sampling as a reader should know it."""
+        if self.step == 1:
+            return "every pixel"
+        return f"every {self.step}{_ordinal(self.step)} row and column"
+
+
+def _ordinal(number: int) -> str:
+    return "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr.Dataset:
+    """The named variables at the pixels taken, in memory; the reference point moves to the nearest of them."""
+    row, col = sampling.first
+    step = sampling.step
+    cells = {"y": slice(row, None, step), "x": slice(col, None, step)}
+    taken: xr.Dataset = dataset[list(names)].isel(cells, missing_dims="ignore").load()
+    taken.attrs = {key: value for key, value in dataset.attrs.items() if not str(key).startswith("reference_")}
+    reference = reference_pixel(dataset)
+    if reference is not None:
+        at = sampling.place(*reference)
+        taken.attrs |= {"reference_row": at[0], "reference_col": at[1]}
+    return taken
+
+
+def reference_pixel(dataset: xr.Dataset) -> tuple[int, int] | None:
+    """Row and column of the reference point, or of the middle of the reference area; None if neither is recorded."""
+    attrs, grid = dataset.attrs, grid_of(dataset)
+    if "reference_area" in attrs:
+        top, bottom, left, right = (int(edge) for edge in attrs["reference_area"])
+        return _inside(grid, {"row": (top + bottom) // 2, "col": (left + right) // 2})
+    for keys in (("row", "col"), ("lon", "lat")):
+        if all(f"reference_{key}" in attrs for key in keys):
+            return _inside(grid, {key: attrs[f"reference_{key}"] for key in keys})
+    return None
+
+
+def _inside(grid: Grid, place: dict[str, Any]) -> tuple[int, int] | None:
+    try:
+        return pixel_of(grid, **place)
+    except ArgumentError:  # outside this part of the image, or not a number
+        return None
+
+
+def lonlats(grid: Grid, sampling: Sampling) -> tuple[np.ndarray, np.ndarray] | None:
+    """WGS 84 longitude and latitude of the pixels taken, float32 (y, x); None in radar coordinates."""
+    if grid.crs is None:
+        return None
+    from pyproj import Transformer
+
+    row, col = sampling.first
+    x, y = np.meshgrid(grid.x[col :: sampling.step], grid.y[row :: sampling.step])
+    lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    return np.asarray(lon, np.float32), np.asarray(lat, np.float32)
