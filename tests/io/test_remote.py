@@ -13,7 +13,10 @@ import xarray as xr
 import insarray as ia
 from insarray.engine.store import open_store
 from insarray.faces.cli import _run
-from insarray.model.errors import ArgumentError, FileError
+from insarray.model.errors import ArgumentError, FileError, StackWarning
+from tests.io.products.hyp3 import write_jobs
+from tests.io.products.opera_disp import DispProduct
+from tests.io.products.scene import Scene
 from tests.io.stack_files import PAIRS, WAVELENGTH
 
 pytest.importorskip("s3fs", reason="needs s3fs")
@@ -158,3 +161,23 @@ def test_a_server_that_is_gone(bucket, folder, monkeypatch):
     with pytest.raises(FileError, match=r"s3://gone/a.tif: cannot be reached"):
         ia.open_stack("s3://gone/a.tif")
     fsspec.filesystem("s3").clear_instance_cache()
+
+
+def test_products_are_found_in_folders_of_a_bucket(bucket, tmp_path):
+    """A folder of rasters with text beside them, and one of HDF5 files."""
+    scene = Scene()
+    write_jobs(tmp_path / "jobs", scene)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StackWarning)
+        local = ia.open_stack(tmp_path / "jobs")
+        stack = ia.open_stack(upload(tmp_path / "jobs", f"{bucket}/jobs"))
+    assert stack.attrs["product"] == "hyp3"
+    np.testing.assert_array_equal(stack.unwrapped_phase.values, local.unwrapped_phase.values)
+    np.testing.assert_array_equal(stack.perpendicular_baseline, local.perpendicular_baseline)
+    np.testing.assert_array_equal(stack.los_up.values, local.los_up.values)
+    for k, day in enumerate(("0729", "0822")):
+        values = np.full((24, 30), 0.01 * (k + 1))
+        DispProduct("20160705T140755", f"2016{day}T140756", values, baseline=5.0).write(tmp_path / "disp")
+    stack = ia.open_stack(upload(tmp_path / "disp", f"{bucket}/disp"))
+    assert stack.attrs["product"] == "opera-disp"
+    np.testing.assert_allclose(stack.unwrapped_phase[1] / stack.unwrapped_phase[0], 2, rtol=1e-5)
