@@ -221,13 +221,13 @@ def test_a_curved_model_comes_at_more_dates(result, tmp_path):
 
 
 def test_a_line_without_intercept_passes_through_the_first_piece(stored):
-    """As where the first date is missing; here at all pixels, many of which have several pieces."""
+    """As where the first date is missing; here at the pixels that have several pieces."""
     free = stored.assign(intercept=stored.intercept * np.nan)
     data = histories_module.histories(free, Sampling((20, 30), 1))
     lines = np.frombuffer(base64.b64decode(data["model"]), "<i2").reshape(20, 30, 2) * data["scale"]
     years = ((stored.time - stored.time[0]) / np.timedelta64(1, "D")).values / 365.25
     pixels = np.argwhere((stored.network_subset > 1).any("time").values & np.isfinite(stored.velocity.values))
-    assert len(pixels) > 20
+    assert len(pixels) > 5
     for row, col in pixels:
         pixel = stored.isel(y=row, x=col)
         seen = np.isfinite(pixel.displacement.values)
