@@ -13,9 +13,9 @@
 # %% [markdown]
 # # On a cluster
 #
-# The same chain on a Dask cluster. What changes in the code is `client=`. What comes out does not change, to the last bit, also when a
-# worker is killed in the middle or the run is interrupted and resumed. The cluster here is two processes of this machine;
-# of a larger one only the line that makes the client differs.
+# The same chain on a Dask cluster. What changes in the code is `client=`. What comes out does not change, to the last
+# bit, also when a worker is killed in the middle or the run is interrupted and resumed. The cluster here is two
+# processes of this machine; of a larger one only the line that makes the client differs.
 
 # %%
 import logging
@@ -38,12 +38,12 @@ plt.rcParams["figure.dpi"] = 60
 # %% [markdown]
 # ## The job
 #
-# Files, and the lazy result: series and velocity, in blocks of 20 x 20 pixels. Blocks of real stacks are larger; here many of
-# them are wanted.
+# Files, and the lazy result: series and velocity, in blocks of 30 x 30 pixels. Blocks of real stacks are larger; here
+# many of them are wanted.
 
 # %%
 folder = Path(tempfile.mkdtemp())
-simulated, truth = ia.simulate_stack(shape=(120, 160), n_dates=24, neighbours=3, looks=20, seed=0)
+simulated, truth = ia.simulate_stack(shape=(120, 150), n_dates=16, neighbours=2, looks=20, seed=0)
 write_geotiffs(simulated, folder / "ifgs")
 
 
@@ -55,18 +55,18 @@ def chain(block):
         block=block,
     )
     masked = ia.mask(stack, coherence=0.3)
-    series = ia.invert(masked, weights="variance", looks=20, reference=ia.area(100, 110, 68, 80))
+    series = ia.invert(masked, weights="variance", looks=20, reference=ia.area(100, 110, 64, 76))
     return series.merge(ia.fit(series))
 
 
-result = chain(block=20)
+result = chain(block=30)
 print(dict(result.sizes), len(result.data_vars), "variables, nothing computed")
 
 # %% [markdown]
 # ## Memory, before anything runs
 #
-# `plan_run` says how many blocks there are and how much memory a process may take at most. The bound is a fixed part, plus one
-# block for each thread. It does not depend on the size of the image.
+# `plan_run` says how many blocks there are and how much memory a process may take at most. The bound is a fixed part,
+# plus one block for each thread. It does not depend on the size of the image.
 
 # %%
 plan = ia.plan_run(result, workers=1)
@@ -74,9 +74,9 @@ print(f"{plan.n_blocks} blocks of {plan.rows[0]} x {plan.cols[0]}, {plan.bytes_p
 print(f"a block takes {plan.block_bytes / 2**20:.1f} MiB, a process at most {plan.peak_bytes / 2**20:.0f} MiB")
 
 # %% [markdown]
-# On a machine with 16 cores, with the bytes per pixel of this network: threads share the fixed part, processes each have
-# their own. The rest is the blocks, which grow with the square of their side. With several hundred pairs the bytes per
-# pixel are so many times more.
+# On a machine with 16 cores, with the bytes per pixel of this network: threads share the fixed part, processes each
+# have their own. The rest is the blocks, which grow with the square of their side. With several hundred pairs the
+# bytes per pixel are so many times more.
 
 # %%
 sides = np.array([64, 128, 256, 512, 1024])
@@ -109,8 +109,8 @@ for ax, name in zip(axes, ("velocity", "velocity_std"), strict=True):
 # %% [markdown]
 # ## Cluster
 #
-# Two worker processes of one thread. Elsewhere this is dask-jobqueue, dask-kubernetes, or the address of a scheduler. Workers
-# need the same environment, and the input and output under the same paths. The log is silenced as this
+# Two worker processes of one thread. Elsewhere this is dask-jobqueue, dask-kubernetes, or the address of a scheduler.
+# Workers need the same environment, and the input and output under the same paths. The log is silenced as this
 # notebook kills a worker below; leave it on.
 
 # %%
@@ -136,15 +136,14 @@ print(f"a worker had at most {max(used) / 2**20:.0f} MiB; the bound is {plan.pea
 
 
 # %% [markdown]
-# Every variable has the same bits as that of the threads. This is not luck: a pixel goes through the same operations in the same
-# order wherever its block is computed.
+# Every variable has the same bits as that of the threads. This is not luck: a pixel goes through the same operations
+# in the same order wherever its block is computed.
 
 
 # %%
 def same_bits(first, second):
     one, two = xr.open_zarr(first), xr.open_zarr(second)
-    assert set(one.variables) == set(two.variables)
-    same = [one[name].values.tobytes() == two[name].values.tobytes() for name in one.variables]
+    same = [name in two and one[name].values.tobytes() == two[name].values.tobytes() for name in one.variables]
     return f"{sum(same)} of {len(same)} variables have the same bits"
 
 
@@ -153,8 +152,8 @@ print(same_bits(threads, folder / "cluster.zarr"))
 # %% [markdown]
 # ## A worker dies
 #
-# When a third of the blocks is done one worker is killed, as the system does when memory runs out. Dask gives what it was at
-# to the other and starts a new one.
+# When a third of the blocks is done one worker is killed, as the system does when memory runs out. Dask gives what it
+# was at to the other and starts a new one.
 
 # %%
 killed = []
@@ -173,41 +172,46 @@ print(f"{len(killed)} worker killed; {report.computed} of {report.blocks} blocks
 print(same_bits(threads, folder / "killed.zarr"))
 
 # %% [markdown]
-# What the workers did, from the first block of each run to its last. Every bar is a task, every row a process.
+# What the workers did, from the first block of each run to its last. Every bar is a block, every row a process. The
+# first block of a new process loads the libraries and kernels; with more blocks than here that does not count.
 
 # %%
-fig, axes = plt.subplots(2, 1, figsize=(10, 3.6), layout="compressed")
+fig, axes = plt.subplots(2, 1, figsize=(10, 4), layout="compressed")
+met = set()
 for ax, stream, title in zip(axes, (calm, stormy), ("undisturbed", "one worker killed"), strict=True):
-    tasks = [
-        (task["worker"], step["start"], step["stop"])
+    tasks = sorted(
+        (step["start"], step["stop"], task["worker"])
         for task in stream.data
         for step in task["startstops"]
-        if step["action"] == "compute"
-    ]
-    begin, end = min(start for _, start, _ in tasks), max(stop for _, _, stop in tasks)
-    rows = list(dict.fromkeys(worker for worker, _, _ in sorted(tasks, key=lambda task: task[1])))
-    rows.sort(key=lambda worker: worker not in killed)
-    for worker, start, stop in tasks:
-        colour = "tab:red" if worker in killed and stream is stormy else "tab:blue"
-        place = (start - begin) / (end - begin), (stop - start) / (end - begin)
-        ax.barh(rows.index(worker), place[1], 0.7, place[0], color=colour, edgecolor="white", linewidth=0.4)
-    names = [f"worker {k + 1}" + (" (killed)" if w in killed and stream is stormy else "") for k, w in enumerate(rows)]
-    ax.set_yticks(range(len(rows)), names)
+        if step["action"] == "compute" and "work" in task["key"]  # not what the blocks share
+    )
+    begin, end = tasks[0][0], max(stop for _, stop, _ in tasks)
+    dead = killed if stream is stormy else []
+    rows = sorted({worker for _, _, worker in tasks}, key=lambda worker: (worker in met) + 2 * (worker in dead))[::-1]
+    for start, stop, worker in tasks:
+        colour = "0.7" if worker not in met else "tab:red" if worker in dead else "tab:blue"
+        met.add(worker)
+        width = (stop - start) / (end - begin)
+        ax.barh(rows.index(worker), width, 0.7, (start - begin) / (end - begin), color=colour, ec="white", lw=0.4)
+    ax.set_yticks(range(len(rows)), ["killed" if row in dead else f"worker {k + 1}" for k, row in enumerate(rows)])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xticks=[])
-    ax.set_title(title, fontsize="medium")
-_ = axes[1].set_xlabel("share of the run")
+    ax.set_title(title, fontsize="medium", loc="left")
+axes[1].set_xlabel("share of the run")
+for colour, text in (("0.7", "first block of a process"), ("tab:blue", "block"), ("tab:red", "block before the kill")):
+    axes[0].barh(0, 0, color=colour, label=text)
+_ = axes[0].legend(fontsize="small", ncols=3, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
 
 # %% [markdown]
 # ## Interrupted, and resumed elsewhere
 #
-# A run in threads is interrupted after 20 blocks. The store has a record of every finished block, written last. The same
-# call computes what is missing; on the cluster, if you like: who computes is not part of what the job is.
+# A run in threads is interrupted after 8 blocks. The store has a record of every finished block, written last. The
+# same call computes what is missing; on the cluster, if you like: who computes is not part of what the job is.
 
 
 # %%
 def interrupt(finished, blocks):
-    if finished == 20:
+    if finished == 8:
         raise KeyboardInterrupt
 
 
@@ -235,7 +239,7 @@ for ax, values, title in zip(axes, (first, 1), ("before the interruption", "resu
 
 # %%
 try:
-    ia.run(chain(block=40), str(store), client=client)
+    ia.run(chain(block=60), str(store), client=client)
 except ia.InsarrayError as error:
     print(str(error).replace(str(folder), "..."))
 
@@ -248,15 +252,16 @@ print(sum("distributed" in " ".join(process.cmdline()) for process in left), "wo
 # %% [markdown]
 # ## Which one
 #
-# | | take it | memory | it costs |
+# | | take it on | memory | it costs |
 # |---|---|---|---|
-# | threads (default) | on one machine | fixed part once, a block for each thread | nothing to set up |
-# | `scheduler="local"` | on one machine whose reading or decoding holds the interpreter lock | fixed part and a block for each process | processes to start, kernels to load in each |
-# | `client=`, or an address | on several machines, or where a dying worker must not end the run | as processes, on each machine | a shared file system or object store, the same environment everywhere |
+# | threads (default) | one machine | fixed part, and a block for each thread | nothing to set up |
+# | `scheduler="local"` | one machine, if reading holds the interpreter lock | both, per process | starting processes |
+# | `client=`, an address | several machines, or if a worker may die | as processes | shared files, same environment |
 #
-# The kernels release the interpreter lock, so threads are enough on one machine in most cases. A worker of the cluster with a
-# few threads needs less memory than as many processes of one. A cluster cannot help where the disk is the limit.
+# The kernels release the interpreter lock, so threads are enough on one machine in most cases. A worker of the
+# cluster with a few threads needs less memory than as many processes of one. A cluster cannot help where the disk is
+# the limit.
 #
-# From the command line: `insarray invert ... --scheduler tcp://HOST:PORT`, `--dry-run` for the plan, the same command again to resume, and
-# `insarray status STORE --verify` to check every block against its record. More: [clusters](../deploy/README.md),
-# [architecture](../docs/explanation/architecture.md).
+# From the command line: `insarray invert ... --scheduler tcp://HOST:PORT`, `--dry-run` for the plan, the same command
+# again to resume, and `insarray status STORE --verify` to check every block against its record. More:
+# [clusters](../deploy/README.md), [architecture](../docs/explanation/architecture.md).
