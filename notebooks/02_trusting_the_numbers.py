@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Trusting the numbers
 #
-# A displacement comes with a standard deviation, with the piece of the network that observed it, and with residuals. This
-# notebook compares them with a known truth: where they are right, and what they do not contain. Weights, gaps, standard
-# deviations of displacement and velocity, and unwrapping errors.
+# A displacement comes with a standard deviation, with the piece of the network that observed it, and with residuals.
+# This notebook compares them with a known truth: where they are right, and what they do not contain. Weights, gaps,
+# standard deviations of displacement and velocity, and unwrapping errors.
 #
 # Displacement is positive toward the satellite. Errors are estimates minus truth, in mm.
 
@@ -34,8 +34,8 @@ def rms(values):
 
 
 # %% [markdown]
-# A simulated stack: a coherent city in vegetation, nearest neighbours and pairs of a year. What is true is known for every
-# pixel and date. Everything is relative to an area outside the motion.
+# A simulated stack: a coherent city in vegetation, nearest neighbours and pairs of a year. What is true is known for
+# every pixel and date. Everything is relative to an area outside the motion.
 
 # %%
 stack, truth = ia.simulate_stack(shape=(100, 130), n_dates=36, neighbours=4, annual_pairs=True, looks=20, seed=0)
@@ -54,9 +54,9 @@ print(dict(stack.sizes), f"{100 * float(stack.unwrapped_phase.notnull().mean()):
 # %% [markdown]
 # ## Weights
 #
-# `variance` weighs every sample by its inverse phase variance, from its coherence and the number of looks. `none` takes all
-# as equal. The coherence of a real stack is estimated, and estimated too high where it is low; the last row has the
-# true one instead.
+# `variance` weighs every sample by its inverse phase variance, from its coherence and the number of looks. `none`
+# takes all as equal. The coherence of a real stack is estimated, and estimated too high where it is low; the last row
+# has the true one instead.
 
 # %%
 informed = stack.assign(coherence=truth.coherence)
@@ -67,8 +67,8 @@ for name, values in error.items():
     print(f"{name:25s} {rms(values):.2f} mm rms, {rms(values) / rms(error['none']):.2f} times that without weights")
 
 # %% [markdown]
-# The true coherence does not give the better series: that of a sample is estimated from the same looks as its phase, and knows a
-# little of its very error. The gain depends on how much the pairs of one pixel differ:
+# The true coherence does not give the better series: that of a sample is estimated from the same looks as its phase,
+# and knows a little of its very error. The gain depends on how much the pairs of one pixel differ:
 
 # %%
 edges = np.arange(0.2, 0.95, 0.1)
@@ -91,8 +91,8 @@ ax = ia.plot.map(shown, "coherence", axes[1])
 # %% [markdown]
 # ## Gaps
 #
-# Snow in the north: every pair that touches three dates in the middle, or spans them, is lost there. The dates before and
-# after are two pieces of a network. No pair says how much the ground moved between them.
+# Snow in the north: every pair that touches three dates in the middle, or spans them, is lost there. The dates before
+# and after are two pieces of a network. No pair says how much the ground moved between them.
 
 # %%
 first, last = 17, 19
@@ -106,9 +106,9 @@ subset = gaps["nan"].network_subset.isel(y=48, x=75).values
 print("network_subset of a pixel in the north:", "".join(map(str, subset)))
 
 # %% [markdown]
-# Two histories fit all that was observed there: the ground moved on as before, or it also jumped by 25 mm in the gap. The pairs
-# that are left have not one sample that differs between them. Values on an assumption have no standard deviation: open
-# symbols.
+# Two histories fit all that was observed there: the ground moved on as before, or it also jumped by 25 mm in the gap.
+# The pairs that are left have not one sample that differs between them. Values on an assumption have no standard
+# deviation: open symbols.
 
 # %%
 pixel, days = {"y": 48, "x": 75}, truth.time.values.astype("datetime64[D]")
@@ -129,9 +129,9 @@ axes[0].set_ylabel("displacement (mm)")
 _ = axes[0].legend(fontsize="small")
 
 # %% [markdown]
-# `subset` gives each piece from its own first date: as observed as the first piece, with standard deviations, but with another
-# zero. `nsbas` draws one straight line through both pieces, `min_norm` lets the ground rest in between. Each is right
-# where its assumption is, and nothing in the data says where. In the north, after the gap:
+# `subset` gives each piece from its own first date: as observed as the first piece, with standard deviations, but
+# with another zero. `nsbas` draws one straight line through both pieces, `min_norm` lets the ground rest in between.
+# Each is right where its assumption is, and nothing in the data says where. In the north, after the gap:
 
 # %%
 inside = (gaps["nan"].network_subset == 2) & after & north
@@ -145,9 +145,9 @@ for gap, result in gaps.items():
     print(f"{100 * with_std:3.0f} % have a standard deviation")
 
 # %% [markdown]
-# A velocity does not need the assumption. `fit` reads `network_subset` and gives each piece an offset of its own, so that
-# whatever is between the pieces does not bend the slope, not even of a series that was filled. Without `network_subset` it
-# would:
+# A velocity does not need the assumption. `fit` reads `network_subset` and gives each piece an offset of its own, so
+# that whatever is between the pieces does not bend the slope, not even of a series that was filled. Without
+# `network_subset` it would:
 
 # %%
 free = ia.fit(gaps["subset"]).velocity
@@ -187,14 +187,15 @@ axes[1].axhline(95.4, color="k", lw=1)
 _ = axes[1].set(xlabel="mean coherence of the pixel", ylabel="within two std (%)", ylim=(80, 100))
 
 # %% [markdown]
-# Without weights one scale per pixel comes from its residuals, as if all its pairs were equally good. With weights the rest of the
-# error is that of the coherence, which is estimated too high: with the true one the standard deviation is right.
+# Without weights one scale per pixel comes from its residuals, as if all its pairs were equally good. With weights
+# the rest of the error is that of the coherence, which is estimated too high: with the true one the standard
+# deviation is right.
 #
 # ### What is not in it
 #
-# **The noise of the reference.** An area averages it out. A single pixel of low coherence hands its own noise to every
-# pixel of the map, and no standard deviation says so. Only part of it is an error that all pixels of a date share: the reference is
-# subtracted from every pair, and each pixel weighs its pairs differently.
+# **The noise of the reference.** An area averages it out. A single pixel of low coherence hands its own noise to
+# every pixel of the map, and no standard deviation says so. Only part of it is an error that all pixels of a date
+# share: the reference is subtracted from every pair, and each pixel weighs its pairs differently.
 
 # %%
 complete = stack.unwrapped_phase.notnull().all("pair")
@@ -210,8 +211,8 @@ print(f"without the median error of each date: {coverage((shifted - common) / st
 print(f"the area: {coverage(score['variance']):.1f} %")
 
 # %% [markdown]
-# **The atmosphere.** The series is that of the phase, and the delay of a date is in it like motion, and so is that of the first
-# date in all others. Compared with the motion alone:
+# **The atmosphere.** The series is that of the phase, and the delay of a date is in it like motion, and so is that of
+# the first date in all others. Compared with the motion alone:
 
 # %%
 motion = (series["variance"].displacement - relative(truth.deformation)).isel(time=slice(1, None))
@@ -225,10 +226,11 @@ print(
 # %% [markdown]
 # ## `velocity_std`
 #
-# Three ways: from the scatter about the fit (`residuals`), by drawing dates again (`bootstrap`), from the covariance of the dates
-# that the noise of the pairs makes (`covariance`). To the last the variance of the atmosphere can be added, for those who know it.
-# Atmosphere is the same over a large part of a map, so one stack is one draw of it: here are many small ones, with noise of the
-# pairs alone, and with atmosphere. The model is complete: velocity, season, height error. The last bar has the velocity alone.
+# Three ways: from the scatter about the fit (`residuals`), by drawing dates again (`bootstrap`), from the covariance
+# of the dates that the noise of the pairs makes (`covariance`). To the last the variance of the atmosphere can be
+# added, for those who know it. Atmosphere is the same over a large part of a map, so one stack is one draw of it:
+# here are many small ones, with noise of the pairs alone, and with atmosphere. The model is complete: velocity,
+# season, height error. The last bar has the velocity alone.
 
 # %%
 small = {"shape": (20, 24), "n_dates": 40, "water": False, "missing": 0.0}
@@ -272,16 +274,17 @@ ax.set(ylabel="true over stated error", ylim=(0, 1.15 * max(ratio.values())))
 _ = ax.legend(fontsize="small")
 
 # %% [markdown]
-# `residuals` and `bootstrap` take the dates as independent. Atmosphere is. The noise of the pairs is not: it adds up from date to date
-# like a random walk, and part of a random walk looks like a velocity. Where it is all there is, they are too small by a large
-# factor. `covariance` knows how the noise adds up, and nothing of the atmosphere. With both in the covariance the stated error is
-# near the true one in both worlds; that coherence is estimated too high is what is left. Without season and height error in the
-# model these count as scatter, and no way knows what part of them has gone into the velocity.
+# `residuals` and `bootstrap` take the dates as independent. Atmosphere is. The noise of the pairs is not: it adds up
+# from date to date like a random walk, and part of a random walk looks like a velocity. Where it is all there is,
+# they are too small by a large factor. `covariance` knows how the noise adds up, and nothing of the atmosphere. With
+# both in the covariance the stated error is near the true one in both worlds; that coherence is estimated too high is
+# what is left. Without season and height error in the model these count as scatter, and no way knows what part of
+# them has gone into the velocity.
 #
 # ## Unwrapping errors
 #
-# Another stack, two towns on both sides of a river. Whole cycles are added to it: to the eastern town in four pairs, and to a
-# quarter of the western one in three. Of the four pairs of the last date three are wrong alike in the east.
+# Another stack, two towns on both sides of a river. Whole cycles are added to it: to the eastern town in four pairs,
+# and to a quarter of the western one in three. Of the four pairs of the last date three are wrong alike in the east.
 
 # %%
 rng = np.random.default_rng(1)
@@ -303,13 +306,12 @@ wrong = clean.assign(
 )
 town = ia.area(36, 44, 14, 22)
 truly = {network.labels[k] for k in np.flatnonzero(cycles.any(axis=(1, 2)))}
-print(
-    f"{100 * (cycles[:, ~river] != 0).mean():.1f} % of the samples are wrong, in {len(truly)} of {network.n_pairs} pairs"
-)
+share = 100 * (cycles[:, ~river] != 0).mean()
+print(f"{share:.1f} % of the samples are wrong, in {len(truly)} of {network.n_pairs} pairs")
 
 # %% [markdown]
-# Closure first. Loops of three pairs add up to whole cycles where an unwrapping error is in one of them. On the left the pairs by how
-# many of their loops do not close, on the right where.
+# Closure first. Loops of three pairs add up to whole cycles where an unwrapping error is in one of them. On the left
+# the pairs by how many of their loops do not close, on the right where.
 
 # %%
 loops = ia.closure(wrong, reference=town)
@@ -319,8 +321,8 @@ doubted = {label for label, order in zip(network.labels, summary.pair_drop_order
 print(f"{len(doubted)} pairs to doubt, of which {len(doubted & truly)} are among the {len(truly)} wrong ones")
 
 # %% [markdown]
-# Least squares spreads a wrong cycle over the dates, so that right pairs get residuals, too. L1 leaves a few pairs aside.
-# `pair_misfit` lists the pairs, the worst first:
+# Least squares spreads a wrong cycle over the dates, so that right pairs get residuals, too. L1 leaves a few pairs
+# aside. `pair_misfit` lists the pairs, the worst first:
 
 # %%
 fits = {norm: ia.invert(wrong, norm=norm, reference=town) for norm in ("l2", "l1", "huber")}
@@ -330,13 +332,11 @@ for norm in ("l2", "l1"):
     print(f"{norm}: residuals of {right:.2f} rad rms in the median right pair; the worst pairs:")
     for pair in misfit[:6]:
         verdict = "wrong" if pair.pair in truly else "right"
-        print(
-            f"    {pair.pair}  {100 * pair.wrong:3.0f} % of the pixels off by more than half a cycle, in truth {verdict}"
-        )
+        print(f"    {pair.pair}  {100 * pair.wrong:3.0f} % of the pixels over half a cycle off, in truth {verdict}")
 
 # %% [markdown]
-# `correct_unwrapping` adds the cycles that are missing. `pixel` and `component` find them by closure, `bridging` by the step
-# of the phase across the river.
+# `correct_unwrapping` adds the cycles that are missing. `pixel` and `component` find them by closure, `bridging` by
+# the step of the phase across the river.
 
 # %%
 left = {}
@@ -351,10 +351,9 @@ ground_truth = relative(ground.displacement, clean, {"y": slice(36, 44), "x": sl
 print("mm rms                  before the last date   last date, east   samples wrong")
 for name, result in fits.items():
     error = 1000 * (result.displacement - ground_truth)
+    in_east = rms(error[-1].where(xr.DataArray(east, dims=("y", "x"))))
     still = 100 * (left.get(name, cycles[:, ~river]) != 0).mean()
-    print(
-        f"{name:25s}{rms(error[1:-1]):13.2f}{rms(error[-1].where(xr.DataArray(east, dims=('y', 'x')))):22.2f}{still:14.2f} %"
-    )
+    print(f"{name:25s}{rms(error[1:-1]):13.2f}{in_east:22.2f}{still:14.2f} %")
 
 # %%
 fig, axes = plt.subplots(1, 4, figsize=(14, 3), layout="compressed")
@@ -365,17 +364,20 @@ for ax, name in zip(axes, ("l2", "l1", "l2 after pixel", "l2 after bridging+pixe
 _ = fig.colorbar(image, ax=axes, label="error at the last date (mm)", extend="both")
 
 # %% [markdown]
-# L1 and closure look for the fewest wrong pairs. At the last date three of four are wrong in the east, so the fourth is called
-# wrong, and the town is off by a cycle there while its loops close. The standard deviation does not tell:
+# L1 and closure look for the fewest wrong pairs. At the last date three of four are wrong in the east, so the fourth is
+# called wrong, and the town is off by a cycle there. Neither the residuals nor the standard deviation tell:
 
 # %%
-cycle = 1000 * clean.attrs["wavelength"] / 2
-last_std = 1000 * rms(fits["l2 after pixel"].displacement_std[-1].where(xr.DataArray(east, dims=("y", "x"))))
-print(f"a cycle is {cycle:.1f} mm; displacement_std of the last date in the east is {last_std:.2f} mm")
+in_east = xr.DataArray(east, dims=("y", "x"))
+print(f"a cycle is {1000 * clean.attrs['wavelength'] / 2:.1f} mm; in the east")
+for name in ("l2", "l2 after pixel", "l2 after bridging+pixel"):
+    residual = float(fits[name].residual_rms.where(in_east).median())
+    last_std = 1000 * float(fits[name].displacement_std[-1].where(in_east).median())
+    print(f"{name:25s} residuals of {residual:.2f} rad, displacement_std of the last date {last_std:.2f} mm (medians)")
 
 # %% [markdown]
-# Only something that is not closure can see it: here the bridge over the river, which believes that the motion is smooth
-# across it.
+# Only something that is not closure can see it: here the bridge over the river, which believes that the motion is
+# smooth across it.
 #
-# More: [the inversion](../docs/explanation/inversion.md), [robust norms](../docs/explanation/robust.md),
-# [unwrapping errors](../docs/explanation/unwrapping.md), [time functions](../docs/explanation/time_functions.md).
+# More: [the inversion](../docs/explanation/inversion.md), [robust norms](../docs/explanation/robust.md), [unwrapping
+# errors](../docs/explanation/unwrapping.md), [time functions](../docs/explanation/time_functions.md).
