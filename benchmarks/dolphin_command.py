@@ -36,7 +36,7 @@ def write_files(folder: Path, network: Network, edge: int) -> list[Path]:
     rng = np.random.default_rng(0)
     steps = [30 * ndimage.gaussian_filter(rng.normal(size=(edge, edge)), 15) for _ in range(network.n_dates)]
     phase = np.cumsum(steps, axis=0)
-    days = np.datetime64("2020-01-01") + 12 * np.arange(network.n_dates)
+    days = np.datetime64("2020-01-01") + np.timedelta64(12, "D") * np.arange(network.n_dates)
     labels = [str(day).replace("-", "") for day in days]
     paths = []
     for i, j in network.pairs:

@@ -34,7 +34,7 @@ def write_stack(folder: Path, network: Network, edge: int, missing: float) -> Pa
     phase = np.cumsum(
         [20 * ndimage.gaussian_filter(rng.normal(size=(edge, edge)), 8) for _ in range(network.n_dates)], axis=0
     )
-    days = np.datetime64("2020-01-01") + 12 * np.arange(network.n_dates)
+    days = np.datetime64("2020-01-01") + np.timedelta64(12, "D") * np.arange(network.n_dates)
     labels = [str(day).replace("-", "") for day in days]
     path = folder / "inputs" / "ifgramStack.h5"
     path.parent.mkdir(parents=True)

@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 
 from insarray.io import open_stack
+from insarray.io.decode import ComponentDecode, PhaseDecode
 from insarray.io.generic import GenericReader
 from insarray.io.hdf5 import Hdf5Layer
 from insarray.io.lazy import _keep_measured, layer_variable
@@ -190,3 +191,13 @@ def test_memory_of_decoding(files: dict[str, str], truth: Truth) -> None:
     assert out.dtype == np.float32
     assert peak < 1.1 * phase.nbytes
     assert (phase == 0).all()
+
+
+def test_half_precision_is_read_as_it_is_and_not_reckoned_in():
+    """Newer versions of GDAL give 16-bit floats as such."""
+    raw = np.array([[0.1, 3.25, np.nan, 1.0]], np.float16)
+    phase, labels = np.empty((1, 4), np.float32), np.empty((1, 4), np.uint16)
+    PhaseDecode((1.2345678,))(raw, phase, 0, "phase")
+    np.testing.assert_array_equal(phase, raw.astype(np.float32) * np.float32(1.2345678))
+    ComponentDecode()(np.array([[0, 1, np.nan, 2]], np.float16), labels, 0, "labels")
+    np.testing.assert_array_equal(labels, [[0, 1, 0, 2]])

@@ -45,8 +45,9 @@ class PhaseDecode:
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
         """Decode one pair."""
         factor = self.factors[pair]
+        narrow = raw.dtype.kind == "f" and raw.dtype.itemsize <= 4  # half precision must not stay it
         with np.errstate(over="ignore", invalid="ignore"):  # no-data values can be as large as floats go
-            np.multiply(raw, np.float32(factor) if raw.dtype == np.float32 else factor, out=out, casting="same_kind")
+            np.multiply(raw, np.float32(factor) if narrow else factor, out=out, casting="same_kind")
         out[_missing(raw, self.nodata)] = np.nan
 
 
@@ -134,7 +135,7 @@ class ComponentDecode:
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
         """Decode one pair; StackError for labels that are not whole numbers up to 65534."""
-        none = _missing(raw, self.nodata) | (raw == _NO_LABEL) | (raw < 0)
+        none = _missing(raw, self.nodata) | _missing(raw, _NO_LABEL) | (raw < 0)
         labels = np.where(none, 0, raw)
         if labels.size and labels.max() > _LARGEST_LABEL:
             raise StackError(f"{name}: holds the component label {labels.max():g}; the largest possible is 65534")

@@ -140,7 +140,7 @@ def _times(folder: Path) -> tuple[np.datetime64, np.datetime64]:
 def _time(source: Path, text: str) -> np.datetime64:
     """Time of YYYYDDD, of which DDD is the day of the year less one: 2019000 is the first of January."""
     year, day = int(text[:4]), int(text[4:])
-    time = np.datetime64(f"{year:04d}-01-01", "D") + day
+    time = np.datetime64(f"{year:04d}-01-01", "D") + np.timedelta64(day, "D")
     if not 1970 <= year < 2100 or time.astype("datetime64[Y]").astype(int) + 1970 != year:
         raise FileError(f"{source}: {text} is not a date YYYYDDD, where DDD is the day of the year less one")
     return as_time(time)
