@@ -137,7 +137,7 @@ class ComponentDecode:
         """Decode one pair; StackError for labels that are not whole numbers up to 65534."""
         none = _missing(raw, self.nodata) | _missing(raw, _NO_LABEL) | (raw < 0)
         labels = np.where(none, 0, raw)
-        if labels.size and labels.max() > _LARGEST_LABEL:
+        if labels.size and float(labels.max()) > _LARGEST_LABEL:
             raise StackError(f"{name}: holds the component label {labels.max():g}; the largest possible is 65534")
         out[...] = labels
         if raw.dtype.kind == "f" and not np.array_equal(out, labels):
