@@ -42,6 +42,7 @@ _WARNINGS = threading.Lock()
 # driver that has something to warn of would wait for that lock forever
 _NETCDF = threading.RLock()
 _REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
+_PARTS = 4  # of a read for each thread, so that none waits long for the others
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class RasterLayer:
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
         jobs = list(zip(out, chosen, strict=True))
         pool, threads = _pool(remote=is_url(self.files[0].path))
-        size = max(1, -(-len(jobs) // threads))
+        size = max(1, -(-len(jobs) // (_PARTS * threads)))
 
         def read_some(part: list[tuple[np.ndarray, int]]) -> None:
             with environment([self.files[pair] for _, pair in part]):
