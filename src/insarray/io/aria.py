@@ -105,7 +105,7 @@ class AriaReader:
             {"source_sign": "away", "source_units": "radian"},
             maps,
             () if dem is None else (str(dem),),
-            (*notes, *why, *missing, *(() if common.note is None else (common.note,))),
+            (*notes, *why, *missing, *common.notes),
         )
 
 

@@ -54,17 +54,17 @@ class Common:
         Of the stack.
     places
         One per file; None for a file that must be warped onto the grid.
-    note
-        What was done, in words; None if all files are on one grid as they are.
+    notes
+        What was done, in words; none if all files are on one grid as they are.
     """
 
     grid: Grid
     places: tuple[Place | None, ...]
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
     def part(self, first: int, count: int) -> "Common":
         """The same grid for `count` of the files from the `first` on."""
-        return Common(self.grid, self.places[first : first + count], self.note)
+        return Common(self.grid, self.places[first : first + count], self.notes)
 
 
 def reconcile(
@@ -106,7 +106,7 @@ def reconcile(
         None if place is None else Place(place.row - window.row, place.col - window.col, place.height, place.width)
         for place in places
     )
-    return Common(grid, moved, _note(grids, grid, extent, fits))
+    return Common(grid, moved, _notes(grids, grid, extent, fits))
 
 
 def _extent(places: Sequence[Place], extent: Extent) -> Place:
@@ -138,7 +138,7 @@ def _apart(places: Sequence[Place | None], paths: Sequence[str | Path]) -> str:
     return "take extent='union', or leave some out"
 
 
-def _note(grids: Sequence[Grid], grid: Grid, extent: Extent | None, fits: Sequence[bool]) -> str | None:
+def _notes(grids: Sequence[Grid], grid: Grid, extent: Extent | None, fits: Sequence[bool]) -> tuple[str, ...]:
     extents = len({grid for grid, fit in zip(grids, fits, strict=True) if fit})
     parts = []
     if extents > 1:
@@ -151,4 +151,4 @@ def _note(grids: Sequence[Grid], grid: Grid, extent: Extent | None, fits: Sequen
     warped = len(fits) - sum(fits)
     if warped:
         parts.append(f"{warped} of {len(fits)} files are warped onto the grid of the others while they are read")
-    return "; ".join(parts) or None
+    return tuple(parts)

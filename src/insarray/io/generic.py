@@ -187,7 +187,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         wavelength,
         {"source_sign": sign, "source_units": units},
         members=tuple(member for header in all_headers for member in members_of(header)),
-        notes=() if common.note is None else (common.note,),
+        notes=common.notes,
     )
 
 

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -49,10 +50,8 @@ def exists(path: Path) -> bool:
     """
     if not is_url(path):
         return os.path.lexists(path)
-    try:
+    with _server(path):
         return path.exists()
-    except Exception as error:  # each protocol has errors of its own
-        raise FileError(f"{path}: cannot be reached ({_reason(error)})") from error
 
 
 def matches(pattern: str) -> list[Path]:
@@ -65,11 +64,10 @@ def matches(pattern: str) -> list[Path]:
     """
     if not is_url(pattern):
         return [Path(os.path.abspath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
-    try:
+    with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
-        return [location(filesystem.unstrip_protocol(match)) for match in filesystem.glob(inside)]
-    except Exception as error:  # each protocol has errors of its own
-        raise FileError(f"{pattern}: cannot be listed ({_reason(error)})") from error
+        found = filesystem.glob(inside)
+    return [location(filesystem.unstrip_protocol(match)) for match in found]
 
 
 def stamp(url: str) -> list[tuple[str, str]]:
@@ -80,11 +78,9 @@ def stamp(url: str) -> list[tuple[str, str]]:
     FileError
         If a server does not answer, or has no such file.
     """
-    try:
+    with _server(url):
         filesystem, inside = fsspec.core.url_to_fs(url)
         found = filesystem.find(inside, detail=True) or {inside: filesystem.info(inside)}
-    except Exception as error:
-        raise FileError(f"{url}: cannot be reached ({_reason(error)})") from error
     ages = ("ETag", "etag", "LastModified", "mtime", "updated")
     return [(name, repr([info.get(key) for key in ("size", *ages)])) for name, info in sorted(found.items())]
 
@@ -94,14 +90,22 @@ def open_url(url: str) -> Any:
 
     Raises
     ------
-    OSError
+    FileError
         If a server does not answer, or has no such file.
     """
-    try:
+    with _server(url):
         filesystem, inside = fsspec.core.url_to_fs(url)
         return filesystem.open(inside, "rb", block_size=_BLOCK_BYTES, cache_type="blockcache")
+
+
+@contextmanager
+def _server(url: object) -> Iterator[None]:
+    """Turn whatever a protocol raises into FileError: each has errors of its own, with no common base."""
+    try:
+        yield
     except Exception as error:
-        raise OSError(_reason(error)) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FileError(f"{url}: cannot be reached ({reason})") from error
 
 
 # -- GDAL -----------------------------------------------------------------------------------------------------------
@@ -150,7 +154,3 @@ def protocols_of(names: Sequence[str]) -> frozenset[str]:
     """Protocols of GDAL's names that are not files of this machine."""
     starts = ((name, protocol) for name in names for protocol, start in _GDAL.items() if name.startswith(start))
     return frozenset(protocol for _, protocol in starts)
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

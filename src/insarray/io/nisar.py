@@ -96,7 +96,7 @@ class NisarReader:
             attrs={"source_sign": "away", "source_units": "radian", "source_layer": products[0].layer},
             maps=maps | _water(products, common),
             members=() if dem is None else (str(dem),),
-            notes=(*notes, *unmasked, *why, *missing, *(() if common.note is None else (common.note,))),
+            notes=(*notes, *unmasked, *why, *missing, *common.notes),
         )
 
 

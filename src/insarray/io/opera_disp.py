@@ -93,7 +93,7 @@ class OperaDispReader:
             wavelength=wavelength,
             attrs={"source_sign": "toward", "source_units": "metre"},
             maps=_water(metas, files, common.grid),
-            notes=(*notes, *why, *(() if common.note is None else (common.note,))),
+            notes=(*notes, *why, *common.notes),
         )
 
 
