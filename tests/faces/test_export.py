@@ -1,7 +1,10 @@
 """Exported files read back as what was exported, by other programs' readers; nothing half-written stays."""
 
 import json
+import threading
+import time
 
+import dask
 import dask.array as da
 import h5py
 import numpy as np
@@ -219,6 +222,30 @@ class TestOutput:
         )
         with pytest.raises(KeyError, match="disk"):
             write(truth.assign(velocity=truth.velocity.copy(data=lazy)), tmp_path / "out")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_nothing_writes_after_a_failure(self, write, tmp_path, truth):
+        """Tasks that run when another one fails have ended before the file they write to is removed."""
+        running, ended = threading.Event(), threading.Event()
+
+        def straggle(block):
+            running.set()
+            time.sleep(0.2)
+            ended.set()
+            return block
+
+        def fail(block):
+            running.wait(30)
+            raise KeyError("the disk of the input is gone")
+
+        parts = [
+            da.zeros((10, 40), dtype="float32").map_blocks(task, dtype="float32", meta=np.empty((0, 0), "float32"))
+            for task in (straggle, fail)
+        ]
+        lazy = da.concatenate([parts[0], da.zeros((10, 40), dtype="float32"), parts[1]])
+        with dask.config.set(num_workers=2), pytest.raises(KeyError, match="disk"):
+            write(truth.assign(velocity=truth.velocity.copy(data=lazy)), tmp_path / "out")
+        assert ended.is_set()
         assert list(tmp_path.iterdir()) == []
 
     def test_a_failed_write_is_a_store_error(self, write, tmp_path, truth, monkeypatch):

@@ -1,6 +1,8 @@
 """The only place where a kernel meets dask: one task per spatial block, eager for arrays in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from operator import getitem
@@ -12,6 +14,7 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
+from dask.system import CPU_COUNT
 
 from insarray import __version__
 from insarray.model.conventions import attributes, variable
@@ -329,3 +332,15 @@ def _added(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     for part in parts[1:]:
         total = {name: value + part[name] for name, value in total.items()}
     return total
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """Threads for what dask computes in this process, none of which runs any more when the context ends.
+
+    When a task fails dask does not wait for the others: in its common threads they would go on to write into a file
+    that is about to be removed.
+    """
+    number = dask.config.get("num_workers", None) or CPU_COUNT
+    with ThreadPoolExecutor(number, thread_name_prefix="insarray") as pool, dask.config.set(pool=pool):
+        yield

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from insarray.engine.blocks import own_threads
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.dates import date_label
@@ -126,7 +127,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False)
             encoding["grid_mapping"] = "spatial_ref"
         output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
     output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
-    with complete_file(path, overwrite=overwrite) as final:
+    with complete_file(path, overwrite=overwrite) as final, own_threads():
         output.to_netcdf(final, engine="h5netcdf", format="NETCDF4")
     return Path(path)
 
