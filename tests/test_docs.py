@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 import insarray as ia
 from insarray.__main__ import cli
+from insarray.compat import dolphin, mintpy
 from insarray.model import errors
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES
 from insarray.simulate import simulate_stack, write_geotiffs
@@ -242,6 +244,21 @@ def test_the_attributes_of_a_result_are_in_the_data_model(tmp_path):
         assert f"`{name}`" in text, name
     for name in {**series.merge(ia.fit(series)).attrs, **loops.attrs, **ia.closure_summary(loops).attrs}:
         assert f"`{name}`" in text, name
+
+
+def test_the_reference_lists_every_public_name():
+    listed = set(re.findall(r"^   (\w+)$", (ROOT / "docs/reference/api.md").read_text(), re.MULTILINE))
+    names = {name for module in (ia, mintpy, dolphin, ia.plot) for name in module.__all__} - {"plot"}
+    assert names == listed
+
+
+def test_the_site_has_every_page():
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [page for page in PAGES if page.name != "index.md"] + NOTEBOOKS
+    entries = [os.path.relpath(page.with_suffix(""), ROOT / "docs") for page in pages]
+    missing = [entry for entry in entries if not entry.startswith("how_to/") and f"\n{entry}\n" not in index]
+    assert len(entries) > 20
+    assert missing == []
 
 
 def test_the_architecture_lists_every_folder():

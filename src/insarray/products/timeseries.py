@@ -73,7 +73,7 @@ def invert(
     phase
         Which of them to invert: as unwrapped, or with the cycles that `correct_unwrapping` has added.
     norm
-        "l2": least squares, sum of w r^2. "l1": least absolute deviations, sum of w |r|, which leaves a few pairs with
+        "l2": least squares, sum of `w r^2`. "l1": least absolute deviations, sum of `w |r|`, which leaves a few pairs with
         wrong cycles aside. "huber": squares for small residuals r, absolute values for large ones.
     weights
         How pairs are weighted per pixel: "none", "coherence", "variance" (inverse phase variance of a distributed

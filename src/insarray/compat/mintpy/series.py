@@ -55,7 +55,7 @@ def estimate_timeseries(
     min_redundancy
         Fewest pairs of a date, the first included. Dates with fewer are NaN; if it is the first, so is the pixel.
     inv_quality_name
-        "temporalCoherence": |sum exp(j r)| / number of pairs. "residual": square root of the sum of r^2. "no": 0.0.
+        "temporalCoherence": `|sum exp(j r)|` / number of pairs. "residual": square root of the sum of r^2. "no": 0.0.
     print_msg
         Not used: nothing is printed.
     gap
