@@ -507,3 +507,68 @@ def test_closure_without_maps_is_the_network_alone(summary, stack):
     FigureCanvasAgg(plot.closure(lost)).draw()
     with pytest.raises(StackError, match="closure_summary"):
         plot.closure(stack)
+
+
+# -- small multiples ------------------------------------------------------------------------------------------------
+
+
+def panels(figure):
+    return [ax for ax in figure.axes if ax.images and ax.get_visible()]
+
+
+def test_multiples_show_the_dates_in_one_scale(series):
+    figure = plot.multiples(series, "displacement", layers=[3, -1])
+    FigureCanvasAgg(figure).draw()
+    shown = panels(figure)
+    assert [ax.get_title() for ax in shown] == [str(series.time.values[k])[:10] for k in (3, -1)]
+    for ax, k in zip(shown, (3, -1), strict=True):
+        np.testing.assert_allclose(image(ax).get_array().filled(np.nan), series.displacement[k] * 1000, rtol=1e-6)
+    assert image(shown[0]).get_clim() == image(shown[1]).get_clim()
+    assert "reference" in lines(shown[0])
+    assert [sum(isinstance(artist, AnchoredSizeBar) for artist in ax.artists) for ax in shown] == [1, 0]
+
+
+def test_multiples_choose_layers_at_equal_steps(stack, series):
+    assert len(panels(plot.multiples(series, "displacement"))) == 12
+    titles = [ax.get_title() for ax in panels(plot.multiples(stack, "coherence"))]
+    ends = [
+        f"{str(stack.reference_time.values[k])[:10]} to {str(stack.secondary_time.values[k])[:10]}" for k in (0, -1)
+    ]
+    assert (len(titles), titles[0], titles[-1]) == (12, *ends)
+
+
+def test_fringes(stack):
+    whole, fringes = (plot.multiples(stack, "unwrapped_phase", layers=[5], wrap=wrap) for wrap in (False, True))
+    phase = stack.unwrapped_phase[5].values
+    np.testing.assert_allclose(image(panels(whole)[0]).get_array().filled(np.nan), phase)
+    shown = image(panels(fringes)[0])
+    np.testing.assert_allclose(np.exp(1j * shown.get_array().filled(np.nan)), np.exp(1j * phase), atol=1e-6)
+    assert shown.get_clim() == (-np.pi, np.pi)
+    assert shown.cmap.name == "twilight"
+
+
+def test_multiples_of_large_images_read_every_nth_pixel(series, monkeypatch):
+    monkeypatch.setattr(sys.modules[plot.multiples.__module__], "_MAX_SIDE", 20)
+    shown = image(panels(plot.multiples(series, "displacement", layers=[4]))[0])
+    np.testing.assert_allclose(shown.get_array().filled(np.nan), series.displacement[4, ::2, ::2] * 1000, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "message"),
+    [
+        ("velocity", {}, r"velocity: dimensions are \('y', 'x'\)"),
+        ("nothing", {}, "'nothing' is not in the dataset"),
+        ("displacement", {"layers": [12]}, r"layers: \[12\]; give numbers from 0 to 11"),
+        ("displacement", {"layers": []}, r"layers: \[\]"),
+        ("displacement", {"wrap": True}, "wrap: displacement is in 'm', not in 'radian'"),
+    ],
+)
+def test_what_cannot_be_multiples(series, name, how, message):
+    series["displacement"].attrs["units"] = "m"
+    with pytest.raises(ArgumentError, match=message):
+        plot.multiples(series, name, **how)
+
+
+def test_phases_of_seasons_are_cyclic(series):
+    series["annual_phase"] = xr.full_like(series.velocity, 3.0).assign_attrs(units="radian")
+    assert image(plot.map(series, "annual_phase")).cmap.name == "twilight"

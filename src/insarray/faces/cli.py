@@ -302,17 +302,19 @@ def status(store: str, verify: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "point", "points"]))
+@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "multiples", "point", "points"]))
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
-@click.option("--variable", help="For map: which variable; for points: default velocity.")
+@click.option(
+    "--variable", help="For map: which variable; for multiples: default displacement; for points: default velocity."
+)
 @click.option("--date", help="For map and points: which date; default: the last.")
 @click.option("--row", type=int, help="For point.")
 @click.option("--col", type=int, help="For point.")
 @click.option("--lon", type=float, help="For point, WGS 84 degrees.")
 @click.option("--lat", type=float, help="For point, WGS 84 degrees.")
 def plot(what: str, store: str, path: str, **options: Any) -> None:
-    """Draw the network, the closure, the velocity, any map, the history of a point, or points of STORE into PATH (.png)."""
+    """Draw STORE into PATH (.png): network, closure, velocity, any map or small multiples, the history of a point, points."""
     from insarray.faces import commands
 
     commands.plot(what, store, path, **options)

@@ -241,6 +241,9 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
         if variable is None:
             raise ArgumentError("variable: say which map to draw with --variable")
         axes = draw.map(_at_date(dataset, _known(dataset, variable, url), date), variable)
+    elif what == "multiples":
+        name = variable or "displacement"
+        axes = draw.multiples(dataset, _known(dataset, name, url))
     elif what == "points":
         if "point" not in dataset.sizes:
             raise ArgumentError(f"{url}: has no points; give the points.zarr of insarray links")

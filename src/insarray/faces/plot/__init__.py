@@ -2,8 +2,9 @@
 
 from insarray.faces.plot.figures import save
 from insarray.faces.plot.maps import map, velocity  # noqa: A004  the field's word
+from insarray.faces.plot.multiples import multiples
 from insarray.faces.plot.networks import closure, network
 from insarray.faces.plot.points import point
 from insarray.faces.plot.scattered import links, points
 
-__all__ = ["closure", "links", "map", "network", "point", "points", "save", "velocity"]
+__all__ = ["closure", "links", "map", "multiples", "network", "point", "points", "save", "velocity"]

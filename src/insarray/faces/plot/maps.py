@@ -23,6 +23,7 @@ _MAX_SIDE = 3000  # pixels; more than a printed page resolves
 _MILLIMETRES = re.compile(
     r"(displacement|velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
 )
+_CYCLIC = re.compile(r"wrapped_phase|(annual|semiannual|period_\w+)_phase")
 _SHARES = (
     "coherence",
     "temporal_coherence",
@@ -152,7 +153,7 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
     masked = np.ma.masked_invalid(values.astype(np.float64) * scale)
     found = masked.compressed()
     low, high = np.percentile(found, (1, 99)) if found.size else (0.0, 1.0)
-    if name == "wrapped_phase":  # both ends are the same
+    if _CYCLIC.fullmatch(name):  # both ends are the same
         scheme, low, high = "twilight", -np.pi, np.pi
     elif name in _SHARES:
         scheme, low, high = "viridis", 0.0, 1.0
