@@ -35,7 +35,7 @@ class StoreFiles:
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
-        path, data = self.path(name), json.dumps(content, indent=1).encode()
+        path, data = self.path(name), json.dumps(content).encode()
         if not self.local:
             self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores
             return
@@ -59,6 +59,10 @@ class StoreFiles:
         except (FileNotFoundError, ValueError):
             return None
         return content if isinstance(content, dict) else None
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self.fs.rm_file(self.path(name))
 
     def names(self, folder: str) -> list[str]:
         """Names of the JSON files in a folder of the store; what a killed writer left half-done does not count."""
