@@ -1,5 +1,6 @@
 """The workers of a Dask cluster: what is lost with them is noticed within a bounded time."""
 
+import math
 import os
 import pickle
 import time
@@ -33,7 +34,8 @@ class ClusterWorkers:
         self._client = client
         self._data = cloudpickle.dumps(shared)
         self._shared = self._share()
-        self._threads = self._seen = 0
+        self._threads = 0
+        self._limit = math.inf
         self._looked = self._met = time.monotonic()
         self._patience = parse_timedelta(dask.config.get(_NO_WORKERS, None) or "300s")
         self._look()
@@ -69,6 +71,7 @@ class ClusterWorkers:
 
     def submit(self, job: BlockJob) -> Any:
         """Future of the block's record."""
+        self._limit = job.timeout
         if self._shared.status == "error":  # its worker died with it
             self._shared = self._share()
         return self._client.submit(_work_remotely, job, self._shared, pure=False)
@@ -78,11 +81,16 @@ class ClusterWorkers:
         from distributed import CancelledError
         from distributed import wait as wait_for
 
+        until = time.monotonic() + _STALL * self._limit
         while True:
             try:
                 done: Collection[Any] = wait_for(list(futures), _LOOK_SECONDS, "FIRST_COMPLETED").done
             except TimeoutError:
                 self._look()
+                if time.monotonic() > until:
+                    raise ClusterError(
+                        f"nothing has been finished for {_STALL * self._limit:g} s; finished blocks are stored: run again"
+                    ) from None
             except CancelledError as error:
                 raise ClusterError(_LOST) from error
             else:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from typing import Any
 
 import fsspec
@@ -40,7 +41,7 @@ class StoreFiles:
             self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores
             return
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{os.getpid()}.partial"
+        temporary = f"{path}.{uuid.uuid4().hex}.partial"  # of this writer: another may be at the same block
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
