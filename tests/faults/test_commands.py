@@ -1,5 +1,6 @@
 """The command itself: killed, asked to end, interrupted, run twice at once; then run again."""
 
+import json
 import os
 import random
 import signal
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import xarray as xr
 
+from insarray.engine import workers
 from insarray.engine.store import Store
+from insarray.faces.cli import _run
 from insarray.simulate import simulate_stack, write_geotiffs
 from tests.faults.scene import contents, state
 
@@ -134,3 +138,31 @@ def test_two_at_once(command, expected, tmp_path, account):
     assert any("another run" in text for text in errors)
     assert contents(out) == expected
     account("two runs on one store", "started together", 1, 0, "one finishes, the other ends with exit 6")
+
+
+def test_the_limit_of_a_block(command, tmp_path, monkeypatch, capsys):
+    """A block that takes longer than --block-timeout is listed; without the option it is waited for."""
+    compute = workers.compute_block
+    slow = iter([2.5])
+    monkeypatch.setattr(workers, "compute_block", lambda *job: (time.sleep(next(slow, 0)), compute(*job))[1])
+    words = ["invert", command.files, str(tmp_path / "o.zarr"), "--wavelength", "0.0555", "--reference", "none"]
+    words += ["--block", "16", "--workers", "2"]
+    assert _run([*words, "--block-timeout", "1"]) == 4
+    assert "1 of 20 blocks failed" in capsys.readouterr().err
+    slow = iter([2.5])
+    assert _run(words) == 0
+    assert "1 of 20 blocks computed" in capsys.readouterr().out
+
+
+def test_status_says_the_numbers(capsys, command, tmp_path):
+    command.finish(tmp_path / "o.zarr")
+    assert _run(["status", str(tmp_path / "o.zarr")]) == 0
+    said = capsys.readouterr().out
+    assert "5120 pixels, 100.0 % valid" in said
+    assert "solver_flag: 5120 of 1" in said
+    assert _run(["status", str(tmp_path / "o.zarr"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["report"]
+    with xr.open_zarr(tmp_path / "o.zarr") as stored:
+        mean = float(stored.temporal_coherence.astype(float).mean())
+    assert report["means"]["temporal_coherence"] == pytest.approx(mean, rel=1e-12)
+    assert (report["blocks"], report["pixels"]) == (20, 5120)
