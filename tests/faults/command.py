@@ -1,6 +1,6 @@
-"""The command line with blocks that take their time: `python -m tests.faults.command SECONDS invert ...`."""
+"""The command line with blocks that take INSARRAY_TEST_SECONDS, also in the worker processes that it starts."""
 
-import sys
+import os
 import time
 
 from insarray.__main__ import main
@@ -14,7 +14,7 @@ def slowly(*arguments):
     return compute_block(*arguments)
 
 
-seconds = float(sys.argv.pop(1))
+seconds = float(os.environ["INSARRAY_TEST_SECONDS"])
 workers.compute_block = slowly
 if __name__ == "__main__":
     main()

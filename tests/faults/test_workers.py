@@ -143,8 +143,8 @@ def test_nothing_moves_any_more(tmp_path, monkeypatch):
     """Workers in the process of the run cannot be ended; the run ends instead."""
     from distributed import Client, LocalCluster
 
-    monkeypatch.setattr(workers_module, "work", lambda *_: time.sleep(20))
-    monkeypatch.setattr(cluster_module, "work", lambda *_: time.sleep(20))
+    monkeypatch.setattr(workers_module, "work", lambda *_: time.sleep(6))
+    monkeypatch.setattr(cluster_module, "work", lambda *_: time.sleep(6))
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as inside,

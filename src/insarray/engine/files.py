@@ -101,8 +101,16 @@ class StoreLock:
             raise StoreMismatchError(f"{refusal}; if it died, remove {self._files.path(self._name)}") from None
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
-        elif self._files.exists(self._name):  # gone with the store if that was removed
-            self._files.fs.rm_file(self._files.path(self._name))
+            return
+        try:
+            if self._files.exists(self._name):  # gone with the store if that was removed
+                self._files.remove(self._name)
+        except OSError as error:
+            if kind is None:  # else what has happened before is the news
+                raise StoreError(
+                    f"{self._files.url}: its lock cannot be taken away ({error.strerror or error}); "
+                    f"remove {self._files.path(self._name)}"
+                ) from error

@@ -3,7 +3,8 @@
 import itertools
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import xarray as xr
@@ -16,7 +17,7 @@ from insarray.engine.provenance import provenance
 from insarray.engine.store import Block, Store
 from insarray.engine.workers import BlockJob, this_process
 from insarray.model.dataset import geozarr_attributes, grid_of
-from insarray.model.errors import ArgumentError, PartialRunError
+from insarray.model.errors import ArgumentError, PartialRunError, StoreError
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished blocks and of all blocks."""
@@ -115,7 +116,7 @@ def run(
         with store.lock():
             return _finished(store, plan, 0)
     jobs = Jobs(dataset, plan)
-    with hire(scheduler, workers, client, jobs.shared) as hired:
+    with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
             store.create(dataset.assign_attrs(attrs), plan, identity, description)
@@ -136,6 +137,17 @@ def run(
             tell()
             _require_all(store.url, drive(hired, job_of, todo, name, tell), plan.n_blocks)
             return _finished(store, plan, len(todo))
+
+
+@contextmanager
+def _store_errors(url: str) -> Iterator[None]:
+    """What the run itself meets at the store, in the words that it has for what its blocks meet."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{url}: {error.strerror or error}; finished blocks are kept: mend it and run again"
+        ) from error
 
 
 def _finished(store: Store, plan: Plan, computed: int) -> Report:
