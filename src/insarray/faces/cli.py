@@ -347,15 +347,13 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _end)
     code = _run(sys.argv[1:])
     if any(thread.name.startswith("insarray-block") for thread in threading.enumerate()):
-        # a thread that still works on a block it may not write any more: do not wait for it, nor pull libraries from under it
         sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        os._exit(code)  # it works on a block that it may not write any more: not to be waited for
     sys.exit(code)
 
 
 def _end(*_: object) -> NoReturn:
-    """What a batch system asks for at the end of the walltime: leave in order, once."""
+    """Leave in order, once, as a batch system asks for at the end of the walltime."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(143)
 
