@@ -566,7 +566,7 @@ def test_interrupt_says_how_to_go_on(capsys, monkeypatch, files, tmp_path):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ia.engine.run, "_drive", interrupted)
+    monkeypatch.setattr(ia.engine.run, "drive", interrupted)
     code, _, errors = inverted(capsys, files, tmp_path / "o.zarr", "--reference", "5,6")
     assert code == 130
     assert "run the same command again" in errors[-1]
