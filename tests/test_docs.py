@@ -148,7 +148,7 @@ def test_exit_codes_are_those_of_the_errors():
     text = (ROOT / "README.md").read_text().split("## Exit codes")[1].split("\n## ")[0]
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.InsarrayError)]
-    assert listed == {0, 1, 130} | {c.exit_code for c in classes}
+    assert listed == {0, 1, 130, 143} | {c.exit_code for c in classes}
 
 
 # -- Python --------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def contents(url):
 def test_store_equals_the_lazy_result(tmp_path):
     seen = []
     report = ia.run(job(), str(tmp_path / "o.zarr"), progress=lambda done, total: seen.append((done, total)))
-    assert report == (str(tmp_path / "o.zarr"), 12, 12)
+    assert report[:3] == (str(tmp_path / "o.zarr"), 12, 12)
     assert seen == [(k, 12) for k in range(13)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -198,10 +198,10 @@ def test_unfinished_stores_are_not_opened(tmp_path, monkeypatch):
 def fail_at(monkeypatch, block, error):
     write = store_module.write_block
 
-    def failing(url, identity, at, window, results):
+    def failing(url, identity, at, *rest):
         if at == block:
             raise error
-        return write(url, identity, at, window, results)
+        return write(url, identity, at, *rest)
 
     monkeypatch.setattr(workers_module, "write_block", failing)
 

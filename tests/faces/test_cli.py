@@ -1,5 +1,6 @@
 """The command line as a user runs it: real data, every verb, and one clear line for every kind of bad input."""
 
+import importlib
 import json
 import os
 import shutil
@@ -566,7 +567,7 @@ def test_interrupt_says_how_to_go_on(capsys, monkeypatch, files, tmp_path):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ia.engine.run, "_drive", interrupted)
+    monkeypatch.setattr(importlib.import_module("insarray.engine.run"), "drive", interrupted)
     code, _, errors = inverted(capsys, files, tmp_path / "o.zarr", "--reference", "5,6")
     assert code == 130
     assert "run the same command again" in errors[-1]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from typing import Any
 
 import fsspec
@@ -35,12 +36,12 @@ class StoreFiles:
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
-        path, data = self.path(name), json.dumps(content, indent=1).encode()
+        path, data = self.path(name), json.dumps(content).encode()
         if not self.local:
             self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores
             return
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{os.getpid()}.partial"
+        temporary = f"{path}.{uuid.uuid4().hex}.partial"  # of this writer: another may be at the same block
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
@@ -59,6 +60,10 @@ class StoreFiles:
         except (FileNotFoundError, ValueError):
             return None
         return content if isinstance(content, dict) else None
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self.fs.rm_file(self.path(name))
 
     def names(self, folder: str) -> list[str]:
         """Names of the JSON files in a folder of the store; what a killed writer left half-done does not count."""
@@ -96,8 +101,16 @@ class StoreLock:
             raise StoreMismatchError(f"{refusal}; if it died, remove {self._files.path(self._name)}") from None
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._lock is not None:
             self._lock.release()
-        elif self._files.exists(self._name):  # gone with the store if that was removed
-            self._files.fs.rm_file(self._files.path(self._name))
+            return
+        try:
+            if self._files.exists(self._name):  # gone with the store if that was removed
+                self._files.remove(self._name)
+        except OSError as error:
+            if kind is None:  # else what has happened before is the news
+                raise StoreError(
+                    f"{self._files.url}: its lock cannot be taken away ({error.strerror or error}); "
+                    f"remove {self._files.path(self._name)}"
+                ) from error

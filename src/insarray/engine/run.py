@@ -1,23 +1,29 @@
 """Run a lazy dataset into a store: one task per block reads, solves, writes and returns a small record."""
 
+import itertools
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import xarray as xr
 
+from insarray.engine.cluster import hire
+from insarray.engine.driver import Failure, drive
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.provenance import provenance
 from insarray.engine.store import Block, Store
-from insarray.engine.workers import BlockJob, Workers, hire
+from insarray.engine.workers import BlockJob, this_process
 from insarray.model.dataset import geozarr_attributes, grid_of
-from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
+from insarray.model.errors import ArgumentError, PartialRunError, StoreError
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished blocks and of all blocks."""
 
-_QUEUE = 2  # jobs submitted ahead per worker: keeps them busy without holding every graph in memory
+BLOCK_TIMEOUT = 3600.0
+"""Seconds that a block may take."""
 
 
 class Report(NamedTuple):
@@ -31,11 +37,15 @@ class Report(NamedTuple):
         Number of blocks of the job.
     computed
         How many of them this run computed; the others were there.
+    statistics
+        What all blocks say of themselves: pixels, valid_pixels, bytes (before compression), seconds (of work, summed
+        over the blocks), means of the maps over their finite pixels, counts of their flags. Also in the store.
     """
 
     url: str
     blocks: int
     computed: int
+    statistics: dict[str, Any]
 
 
 def run(
@@ -46,6 +56,7 @@ def run(
     workers: int | None = None,
     client: Any = None,
     resume: bool = True,
+    block_timeout: float = BLOCK_TIMEOUT,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Report:
@@ -65,6 +76,10 @@ def run(
         A Dask client to use instead of `scheduler`.
     resume
         Keep the finished blocks of the same job. False: a store of ours at `url` is deleted first.
+    block_timeout
+        Seconds that one block may take. Generous: it is there so that a block that hangs (a dead disk, a server that
+        never answers) cannot keep a run from ending. A worker process that is at it for longer is ended, and the block
+        tried once more, alone; a thread cannot be ended, so its block has failed and the thread is left behind.
     progress
         Called once at the start and after every block.
     command
@@ -75,12 +90,15 @@ def run(
     StoreError, StoreMismatchError
         If the output is not ours, locked, holds another job or cannot be written (disk full).
     PartialRunError
-        If blocks failed; the others are stored.
+        If blocks failed, killed their worker twice, or took too long; the others are stored.
     ClusterError
-        If the scheduler was lost.
+        If the scheduler was lost, or all workers for longer than Dask's ``distributed.scheduler.no-workers-timeout``
+        (300 s if it is not set), or if nothing is done any more.
     """
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
+    if not block_timeout > 0:
+        raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
     dataset = dataset.assign_coords({name: coord.load() for name, coord in dataset.coords.items()})
     threads = scheduler == "threads" and client is None
     plan = plan_run(dataset, (workers or os.cpu_count() or 1) if threads else 1)
@@ -96,60 +114,54 @@ def run(
     exists = store.check(identity, description)
     if exists and len(store.done()) == plan.n_blocks:
         with store.lock():
-            if not store.is_complete():
-                store.finalize()
-        return Report(store.url, plan.n_blocks, 0)
+            return _finished(store, plan, 0)
     jobs = Jobs(dataset, plan)
-    with hire(scheduler, workers, client, jobs.shared) as hired:
+    with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
             store.create(dataset.assign_attrs(attrs), plan, identity, description)
         with store.lock():
+            store.check(identity, description)  # it may have changed hands
             done = store.done()
             todo = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols)) if (i, j) not in done]
-            _drive(hired, jobs, plan, store, identity, todo, progress)
-            store.finalize()
-    return Report(store.url, plan.n_blocks, len(todo))
+            name, driver, count = uuid.uuid4().hex, this_process(), itertools.count(len(done))
+
+            def job_of(block: Block) -> BlockJob:
+                parts = (jobs.names, jobs.block(*block), block, plan.window(*block))
+                return BlockJob(store.url, identity, *parts, name, block_timeout, driver)
+
+            def tell() -> None:
+                if progress is not None:
+                    progress(next(count), plan.n_blocks)
+
+            tell()
+            _require_all(store.url, drive(hired, job_of, todo, name, tell), plan.n_blocks)
+            return _finished(store, plan, len(todo))
 
 
-def _drive(
-    workers: Workers,
-    jobs: Jobs,
-    plan: Plan,
-    store: Store,
-    identity: str,
-    todo: list[Block],
-    progress: Progress | None,
-) -> None:
-    """Keep the workers busy until every block is done; bad input ends the run, other failures are listed."""
-    report = progress or (lambda finished, blocks: None)
-    finished = plan.n_blocks - len(todo)
-    report(finished, plan.n_blocks)
-    waiting: dict[Any, Block] = {}
-    failed: list[str] = []
-    queue = iter(todo)
-    while True:
-        while len(waiting) < _QUEUE * workers.count and (block := next(queue, None)) is not None:
-            job = BlockJob(store.url, identity, jobs.names, jobs.block(*block), block, plan.window(*block))
-            waiting[workers.submit(job)] = block
-        if not waiting:
-            break
-        for future in workers.completed(waiting):
-            block = waiting.pop(future)
-            error = workers.error(future)
-            if error is None:
-                finished += 1
-                report(finished, plan.n_blocks)
-            elif isinstance(error, InsarrayError):
-                raise error
-            elif isinstance(error, OSError) and error.errno is not None:
-                raise StoreError(
-                    f"{store.url}: {error.strerror} at block {block}; finished blocks are kept: mend it and run again"
-                ) from error
-            else:
-                failed.append(f"{block}: {type(error).__name__}: {error}")
-    if failed:
+@contextmanager
+def _store_errors(url: str) -> Iterator[None]:
+    """What the run itself meets at the store, in the words that it has for what its blocks meet."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{url}: {error.strerror or error}; finished blocks are kept: mend it and run again"
+        ) from error
+
+
+def _finished(store: Store, plan: Plan, computed: int) -> Report:
+    """The report of a store that has all its blocks, which is marked so; a complete one is left as it is."""
+    if not store.is_complete():
+        store.finalize()
+    return Report(store.url, plan.n_blocks, computed, store.report() or {})
+
+
+def _require_all(url: str, failures: list[Failure], blocks: int) -> None:
+    """Raise PartialRunError that lists what failed."""
+    if failures:
+        first = "; ".join(f"{block}: {type(error).__name__}: {error}" for block, error in failures[:3])
+        more = f"; and {', '.join(str(block) for block, _ in failures[3:])}" if len(failures) > 3 else ""
         raise PartialRunError(
-            f"{store.url}: {len(failed)} of {plan.n_blocks} blocks failed, the others are stored; "
-            f"run again to retry ({'; '.join(failed[:3])})"
+            f"{url}: {len(failures)} of {blocks} blocks failed, the others are stored; run again to retry ({first}{more})"
         )

@@ -3,7 +3,8 @@
 Layout beside the Zarr arrays::
 
     _insarray/job.json          fingerprint, blocks, provenance; its presence makes the store ours
-    _insarray/blocks/I.J.json   one record per finished block: fingerprint of the job, checksum of every variable
+    _insarray/blocks/I.J.json   one record per finished block: fingerprint of the job, checksum of every variable,
+                                statistics
     _insarray/lock              one writer at a time
 """
 
@@ -12,8 +13,9 @@ import shutil
 import time
 import warnings
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import dask
 import numpy as np
@@ -23,6 +25,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray.engine.files import StoreFiles, StoreLock
 from insarray.engine.plan import Plan, Window
+from insarray.engine.statistics import add_up, block_statistics
 from insarray.model.conventions import FILL
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
@@ -50,8 +53,17 @@ class Store:
     # -- create and open ----------------------------------------------------------------------------------------
 
     def job(self) -> dict[str, Any] | None:
-        """What the store was made for, or None if it is not a store of ours."""
-        return self.files.read(_JOB)
+        """What the store was made for, or None if it is not a store of ours.
+
+        Raises
+        ------
+        StoreError
+            If it was one of ours and cannot be read any more.
+        """
+        job = self.files.read(_JOB)
+        if job is None and self.files.exists(_JOB):
+            raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
+        return job
 
     def check(self, fingerprint: str, provenance: dict[str, Any]) -> bool:
         """Whether the store is there; if so it must be of the same job.
@@ -66,7 +78,25 @@ class Store:
         if not self.files.exists():
             return False
         self._require_same_job(fingerprint, provenance)
+        self._open("r+")
         return True
+
+    def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
+        """The arrays, whose metadata are all read."""
+        try:
+            group = zarr.open_group(self.url, mode=mode, use_consolidated=False)
+            names = [path for path in self.files.fs.ls(self.files.root, detail=False) if self._is_array(str(path))]
+            for path in names:
+                group[str(path).rsplit("/", 1)[-1]]
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise what they like
+            raise VerificationError(
+                f"{self.url}: its metadata are damaged ({error}); start over with --restart, or choose another output"
+            ) from error
+        return group
+
+    def _is_array(self, path: str) -> bool:
+        name = path.rsplit("/", 1)[-1]
+        return name != META and not name.startswith(".") and not name.endswith(".json")
 
     def create(self, dataset: xr.Dataset, plan: Plan, fingerprint: str, provenance: dict[str, Any]) -> None:
         """Create the store: its metadata and coordinates, no pixel.
@@ -94,7 +124,12 @@ class Store:
         try:
             _write_template(dataset, plan, temporary)
             self._write_meta(StoreFiles(temporary), job)
-            os.rename(temporary, self.url)
+            try:
+                os.rename(temporary, self.url)
+            except OSError as error:
+                if self.files.exists():
+                    raise StoreMismatchError(f"{self.url}: another run has made it just now; wait for it") from error
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -134,15 +169,19 @@ class Store:
 
     # -- blocks -------------------------------------------------------------------------------------------------
 
-    def done(self) -> set[Block]:
-        """Blocks with a valid record of this job."""
+    def records(self) -> dict[Block, dict[str, Any]]:
+        """Ledger records of the finished blocks, those of this job that are whole."""
         job = self.job()
-        blocks = set()
+        found = {}
         for name in self.files.names(_BLOCKS):
             record = self.files.read(f"{_BLOCKS}/{name}")
             if job is not None and record is not None and record.get("fingerprint") == job["fingerprint"]:
-                blocks.add((int(record["block"][0]), int(record["block"][1])))
-        return blocks
+                found[int(record["block"][0]), int(record["block"][1])] = record
+        return found
+
+    def done(self) -> set[Block]:
+        """Blocks with a valid record of this job."""
+        return set(self.records())
 
     def is_complete(self) -> bool:
         """Whether the last block was followed by `finalize`; what reads the store counts on its files not to change then."""
@@ -150,7 +189,7 @@ class Store:
         return job is not None and job["state"] == "complete"
 
     def finalize(self) -> None:
-        """Consolidate the metadata and mark the store complete."""
+        """Consolidate the metadata, add up what the blocks say of themselves, and mark the store complete."""
         job = self.job()
         if job is None:
             raise StoreError(f"{self.url}: its job file has gone")
@@ -158,7 +197,17 @@ class Store:
             # consolidated metadata are not in the v3 specification yet, and our ledger is no Zarr array: both are known
             warnings.filterwarnings("ignore", message="Consolidated metadata|Object at", category=UserWarning)
             zarr.consolidate_metadata(self.url)
-        self.files.write(_JOB, {**job, "state": "complete"})
+        self.files.write(_JOB, {**job, "state": "complete", "report": add_up(self.records().values())})
+
+    def report(self) -> dict[str, Any] | None:
+        """What the finished blocks say of themselves, as `add_up` has it; None if there is none."""
+        job = self.job() or {}
+        if "report" in job:
+            return dict(job["report"])
+        records = self.records()
+        return add_up(records.values()) if records else None
+
+    # -- verification -------------------------------------------------------------------------------------------
 
     def verify(self) -> int:
         """Read every finished block back and compare with its record; number of blocks checked.
@@ -168,34 +217,87 @@ class Store:
         VerificationError
             Naming the blocks and variables that differ.
         """
+        damaged = self.damage()
+        if damaged:
+            found = [text for texts in damaged.values() for text in texts]
+            raise VerificationError(
+                f"{self.url}: {len(found)} damaged: {'; '.join(found[:5])}; to recompute "
+                f"{'block' if len(damaged) == 1 else 'blocks'} {', '.join(map(str, damaged))}: "
+                f"insarray status {self.url} --discard-damaged, then repeat the command that made the store"
+            )
+        return len(self.done())
+
+    def damage(self) -> dict[Block, list[str]]:
+        """What differs from its record, by block.
+
+        Raises
+        ------
+        VerificationError
+            If metadata or coordinates are damaged, which no block brings back.
+        """
         job = self.job()
         if job is None:
             raise StoreError(f"{self.url}: is not an insarray store")
-        group = zarr.open_group(self.url, mode="r", use_consolidated=False)
-        blocks = sorted(self.done())
-        bad = []
-        for block in blocks:
-            record = self.files.read(f"{_BLOCKS}/{block[0]}.{block[1]}.json") or {}
+        group, records = self._open("r"), self.records()
+        blockwise = {name for record in records.values() for name in record["checksums"]}
+        for name, array in group.arrays():
+            unreadable = None if name in blockwise or job["rows"] == [] else _unreadable(array)
+            if unreadable:
+                raise VerificationError(f"{self.url}: {name}: {unreadable}; start over with --restart")
+        damaged: dict[Block, list[str]] = {}
+        for block, record in sorted(records.items()):
             window = _window(job, block)
             for name, checksum in record["checksums"].items():
-                try:
-                    same = _checksum(np.asarray(group[name][(..., *window)])) == checksum  # type: ignore[index]
-                except (OSError, ValueError, RuntimeError) as error:  # the codecs raise what they like on bad bytes
-                    bad.append(f"{name} block {block}: {error}")
-                else:
-                    if not same:
-                        bad.append(f"{name} block {block}: content differs from its checksum")
-        if bad:
-            raise VerificationError(
-                f"{self.url}: {len(bad)} damaged: {'; '.join(bad[:5])}; to recompute block (I, J), remove its record "
-                f"{_BLOCKS}/I.J.json and repeat the command that made the store"
-            )
-        return len(blocks)
+                text = _differs(group[name], window, checksum)
+                if text:
+                    damaged.setdefault(block, []).append(f"{name} block {block}: {text}")
+        return damaged
+
+    def discard(self, blocks: Iterable[Block]) -> None:
+        """Remove the records of blocks, so that the same run computes them again; the store is unfinished until then."""
+        with self.lock():
+            job = {name: value for name, value in (self.job() or {}).items() if name != "report"}
+            self.files.write(_JOB, {**job, "state": "running"})  # first: no moment at which it counts as complete
+            for block in blocks:
+                self.files.remove(_record(block))
 
 
-def write_block(url: str, fingerprint: str, block: Block, window: Window, results: dict[str, Any]) -> dict[str, Any]:
-    """Write all variables of one block, whole Zarr chunks, and then its ledger record, which it returns."""
-    started = time.time()
+def _differs(array: Any, window: Window, checksum: int) -> str | None:
+    """What is wrong with a window of an array, if anything."""
+    try:
+        same = _checksum(np.asarray(array[(..., *window)])) == checksum
+    except (OSError, ValueError, RuntimeError) as error:  # the codecs raise what they like on bad bytes
+        return str(error)
+    return None if same else "content differs from its checksum"
+
+
+def _unreadable(array: Any) -> str | None:
+    """What is wrong with an array that is read whole, if anything; its codec has a checksum."""
+    try:
+        array[...]
+    except (OSError, ValueError, RuntimeError) as error:
+        return str(error)
+    return None
+
+
+def _record(block: Block) -> str:
+    return f"{_BLOCKS}/{block[0]}.{block[1]}.json"
+
+
+def write_block(
+    url: str, fingerprint: str, block: Block, window: Window, results: dict[str, Any], started: float
+) -> dict[str, Any]:
+    """Write all variables of one block, whole Zarr chunks, and then its ledger record, which it returns.
+
+    Raises
+    ------
+    StoreMismatchError
+        If the store has been removed, or replaced by another job, since the block was begun at `started`.
+    """
+    files = StoreFiles(url)
+    if (files.read(_JOB) or {}).get("fingerprint") != fingerprint:
+        raise StoreMismatchError(f"{url}: was removed or replaced while block {block} was computed")
+    writing = time.time()
     group = _open_group(url)
     for name, values in results.items():
         group[name][(slice(None),) * (values.ndim - 2) + window] = values
@@ -203,9 +305,11 @@ def write_block(url: str, fingerprint: str, block: Block, window: Window, result
         "block": list(block),
         "fingerprint": fingerprint,
         "checksums": {name: _checksum(values) for name, values in results.items()},
-        "write_seconds": round(time.time() - started, 3),
+        "seconds": round(time.time() - started, 3),
+        "write_seconds": round(time.time() - writing, 3),
+        "statistics": block_statistics(results),
     }
-    StoreFiles(url).write(f"{_BLOCKS}/{block[0]}.{block[1]}.json", record)
+    files.write(_record(block), record)
     return record
 
 

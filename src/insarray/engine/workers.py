@@ -1,26 +1,38 @@
-"""Who takes the blocks: threads of this process or a Dask cluster, behind the same three calls."""
+"""Who takes the blocks: threads of this process or a Dask cluster, behind the same four calls."""
 
 import os
-import pickle
+import queue
+import socket
+import sys
+import threading
+import time
 from collections.abc import Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-import cloudpickle
-import dask
-from threadpoolctl import threadpool_limits
-
+from insarray.engine.gate import gate_of
 from insarray.engine.jobs import compute_block
 from insarray.engine.plan import Window
+from insarray.engine.retry import patiently
 from insarray.engine.store import Block, write_block
-from insarray.model.errors import ArgumentError, ClusterError
+from insarray.model.errors import ClusterError
 
-_CLUSTER_SETTINGS = {
-    "distributed.deploy.lost-worker-timeout": "120s",  # 15 s closes workers for good that are slow to come back
-    "distributed.scheduler.no-workers-timeout": "300s",  # never by default: a job without workers would hang
-    "distributed.scheduler.worker-ttl": "60s",
-}
+WRITE_SECONDS = 60.0
+"""How long the end of a run waits for blocks that are being written."""
+
+THREADS = "insarray-block"
+"""How the names of the threads begin that work on blocks."""
+
+_LEAVE_SECONDS = 5.0  # for what the threads are still computing when the run ends early
+
+
+class WorkerDiedError(Exception):
+    """A block whose worker died with it, through its fault or not."""
+
+
+class BlockTimeoutError(Exception):
+    """A block that has taken longer than it may."""
 
 
 class BlockJob(NamedTuple):
@@ -32,142 +44,151 @@ class BlockJob(NamedTuple):
     graph: bytes
     block: Block
     window: Window
+    run: str
+    """The run, whose gate lets the block write."""
+    timeout: float
+    """Seconds that it may take."""
+    driver: tuple[str, int]
+    """Host and process that must not be ended for a block that takes longer."""
+
+
+def this_process() -> tuple[str, int]:
+    """Host and number of this process."""
+    return socket.gethostname(), os.getpid()
 
 
 def work(job: BlockJob, shared: dict[Any, Any]) -> dict[str, Any]:
     """The whole life of a block: read, solve, write; returns its ledger record."""
-    results = compute_block(job.names, shared, job.graph)
-    return write_block(job.url, job.fingerprint, job.block, job.window, results)
+    started = time.time()
+    results = patiently(lambda: compute_block(job.names, shared, job.graph), job.url)
+    with gate_of(job.run).passing():
+        return patiently(
+            lambda: write_block(job.url, job.fingerprint, job.block, job.window, results, started), job.url
+        )
+
+
+@contextmanager
+def deadline(job: BlockJob) -> Iterator[None]:
+    """End this worker process if the block takes too long: nothing less stops a thread that hangs.
+
+    The nanny of the worker starts a new one, and the block counts as one whose worker died. The process of the run
+    itself is never ended; there the run notices.
+    """
+    if job.driver == this_process():
+        yield
+        return
+    timer = threading.Timer(job.timeout, _end_worker, [job])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end_worker(job: BlockJob) -> None:
+    print(
+        f"insarray: block {job.block} took longer than {job.timeout:g} s; its worker ends", file=sys.stderr, flush=True
+    )
+    os._exit(1)
 
 
 class Workers(Protocol):
     """Somebody who works on blocks."""
 
-    count: int
+    @property
+    def count(self) -> int:
+        """Blocks that can be worked on at the same time."""
 
     def submit(self, job: BlockJob) -> Any:
         """Future of the block's record."""
 
     def completed(self, futures: Collection[Any]) -> Collection[Any]:
-        """Wait for the first future; those that are done."""
+        """Wait for the first future; those that are done.
+
+        Raises
+        ------
+        ClusterError
+            If nobody is left to work.
+        """
 
     def error(self, future: Any) -> BaseException | None:
         """What a finished block raised, if anything."""
+
+    def stop(self, run: str, futures: Collection[Any]) -> None:
+        """Drop what is not done, and return once no block of the run can write any more."""
 
 
 class ThreadWorkers:
-    """Threads of this process."""
+    """Threads of this process, which do not keep it from ending."""
 
-    def __init__(self, shared: dict[Any, Any], pool: ThreadPoolExecutor, count: int) -> None:
-        self._shared, self._pool, self.count = shared, pool, count
+    def __init__(self, shared: dict[Any, Any], count: int) -> None:
+        self.count = count
+        self._shared = shared
+        self._queue: queue.SimpleQueue[tuple[Future[Any], BlockJob] | None] = queue.SimpleQueue()
+        self._begun: dict[Future[Any], tuple[float, BlockJob]] = {}
+        self._hung: list[Block] = []
+        names = (f"{THREADS}-{k}" for k in range(count))
+        self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for name in names]
+        for thread in self._threads:
+            thread.start()
+
+    def _serve(self) -> None:
+        while (item := self._queue.get()) is not None:
+            future, job = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            self._begun[future] = time.monotonic(), job
+            try:
+                record, error = work(job, self._shared), None
+            except BaseException as raised:
+                record, error = None, raised
+            try:
+                future.set_exception(error) if error is not None else future.set_result(record)
+            except InvalidStateError:  # given up meanwhile
+                return
+            del self._begun[future]
 
     def submit(self, job: BlockJob) -> Any:
         """Future of the block's record."""
-        return self._pool.submit(work, job, self._shared)
+        future: Future[Any] = Future()
+        self._queue.put((future, job))
+        return future
 
     def completed(self, futures: Collection[Any]) -> Collection[Any]:
         """Wait for the first future; those that are done."""
-        return wait(futures, return_when=FIRST_COMPLETED).done
+        while not (done := wait(futures, timeout=1.0, return_when=FIRST_COMPLETED).done):
+            self._give_up_what_hangs()
+        return done
+
+    def _give_up_what_hangs(self) -> None:
+        for future, (begun, job) in list(self._begun.items()):
+            if time.monotonic() - begun < job.timeout:
+                continue
+            try:
+                future.set_exception(BlockTimeoutError(f"took longer than {job.timeout:g} s"))
+            except InvalidStateError:  # it has just come to its end
+                continue
+            del self._begun[future]
+            self._hung.append(job.block)
+        if len(self._hung) == self.count:
+            raise ClusterError(
+                f"every thread hangs in a block ({', '.join(map(str, self._hung))}); finished blocks are stored: run "
+                "again to resume, in a new process"
+            )
 
     def error(self, future: Any) -> BaseException | None:
         """What a finished block raised, if anything."""
         error: BaseException | None = future.exception()
         return error
 
-
-class ClusterWorkers:
-    """Workers of a Dask cluster; what the blocks share is sent once."""
-
-    def __init__(self, shared: dict[Any, Any], client: Any) -> None:
-        self._client = client
-        self._shared = client.submit(SharedGraph, cloudpickle.dumps(shared), pure=False)
-        self.count = max(1, sum(client.nthreads().values()))
-
-    def submit(self, job: BlockJob) -> Any:
-        """Future of the block's record."""
-        return self._client.submit(_work_remotely, job, self._shared, pure=False)
-
-    def completed(self, futures: Collection[Any]) -> Collection[Any]:
-        """Wait for the first future; those that are done."""
-        from distributed import wait as wait_for
-
-        done: Collection[Any] = wait_for(list(futures), return_when="FIRST_COMPLETED").done
-        return done
-
-    def error(self, future: Any) -> BaseException | None:
-        """What a finished block raised, if anything; losing the scheduler ends the run."""
-        if future.cancelled():
-            raise ClusterError("the Dask scheduler was lost; finished blocks are stored: run again to resume")
-        error: BaseException | None = future.exception()
-        return error
-
-
-class SharedGraph:
-    """The shared part of the graph in a wrapper, so that Dask does not take it for one of its own and run it."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._graph: dict[Any, Any] | None = None
-
-    def graph(self) -> dict[Any, Any]:
-        """The graph, unpacked once per worker."""
-        if self._graph is None:
-            self._graph = pickle.loads(self._data)  # noqa: S301 - made by `ClusterWorkers` in this run
-        return self._graph
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_data": self._data, "_graph": None}
-
-
-def _work_remotely(job: BlockJob, shared: SharedGraph) -> dict[str, Any]:
-    return work(job, shared.graph())
-
-
-@contextmanager
-def hire(scheduler: str, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
-    """Workers of a given client, "threads" of this process, "local" processes, or those of a scheduler's address.
-
-    Raises
-    ------
-    ArgumentError
-        If the scheduler is no known word and no address, or nothing answers there.
-    """
-    if client is not None:
-        yield ClusterWorkers(shared, client)
-    elif scheduler == "threads":
-        number = count or os.cpu_count() or 1
-        pool = ThreadPoolExecutor(number, thread_name_prefix="insarray")
-        # one BLAS thread per worker thread, set once because the limit holds for the whole process
-        with threadpool_limits(1, "blas"):
-            try:
-                yield ThreadWorkers(shared, pool, number)
-            finally:
-                pool.shutdown(cancel_futures=True)
-    else:
-        with _connect(scheduler, count) as connected:
-            yield ClusterWorkers(shared, connected)
-
-
-@contextmanager
-def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    if scheduler != "local" and "://" not in scheduler:
-        raise ArgumentError(
-            f"scheduler: {scheduler!r} is neither 'threads', 'local' nor an address such as tcp://host:8786"
-        )
-    with dask.config.set(_CLUSTER_SETTINGS):
-        if scheduler == "local":
-            number = count or os.cpu_count() or 1
-            with (
-                LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
-                Client(cluster) as client,
-            ):
-                yield client
-            return
-        try:
-            client = Client(scheduler, timeout="10s")
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
-        with client:
-            yield client
+    def stop(self, run: str, futures: Collection[Any]) -> None:
+        """Drop what is not done, and return once no block of the run can write any more."""
+        for future in futures:
+            future.cancel()
+        gate_of(run).close(WRITE_SECONDS)
+        for _ in self._threads:
+            self._queue.put(None)
+        until = time.monotonic() + _LEAVE_SECONDS
+        for thread in self._threads:  # not that they could do harm, but the process ends more cleanly without them
+            thread.join(max(0.0, until - time.monotonic()))

@@ -1,7 +1,9 @@
 """The command line: verbs, options, one clear line instead of a traceback. Heavy imports happen inside commands."""
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from typing import Any, NoReturn
 
@@ -293,12 +295,17 @@ def export(store: str, path: str, variable: str | None, overwrite: bool) -> None
 @cli.command()
 @click.argument("store")
 @click.option("--verify", is_flag=True, help="Read everything back and compare with the checksums.")
+@click.option(
+    "--discard-damaged",
+    is_flag=True,
+    help="Verify, and forget damaged blocks: the command that made STORE redoes them.",
+)
 @json_option
-def status(store: str, verify: bool, as_json: bool) -> None:
+def status(store: str, verify: bool, discard_damaged: bool, as_json: bool) -> None:
     """Say how far STORE is, of which job, and whether it is intact."""
     from insarray.faces import commands
 
-    commands.status(store, verify=verify, as_json=as_json)
+    commands.status(store, verify=verify, discard_damaged=discard_damaged, as_json=as_json)
 
 
 @cli.command()
@@ -339,7 +346,18 @@ def report(store: str, path: str, title: str | None, overwrite: bool) -> None:
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     warnings.showwarning = _show_warning
-    sys.exit(_run(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, _end)
+    code = _run(sys.argv[1:])
+    if any(thread.name.startswith("insarray-block") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        os._exit(code)  # it works on a block that it may not write any more: not to be waited for
+    sys.exit(code)
+
+
+def _end(*_: object) -> NoReturn:
+    """Leave in order, once, as a batch system asks for at the end of the walltime."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(143)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
@@ -366,6 +384,8 @@ def _run(arguments: list[str]) -> int:
         return _fail(str(error).replace("\n", " "), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; finished blocks are kept, run the same command again to go on", 130)
+    except SystemExit:  # of `_end`
+        return _fail("asked to end (SIGTERM); finished blocks are kept, run the same command again to go on", 143)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
     except Exception as error:

@@ -3,13 +3,14 @@
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import click
 import xarray as xr
 
+from insarray.engine.run import BLOCK_TIMEOUT
 from insarray.engine.store import Store, open_store
 from insarray.faces.closure import closure_report, closure_text
 from insarray.faces.opening import corrected, one_or_many, open_masked, open_result
@@ -96,7 +97,12 @@ def closure(arguments: Sequence[str], **options: Any) -> None:
     files, out = (arguments[:-1], arguments[-1]) if stores else (arguments, None)
     picture = options["picture"]
     if out is None:
-        for name, unset in (("dry_run", False), ("restart", False), ("scheduler", "threads")):
+        for name, unset in (
+            ("dry_run", False),
+            ("restart", False),
+            ("scheduler", "threads"),
+            ("block_timeout", BLOCK_TIMEOUT),
+        ):
             if options[name] != unset:
                 raise ArgumentError(f"--{name.replace('_', '-')}: nothing is stored; give an output, OUT.zarr")
     else:
@@ -190,13 +196,20 @@ def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
     return variable
 
 
-def status(url: str, *, verify: bool, as_json: bool) -> None:
-    """Progress and health of a store."""
+def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> None:
+    """Progress, numbers and health of a store."""
     store = Store(url)
     job = store.job()
     if job is None:
         raise StoreError(f"{url}: is not an insarray store")
-    done, blocks = len(store.done()), len(job["rows"]) * len(job["cols"])
+    discarded = []
+    if discard_damaged:
+        discarded = sorted(damaged := store.damage())
+        if damaged:
+            store.discard(damaged)
+            job = store.job() or job
+    report = store.report()
+    done, blocks = 0 if report is None else report["blocks"], len(job["rows"]) * len(job["cols"])
     result = {
         "url": url,
         "state": job["state"],
@@ -204,14 +217,40 @@ def status(url: str, *, verify: bool, as_json: bool) -> None:
         "blocks": blocks,
         "fingerprint": job["fingerprint"],
     }
-    if verify:
+    if discard_damaged:
+        result["blocks_discarded"] = discarded
+    elif verify:
         result["blocks_verified"] = store.verify()
     if as_json:
-        click.echo(json.dumps({**result, "options": job["options"], "command": job["command"]}))
+        click.echo(json.dumps({**result, "report": report, "options": job["options"], "command": job["command"]}))
         return
     click.echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
-    if verify:
+    for line in _numbers(report):
+        click.echo(line)
+    if discarded:
+        click.echo(
+            f"discarded, as they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"
+        )
+    elif discard_damaged:
+        click.echo("nothing is damaged")
+    elif verify:
         click.echo(f"{result['blocks_verified']} blocks read back, all as they were written")
+
+
+def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
+    """What the blocks say of themselves, in lines."""
+    if report is None:
+        return
+    valid = report["valid_pixels"] / report["pixels"]
+    yield (
+        f"{report['pixels']} pixels, {100 * valid:.1f} % valid; {report['bytes'] / 1e6:.1f} MB before compression; "
+        f"{report['seconds']:.1f} s of work"
+    )
+    means = ", ".join(f"{name} {mean:.4g}" for name, mean in report["means"].items() if mean is not None)
+    if means:
+        yield f"mean: {means}"
+    for name, counts in report["counts"].items():
+        yield f"{name}: {', '.join(f'{number} of {value}' for value, number in counts.items())}"
 
 
 def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset:

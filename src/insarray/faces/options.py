@@ -215,6 +215,14 @@ run_options = all_of(
         help="threads | local (processes) | address of a Dask scheduler",
     ),
     click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Blocks at a time; default: processors."),
+    click.option(
+        "--block-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=3600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="A block that takes longer is tried once more, then listed as failed.",
+    ),
     click.option("--dry-run", is_flag=True, help="Say what would be done: blocks, bytes, peak memory."),
     click.option("--restart", is_flag=True, help="Delete the store and start over."),
 )

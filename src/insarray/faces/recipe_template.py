@@ -54,7 +54,7 @@ def template() -> str:
 def _shared() -> dict[str, click.Option]:
     """Options of `closure`, `invert` and `fit` alike, and those of two of them that are about the interferograms."""
     closure, invert, fit = (options_of(step) for step in ("closure", "invert", "fit"))
-    run = {"scheduler", "workers"}
+    run = {"scheduler", "workers", "block_timeout"}
     return {name: option for name, option in invert.items() if name in closure and name in fit and name not in run}
 
 

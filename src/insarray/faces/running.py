@@ -13,7 +13,7 @@ import click
 import xarray as xr
 
 from insarray.engine.plan import Plan, plan_run
-from insarray.engine.run import Progress, run
+from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
 from insarray.model.errors import ArgumentError
 
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
@@ -43,6 +43,7 @@ def store_into(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> dict[s
             scheduler=scheduler,
             workers=workers,
             resume=not options["restart"],
+            block_timeout=options.get("block_timeout", BLOCK_TIMEOUT),
             progress=progress,
             command="insarray " + shlex.join(sys.argv[1:]),
         )

@@ -1,0 +1,198 @@
+"""The workers of a Dask cluster: what is lost with them is noticed within a bounded time."""
+
+import math
+import os
+import pickle
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cloudpickle
+import dask
+from dask.utils import parse_timedelta
+from threadpoolctl import threadpool_limits
+
+from insarray.engine.gate import close_gate
+from insarray.engine.workers import WRITE_SECONDS, BlockJob, ThreadWorkers, WorkerDiedError, Workers, deadline, work
+from insarray.model.errors import ArgumentError, ClusterError
+
+_NO_WORKERS = "distributed.scheduler.no-workers-timeout"  # never by default: a job without workers would hang
+_SETTINGS = {
+    "distributed.deploy.lost-worker-timeout": "120s",  # 15 s closes workers for good that are slow to come back
+    "distributed.scheduler.worker-ttl": "60s",
+    "distributed.scheduler.allowed-failures": 0,  # `drive` gives a block that died with its worker its second chance
+}
+_LOOK_SECONDS = 2.0  # between two looks at who is there
+_STALL = 6  # times the limit of a block: for two in a row, each tried by four workers at most, something must finish
+
+
+class ClusterWorkers:
+    """Workers of a Dask cluster; what the blocks share is sent once."""
+
+    def __init__(self, shared: dict[Any, Any], client: Any) -> None:
+        self._client = client
+        self._data = cloudpickle.dumps(shared)
+        self._shared = self._share()
+        self._threads = 0
+        self._limit = math.inf
+        self._looked = self._met = time.monotonic()
+        self._patience = parse_timedelta(dask.config.get(_NO_WORKERS, None) or "300s")
+        self._look()
+
+    def _share(self) -> Any:
+        return self._client.submit(SharedGraph, self._data, pure=False)
+
+    @property
+    def count(self) -> int:
+        """Threads of the workers that are there, at least 1; a cluster may grow and shrink."""
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._look()
+        return max(1, self._threads)
+
+    def _look(self) -> None:
+        """See who is there; nobody for too long ends the run."""
+        self._require_scheduler()
+        try:
+            self._threads = sum(self._client.nthreads().values())
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(_LOST) from error
+        self._looked = time.monotonic()
+        if self._threads:
+            self._met = self._looked
+        elif self._looked - self._met > self._patience:
+            raise ClusterError(
+                f"no worker has been there for {self._patience:g} s; finished blocks are stored: run again to resume"
+            )
+
+    def _require_scheduler(self) -> None:
+        if self._client.status != "running":
+            raise ClusterError(_LOST)
+
+    def submit(self, job: BlockJob) -> Any:
+        """Future of the block's record."""
+        self._limit = job.timeout
+        if self._shared.status == "error":  # its worker died with it
+            self._shared = self._share()
+        return self._client.submit(_work_remotely, job, self._shared, pure=False)
+
+    def completed(self, futures: Collection[Any]) -> Collection[Any]:
+        """Wait for the first future; those that are done."""
+        from distributed import CancelledError
+        from distributed import wait as wait_for
+
+        until = time.monotonic() + _STALL * self._limit
+        while True:
+            try:
+                done: Collection[Any] = wait_for(list(futures), _LOOK_SECONDS, "FIRST_COMPLETED").done
+            except TimeoutError:
+                self._look()
+                if time.monotonic() > until:
+                    raise ClusterError(
+                        f"nothing has been finished for {_STALL * self._limit:g} s; finished blocks are stored: run again"
+                    ) from None
+            except CancelledError as error:
+                raise ClusterError(_LOST) from error
+            else:
+                return done
+
+    def error(self, future: Any) -> BaseException | None:
+        """What a finished block raised, if anything; losing the scheduler ends the run."""
+        from distributed import KilledWorker
+
+        if future.cancelled():
+            raise ClusterError(_LOST)
+        error: BaseException | None = future.exception()
+        if isinstance(error, KilledWorker):
+            return WorkerDiedError(
+                "its worker died with it twice: killed, out of memory, or hung; see the worker's log"
+            )
+        if type(error).__name__ in ("NoWorkerError", "NoValidWorkerError"):
+            raise ClusterError(f"no worker is left ({error}); finished blocks are stored: run again") from error
+        return error
+
+    def stop(self, run: str, futures: Collection[Any]) -> None:
+        """Drop what is not done, and return once no block of the run can write any more.
+
+        Workers that cannot be reached are not waited for: what they may still write is of this job, and is refused if
+        the store has become another's.
+        """
+        if self._client.status != "running":
+            return
+        try:
+            self._client.cancel(list(futures))
+            until = time.monotonic() + WRITE_SECONDS
+            while False in self._client.run(close_gate, run, on_error="ignore").values() and time.monotonic() < until:
+                time.sleep(0.05)
+        except (OSError, TimeoutError):  # no scheduler, no workers
+            return
+
+
+_LOST = "the Dask scheduler was lost; finished blocks are stored: run again to resume"
+
+
+class SharedGraph:
+    """The shared part of the graph in a wrapper, so that Dask does not take it for one of its own and run it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._graph: dict[Any, Any] | None = None
+
+    def graph(self) -> dict[Any, Any]:
+        """The graph, unpacked once per worker."""
+        if self._graph is None:
+            self._graph = pickle.loads(self._data)  # noqa: S301 - made by `ClusterWorkers` in this run
+        return self._graph
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_data": self._data, "_graph": None}
+
+
+def _work_remotely(job: BlockJob, shared: SharedGraph) -> dict[str, Any]:
+    with deadline(job):
+        return work(job, shared.graph())
+
+
+@contextmanager
+def hire(scheduler: str, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
+    """Workers of a given client, "threads" of this process, "local" processes, or those of a scheduler's address.
+
+    Raises
+    ------
+    ArgumentError
+        If the scheduler is no known word and no address, or nothing answers there.
+    """
+    if client is not None:
+        yield ClusterWorkers(shared, client)
+    elif scheduler == "threads":
+        # one BLAS thread per worker thread, set once because the limit holds for the whole process
+        with threadpool_limits(1, "blas"):
+            yield ThreadWorkers(shared, count or os.cpu_count() or 1)
+    else:
+        with _connect(scheduler, count) as connected:
+            yield ClusterWorkers(shared, connected)
+
+
+@contextmanager
+def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    if scheduler != "local" and "://" not in scheduler:
+        raise ArgumentError(
+            f"scheduler: {scheduler!r} is neither 'threads', 'local' nor an address such as tcp://host:8786"
+        )
+    if scheduler == "local":
+        number = count or os.cpu_count() or 1
+        with (
+            dask.config.set({**_SETTINGS, _NO_WORKERS: dask.config.get(_NO_WORKERS, None) or "300s"}),
+            LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
+    with client:
+        yield client

@@ -1,0 +1,20 @@
+"""The command line with blocks that take INSARRAY_TEST_SECONDS, also in the worker processes that it starts."""
+
+import os
+import time
+
+from insarray.__main__ import main
+from insarray.engine import workers
+from insarray.engine.jobs import compute_block
+
+
+def slowly(*arguments):
+    """A block, after some time."""
+    time.sleep(seconds)
+    return compute_block(*arguments)
+
+
+seconds = float(os.environ["INSARRAY_TEST_SECONDS"])
+workers.compute_block = slowly
+if __name__ == "__main__":
+    main()
