@@ -7,9 +7,9 @@ The same command again resumes what was interrupted. Needs ``pip install dask-jo
 """
 
 import argparse
+import os
 import signal
 import sys
-import tempfile
 
 import dask
 from dask_jobqueue import SLURMCluster
@@ -36,8 +36,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def cluster(given: argparse.Namespace, security: Security, certificates: str) -> SLURMCluster:
-    """A cluster without workers yet; `certificates` is a folder that the nodes see too."""
+def cluster(given: argparse.Namespace, security: Security) -> SLURMCluster:
+    """A cluster without workers yet; the nodes see the working directory, where the certificates are for the time being."""
     return SLURMCluster(
         queue=given.partition,
         account=given.account,
@@ -53,7 +53,7 @@ def cluster(given: argparse.Namespace, security: Security, certificates: str) ->
         worker_extra_args=["--preload", "insarray.preload"],
         death_timeout=300,  # the first worker on a machine compiles the kernels before it reports
         security=security,
-        shared_temp_directory=certificates,
+        shared_temp_directory=os.getcwd(),
     )
 
 
@@ -78,8 +78,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, stop)  # Slurm sends it before the time of this process is over
     security = Security.temporary()
     with (
-        tempfile.TemporaryDirectory(prefix=".insarray-", dir=".") as certificates,
-        cluster(given, security, certificates) as slurm,
+        cluster(given, security) as slurm,
         dask.config.set(client_settings(security)),
     ):
         if given.show:

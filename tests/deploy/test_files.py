@@ -222,7 +222,7 @@ def test_the_job_that_slurm_gets(tmp_path):
     for words in ("--nthreads 8", "--preload insarray.preload", "--tls-ca-file", "--local-directory /scratch"):
         assert words in command
     assert "umask 077" in done.stdout
-    assert not list(tmp_path.glob(".insarray-*"))  # the certificates go with the run
+    assert not list(tmp_path.glob(".dask-jobqueue*"))  # the certificates go with the run
 
 
 def test_the_batch_script_ends_with_its_time_and_leaves_no_certificates():
