@@ -1,4 +1,6 @@
-"""Run an insarray command with workers that Slurm starts: ``python with_slurm.py [options] -- invert FILES OUT.zarr ...``
+"""Run an insarray command with workers that Slurm starts.
+
+    python with_slurm.py [options] -- invert FILES OUT.zarr ...
 
 The scheduler is in this process, so start it where it may stay for as long as the jobs take: in a small job of its own
 (``sbatch --cpus-per-task 1 --mem 4G --wrap "python with_slurm.py ..."``) or in tmux on a login node. Scheduler and
@@ -23,7 +25,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=4, help="number of Slurm jobs")
     parser.add_argument("--cores", type=int, default=4, help="processors of a job; as many blocks at a time")
-    parser.add_argument("--memory", default="16GiB", help="of a job: what --dry-run --workers CORES says, and some more")
+    parser.add_argument(
+        "--memory", default="16GiB", help="of a job: what --dry-run --workers CORES says, and some more"
+    )
     parser.add_argument("--walltime", default="04:00:00", help="a job that is over is replaced")
     parser.add_argument("--partition", help="default: that of the cluster")
     parser.add_argument("--account", help="who pays")

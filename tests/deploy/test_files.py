@@ -47,7 +47,9 @@ def test_the_compose_file_is_valid():
 
 
 def test_a_wrong_compose_file_is_noticed(tmp_path):
-    wrong = changed(DEPLOY / "compose.yaml", tmp_path / "compose.yaml", "    command: [dask, worker", "    comand: [dask, worker")
+    wrong = changed(
+        DEPLOY / "compose.yaml", tmp_path / "compose.yaml", "    command: [dask, worker", "    comand: [dask, worker"
+    )
     done = validate("compose", COMPOSE_FILE=str(wrong))
     assert done.returncode == 1
     assert "comand" in done.stdout

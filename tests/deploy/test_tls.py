@@ -16,8 +16,8 @@ from insarray.faces.cli import _run
 from insarray.simulate import simulate_stack, write_geotiffs
 
 pytest.importorskip("cryptography", reason="needs cryptography, for certificates")
-from distributed import LocalCluster  # noqa: E402
-from distributed.security import Security  # noqa: E402
+from distributed import LocalCluster
+from distributed.security import Security
 
 JOB = ["--wavelength", "0.05546576", "--reference", "5,5", "--block", "16"]
 

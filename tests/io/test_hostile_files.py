@@ -56,7 +56,9 @@ ELSEWHERE = [_external_link, _external_storage, _virtual]
 
 
 @pytest.mark.parametrize("keep", ELSEWHERE)
-def test_hdf5_with_values_in_another_file(keep: Callable[..., None], tmp_path: Path, truth: Truth, secret: Path) -> None:
+def test_hdf5_with_values_in_another_file(
+    keep: Callable[..., None], tmp_path: Path, truth: Truth, secret: Path
+) -> None:
     path = truth.write_mintpy(tmp_path / "stack")
     with h5py.File(path, "a") as file:
         del file["coherence"]
