@@ -35,7 +35,7 @@ def start(monkeypatch, **options):
     for name in UNSET:
         monkeypatch.delenv(name, raising=False)
     cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1", **options
+        n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0", host="127.0.0.1", **options
     )
     return cluster, distributed.Client(cluster)
 
