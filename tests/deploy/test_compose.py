@@ -46,7 +46,7 @@ class Machine:
         }
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, service: str, *program: str) -> None:
+    def start(self, service: str, *program: str, more: tuple[str, ...] = ()) -> None:
         dashboard = self.dashboard if service == "scheduler" else self.worker
         places = {
             "0.0.0.0": "127.0.0.1",
@@ -60,7 +60,7 @@ class Machine:
             "4GiB": "2GiB",
         }
         words = [places.get(word, word) for word in SERVICES[service]["command"]]
-        command = [*program, *(words if service == "s3" else words[1:])]
+        command = [*program, *(words if service == "s3" else words[1:]), *more]
         log = (self.folder / f"{service}.log").open("w")
         self.started.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.folder))
         log.close()
@@ -140,7 +140,8 @@ def test_an_inversion_into_the_bucket_has_the_bits_of_threads(machine):
 
 def test_the_notebook_answers_who_has_the_token(machine):
     pytest.importorskip("jupyterlab", reason="needs jupyterlab")
-    machine.start("notebook", sys.executable, "-m", "jupyter")
+    as_root = ("--allow-root",) if os.geteuid() == 0 else ()  # in the image it is not
+    machine.start("notebook", sys.executable, "-m", "jupyter", more=as_root)
     url = f"http://127.0.0.1:{machine.notebook}"
     assert json.loads(answer(f"{url}/api/status", Authorization="token secret"))["kernels"] == 0
     with pytest.raises(urllib.error.HTTPError, match="403"):
