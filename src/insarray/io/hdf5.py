@@ -58,6 +58,29 @@ def dataset(file: Any, name: str) -> Any | None:
     return found
 
 
+def require_own_values(path: str | Path) -> None:
+    """Check that a NetCDF file reads no other file, for those who open it without this module; older formats cannot.
+
+    Raises
+    ------
+    FileError
+        If it links to another file, or a dataset keeps its values in one.
+    """
+    if not is_url(path) and not h5py.is_hdf5(path):
+        return
+    with opened(path) as file:
+
+        def look(name: str, link: object) -> str | None:
+            elsewhere = isinstance(link, h5py.ExternalLink)
+            if isinstance(link, h5py.HardLink) and isinstance(file[name], h5py.Dataset):
+                elsewhere = bool(file[name].is_virtual or file[name].external)
+            return name if elsewhere else None
+
+        found = file.visititems_links(look)
+    if found is not None:
+        raise FileError(f"{path}: {found} is a link or keeps its values elsewhere; copy them into the file")
+
+
 def dataset_names(file: Any, ndim: int) -> list[str]:
     """Names of the datasets of the root group with `ndim` dimensions; links are not followed."""
     hard = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))

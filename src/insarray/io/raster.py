@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from insarray.io.decode import Decode
 from insarray.io.extents import Place
+from insarray.io.hdf5 import require_own_values
 from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, protocols_of
 from insarray.model.conventions import FILL
 from insarray.model.errors import FileError
@@ -254,6 +255,7 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
 def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
     if is_url(path):
         raise FileError(f"{path}: NetCDF rasters are read from files of this machine; copy it")
+    require_own_values(path)
     whole = RasterFile(str(path), str(path), "netCDF")
     try:
         with open_band(whole, quiet=False) as dataset:

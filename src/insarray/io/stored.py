@@ -10,6 +10,7 @@ import xarray as xr
 
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.files import fingerprint, names
+from insarray.io.hdf5 import require_own_values
 from insarray.io.locations import is_url, open_url
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import VARIABLES
@@ -150,10 +151,12 @@ def open_stored(path: Path) -> xr.Dataset:
     Raises
     ------
     FileError
-        If it is neither.
+        If it is neither, or keeps values in other files.
     """
     zarr = is_zarr(path)
     options: dict[str, Any] = {"engine": "zarr", "consolidated": False} if zarr else {}
+    if not zarr:
+        require_own_values(path)
     try:
         if is_url(path) and not zarr:
             return xr.open_dataset(open_url(str(path)), chunks=None, cache=False, engine="h5netcdf")
