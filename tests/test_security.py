@@ -14,7 +14,7 @@ RUNS_CODE = {
     "pickle.load", "pickle.loads", "pickle.Unpickler", "cloudpickle.load", "cloudpickle.loads", "joblib.load",
     "pandas.read_pickle", "pd.read_pickle", "yaml.unsafe_load", "yaml.full_load", "yaml.load_all",
 }  # fmt: skip
-ALLOWED = {("engine/jobs.py", "pickle.loads"), ("engine/workers.py", "pickle.loads")}
+ALLOWED = {("engine/jobs.py", "pickle.loads"), ("engine/cluster.py", "pickle.loads")}
 """What this run has sent to its own workers; Dask does the same."""
 
 

@@ -2,7 +2,8 @@
 
 from insarray.compat.dolphin_cli import dolphin
 from insarray.compat.mintpy_cli import mintpy
-from insarray.faces.cli import cli, main
+from insarray.faces.cli import cli
+from insarray.faces.entry import main
 from insarray.faces.recipe_cli import config, run
 
 cli.add_command(config)

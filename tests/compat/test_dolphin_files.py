@@ -18,7 +18,7 @@ from insarray.__main__ import cli  # noqa: F401 (the group is added there)
 from insarray.compat import dolphin
 from insarray.compat.dolphin import ReferencePoint
 from insarray.engine.store import Store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import (
     ArgumentError,
     FileError,
@@ -994,7 +994,7 @@ def test_counts_of_components(files, tmp_path):
 
 
 def command(*words):
-    return _run(["dolphin", "timeseries", *map(str, words)])
+    return run_command(["dolphin", "timeseries", *map(str, words)])
 
 
 def test_the_command_does_what_the_function_does(files, tmp_path, capsys):

@@ -19,7 +19,7 @@ import pytest
 import insarray as ia
 from insarray.__main__ import cli
 from insarray.compat.mintpy import settings, workflow
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import ArgumentError, FileError
 from tests.compat.mintpy_project import REFERENCE, attributes, edit, read, write_project
 from tests.io.stack_files import write_raster
@@ -36,7 +36,7 @@ def insarray(capsys):
     def run(*arguments):
         """(exit code, output, error lines) of a command of the group in this process."""
         assert "mintpy" in cli.commands
-        code = _run(["mintpy", *(str(argument) for argument in arguments)])
+        code = run_command(["mintpy", *(str(argument) for argument in arguments)])
         captured = capsys.readouterr()
         return code, captured.out, captured.err.splitlines()
 
@@ -606,7 +606,7 @@ def test_the_other_commands_take_a_series_of_mintpy(series, tmp_path, capsys):
         ("average", series, "mean.zarr"),
         ("fit", tmp_path / "inputs", "pairs.zarr"),
     ):
-        assert _run([str(word) for word in words]) == 0, capsys.readouterr().err
+        assert run_command([str(word) for word in words]) == 0, capsys.readouterr().err
     opened = ia.open_series(series)
     import xarray as xr
 

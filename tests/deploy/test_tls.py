@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.simulate import simulate_stack, write_geotiffs
 
 pytest.importorskip("cryptography", reason="needs cryptography, for certificates")
@@ -94,7 +94,7 @@ def test_the_same_bits_over_tls(files, cluster, tmp_path):
     assert address.startswith("tls://127.0.0.1:")
     done = invert(files, tmp_path / "tls.zarr", address, settings)
     assert done.returncode == 0, done.stderr
-    assert _run(["invert", f"{files}/*.unw.tif", str(tmp_path / "threads.zarr"), *JOB]) == 0
+    assert run_command(["invert", f"{files}/*.unw.tif", str(tmp_path / "threads.zarr"), *JOB]) == 0
     one, two = xr.open_zarr(tmp_path / "threads.zarr"), xr.open_zarr(tmp_path / "tls.zarr")
     assert set(one.variables) == set(two.variables)
     for name in one.variables:
@@ -109,7 +109,7 @@ def test_who_has_no_certificate_is_refused(other, files, cluster, tmp_path):
     settings = {} if other != "certificates of somebody else" else certificates(tmp_path)
     address = address.replace("tls://", "tcp://") if other == "plain" else address
     done = invert(files, tmp_path / "o.zarr", address, settings)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert re.fullmatch(r"insarray: .*(nothing answers at|TLS).*\n", done.stderr)
     assert not (tmp_path / "o.zarr").exists()
 
@@ -117,7 +117,7 @@ def test_who_has_no_certificate_is_refused(other, files, cluster, tmp_path):
 def test_a_client_that_asks_for_encryption_takes_no_plain_scheduler(files, tmp_path):
     with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1") as plain:
         done = invert(files, tmp_path / "o.zarr", plain.scheduler_address, certificates(tmp_path))
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert re.fullmatch(r"insarray: .*encryption required.*\n", done.stderr)
     assert not (tmp_path / "o.zarr").exists()
 

@@ -14,8 +14,8 @@ import xarray as xr
 from click.testing import CliRunner
 
 import insarray as ia
-from insarray.faces import cli as cli_module
-from insarray.faces.cli import _run, cli
+from insarray.faces.cli import cli
+from insarray.faces.entry import run_command
 from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
 from tests.networks import lapack
 
@@ -31,7 +31,7 @@ def files(tmp_path_factory):
 
 def insarray(capsys, *arguments):
     """(exit code, output, error lines) of a command in this process."""
-    code = _run([str(argument) for argument in arguments])
+    code = run_command([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err.splitlines()
 
@@ -560,7 +560,7 @@ def test_no_traceback_ever(capsys, monkeypatch, files, tmp_path):
     assert "internal error, please report it (ZeroDivisionError" in errors[0]
     monkeypatch.setenv("INSARRAY_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
-        cli_module._run(["invert", f"{files}/*.unw.tif", str(tmp_path / "o.zarr"), "--wavelength", str(WAVELENGTH)])
+        run_command(["invert", f"{files}/*.unw.tif", str(tmp_path / "o.zarr"), "--wavelength", str(WAVELENGTH)])
 
 
 def test_interrupt_says_how_to_go_on(capsys, monkeypatch, files, tmp_path):

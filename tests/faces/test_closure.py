@@ -206,7 +206,7 @@ def test_nothing_observed_is_said():
 
 def test_corrections_come_before_the_loops(capsys, tmp_path):
     """The command closes the corrected phase."""
-    from insarray.faces.cli import _run
+    from insarray.faces.entry import run_command
     from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
 
     stack, _ = simulate_stack(shape=(24, 30), n_dates=7, missing=0.0, water=False, seed=3)
@@ -216,7 +216,7 @@ def test_corrections_come_before_the_loops(capsys, tmp_path):
     shares = []
     for options in ([], ["--correct-unwrapping", "pixel"]):
         command = ["closure", str(tmp_path / "ifgs/*.unw.tif"), "--reference", "3,3", "--wavelength", str(WAVELENGTH)]
-        assert _run([*command, *options, "--json"]) == 0
+        assert run_command([*command, *options, "--json"]) == 0
         shares.append(json.loads(capsys.readouterr().out))
     assert max(pair["nonzero_fraction"] for pair in shares[0]["pairs"]) > 0.2
     assert max(pair["nonzero_fraction"] for pair in shares[1]["pairs"]) < 0.1

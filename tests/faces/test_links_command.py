@@ -9,7 +9,7 @@ import rasterio
 import xarray as xr
 
 import insarray as ia
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.simulate_points import simulate_wrapped, write_wrapped
 from tests.points import SLANT_RANGE, scene
 
@@ -40,7 +40,7 @@ def raster(path):
 
 
 def test_points_links_and_maps(stack, out, capsys):
-    assert _run(["links", stack, str(out), *FAST, "--unwrap"]) == 0
+    assert run_command(["links", stack, str(out), *FAST, "--unwrap"]) == 0
     assert "points," in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {
         *("points.zarr", "links.zarr", "velocity_mm_yr.tif", "dem_error_m.tif", "link_model_coherence.tif")
@@ -71,24 +71,24 @@ def test_points_links_and_maps(stack, out, capsys):
 
 
 def test_points_are_drawn(stack, out, tmp_path, capsys):
-    assert _run(["links", stack, str(out), *FAST, "--unwrap"]) == 0
+    assert run_command(["links", stack, str(out), *FAST, "--unwrap"]) == 0
     store = str(out / "points.zarr")
     sizes = []
     for words in ([], ["--variable", "height_error"], ["--variable", "unwrapped_phase", "--date", "last"]):
         picture = tmp_path / f"{len(sizes)}.png"
         date = str(points_of(out).time.values[3])[:10]
-        assert _run(["plot", "points", store, str(picture), *[date if w == "last" else w for w in words]]) == 0
+        assert run_command(["plot", "points", store, str(picture), *[date if w == "last" else w for w in words]]) == 0
         sizes.append(picture.stat().st_size)
     assert len(set(sizes)) == 3
     capsys.readouterr()
-    assert _run(["plot", "points", store, str(tmp_path / "x.png"), "--variable", "speed"]) == 2
+    assert run_command(["plot", "points", store, str(tmp_path / "x.png"), "--variable", "speed"]) == 2
     assert "'speed' is not in" in capsys.readouterr().err
     assert not (tmp_path / "x.png").exists()
 
 
 def test_ranges_are_in_millimetres_and_metres(stack, out):
     command = ["links", stack, str(out), *FAST, "--velocity-range", "-3", "5", "--height-error-range", "-7", "9"]
-    assert _run(command) == 0
+    assert run_command(command) == 0
     links = xr.open_zarr(out / "links.zarr")
     assert (links.velocity_difference.min(), links.velocity_difference.max()) == (np.float32(-0.003), np.float32(0.005))
     assert (links.height_error_difference.min(), links.height_error_difference.max()) == (-7, 9)
@@ -96,13 +96,13 @@ def test_ranges_are_in_millimetres_and_metres(stack, out):
 
 def test_the_published_method_takes_steps(stack, out, tmp_path):
     ranges = ["--velocity-range", "-40", "40", "5", "--height-error-range", "-50", "50", "2.5"]
-    assert _run(["links", stack, str(out), *FAST, "--method", "published", "--no-refine", *ranges]) == 0
+    assert run_command(["links", stack, str(out), *FAST, "--method", "published", "--no-refine", *ranges]) == 0
     assert list(points_of(out).attrs["link_step"]) == [0.005, 2.5]
     assert points_of(out).attrs["link_weighting"] == "coherence"
     assert "refined_iterations" not in points_of(out).attrs
     coarse = ["--velocity-range", "-40", "40", "20", "--height-error-range", "-50", "50", "2.5"]
     other = tmp_path / "coarse"
-    assert _run(["links", stack, str(other), *FAST, "--method", "published", "--no-refine", *coarse]) == 0
+    assert run_command(["links", stack, str(other), *FAST, "--method", "published", "--no-refine", *coarse]) == 0
     assert not np.allclose(points_of(other).velocity, points_of(out).velocity, atol=1e-5)
 
 
@@ -117,14 +117,14 @@ def test_the_published_method_takes_steps(stack, out, tmp_path):
     ],
 )
 def test_options_reach_the_library(stack, out, options, attribute, value):
-    assert _run(["links", stack, str(out), *FAST, *options]) == 0
+    assert run_command(["links", stack, str(out), *FAST, *options]) == 0
     assert points_of(out).attrs.get(attribute) == value
 
 
 def test_a_reference_is_zero(stack, out):
     points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
     row, col = int(points.row[30]), int(points.col[30])
-    assert _run(["links", stack, str(out), *FAST, "--reference", f"{row},{col}"]) == 0
+    assert run_command(["links", stack, str(out), *FAST, "--reference", f"{row},{col}"]) == 0
     assert float(points_of(out).velocity[30]) == 0
 
 
@@ -136,36 +136,36 @@ def test_baselines_from_a_table_and_velocity_alone_without(tmp_path, out):
     table.write_text("date,bperp_m\n" + "\n".join(rows) + "\n")
     bare = tmp_path / "bare.zarr"
     wrapped.drop_vars("perpendicular_baseline").to_zarr(bare, zarr_format=3, consolidated=False)
-    assert _run(["links", str(bare), str(out), *FAST]) == 0
+    assert run_command(["links", str(bare), str(out), *FAST]) == 0
     assert not (out / "dem_error_m.tif").exists()
     full = tmp_path / "full"
-    assert _run(["links", str(bare), str(full), *FAST, "--baseline-csv", str(table)]) == 0
+    assert run_command(["links", str(bare), str(full), *FAST, "--baseline-csv", str(table)]) == 0
     assert np.std(points_of(full).height_error.values - scene().of(points_of(full))[1]) < 3
 
 
 def test_the_same_again_is_left_and_other_settings_are_refused(stack, out, capsys):
-    assert _run(["links", stack, str(out), *FAST]) == 0
+    assert run_command(["links", stack, str(out), *FAST]) == 0
     stamp = (out / "velocity_mm_yr.tif").stat().st_mtime_ns
     capsys.readouterr()
-    assert _run(["links", stack, str(out), *FAST, "--json"]) == 0
+    assert run_command(["links", stack, str(out), *FAST, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"url": str(out), "computed": False}
-    assert _run(["links", stack, str(out), *FAST, "--velocity-range", "-50", "50"]) == 6
+    assert run_command(["links", stack, str(out), *FAST, "--velocity-range", "-50", "50"]) == 6
     assert "velocity was" in capsys.readouterr().err
     assert (out / "velocity_mm_yr.tif").stat().st_mtime_ns == stamp
-    assert _run(["links", stack, str(out), *FAST, "--velocity-range", "-50", "50", "--restart", "--json"]) == 0
+    assert run_command(["links", stack, str(out), *FAST, "--velocity-range", "-50", "50", "--restart", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["computed"]
     assert (out / "velocity_mm_yr.tif").stat().st_mtime_ns != stamp
     # another stack in the same place is another input
     shutil.rmtree(stack)
     scene(seed=3).wrapped.to_zarr(stack, zarr_format=3, consolidated=False)
-    assert _run(["links", stack, str(out), *FAST, "--velocity-range", "-50", "50"]) == 6
+    assert run_command(["links", stack, str(out), *FAST, "--velocity-range", "-50", "50"]) == 6
 
 
 def test_a_folder_of_others_is_never_touched(stack, out, capsys):
     out.mkdir()
     (out / "thesis.txt").write_text("x")
     for more in ([], ["--restart"]):
-        assert _run(["links", stack, str(out), *FAST, *more]) == 2
+        assert run_command(["links", stack, str(out), *FAST, *more]) == 2
         assert "not the output of" in capsys.readouterr().err
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
 
@@ -175,7 +175,7 @@ def test_a_failure_leaves_no_output(stack, out, tmp_path, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("insarray.faces.link_commands.to_cog", full)
-    assert _run(["links", stack, str(out), *FAST]) == 2
+    assert run_command(["links", stack, str(out), *FAST]) == 2
     assert "No space left" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["wrapped.zarr"]
 
@@ -199,7 +199,7 @@ def test_a_failure_leaves_no_output(stack, out, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_refusals_are_one_line(stack, out, options, words, capsys):
-    assert _run(["links", stack, str(out), *FAST, *options]) == 2
+    assert run_command(["links", stack, str(out), *FAST, *options]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
@@ -207,11 +207,11 @@ def test_refusals_are_one_line(stack, out, options, words, capsys):
 
 
 def test_a_criterion_and_the_geometry_must_be_given(stack, out, capsys):
-    assert _run(["links", stack, str(out), *GEOMETRY]) == 2
+    assert run_command(["links", stack, str(out), *GEOMETRY]) == 2
     assert "give temporal_coherence" in capsys.readouterr().err
-    assert _run(["links", stack, str(out), "--temporal-coherence", "0.5"]) == 2
+    assert run_command(["links", stack, str(out), "--temporal-coherence", "0.5"]) == 2
     assert "no slant_range" in capsys.readouterr().err
-    assert _run(["links", stack, stack, *FAST]) == 2
+    assert run_command(["links", stack, stack, *FAST]) == 2
 
 
 def test_a_city_from_its_files_to_unwrapped_points(tmp_path, out):
@@ -227,7 +227,7 @@ def test_a_city_from_its_files_to_unwrapped_points(tmp_path, out):
     ]
     table = ["--baseline-csv", str(tmp_path / "linked/baselines.csv"), "--wavelength", str(city.attrs["wavelength"])]
     box = ["--height-error-range", "-90", "90", "--temporal-coherence", "0.6", "--unwrap"]
-    assert _run(["links", str(tmp_path / "linked"), str(out), *table, *ranges, *box]) == 0
+    assert run_command(["links", str(tmp_path / "linked"), str(out), *table, *ranges, *box]) == 0
     points = points_of(out)
     row, col = points.row.values, points.col.values
     for name in ("velocity", "height_error"):

@@ -9,7 +9,7 @@ import yaml
 
 from insarray.__main__ import cli
 from insarray.engine.store import open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.faces.recipe import STEPS, options_of
 from insarray.simulate import simulate_stack, write_geotiffs
 
@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 def run(text, *options):
     Path("config.yaml").write_text(text)
-    return _run(["run", "config.yaml", *options])
+    return run_command(["run", "config.yaml", *options])
 
 
 def refused(capsys, text, *options):
@@ -50,8 +50,8 @@ def test_the_chain_is_that_of_the_commands(folder, capsys):
     steps = "closure:\ninvert:\n  weights: coherence\nfit:\n  period: [1]\nexport: [velocity, displacement_std]\n"
     assert run(BASE + steps + "plots: [network, velocity, closure]\n") == 0
     typed = ["ifgs/*.unw.tif", "--coherence", "ifgs/*.cor.tif", "--wavelength", "0.0555", "--reference", "3,3"]
-    assert _run(["invert", typed[0], "typed.zarr", *typed[1:], "--weights", "coherence"]) == 0
-    assert _run(["fit", "typed.zarr", "fitted.zarr", "--period", "1"]) == 0
+    assert run_command(["invert", typed[0], "typed.zarr", *typed[1:], "--weights", "coherence"]) == 0
+    assert run_command(["fit", "typed.zarr", "fitted.zarr", "--period", "1"]) == 0
     for made, name, variable in (("series", "typed", "displacement"), ("model", "fitted", "annual_amplitude")):
         ours, theirs = open_store(f"results/{made}.zarr"), open_store(f"{name}.zarr")
         np.testing.assert_array_equal(ours[variable].values, theirs[variable].values)
@@ -133,7 +133,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(folder, capsys):
 
 def template(capsys):
     capsys.readouterr()
-    assert _run(["config"]) == 0
+    assert run_command(["config"]) == 0
     return capsys.readouterr().out
 
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.faces.report import histories as histories_module
 from insarray.faces.report.doubts import doubts
 from insarray.faces.report.facts import FLAG_WORDS, Source
@@ -268,8 +268,8 @@ def test_mexico_city_from_its_geotiffs(shared, tmp_path, capsys):
     """Flags as they were counted by LAPACK pixel by pixel (test_cli), the one date with a single pair, and the short span."""
     out = tmp_path / "o.zarr"
     command = ["invert", str(shared / "data/s1_mexico_cropA"), str(out), "--reference", "33,8", "--block", "32"]
-    assert _run(command) == 0
-    assert _run(["report", str(out), str(tmp_path / "a.html")]) == 0
+    assert run_command(command) == 0
+    assert run_command(["report", str(out), str(tmp_path / "a.html")]) == 0
     assert capsys.readouterr().out.endswith("a.html: written\n")
     page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
     counts = {row[1]: row[3] for row in page.rows["quality"][1:7]}
@@ -430,9 +430,9 @@ def test_a_file_that_exists_is_refused_unless_told(store, tmp_path, capsys):
     with pytest.raises(StoreError, match="exists"):
         ia.report(store, path)
     assert path.read_text() == "mine"
-    assert _run(["report", str(store), str(path)]) == 2
+    assert run_command(["report", str(store), str(path)]) == 2
     assert "exists" in capsys.readouterr().err
-    assert _run(["report", str(store), str(path), "--overwrite", "--title", "Subsidence"]) == 0
+    assert run_command(["report", str(store), str(path), "--overwrite", "--title", "Subsidence"]) == 0
     assert capsys.readouterr().out == f"{path}: written\n"
     assert Page(path.read_text()).heading == "Subsidence"
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

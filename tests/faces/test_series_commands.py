@@ -8,13 +8,13 @@ import rasterio
 import xarray as xr
 
 import insarray as ia
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
 
 
 def insarray(capsys, *arguments):
     """(exit code, output, error lines) of a command in this process."""
-    code = _run([str(argument) for argument in arguments])
+    code = run_command([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err.splitlines()
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     write_geotiffs(stack, folder / "ifgs")
     options = ["--wavelength", WAVELENGTH, "--block", 16, "--reference", "5,6"]
     words = ["invert", folder / "ifgs/*.unw.tif", folder / "series.zarr", *options]
-    assert _run([str(word) for word in words]) == 0
+    assert run_command([str(word) for word in words]) == 0
     return folder
 
 

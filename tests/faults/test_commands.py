@@ -15,7 +15,7 @@ import xarray as xr
 
 from insarray.engine import workers
 from insarray.engine.store import Store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.simulate import simulate_stack, write_geotiffs
 from tests.faults.scene import contents, state
 
@@ -146,28 +146,28 @@ def test_the_limit_of_a_block(command, tmp_path, monkeypatch, capsys):
     out = tmp_path / "o.zarr"
     words = ["invert", command.files, str(out), "--wavelength", "0.0555", "--reference", "none"]
     words += ["--block", "16", "--workers", "2"]
-    assert _run(words) == 0  # the kernels are loaded by now
+    assert run_command(words) == 0  # the kernels are loaded by now
     compute = workers.compute_block
     monkeypatch.setattr(workers, "compute_block", lambda *job: (time.sleep(3), compute(*job))[1])
     for limit, code in (("1", 4), ("60", 0)):
         (out / "_insarray/blocks/2.2.json").unlink()
-        assert _run([*words, "--block-timeout", limit]) == code
+        assert run_command([*words, "--block-timeout", limit]) == code
         said = capsys.readouterr()
         if code == 4:
             assert "1 of 20 blocks failed" in said.err
             monkeypatch.undo()
-            assert _run(words) == 0
+            assert run_command(words) == 0
             monkeypatch.setattr(workers, "compute_block", lambda *job: (time.sleep(3), compute(*job))[1])
     assert "1 of 20 blocks computed" in said.out
 
 
 def test_status_says_the_numbers(capsys, command, tmp_path):
     command.finish(tmp_path / "o.zarr")
-    assert _run(["status", str(tmp_path / "o.zarr")]) == 0
+    assert run_command(["status", str(tmp_path / "o.zarr")]) == 0
     said = capsys.readouterr().out
     assert "5120 pixels, 100.0 % valid" in said
     assert "solver_flag: 5120 of 1" in said
-    assert _run(["status", str(tmp_path / "o.zarr"), "--json"]) == 0
+    assert run_command(["status", str(tmp_path / "o.zarr"), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)["report"]
     with xr.open_zarr(tmp_path / "o.zarr") as stored:
         mean = float(stored.temporal_coherence.astype(float).mean())

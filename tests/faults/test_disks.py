@@ -10,7 +10,7 @@ import pytest
 import insarray as ia
 from insarray.engine.run import run
 from insarray.engine.store import Store, open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import FileError, StoreError, StoreMismatchError, VerificationError
 from insarray.simulate import simulate_stack, write_geotiffs
 from tests.faults.scene import BLOCKS, contents, job
@@ -166,21 +166,21 @@ def test_damaged_chunks_are_found_discarded_and_done_again(tmp_path, capsys, cal
         elif damage == "zeroed":
             data[10:60] = bytes(50)
         chunk.write_bytes(data) if damage != "missing" else chunk.unlink()
-    assert _run(["status", str(out), "--verify"]) == 7
+    assert run_command(["status", str(out), "--verify"]) == 7
     said = capsys.readouterr().err
     assert "displacement block (0, 1)" in said
     assert "displacement block (2, 3)" in said
     assert f"insarray status {out} --discard-damaged" in said
     with Store(str(out)).lock():
-        assert _run(["status", str(out), "--discard-damaged"]) == 6
+        assert run_command(["status", str(out), "--discard-damaged"]) == 6
     assert "another run" in capsys.readouterr().err
-    assert _run(["status", str(out), "--discard-damaged"]) == 0
+    assert run_command(["status", str(out), "--discard-damaged"]) == 0
     assert "(0, 1), (2, 3)" in capsys.readouterr().out
     with pytest.raises(StoreError, match="only 10 of 12"):
         open_store(str(out))
     assert run(job(tmp_path / "t"), str(out)).computed == 2
     assert contents(out) == calm
-    assert _run(["status", str(out), "--discard-damaged"]) == 0
+    assert run_command(["status", str(out), "--discard-damaged"]) == 0
     assert "nothing is damaged" in capsys.readouterr().out
     account(
         f"output chunk {damage}",

@@ -10,7 +10,7 @@ from pyproj import CRS
 
 import insarray as ia
 from insarray.engine.store import open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.aria import NORTH, SHAPE, STEP, WAVELENGTH, WEST, AriaProduct, geometry
 from tests.io.products.opening import empty, opened, truncated
@@ -201,7 +201,7 @@ def test_a_height_error_is_found_with_the_products_own_geometry(tmp_path, dem):
         phase = -4 * np.pi / WAVELENGTH * toward
         AriaProduct(dates[k + 1], dates[k], phase + 0.5, baseline=baseline).write(tmp_path / "stack")
     command = ["fit", str(tmp_path / "stack"), out, "--dem", str(dem), "--height-error", "--reference", "2,2"]
-    assert _run(command) == 0
+    assert run_command(command) == 0
     np.testing.assert_allclose(open_store(out).height_error, raised, atol=0.02)
 
 
@@ -247,11 +247,11 @@ def test_extents_that_shift_have_their_intersection(folder, products):
 
 
 def test_the_whole_way_of_a_user(folder, truth, tmp_path, capsys):
-    assert _run(["info", str(folder)]) == 0
+    assert run_command(["info", str(folder)]) == 0
     assert "aria" in capsys.readouterr().out
     out = str(tmp_path / "out.zarr")
     with pytest.warns(StackWarning, match="--dem"):
-        assert _run(["invert", str(folder), out]) == 0
+        assert run_command(["invert", str(folder), out]) == 0
     series = open_store(out)
     row, col = series.attrs["reference_row"], series.attrs["reference_col"]
     wanted = truth - truth[:, row : row + 1, col : col + 1]

@@ -6,7 +6,7 @@ import rasterio
 
 import insarray as ia
 from insarray.engine.store import open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.io.folder import _kind
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.model.errors import ArgumentError, StackError, StackWarning
@@ -90,7 +90,7 @@ def test_permian_as_it_is(tmp_path, shared):
     """Displacement in metres comes out as it went in, less that of the reference pixel, whatever the wavelength."""
     out = str(tmp_path / "permian.zarr")
     with pytest.warns(StackWarning, match="the wavelength is taken"):
-        assert _run(["invert", str(shared / "data" / "s1_permian_disp"), out]) == 0
+        assert run_command(["invert", str(shared / "data" / "s1_permian_disp"), out]) == 0
     series = open_store(out)
     row, col = series.attrs["reference_row"], series.attrs["reference_col"]
     for k, path in enumerate(sorted((shared / "data" / "s1_permian_disp").glob("displacement_*.tif"))):
@@ -104,7 +104,7 @@ def test_permian_as_it_is(tmp_path, shared):
 
 def test_mexico_as_it_is(tmp_path, shared):
     out = str(tmp_path / "mexico.zarr")
-    assert _run(["invert", str(shared / "data" / "s1_mexico_cropA"), out, "--reference", "33,8"]) == 0
+    assert run_command(["invert", str(shared / "data" / "s1_mexico_cropA"), out, "--reference", "33,8"]) == 0
     series = open_store(out)
     assert np.isfinite(series.displacement.values[-1]).sum() > 5800
     assert series.sizes == {**series.sizes, "time": 13, "y": 60, "x": 100}

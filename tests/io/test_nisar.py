@@ -9,7 +9,7 @@ from affine import Affine
 
 import insarray as ia
 from insarray.engine.store import open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.nisar import LEFT, SHAPE, STEP, TOP, WAVELENGTH, NisarProduct, sight
 from tests.io.products.opening import empty, opened, truncated
@@ -221,11 +221,11 @@ def test_extents_that_shift_have_their_intersection(folder, products):
 
 
 def test_the_whole_way_of_a_user(folder, truth, tmp_path, capsys):
-    assert _run(["info", str(folder)]) == 0
+    assert run_command(["info", str(folder)]) == 0
     assert "nisar" in capsys.readouterr().out
     out = str(tmp_path / "out.zarr")
     with pytest.warns(StackWarning, match="--dem"):
-        assert _run(["invert", str(folder), out]) == 0
+        assert run_command(["invert", str(folder), out]) == 0
     series = open_store(out)
     row, col = series.attrs["reference_row"], series.attrs["reference_col"]
     wanted = truth - truth[:, row : row + 1, col : col + 1]

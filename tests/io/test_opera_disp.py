@@ -7,7 +7,7 @@ import pytest
 
 import insarray as ia
 from insarray.engine.store import open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.opera_disp import SHAPE, WAVELENGTH, DispProduct
 
@@ -122,10 +122,10 @@ def test_the_newest_version_counts(folder, products):
 
 def test_the_whole_way_of_a_user(folder, truth, tmp_path, capsys):
     """Folder to displacement with no option but the reference, over dates whose reference moves on."""
-    assert _run(["info", str(folder)]) == 0
+    assert run_command(["info", str(folder)]) == 0
     assert "opera-disp" in capsys.readouterr().out
     out = str(tmp_path / "out.zarr")
-    assert _run(["invert", str(folder), out, "--reference", "10,10"]) == 0
+    assert run_command(["invert", str(folder), out, "--reference", "10,10"]) == 0
     series = open_store(out)
     expected = truth - truth[:, 10:11, 10:11]
     hit = np.ones(SHAPE, bool)

@@ -12,7 +12,7 @@ import xarray as xr
 
 import insarray as ia
 from insarray.engine.store import open_store
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import ArgumentError, FileError, StackWarning
 from tests.io.products.hyp3 import write_jobs
 from tests.io.products.opera_disp import DispProduct
@@ -120,9 +120,9 @@ def test_invert_from_s3_to_s3(bucket, folder, truth):
     out = f"{bucket}/series.zarr"
     local = str(folder.parent / "series.zarr")
     options = ["--wavelength", str(WAVELENGTH), "--reference", "none", "--workers", "1"]
-    assert _run(["invert", f"{url}/*.unw.tif", out, *options]) == 0
-    assert _run(["invert", f"{folder}/*.unw.tif", local, *options]) == 0
-    assert _run(["status", out, "--verify"]) == 0
+    assert run_command(["invert", f"{url}/*.unw.tif", out, *options]) == 0
+    assert run_command(["invert", f"{folder}/*.unw.tif", local, *options]) == 0
+    assert run_command(["status", out, "--verify"]) == 0
     np.testing.assert_array_equal(open_store(out).displacement.values, open_store(local).displacement.values)
 
 

@@ -194,5 +194,9 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         client = Client(scheduler, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
+    except (TypeError, RuntimeError) as error:  # an address of tls:// without certificates, or one that is not
+        raise ArgumentError(
+            f"scheduler: {scheduler} and the settings of distributed.comm do not fit ({error})"
+        ) from error
     with client:
         yield client

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from affine import Affine
 
-from insarray.faces.cli import _run
+from insarray.faces.entry import run_command
 from insarray.model.errors import StackWarning
 
 SENTINEL1_WAVELENGTH = 299_792_458.0 / 5.405e9
@@ -151,7 +151,7 @@ def commands(capsys, *arguments):
     """(exit code, output, error lines, how files were taken) of a command in this process."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", StackWarning)
-        code = _run([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err.splitlines(), [str(warning.message) for warning in caught]
 
