@@ -3,13 +3,15 @@
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 import insarray as ia
+from insarray.engine.jobs import fingerprint
 from insarray.engine.run import run
-from insarray.engine.store import Store, open_store
+from insarray.engine.store import Store, open_store, write_block
 from insarray.faces.entry import run_command
 from insarray.model.errors import FileError, StoreError, StoreMismatchError, VerificationError
 from insarray.simulate import simulate_stack, write_geotiffs
@@ -234,16 +236,25 @@ def test_damaged_records(tmp_path, calm, account, damage):
     account(f"ledger record {damage}", "one record", 1, 1, "same bits")
 
 
-def test_a_store_that_is_replaced_takes_no_late_blocks(tmp_path):
-    """The last run's block comes when the store has become another's."""
-    out = tmp_path / "o.zarr"
+def test_a_store_that_is_replaced_takes_no_late_blocks(tmp_path, monkeypatch):
+    """The last run's blocks come when the store has become another's."""
+    out, first, replaced = tmp_path / "o.zarr", job(tmp_path / "t"), threading.Event()
+    theirs, written = fingerprint(first), []
+
+    def write_late(url, identity, *rest):
+        if identity == theirs and len(written) == 2:
+            replaced.wait(60)
+        written.append(identity)
+        return write_block(url, identity, *rest)
 
     def replace(finished, _):
         if finished == 2:
             shutil.rmtree(out)
             run(job(tmp_path / "t", weights="coherence"), str(out))
+            replaced.set()
 
+    monkeypatch.setattr("insarray.engine.workers.write_block", write_late)
     with pytest.raises(StoreMismatchError, match="was removed or replaced while block"):
-        run(job(tmp_path / "t"), str(out), workers=1, progress=replace)
+        run(first, str(out), workers=1, progress=replace)
     assert Store(str(out)).verify() == BLOCKS
     assert Path(out, "zarr.json").exists()
