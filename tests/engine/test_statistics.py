@@ -62,7 +62,7 @@ def test_a_run_returns_and_stores_what_it_found(tmp_path):
     assert statistics["counts"]["solver_flag"] == dict(zip(map(str, values), counts.tolist(), strict=True))
     assert Store(url).report() == statistics == ia.run(job(), url).statistics
     sizes = [path.stat().st_size for path in (tmp_path / "o.zarr/_insarray/blocks").iterdir()]
-    assert max(sizes) < 1500
+    assert max(sizes) < 1024
     assert json.loads((tmp_path / "o.zarr/_insarray/job.json").read_text())["report"] == statistics
 
 

@@ -36,7 +36,7 @@ class StoreFiles:
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
-        path, data = self.path(name), json.dumps(content).encode()
+        path, data = self.path(name), json.dumps(content, separators=(",", ":")).encode()
         if not self.local:
             self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores
             return
