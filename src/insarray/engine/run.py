@@ -1,7 +1,7 @@
 """Run a lazy dataset into a store: one task per block reads, solves, writes and returns a small record."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import xarray as xr
@@ -10,6 +10,7 @@ from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.provenance import provenance
 from insarray.engine.store import Block, Store
+from insarray.engine.swap import finish_swap
 from insarray.engine.workers import BlockJob, Workers, hire
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
@@ -48,6 +49,7 @@ def run(
     resume: bool = True,
     progress: Progress | None = None,
     command: str | None = None,
+    instead: Mapping[Any, Any] | None = None,
 ) -> Report:
     """Compute `dataset` block by block into a Zarr store; run it again to finish what is missing.
 
@@ -69,6 +71,8 @@ def run(
         Called once at the start and after every block.
     command
         The command line, for the provenance.
+    instead
+        Tasks that take the place of others of the graph, by key, and give the same values: what `append` knows already.
 
     Raises
     ------
@@ -87,6 +91,7 @@ def run(
     if threads:
         plan.require_memory()
     identity = fingerprint(dataset)
+    finish_swap(url)
     store = Store(url)
     if not resume:
         store.remove()
@@ -99,7 +104,7 @@ def run(
             if not store.is_complete():
                 store.finalize()
         return Report(store.url, plan.n_blocks, 0)
-    jobs = Jobs(dataset, plan)
+    jobs = Jobs(dataset, plan, instead)
     with hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
