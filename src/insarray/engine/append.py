@@ -159,6 +159,7 @@ def append(
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client}
     how |= {"progress": progress, "command": command}
     store = _local(url)
+    _inversion(series)  # refuses what is none
     with only_append(store.url):
         if not store.files.exists() or _is_of(store, series):
             report = run(series, store.url, **how)
