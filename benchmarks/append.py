@@ -80,7 +80,10 @@ def measure(folder: Path, late: set[str], name: str, weights: str, rounds: int) 
             np.testing.assert_array_equal(fresh[variable].values, appended[variable].values)
     shutil.rmtree(folder / "before.zarr")
     spread = f"{np.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
-    print(f"| {name} | {weights} | {report.computed} of {report.blocks} | {np.median(shares):.2f} | {spread} |", flush=True)
+    print(
+        f"| {name} | {weights} | {report.computed} of {report.blocks} | {np.median(shares):.2f} | {spread} |",
+        flush=True,
+    )
 
 
 class counted:  # noqa: N801 (a context manager)
