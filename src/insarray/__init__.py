@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from insarray.engine.append import append
     from insarray.engine.plan import plan_run
     from insarray.engine.point_store import save_points
     from insarray.engine.run import run
@@ -45,6 +46,7 @@ _HOMES = {
     "Grid": "insarray.model.grid",
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
+    "append": "insarray.engine.append",
     "area": "insarray.products.reference",
     "closure": "insarray.products.closure",
     "closure_summary": "insarray.products.closure",
@@ -125,6 +127,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "save_points",
     "plan_run",
     "run",
+    "append",
     "to_cog",
     "to_netcdf",
     "to_mintpy",

@@ -96,7 +96,7 @@ def test_only_blocks_with_a_valid_record_count(tmp_path, damage):
     elif damage == "torn":
         record.write_bytes(record.read_bytes()[:20])
     else:
-        record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "x'))
+        record.write_text(record.read_text().replace('"fingerprint":"', '"fingerprint":"x'))
     shutil.rmtree(tmp_path / "o.zarr/velocity/c")
     assert ia.run(job(), url).computed == 1
     assert contents(url)["displacement"] == expected["displacement"]

@@ -230,7 +230,7 @@ def test_damaged_records(tmp_path, calm, account, damage):
     if damage == "missing":
         record.unlink()
     else:
-        record.write_text(text[:40] if damage == "truncated" else text.replace('"fingerprint": "', '"fingerprint": "x'))
+        record.write_text(text[:40] if damage == "truncated" else text.replace('"fingerprint":"', '"fingerprint":"x'))
     assert run(job(tmp_path / "t"), str(out)).computed == 1
     assert contents(out) == calm
     account(f"ledger record {damage}", "one record", 1, 1, "same bits")

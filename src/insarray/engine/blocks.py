@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from operator import getitem
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask
 import dask.array as da
@@ -85,6 +85,45 @@ def map_blocks(
         )
         for name in outputs
     }
+
+
+class Made(NamedTuple):
+    """How `map_blocks` makes a variable.
+
+    Parameters
+    ----------
+    label
+        Name of the layer of the graph whose task (label, i, j) gives all outputs of block (i, j) by name.
+    constants
+        What is the same for every block, and its key in the graph.
+    inputs
+        Names of the dask arrays that go in, by what the block function calls them.
+    outputs
+        Names of what comes out.
+    """
+
+    label: str
+    constants: Any
+    constants_key: str
+    inputs: dict[str, str]
+    outputs: tuple[str, ...]
+
+
+def made_by(variable: xr.Variable, name: str) -> Made | None:
+    """How `map_blocks` makes `variable` as its output `name`; None if it has not, or something was done to it since."""
+    data = variable.data
+    if not isinstance(data, da.Array) or not data.name.startswith(f"{name}-"):
+        return None
+    label = data.name.removeprefix(f"{name}-")
+    layer = data.dask.layers.get(label, {})
+    if (label, 0, 0) not in layer:
+        return None
+    run, constants_key, *keys = layer[label, 0, 0]
+    if getattr(run, "func", None) is not _run_block:
+        return None
+    _, inputs, leads = run.args
+    names = {of: key[0] for of, key in zip(inputs, keys, strict=True)}
+    return Made(label, layer[constants_key], constants_key, names, tuple(leads))
 
 
 def map_chunks(

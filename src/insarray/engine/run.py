@@ -3,7 +3,7 @@
 import itertools
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.provenance import provenance
 from insarray.engine.store import Block, Store
+from insarray.engine.swap import finish_swap
 from insarray.engine.workers import BlockJob, this_process
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, PartialRunError, StoreError
@@ -59,6 +60,7 @@ def run(
     block_timeout: float = BLOCK_TIMEOUT,
     progress: Progress | None = None,
     command: str | None = None,
+    instead: Mapping[Any, Any] | None = None,
 ) -> Report:
     """Compute `dataset` block by block into a Zarr store; run it again to finish what is missing.
 
@@ -84,6 +86,8 @@ def run(
         Called once at the start and after every block.
     command
         The command line, for the provenance.
+    instead
+        Tasks that take the place of others of the graph, by key, and give the same values: what `append` knows already.
 
     Raises
     ------
@@ -105,6 +109,7 @@ def run(
     if threads:
         plan.require_memory()
     identity = fingerprint(dataset)
+    finish_swap(url)
     store = Store(url)
     if not resume:
         store.remove()
@@ -115,7 +120,7 @@ def run(
     if exists and len(store.done()) == plan.n_blocks:
         with store.lock():
             return _finished(store, plan, 0)
-    jobs = Jobs(dataset, plan)
+    jobs = Jobs(dataset, plan, instead)
     with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}

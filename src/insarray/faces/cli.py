@@ -7,6 +7,7 @@ import click
 from insarray import __version__
 from insarray.faces.options import (
     SeveralCommand,
+    append_option,
     block_option,
     correction_option,
     fit_options,
@@ -114,6 +115,7 @@ def closure(files: tuple[str, ...], **options: Any) -> None:
     show_default=True,
     help="Dates that no pair ties to the first one: leave out, keep as pieces, or tie by an assumption.",
 )
+@append_option
 @block_option
 @run_options
 @json_option
@@ -122,7 +124,7 @@ def invert(files: tuple[str, ...], **options: Any) -> None:
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, GMTSAR, HyP3, ISCE2,
     LiCSAR, MintPy, PyGMTSAR, SNAP, or rasters with both dates in their names). Run the same command again to finish an
-    interrupted run.
+    interrupted run, and with --append when there are new interferograms.
     """
     from insarray.faces import commands
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from insarray.engine.run import BLOCK_TIMEOUT
 from insarray.engine.store import Store, open_store
+from insarray.faces.appending import append_into, reference_of_store, stored_reference
 from insarray.faces.closure import closure_report, closure_text
 from insarray.faces.opening import corrected, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into, say, store_into
@@ -69,20 +70,22 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
     refuse_input_as_output(files, out)
     stack = open_masked(files, options)
     reference = parse_reference(options["reference"])
-    stack, phase = corrected(stack, options, reference)
-    series = invert_stack(
-        stack,
-        phase=phase,
-        **{name: options[name] for name in _NORM},
-        weights=options["weights"],
-        looks=options["looks"],
-        reference=reference,
-        gap=options["gap"],
-    )
+    kept = stored_reference(out, options) if options["append"] else None
+    with reference_of_store(out, kept):
+        stack, phase = corrected(stack, options, kept or reference)
+        series = invert_stack(
+            stack,
+            phase=phase,
+            **{name: options[name] for name in _NORM},
+            weights=options["weights"],
+            looks=options["looks"],
+            reference=kept or reference,
+            gap=options["gap"],
+        )
     results = series.merge(fit_series(series), combine_attrs="override")
     if phase == "corrected_phase":
         results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
-    run_into(results, out, options)
+    (append_into if options["append"] else run_into)(results, out, options)
     if phase == "corrected_phase" and not (options["as_json"] or options["dry_run"]):
         account = correction_account(open_store(out))
         pixels = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in account.pixels.items() if count)

@@ -228,6 +228,10 @@ run_options = all_of(
 )
 """How a store is computed."""
 
+append_option = click.option(
+    "--append", is_flag=True, help="Bring the store up to date with new pairs; compute only what they can change."
+)
+
 link_options = all_of(
     click.option(
         "--velocity-range",

@@ -24,7 +24,7 @@ MADE = ("export", "plots", "report")
 """Sections that list what to make of the results."""
 
 _OWN = {"stack": ("files",), "fit": ("of",), "links": ("folder",)}
-_NOT_HERE = {"help", "json", "dry-run", "restart", "plot"}
+_NOT_HERE = {"help", "json", "dry-run", "restart", "append", "plot"}
 _COPY = "config.yaml"
 _PLOTS = ("network", "velocity", "closure", "points")
 

@@ -33,7 +33,7 @@ def store_into(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> dict[s
     as_json, scheduler, workers = options["as_json"], options["scheduler"], options["workers"]
     plan = plan_run(dataset, workers or os.cpu_count() or 1)
     if options["dry_run"]:
-        _print_plan(plan, out, as_json=as_json)
+        print_plan(plan, out, as_json=as_json)
         return None
     started = time.perf_counter()
     with progress_bar(quiet=as_json) as progress:
@@ -63,7 +63,8 @@ def say(stored: dict[str, Any], out: str, options: dict[str, Any]) -> None:
     click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
 
 
-def _print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
+def print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
+    """Print what a run would do."""
     if as_json:
         click.echo(json.dumps(plan.as_dict()))
         return

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
-from insarray.io.files import expand, name_of
+from insarray.io.extents import Common
+from insarray.io.files import expand, fingerprint, name_of
 from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
 from insarray.io.locations import location
 from insarray.io.pairs import (
@@ -188,6 +189,29 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         {"source_sign": sign, "source_units": units},
         members=tuple(member for header in all_headers for member in members_of(header)),
         notes=common.notes,
+        fingerprints=_fingerprints([headers, *companions.values()], common, decode, zero_is_nodata),
+    )
+
+
+def _fingerprints(
+    groups: list[list[Header]],
+    common: Common,
+    decode: PhaseDecode,
+    zero_is_nodata: bool,  # noqa: FBT001
+) -> tuple[str, ...]:
+    """What the samples of each pair depend on: its files, how their values are taken, where they lie on the grid."""
+    of_pairs = zip(*groups, strict=True)
+    places = [common.places[k :: len(decode.factors)] for k in range(len(decode.factors))]
+    return tuple(
+        fingerprint(
+            [member for header in headers for member in members_of(header)],
+            [(header.file.name, header.file.band, header.nodata, header.scale) for header in headers],
+            factor,
+            decode.nodata,
+            zero_is_nodata,
+            place,
+        )
+        for headers, factor, place in zip(of_pairs, decode.factors, places, strict=True)
     )
 
 

@@ -2,6 +2,9 @@
 
 import hashlib
 import math
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,8 @@ from xarray.core import indexing
 from insarray.io.epochs import WrappedSource
 from insarray.io.files import fingerprint, names
 from insarray.io.source import Layer, StackSource
-from insarray.model.conventions import SIGN, VARIABLES, attributes
-from insarray.model.dataset import epoch_coords, grid_coords, pair_coords
+from insarray.model.conventions import FILL, SIGN, VARIABLES, attributes
+from insarray.model.dataset import epoch_coords, fingerprint_coords, grid_coords, pair_coords
 from insarray.model.errors import ArgumentError
 
 _EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
@@ -35,13 +38,16 @@ def to_dataset(source: StackSource, product: str, block: int | None = None) -> x
         Edge of the blocks in pixels; None chooses by tiles, pairs and memory.
     """
     rows, cols = block_shape(source.layers["unwrapped_phase"], block)
-    variables = {name: layer_variable(name, layer) for name, layer in (source.layers | source.maps).items()}
+    coords = pair_coords(source.network) | fingerprint_coords(source.fingerprints) | grid_coords(source.grid)
+    known = coords["pair_fingerprint"].values if source.fingerprints else None
+    variables = {name: layer_variable(name, layer, known) for name, layer in source.layers.items()}
+    variables |= {name: layer_variable(name, layer) for name, layer in source.maps.items()}
     token = hashlib.sha256("".join(layer.fingerprint for layer in (source.layers | source.maps).values()).encode())
     # coordinates join later, so that they stay in memory
     lazy = xr.Dataset(variables).chunk({"pair": -1, "y": rows, "x": cols}, token=token.hexdigest())
     if source.zero_is_nodata:
         lazy["unwrapped_phase"] = _drop_zeros(lazy)
-    return _described(lazy, pair_coords(source.network) | grid_coords(source.grid), source, product)
+    return _described(lazy, coords, source, product)
 
 
 def to_wrapped_dataset(source: WrappedSource, product: str, block: int | None = None) -> xr.Dataset:
@@ -124,11 +130,28 @@ def _on_tiles(edge: int, tile: int, limit: int = 0) -> int:
 # -- lazy arrays ----------------------------------------------------------------------------------------------------
 
 
+_ONLY: ContextVar[Collection[int] | None] = ContextVar("only_pairs", default=None)
+
+
+@contextmanager
+def only_pairs(fingerprints: Collection[int]) -> Iterator[None]:
+    """Within it, what this thread reads of stacks is no-data but for the pairs of these `pair_fingerprint`.
+
+    The files of the others are not touched: it makes the same graph, masks and all, tell of a few pairs alone.
+    """
+    token = _ONLY.set(frozenset(fingerprints))
+    try:
+        yield
+    finally:
+        _ONLY.reset(token)
+
+
 class _LayerArray(BackendArray):
     """A layer as an array that xarray reads when, and as far as, it is asked to."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, fingerprints: np.ndarray | None = None) -> None:
         self.layer = layer
+        self.fingerprints = fingerprints
         self.shape = layer.shape
         self.dtype = layer.dtype
 
@@ -142,9 +165,21 @@ class _LayerArray(BackendArray):
         scalars = tuple(0 if part.ndim == 0 else slice(None) for part in wanted)
         if not (pairs.size and rows.size and cols.size):
             return np.empty((pairs.size, rows.size, cols.size), self.dtype)[scalars]
-        every = len(pairs) == self.shape[0] and bool((pairs == np.arange(len(pairs))).all())
-        window = self.layer.read(_span(rows), _span(cols), None if every else pairs.tolist())
+        window = self._window(pairs, _span(rows), _span(cols))
         return np.asarray(_pick(_pick(window, rows, 1), cols, 2)[scalars])
+
+    def _window(self, pairs: np.ndarray, rows: slice, cols: slice) -> np.ndarray:
+        only = _ONLY.get()
+        if only is None or self.fingerprints is None:
+            every = len(pairs) == self.shape[0] and bool((pairs == np.arange(len(pairs))).all())
+            return self.layer.read(rows, cols, None if every else pairs.tolist())
+        wanted = np.isin(self.fingerprints[pairs], list(only))
+        window = np.full(
+            (len(pairs), rows.stop - rows.start, cols.stop - cols.start), FILL[self.dtype.name], self.dtype
+        )
+        if wanted.any():
+            window[wanted] = self.layer.read(rows, cols, pairs[wanted].tolist())
+        return window
 
 
 def _span(index: np.ndarray) -> slice:
@@ -159,15 +194,15 @@ def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(window.take(local, axis))
 
 
-def lazy_variable(layer: Layer, first: str = "pair") -> xr.Variable:
+def lazy_variable(layer: Layer, first: str = "pair", fingerprints: np.ndarray | None = None) -> xr.Variable:
     """The layer as a variable (`first`, y, x) that is read when, and as far as, it is needed."""
-    return xr.Variable((first, "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer)))
+    return xr.Variable((first, "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer, fingerprints)))
 
 
-def layer_variable(name: str, layer: Layer) -> xr.Variable:
+def layer_variable(name: str, layer: Layer, fingerprints: np.ndarray | None = None) -> xr.Variable:
     """The layer as the variable `name`, which has no first dimension if it is a static map."""
     dims = VARIABLES[name].dims
-    return lazy_variable(layer, dims[0]) if len(dims) == 3 else lazy_variable(layer).isel(pair=0)
+    return lazy_variable(layer, dims[0], fingerprints) if len(dims) == 3 else lazy_variable(layer).isel(pair=0)
 
 
 # -- validity -------------------------------------------------------------------------------------------------------

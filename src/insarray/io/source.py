@@ -70,6 +70,8 @@ class StackSource:
         Files that the input files consist of: headers, sources of a VRT.
     notes
         What the user should know of how the files were taken, each a clause: extents, versions left out.
+    fingerprints
+        Of the files of each pair and of how they are decoded, hexadecimal; none if pairs share files.
     """
 
     network: Network
@@ -82,6 +84,7 @@ class StackSource:
     maps: dict[str, Layer] = field(default_factory=dict)
     members: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
 
 
 Files = str | Path | Sequence[str | Path]

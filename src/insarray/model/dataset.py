@@ -1,5 +1,7 @@
 """Between canonical xarray objects and the values behind them: network, grid, CRS attributes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -27,6 +29,20 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
             attrs=dict(ATTRS),
         )
     return coords
+
+
+def fingerprint_coords(fingerprints: Sequence[str]) -> dict[str, xr.DataArray]:
+    """Coordinate that says by what files each pair is known: the first 60 bits of hexadecimal hashes; none of none."""
+    if not fingerprints:
+        return {}
+    values = np.array([int(text[:15], 16) for text in fingerprints], np.int64)
+    about = "hash of the files of the pair and of how they are decoded"
+    return {"pair_fingerprint": xr.DataArray(values, dims="pair", attrs={"long_name": about})}
+
+
+def kept_fingerprints(stack: xr.Dataset) -> dict[str, xr.DataArray]:
+    """The coordinate of `fingerprint_coords`, as far as a stack has it, for what is made of it."""
+    return {name: stack.coords[name] for name in ("pair_fingerprint",) if name in stack.coords}
 
 
 def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:

@@ -1,5 +1,6 @@
 """Stacks: validate, select pairs, mask samples; everything stays lazy."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +24,7 @@ _INHERITED = (
     "mask_coherence",
     "mask_components",
     "mask_raster",
+    "mask_raster_checksum",
     "unwrapping_correction",
     "ramp",
     "ramp_robust",
@@ -158,11 +160,19 @@ def mask(
         keep.append(_layer(stack, "coherence") >= coherence)
     if connected_components:
         keep.append(_layer(stack, "connected_component_labels") != 0)
+    checksum = None
     if raster is not None:
-        keep.append(good_pixels(phase, raster))
+        good = good_pixels(phase, raster)
+        checksum = f"{zlib.crc32(np.ascontiguousarray(good.values).tobytes()):08x}"
+        keep.append(good)
     for condition in keep:
         phase = phase.where(condition)
-    options = {"mask_coherence": coherence, "mask_components": connected_components, "mask_raster": _name(raster)}
+    options = {
+        "mask_coherence": coherence,
+        "mask_components": connected_components,
+        "mask_raster": _name(raster),
+        "mask_raster_checksum": checksum,
+    }
     used = {key: str(value) for key, value in options.items() if value not in (None, False)}
     return stack.assign(unwrapped_phase=phase.assign_attrs(stack.unwrapped_phase.attrs)).assign_attrs(used)
 

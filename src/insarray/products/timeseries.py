@@ -13,8 +13,8 @@ from insarray.kernels.gaps import Gap, close_gaps
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.robust import ADMM, L1, Norm, Robust, robust_method, solve_robust
 from insarray.kernels.variance import Weights
-from insarray.model.conventions import SIGN, SOLVER_FLAGS, metres_per_radian
-from insarray.model.dataset import on_grid_of, pair_coords, time_coords
+from insarray.model.conventions import FILL, SIGN, SOLVER_FLAGS, metres_per_radian
+from insarray.model.dataset import kept_fingerprints, on_grid_of, pair_coords, time_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.network import Network
 from insarray.products.reference import Reference, reference_phase, require_wavelength
@@ -46,6 +46,55 @@ class Inversion:
     scale: float
     gap: Gap
     method: Robust | None
+
+    def changes_all(self, before: Network) -> str | None:
+        """Why a pixel without a sample of the pairs that `before` lacks may change all the same; None if none does.
+
+        A pair that is missing adds exactly 0 to the sums of the elimination, so it changes no bit as long as the other
+        dates are eliminated in the order of the network before.
+
+        Parameters
+        ----------
+        before
+            Network of the series that is there; its pairs are among those of `network`.
+        """
+        dates = np.flatnonzero(np.isin(self.network.times, before.times))
+        if self.method is not None:
+            return "norm=l1 and huber take steps that depend on the number of all pairs"
+        if self.weights == "given":
+            return "the weights were given as an array, which is not compared"
+        if self.gap in ("nsbas", "min_norm") and len(dates) < self.network.n_dates:
+            return f"gap={self.gap} gives every pixel a value at the new dates"
+        if dates[0] != 0:
+            return "the first date is another one"
+        kept = set(before.labels)
+        if [label for label in self.network.labels if label in kept] != before.labels:
+            return "the pairs are in another order"
+        now, then = (plan_elimination(network.pairs, network.n_dates).order for network in (self.network, before))
+        if not np.array_equal(now[np.isin(now, dates)], dates[then]):
+            return "the longer network is eliminated in another order of its dates, which changes last bits"
+        return None
+
+    def carry(self, before: Network, values: Arrays) -> Arrays:
+        """Results of `solve_block` where no new pair has a sample, from those that are there.
+
+        Parameters
+        ----------
+        before
+            As in `changes_all`, which has found nothing.
+        values
+            Stored results of the block, all of `OUTPUTS`.
+        """
+        dates = np.isin(self.network.times, before.times)
+        carried = dict(values)
+        for name, stored in values.items():
+            if stored.ndim == 3:
+                carried[name] = np.full((len(dates), *stored.shape[1:]), FILL[stored.dtype.name], stored.dtype)
+                carried[name][dates] = stored
+        used = carried["number_of_observations"].sum(axis=0, dtype=np.int64) // 2  # each pair counts at both its dates
+        never = np.zeros(used.shape, bool)
+        flag = _solver_flag(used, carried["network_subset"], self.network.n_pairs, never)
+        return carried | {"solver_flag": flag}
 
 
 def invert(
@@ -141,7 +190,8 @@ def invert(
     data = map_blocks(solve_block, constants, inputs, outputs, {"time": network.n_dates})
     attrs = _attributes(stack, constants, norm)
     attrs |= {} if level is None else level.attrs
-    series = on_grid_of(stack, xr.Dataset(data, time_coords(network) | pair_coords(network), attrs))
+    coords = time_coords(network) | pair_coords(network) | kept_fingerprints(stack)
+    series = on_grid_of(stack, xr.Dataset(data, coords, attrs))
     series.displacement.attrs["ancillary_variables"] = "displacement_std number_of_observations network_subset"
     return series
 
@@ -172,7 +222,7 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
         robust = {"duality_gap": certificate.gap, "number_of_iterations": certificate.iterations}
     if task.weights not in INVERSE_VARIANCES:
         solution.std[:] = solution.std * spread  # relative weights: real standard deviations by the residuals
-    flag = _solver_flag(solution, pairs, given_up)
+    flag = _solver_flag(solution.used, solution.label, pairs, given_up)
     close_gaps(solution.phase, solution.std, solution.label, task.network.years, task.gap)
     results = {
         "displacement": solution.phase,
@@ -201,14 +251,14 @@ def _residual_spread(solution: Solution) -> np.ndarray:
     return np.sqrt(np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan))
 
 
-def _solver_flag(solution: Solution, pairs: int, given_up: np.ndarray) -> np.ndarray:
-    """Index into `SOLVER_FLAGS` of each pixel."""
+def _solver_flag(used: np.ndarray, label: np.ndarray, pairs: int, given_up: np.ndarray) -> np.ndarray:
+    """Index into `SOLVER_FLAGS` of each pixel, from its number of used pairs and its `network_subset`."""
     conditions = {
-        "no_data": solution.used == 0,
+        "no_data": used == 0,
         "not_converged": given_up,
-        "reference_date_missing": solution.label[0] == 0,
-        "dates_untied": (solution.label != 1).any(axis=0),
-        "missing_pairs": solution.used < pairs,
+        "reference_date_missing": label[0] == 0,
+        "dates_untied": (label != 1).any(axis=0),
+        "missing_pairs": used < pairs,
     }
     values = [np.uint8(SOLVER_FLAGS.index(name)) for name in conditions]
     return np.select(list(conditions.values()), values, np.uint8(SOLVER_FLAGS.index("complete"))).astype(np.uint8)
