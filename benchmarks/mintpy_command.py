@@ -124,7 +124,11 @@ def main() -> None:
     print("| network | image | no data | faster than MintPy by | largest difference of the series | target |")
     print("|---|---|--:|--:|--:|---|", flush=True)
     small, large = networks()[:2]
-    cases = [(small, 64, 0.05)] if options.quick else [(small, 400, 0.05), (small, 800, 0.05), (large, 300, 0.05)]
+    cases = (
+        [(small, 64, 0.05)]
+        if options.quick
+        else [(small, 400, 0.05), (small, 800, 0.05), (small, 1200, 0.05), (large, 300, 0.05), (large, 600, 0.05)]
+    )
     for network, edge, share in cases:
         print(compare(network, edge, share, 1 if options.quick else options.rounds), flush=True)
 
