@@ -165,7 +165,7 @@ def test_a_mask_that_is_a_raster(insarray, project, tmp_path):
 
 
 def test_a_mask_that_is_none(insarray, project, tmp_path):
-    refused(insarray("invert", project.stack, "-m", tmp_path / "no.h5"), "no.h5: could not read it as HDF5")
+    refused(insarray("invert", project.stack, "-m", tmp_path / "no.h5"), "no.h5: does not exist")
     with h5py.File(tmp_path / "water.h5", "w") as file:
         file["other"] = 1
     refused(insarray("invert", project.stack, "-m", tmp_path / "water.h5"), "has neither waterMask nor mask")

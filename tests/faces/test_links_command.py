@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import rasterio
 import xarray as xr
 
 import insarray as ia
+from insarray.faces import link_commands
 from insarray.faces.entry import run_command
 from insarray.simulate_points import simulate_wrapped, write_wrapped
 from tests.points import SLANT_RANGE, scene
@@ -37,6 +39,14 @@ def points_of(out):
 def raster(path):
     with rasterio.open(path) as file:
         return file.read(1), file
+
+
+def test_missing_ortools_is_said_before_anything_is_computed(stack, out, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ortools.graph.python.min_cost_flow", None)
+    monkeypatch.setattr(link_commands, "estimate_links", lambda *_, **__: pytest.fail("computed"))
+    assert run_command(["links", stack, str(out), *FAST, "--unwrap"]) == 2
+    assert 'pip install "insarray[unwrap]"' in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_points_links_and_maps(stack, out, capsys):

@@ -191,7 +191,7 @@ def test_the_same_pair_twice(pairs):
     [
         (lambda pair: (pair / "unwrap_ll.grd").unlink(), ("2019160_2019184", "holds no unwrap_ll.grd")),
         (lambda pair: (pair / "unwrap_ll.grd").write_bytes(b""), ("2019160_2019184/unwrap_ll.grd", "empty (0 bytes)")),
-        (lambda pair: truncate(pair / "unwrap_ll.grd"), ("2019160_2019184/unwrap_ll.grd", "not a readable netCDF")),
+        (lambda pair: truncate(pair / "unwrap_ll.grd"), ("2019160_2019184/unwrap_ll.grd", "could not read it as HDF5")),
         (lambda pair: (pair / "corr_ll.grd").unlink(), ("coherence: no file for 1 of 4 pairs", "20190610_20190704")),
         (lambda pair: pair.rename(pair.with_name("2019160_2019365")), ("2019160_2019365: 2019365 is not a date",)),
         (lambda pair: pair.rename(pair.with_name("2019160_2019160")), ("both dates are 20190610",)),

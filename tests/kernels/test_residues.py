@@ -178,7 +178,7 @@ def test_a_solver_that_fails_is_an_error(monkeypatch):
         solve = lambda _: "infeasible"  # noqa: E731
         flows = lambda *_: 0  # noqa: E731
 
-    monkeypatch.setattr(residues, "_flow_module", lambda: SimpleNamespace(SimpleMinCostFlow=Stuck))
+    monkeypatch.setattr(residues, "flow_module", lambda: SimpleNamespace(SimpleMinCostFlow=Stuck))
     with pytest.raises(InsarrayError, match=r"epoch 0: .*closes all triangles \(infeasible\)"):
         unwrap_points(rough()[1], rough()[0])
 

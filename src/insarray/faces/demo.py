@@ -59,7 +59,8 @@ def run_demo(folder: str, seed: int) -> None:
         f"look at {target / 'demo.png'}; open {target / 'series.zarr'} with xarray.open_zarr; next, on your own files:"
     )
     click.echo(
-        f"  insarray info {target / 'interferograms'}\n"
+        f"  insarray info {target / 'interferograms'} --wavelength {WAVELENGTH} "
+        f"--baselines {target / 'interferograms' / 'baselines.csv'}\n"
         f"  insarray invert {target / 'interferograms'} mine.zarr --wavelength {WAVELENGTH} "
         f"--weights variance --looks {_LOOKS:g} --reference "
         f"{place.row_start}:{place.row_stop},{place.col_start}:{place.col_stop}"

@@ -11,11 +11,15 @@ import click
 
 from insarray.faces.cli import cli
 
+_stopped_by: BaseException | None = None
+
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as behind nohup
+        signal.signal(signal.SIGINT, _interrupt)
     code = run_command(sys.argv[1:])
     if any(thread.name.startswith("insarray-block") for thread in threading.enumerate()):
         sys.stdout.flush()
@@ -26,7 +30,19 @@ def main() -> NoReturn:
 def _end(*_: object) -> NoReturn:
     """Leave in order, once, as a batch system asks for at the end of the walltime."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(143)
+    _stop(SystemExit(143))
+
+
+def _interrupt(*_: object) -> NoReturn:
+    _stop(KeyboardInterrupt())
+
+
+def _stop(why: BaseException) -> NoReturn:
+    """Raise `why`, and keep it: a callback of the compiler loses it, and the compiler then fails of something else."""
+    global _stopped_by
+    _stopped_by = why
+    sys.unraisablehook = lambda _: None  # that it was lost is no news
+    raise why
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
@@ -44,7 +60,7 @@ def run_command(arguments: list[str]) -> int:
     from insarray.model.errors import InsarrayError
 
     try:
-        cli.main(arguments or ["--help"], prog_name="insarray", standalone_mode=False)
+        _run(arguments)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -64,6 +80,15 @@ def run_command(arguments: list[str]) -> int:
             f"internal error, please report it ({type(error).__name__}: {error}); INSARRAY_DEBUG=1 shows more", 1
         )
     return 0
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        cli.main(arguments or ["--help"], prog_name="insarray", standalone_mode=False)
+    except Exception as error:
+        if _stopped_by is not None and not isinstance(error, click.exceptions.Exit):
+            raise _stopped_by from error
+        raise
 
 
 def _fail(message: str, code: int) -> int:

@@ -20,6 +20,7 @@ from insarray.faces.export import to_cog
 from insarray.faces.running import progress_bar, refuse_input_as_output
 from insarray.faces.words import parse_reference
 from insarray.io.files import fingerprint as of_files
+from insarray.kernels.residues import flow_module
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.integration import PointReference, integrate_links
@@ -53,6 +54,8 @@ def links(stack: str, out: str, **options: Any) -> None:
     refuse_input_as_output([stack], out)
     started = time.perf_counter()
     how = _settings(options)
+    if options["unwrap"]:
+        flow_module()  # what is missing is said now, not after the other steps
     wrapped = _opened(stack, options)
     identity = {
         **how,

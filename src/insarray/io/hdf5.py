@@ -26,8 +26,10 @@ def opened(path: str | Path) -> Iterator[Any]:
     Raises
     ------
     FileError
-        If it cannot be opened, or fails while it is read.
+        If it is not there, cannot be opened, or fails while it is read.
     """
+    if not is_url(path) and not Path(path).exists():
+        raise FileError(f"{path}: does not exist")
     try:
         with _LOCK, ExitStack() as stack:
             source = stack.enter_context(open_url(str(path))) if is_url(path) else path

@@ -131,7 +131,7 @@ def _cheapest_cycles(left: Array, triangulation: Triangulation, cost: Array) -> 
     cycles = np.zeros((len(left), arcs), np.int64)
     if not left.any():
         return cycles
-    flow_module = _flow_module()
+    solver = flow_module()
     ahead, behind = (np.full(arcs, triangles, np.int64) for _ in range(2))
     for node, direction in ((ahead, 1), (behind, -1)):
         triangle, corner = np.nonzero(triangulation.direction == direction)
@@ -140,7 +140,7 @@ def _cheapest_cycles(left: Array, triangulation: Triangulation, cost: Array) -> 
     price = np.maximum(np.rint(cost * (_LARGEST_COST / top if top > 0 else 0.0)), 1).astype(np.int64)
     nodes = np.arange(triangles + 1)
     for e in np.flatnonzero(left.any(axis=1)):
-        flow = flow_module.SimpleMinCostFlow()
+        flow = solver.SimpleMinCostFlow()
         capacity = np.full(arcs, np.abs(left[e]).sum())
         forward = flow.add_arcs_with_capacity_and_unit_cost(behind, ahead, capacity, price)
         backward = flow.add_arcs_with_capacity_and_unit_cost(ahead, behind, capacity, price)
@@ -152,7 +152,7 @@ def _cheapest_cycles(left: Array, triangulation: Triangulation, cost: Array) -> 
     return cycles
 
 
-def _flow_module() -> Any:
+def flow_module() -> Any:
     """OR-tools, which is optional and slow to import."""
     try:
         return import_module("ortools.graph.python.min_cost_flow")

@@ -62,7 +62,9 @@ def height_geometry(
     factor = 1.0 / across if across.ndim else 1.0 / float(across)
     found = baselines if baselines is not None else data.get("perpendicular_baseline")
     if found is None:
-        raise StackError("height_error: there are no perpendicular baselines; open the stack with baselines=...")
+        raise StackError(
+            "height_error: there are no perpendicular baselines; open the stack with baselines=... (--baselines)"
+        )
     found = xr.DataArray(found)
     lead = str(found.dims[0]) if found.dims else ""
     if found.dims not in ((lead,), (lead, "y", "x")) or lead not in ("time", "pair"):
