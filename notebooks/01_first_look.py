@@ -127,7 +127,8 @@ print(result)
 # %%
 store = str(folder / "series.zarr")
 for _ in range(2):
-    report = ia.run(result, store)
+    with ia.progress_bar() as progress:
+        report = ia.run(result, store, progress=progress)
     print(f"{report.computed} of {report.blocks} blocks computed")
 
 # %%

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from insarray.faces import plot
     from insarray.faces.export import to_cog, to_netcdf
     from insarray.faces.mintpy_files import to_mintpy
+    from insarray.faces.progress import progress_bar
     from insarray.faces.report import report
     from insarray.io.geometry import open_geometry
     from insarray.io.mintpy_series import open_series
@@ -72,6 +73,7 @@ _HOMES = {
     "plot": "insarray.faces.plot",
     "points_to_grid": "insarray.products.points",
     "predict": "insarray.products.motion",
+    "progress_bar": "insarray.faces.progress",
     "ramp_surface": "insarray.products.ramps",
     "refine_points": "insarray.products.refinement",
     "remove_terms": "insarray.products.motion",
@@ -128,6 +130,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "plan_run",
     "run",
     "append",
+    "progress_bar",
     "to_cog",
     "to_netcdf",
     "to_mintpy",

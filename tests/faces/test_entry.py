@@ -1,7 +1,6 @@
 """The process round a command: signals that the compiler swallows, and the progress bar."""
 
 import contextlib
-import io
 import os
 import signal
 import sys
@@ -9,7 +8,6 @@ import sys
 import pytest
 
 from insarray.faces import entry
-from insarray.faces.running import progress_bar
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -34,21 +32,3 @@ def test_a_signal_that_a_callback_of_the_compiler_loses_still_ends_the_command(n
         signal.signal(signal.SIGINT, before[1])
     assert end.value.code == code
     assert "run the same command again to go on" in capsys.readouterr().err
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_the_bar_has_a_rate_on_a_terminal_and_nothing_is_written_elsewhere(terminal, monkeypatch):
-    stream = Terminal() if terminal else io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setenv("COLUMNS", "120")
-    with progress_bar(quiet=False, unit="blocks") as progress:
-        if progress is not None:
-            for finished in range(4):
-                progress(finished, 3)
-    assert ("blocks/s" in stream.getvalue()) == terminal
-    assert ("3/3" in stream.getvalue()) == terminal

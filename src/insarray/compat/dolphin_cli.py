@@ -72,7 +72,7 @@ def timeseries(**options: Any) -> None:
     Run the same command again to finish an interrupted run; files that are there are left as they are.
     """
     from insarray.compat.dolphin.workflow import run
-    from insarray.faces.running import progress_bar
+    from insarray.faces.progress import progress_bar
     from insarray.model.dates import as_time
 
     for name in ("conncomp_paths", "corr_paths"):

@@ -16,7 +16,8 @@ from insarray.engine.append import Appended, Change, append, find_change
 from insarray.engine.plan import plan_run
 from insarray.engine.store import Store, open_store
 from insarray.engine.swap import finish_swap
-from insarray.faces.running import print_plan, progress_bar
+from insarray.faces.progress import progress_bar
+from insarray.faces.running import print_plan
 from insarray.model.errors import ArgumentError, ReferencePointError
 from insarray.products.reference import Area, reference_of
 

@@ -12,7 +12,7 @@ import xarray as xr
 from insarray.engine.run import run
 from insarray.engine.store import open_store
 from insarray.faces import plot
-from insarray.faces.running import progress_bar
+from insarray.faces.progress import progress_bar
 from insarray.io.open import open_stack
 from insarray.model.dataset import network_of
 from insarray.model.errors import StoreError

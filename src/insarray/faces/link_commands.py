@@ -17,7 +17,8 @@ from insarray.engine.point_store import is_stored, save_points
 from insarray.engine.run import Progress
 from insarray.engine.store import Store
 from insarray.faces.export import to_cog
-from insarray.faces.running import progress_bar, refuse_input_as_output
+from insarray.faces.progress import progress_bar
+from insarray.faces.running import refuse_input_as_output
 from insarray.faces.words import parse_reference
 from insarray.io.files import fingerprint as of_files
 from insarray.kernels.residues import flow_module

@@ -5,15 +5,15 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import click
 import xarray as xr
 
 from insarray.engine.plan import Plan, plan_run
-from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
+from insarray.engine.run import BLOCK_TIMEOUT, run
+from insarray.faces.progress import progress_bar
 from insarray.model.errors import ArgumentError
 
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
@@ -79,41 +79,3 @@ def refuse_input_as_output(files: Sequence[str], out: str) -> None:
     """Raise ArgumentError if the output is one of the inputs."""
     if any(os.path.abspath(out) == os.path.abspath(file) for file in files):
         raise ArgumentError(f"{out}: is an input; give another output")
-
-
-@contextmanager
-def progress_bar(*, quiet: bool, unit: str = "blocks") -> Iterator[Progress | None]:
-    """Bar with rate and remaining time on a terminal; nothing where nobody watches."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bar
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.3g} {unit}/s")
-
-    columns = (
-        TextColumn(unit),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(unit, total=None)
-        yield lambda finished, blocks: bar.update(task, completed=finished, total=blocks)
