@@ -346,3 +346,10 @@ def test_a_finished_run_repeated_leaves_the_store_as_it_is(tmp_path):
     assert ia.run(job(), str(out)).computed == 0
     assert {path: path.stat().st_mtime_ns for path in (out, *out.rglob("*.json"))} == before
     assert fingerprint(ia.fit(open_store(str(out)), periods=(1.0,))) == identity
+
+
+def test_a_store_that_does_not_exist(tmp_path):
+    with pytest.raises(StoreError, match=r"nothing\.zarr: does not exist"):
+        open_store(str(tmp_path / "nothing.zarr"))
+    with pytest.raises(StoreError, match=r"nothing\.zarr: does not exist"):
+        Store(str(tmp_path / "nothing.zarr")).verify()

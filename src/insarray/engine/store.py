@@ -65,6 +65,23 @@ class Store:
             raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
         return job
 
+    def required_job(self) -> dict[str, Any]:
+        """What the store was made for.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or something that is not ours.
+        """
+        job = self.job()
+        if job is None and not self.files.exists():
+            raise StoreError(f"{self.url}: does not exist; give the output of 'insarray invert', 'fit' or 'closure'")
+        if job is None:
+            raise StoreError(
+                f"{self.url}: is not an insarray store; expected the output of 'insarray invert', 'fit' or 'closure'"
+            )
+        return job
+
     def check(self, fingerprint: str, provenance: dict[str, Any]) -> bool:
         """Whether the store is there; if so it must be of the same job.
 
@@ -235,9 +252,7 @@ class Store:
         VerificationError
             If metadata or coordinates are damaged, which no block brings back.
         """
-        job = self.job()
-        if job is None:
-            raise StoreError(f"{self.url}: is not an insarray store")
+        job = self.required_job()
         group, records = self._open("r"), self.records()
         blockwise = {name for record in records.values() for name in record["checksums"]}
         for name, array in group.arrays():
@@ -322,11 +337,7 @@ def open_store(url: str) -> xr.Dataset:
         If it is not a store of ours, or not finished.
     """
     store = Store(url)
-    job = store.job()
-    if job is None:
-        raise StoreError(
-            f"{url}: is not an insarray store; expected the output of 'insarray invert', 'fit' or 'closure'"
-        )
+    job = store.required_job()
     if not store.is_complete():
         blocks = len(job["rows"]) * len(job["cols"])
         raise StoreError(

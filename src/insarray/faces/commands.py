@@ -19,7 +19,7 @@ from insarray.faces.running import refuse_input_as_output, run_into, say, store_
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
 from insarray.model.dates import date_index
-from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
 from insarray.products.closure import closure_summary
@@ -202,9 +202,7 @@ def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
 def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> None:
     """Progress, numbers and health of a store."""
     store = Store(url)
-    job = store.job()
-    if job is None:
-        raise StoreError(f"{url}: is not an insarray store")
+    job = store.required_job()
     discarded = []
     if discard_damaged:
         discarded = sorted(damaged := store.damage())
