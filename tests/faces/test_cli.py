@@ -519,7 +519,7 @@ def test_bad_output_is_one_clear_line(capsys, files, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("status", "{o}x"), "not an insarray store"),
+        (("status", "{o}x"), "does not exist"),
         (("fit", "{o}x", "{o}y"), "does not exist"),
         (("fit", "{o}", "{o}"), "is an input"),
         (("export", "{o}", "{o}.png"), "use .tif"),
