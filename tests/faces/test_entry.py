@@ -28,6 +28,7 @@ def test_a_signal_that_a_callback_of_the_compiler_loses_still_ends_the_command(n
     monkeypatch.setattr(os, "_exit", sys.exit)  # a thread that another test has left in a block is not the matter here
     monkeypatch.setattr(sys, "argv", ["insarray", "info"])
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
         with pytest.raises(SystemExit) as end:
             entry.main()
     finally:
