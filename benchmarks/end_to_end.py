@@ -1,6 +1,6 @@
 """From files to series and velocity, as one types it, beside dolphin and MintPy: seconds and peak memory.
 
-2000 x 2000 pixels, 30 dates, 84 pairs: GeoTIFFs for insarray and dolphin (no weights, L2 and L1), ifgramStack.h5 for
+2000 x 2000 pixels, 30 dates, 90 pairs: GeoTIFFs for insarray and dolphin (no weights, L2 and L1), ifgramStack.h5 for
 insarray and MintPy (weighted, 5 % of the samples missing). Each is a process of its own, whose start counts, on two
 cores; the memory is that of it and its children at the same time. insarray's kernels were compiled in an earlier run;
 dolphin compiles its own in every process, and how long a second run in the same process takes is in dolphin_command.py.
