@@ -21,10 +21,16 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as behind nohup
         signal.signal(signal.SIGINT, _interrupt)
     code = run_command(sys.argv[1:])
-    if any(thread.name.startswith("insarray-block") for thread in threading.enumerate()):
+    if _still_at_a_block():
         sys.stdout.flush()
-        os._exit(code)  # it works on a block that it may not write any more: not to be waited for
+        os._exit(code)
     sys.exit(code)
+
+
+def _still_at_a_block() -> bool:
+    """Whether a thread works on a block that it may not write any more, which is not to be waited for."""
+    workers = sys.modules.get("insarray.engine.workers")  # only loaded by commands that compute
+    return workers is not None and any(thread.name.startswith(workers.THREADS) for thread in threading.enumerate())
 
 
 def _end(*_: object) -> NoReturn:
