@@ -1,7 +1,6 @@
 """Headers of rasters, read side by side and checked: what each file says of itself, and layers of such files."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +12,21 @@ from rasterio.windows import Window
 from insarray.io.decode import Decode
 from insarray.io.extents import Common, reconcile
 from insarray.io.files import fingerprint, names
-from insarray.io.locations import location
-from insarray.io.raster import RasterFile, RasterLayer, environment, open_band, quiet_warnings, raster_file, reason_of
+from insarray.io.locations import is_url, location
+from insarray.io.raster import (
+    RasterFile,
+    RasterLayer,
+    environment,
+    open_band,
+    quiet_warnings,
+    raster_file,
+    reading_threads,
+    reason_of,
+)
 from insarray.io.source import Extent
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
-_HEADER_THREADS = 8
 T = TypeVar("T")
 
 
@@ -75,7 +82,8 @@ def read_headers(
         except FileError as error:
             return error
 
-    with ThreadPoolExecutor(_HEADER_THREADS) as pool, quiet_warnings():
+    pool, _ = reading_threads(remote=any(map(is_url, paths)))
+    with quiet_warnings():
         results = list(pool.map(header_or_error, paths))
     errors = [result for result in results if isinstance(result, FileError)]
     if len(errors) == 1:
@@ -89,7 +97,7 @@ def read_headers(
 def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
     path, k = file.path, file.band - 1
     try:
-        with environment([file]), open_band(file, quiet=False) as dataset:
+        with environment([file]), open_band(file) as dataset:
             if dataset.count != 1 and one_band:
                 raise FileError(
                     f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"

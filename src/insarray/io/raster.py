@@ -5,7 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,7 +38,6 @@ _DRIVERS = {
     ".img": "ENVI",  # or HFA, see raster_file
     **dict.fromkeys((".bil", ".bin", ".dat", ".unw", ".cor", ".cc", ".phs", ".conncomp"), "ENVI"),
 }
-_WARNINGS = threading.Lock()
 # GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
 # driver that has something to warn of would wait for that lock forever
 _NETCDF = threading.RLock()
@@ -98,11 +97,11 @@ class RasterLayer:
         chosen = range(len(self.files)) if pairs is None else pairs
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
         jobs = list(zip(out, chosen, strict=True))
-        pool, threads = _pool(remote=is_url(self.files[0].path))
+        pool, threads = reading_threads(remote=is_url(self.files[0].path))
         size = max(1, -(-len(jobs) // (_PARTS * threads)))
 
         def read_some(part: list[tuple[np.ndarray, int]]) -> None:
-            with environment([self.files[pair] for _, pair in part]):
+            with environment([self.files[pair] for _, pair in part]), quiet_warnings():
                 for plane, pair in part:
                     self._read_one(pair, rows, cols, plane)
 
@@ -123,7 +122,7 @@ class RasterLayer:
     def _raw(self, file: RasterFile, place: Place | None, rows: slice, cols: slice) -> np.ndarray:
         window = Window.from_slices(rows, cols)
         try:
-            with open_band(file, quiet=self.grid.crs is None) as dataset:
+            with open_band(file, located=place is None) as dataset:
                 if place is None:
                     return self._warped(dataset, file.band, window)
                 if dataset.shape == (place.height, place.width):
@@ -156,9 +155,16 @@ class RasterLayer:
             return np.asarray(warped.read(band, window=window))
 
 
+def reading_threads(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
+    """Threads that all reads of this process share, so that blocks that are read at once do not multiply them.
+
+    They stay, because the first coordinate reference system that a thread meets takes as long as ten files.
+    """
+    return _threads_of(os.getpid(), remote)  # a process that was forked has none of the threads
+
+
 @cache
-def _pool(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
-    """Threads that all reads of this process share, so that blocks that are read at once do not multiply them."""
+def _threads_of(process: int, remote: bool) -> tuple[ThreadPoolExecutor, int]:  # noqa: FBT001
     threads = _REMOTE_THREADS if remote else os.cpu_count() or 1
     return ThreadPoolExecutor(threads, thread_name_prefix="insarray-read"), threads
 
@@ -173,15 +179,14 @@ def environment(files: Sequence[RasterFile]) -> Any:
 
 
 @contextmanager
-def open_band(file: RasterFile, *, quiet: bool) -> Iterator[Any]:
-    """The dataset, to be used within the `environment`; `quiet` drops rasterio's warning of radar coordinates."""
+def open_band(file: RasterFile, *, located: bool = True) -> Iterator[Any]:
+    """The dataset, to be used within the `environment` and `quiet_warnings`; `located` if it must know where it lies."""
     # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
     name = Path(file.path) if file.name == file.path else file.name
-    with ExitStack() as open_until_left:
-        with quiet_warnings() if quiet else nullcontext():
-            if file.driver == "netCDF":
-                open_until_left.enter_context(_NETCDF)
-            dataset = open_until_left.enter_context(rasterio.open(name, driver=file.driver, sharing=False))
+    # working out the coordinate reference system takes three quarters of the time to open a GeoTIFF
+    options = {"GEOREF_SOURCES": "NONE"} if file.driver == "GTiff" and not located else {}
+    one_at_a_time = _NETCDF if file.driver == "netCDF" else nullcontext()
+    with one_at_a_time, rasterio.open(name, driver=file.driver, sharing=False, **options) as dataset:
         yield dataset
 
 
@@ -198,22 +203,32 @@ def open_raster(path: str | Path) -> Iterator[Any]:
     if not exists(place):
         raise FileError(f"{path}: does not exist")
     file = raster_file(place)
-    with environment([file]), open_band(file, quiet=True) as dataset:
+    with environment([file]), quiet_warnings(), open_band(file) as dataset:
         yield dataset
 
 
 class quiet_warnings:  # noqa: N801 (a context manager)
-    """Drop NotGeoreferencedWarning; the list of filters belongs to the process, so one thread at a time."""
+    """Drop NotGeoreferencedWarning; the filters belong to the process: the first thread in sets, the last restores."""
+
+    _lock = threading.Lock()
+    _inside = 0
+    _filters = warnings.catch_warnings()
 
     def __enter__(self) -> None:
-        _WARNINGS.acquire()
-        self._filters = warnings.catch_warnings()
-        self._filters.__enter__()
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        cls = type(self)
+        with cls._lock:
+            if cls._inside == 0:
+                cls._filters = warnings.catch_warnings()
+                cls._filters.__enter__()
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            cls._inside += 1
 
     def __exit__(self, *error: object) -> None:
-        self._filters.__exit__(None, None, None)
-        _WARNINGS.release()
+        cls = type(self)
+        with cls._lock:
+            cls._inside -= 1
+            if cls._inside == 0:
+                cls._filters.__exit__(None, None, None)
 
 
 def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] = (), band: int = 1) -> RasterFile:
@@ -258,7 +273,7 @@ def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> Ras
     require_own_values(path)
     whole = RasterFile(str(path), str(path), "netCDF")
     try:
-        with open_band(whole, quiet=False) as dataset:
+        with open_band(whole) as dataset:
             found = [name.rsplit(":", 1)[-1] for name in dataset.subdatasets]
     except (RasterioError, OSError, ValueError) as error:
         raise FileError(f"{path}: is not a readable netCDF raster ({reason_of(error)})") from error
