@@ -162,8 +162,9 @@ def write_rasters(dataset: xr.Dataset, rasters: Sequence[Raster], *, workers: in
         If one cannot be written; it is not there then.
     """
 
-    def slab(raster: Raster) -> tuple[str, int]:
-        return raster.variable, (raster.index or 0) // _SLAB
+    def slab(raster: Raster) -> tuple[int, str]:
+        # variables in turn: rasterio makes overviews, which not all have, with Python's lock in hand
+        return (raster.index or 0) // _SLAB, raster.variable
 
     slabs = [list(group) for _, group in groupby(sorted(rasters, key=slab), slab)]
     with ThreadPoolExecutor(workers, thread_name_prefix="insarray") as pool:

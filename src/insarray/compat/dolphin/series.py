@@ -16,7 +16,7 @@ from insarray.model.conventions import DAYS_PER_YEAR
 from insarray.model.dataset import on_grid_of, time_coords
 from insarray.model.network import Network
 
-_METHODS = {"L1": L1(tolerance=1e-5), "L2": None}
+_METHODS = {"L1": L1(), "L2": None}
 _SUM = {"L1": "residual_sum", "L2": "residual_square_sum"}
 
 
