@@ -2,7 +2,8 @@
 
 2000 x 2000 pixels, 30 dates, 90 pairs: GeoTIFFs for insarray and dolphin (no weights, L2 and L1), ifgramStack.h5 for
 insarray and MintPy (weighted, 5 % of the samples missing). Each is a process of its own, whose start counts, on two
-cores; the memory is that of it and its children at the same time. insarray's kernels were compiled in an earlier run;
+cores; the memory is that of it and its children at the same time. The input files are read once before each, so that no
+contender gets them from the disk and the other from memory. insarray's kernels were compiled in an earlier run;
 dolphin compiles its own in every process, and how long a second run in the same process takes is in dolphin_command.py.
 MintPy gets two workers and one BLAS thread each, its fastest setting here.
 """
@@ -34,10 +35,14 @@ if __name__ == "__main__":
 """
 
 
-def measure(command: list[str], folder: Path, blas: int) -> tuple[float, float]:
+def measure(command: list[str], inputs: Path, folder: Path, blas: int) -> tuple[float, float]:
     """Seconds and peak GB of a command and its children, in an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    for path in inputs.iterdir():
+        with path.open("rb") as file:
+            while file.read(2**24):
+                pass
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     peak, start = 0, time.perf_counter()
     with (folder / "log").open("w") as log:
@@ -71,17 +76,20 @@ def main() -> None:
     """Write the files, run all, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--edge", type=int, default=2000)
-    edge = parser.parse_args().edge
+    parser.add_argument("--peer", choices=["dolphin", "MintPy"], help="this peer only")
+    given = parser.parse_args()
+    edge = given.edge
     print_heading({})
     network = networks()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "ifgs").mkdir()
-        write_files(folder / "ifgs", network, edge)
+        files = folder / "ifgs"
+        files.mkdir()
+        write_files(files, network, edge)
         stack = write_stack(folder, network, edge, 0.05)
         insarray = str(PROGRAMS / "insarray")
         place = f"{REFERENCE[0]},{REFERENCE[1]}"
-        ours = [insarray, "invert", f"{folder}/ifgs/*.unw.tif", "out.zarr", "--wavelength", str(WAVELENGTH)]
+        ours = [insarray, "invert", f"{files}/*.unw.tif", "out.zarr", "--wavelength", str(WAVELENGTH)]
         ours += ["--reference", place, "--workers", str(CORES)]
         weighted = [insarray, "mintpy", "invert", str(stack), "-w", "fim", "--gap", "min_norm", "--nodata", "zero"]
         weighted += ["--workers", str(CORES)]
@@ -90,7 +98,7 @@ def main() -> None:
                 sys.executable,
                 "-c",
                 DOLPHIN.format(
-                    files=f"{folder}/ifgs", method=method, threads=CORES, reference=REFERENCE, wavelength=WAVELENGTH
+                    files=str(files), method=method, threads=CORES, reference=REFERENCE, wavelength=WAVELENGTH
                 ),
             ]
             for method in ("L2", "L1")
@@ -98,16 +106,18 @@ def main() -> None:
         mintpy = [str(PROGRAMS / "ifgram_inversion.py"), str(stack), "-w", "fim"]
         mintpy += ["--cluster", "local", "--num-worker", str(CORES)]
         contests = (
-            ("GeoTIFFs, L2", ours, "dolphin", theirs["L2"], CORES),
-            ("GeoTIFFs, L1", [*ours, "--norm", "l1"], "dolphin", theirs["L1"], CORES),
-            ("ifgramStack.h5, weighted, 5 % missing", weighted, "MintPy", mintpy, 1),
+            ("GeoTIFFs, L2", "dolphin", files, ours, theirs["L2"], CORES),
+            ("GeoTIFFs, L1", "dolphin", files, [*ours, "--norm", "l1"], theirs["L1"], CORES),
+            ("ifgramStack.h5, weighted, 5 % missing", "MintPy", stack.parent, weighted, mintpy, 1),
         )
         print("| work | peer | times as fast | peak memory, GB | of the peer |")
         print("|---|---|--:|--:|--:|", flush=True)
-        for work, mine, peer, other, blas in contests:
+        for work, peer, inputs, mine, other, blas in contests:
+            if given.peer not in (None, peer):
+                continue
             (seconds, peak), (longer, more) = (
-                measure(mine, folder / "ours", CORES),
-                measure(other, folder / "theirs", blas),
+                measure(mine, inputs, folder / "ours", CORES),
+                measure(other, inputs, folder / "theirs", blas),
             )
             print(f"| {work} | {peer} | **{longer / seconds:.1f}** | {peak:.2f} | {more:.2f} |", flush=True)
 

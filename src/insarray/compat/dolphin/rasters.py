@@ -23,7 +23,7 @@ from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
 from insarray.faces.export import complete_file
 from insarray.io.headers import read_headers
-from insarray.io.raster import open_raster
+from insarray.io.raster import environment, open_band, quiet_warnings, raster_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError
@@ -223,8 +223,9 @@ def _finish(path: Path, edge: int | None) -> None:
     """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
     if edge is not None:
         levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
-        with rasterio.open(path, "r+") as file:
+        with quiet_warnings(), rasterio.open(path, "r+", GEOREF_SOURCES="NONE") as file:
             file.build_overviews(levels, Resampling.average)
     # GDAL says nothing when it closes a file whose last bytes do not fit on the disk
-    with open_raster(path) as file:
+    written = raster_file(path)
+    with environment([written]), quiet_warnings(), open_band(written, located=False) as file:
         file.read(1, window=((file.height - 1, file.height), (file.width - 1, file.width)))
