@@ -1,7 +1,7 @@
 """From files to series and velocity, as one types it, beside dolphin and MintPy: seconds and peak memory.
 
-2000 x 2000 pixels, 30 dates, 90 pairs: GeoTIFFs for insarray and dolphin (no weights, L2 and L1), ifgramStack.h5 for
-insarray and MintPy (weighted, 5 % of the samples missing). Each is a process of its own, whose start counts, on two
+2000 x 2000 pixels, 30 dates, 90 pairs: GeoTIFFs for insarray and dolphin (no weights, L2 and L1; `insarray invert` and,
+for the same files as dolphin's, `insarray dolphin timeseries`), ifgramStack.h5 for insarray and MintPy (weighted, 5 % of the samples missing). Each is a process of its own, whose start counts, on two
 cores; the memory is that of it and its children at the same time. The input files are read once before each, so that no
 contender gets them from the disk and the other from memory. insarray's kernels were compiled in an earlier run;
 dolphin compiles its own in every process, and how long a second run in the same process takes is in dolphin_command.py.
@@ -105,9 +105,14 @@ def main() -> None:
         }
         mintpy = [str(PROGRAMS / "ifgram_inversion.py"), str(stack), "-w", "fim"]
         mintpy += ["--cluster", "local", "--num-worker", str(CORES)]
+        drop_in = [insarray, "dolphin", "timeseries", "--output-dir", "out", "--run-velocity"]
+        drop_in += ["--unwrapped-paths", *map(str, sorted(files.iterdir()))]
+        drop_in += ["--reference-point", *map(str, REFERENCE), "--wavelength", str(WAVELENGTH)]
+        drop_in += ["--num-threads", str(CORES)]
         contests = (
             ("GeoTIFFs, L2", "dolphin", files, ours, theirs["L2"], CORES),
             ("GeoTIFFs, L1", "dolphin", files, [*ours, "--norm", "l1"], theirs["L1"], CORES),
+            ("GeoTIFFs to GeoTIFFs, L1", "dolphin", files, drop_in, theirs["L1"], CORES),
             ("ifgramStack.h5, weighted, 5 % missing", "MintPy", stack.parent, weighted, mintpy, 1),
         )
         print("| work | peer | times as fast | peak memory, GB | of the peer |")
