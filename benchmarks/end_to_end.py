@@ -1,9 +1,10 @@
 """From files to series and velocity, as one types it, beside dolphin and MintPy: seconds and peak memory.
 
 2000 x 2000 pixels, 30 dates, 90 pairs: GeoTIFFs for insarray and dolphin (no weights, L2 and L1; `insarray invert` and,
-for the same files as dolphin's, `insarray dolphin timeseries`), ifgramStack.h5 for insarray and MintPy (weighted, 5 % of the samples missing). Each is a process of its own, whose start counts, on two
-cores; the memory is that of it and its children at the same time. The input files are read once before each, so that no
-contender gets them from the disk and the other from memory. insarray's kernels were compiled in an earlier run;
+for the same files as dolphin's, `insarray dolphin timeseries`), ifgramStack.h5 for insarray and MintPy (weighted, 5 % of
+the samples missing). Each is a process of its own, whose start counts, on two cores; the memory is that of it and its
+children at the same time. The input files are read once before each, so that no contender gets them from the disk and
+the other from memory. insarray's kernels were compiled in an earlier run;
 dolphin compiles its own in every process, and how long a second run in the same process takes is in dolphin_command.py.
 MintPy gets two workers and one BLAS thread each, its fastest setting here.
 """
@@ -78,15 +79,14 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=2000)
     parser.add_argument("--peer", choices=["dolphin", "MintPy"], help="this peer only")
     given = parser.parse_args()
-    edge = given.edge
     print_heading({})
     network = networks()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = folder / "ifgs"
         files.mkdir()
-        write_files(files, network, edge)
-        stack = write_stack(folder, network, edge, 0.05)
+        write_files(files, network, given.edge)
+        stack = write_stack(folder, network, given.edge, 0.05)
         insarray = str(PROGRAMS / "insarray")
         place = f"{REFERENCE[0]},{REFERENCE[1]}"
         ours = [insarray, "invert", f"{files}/*.unw.tif", "out.zarr", "--wavelength", str(WAVELENGTH)]

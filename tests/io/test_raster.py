@@ -32,9 +32,7 @@ def test_quiet_while_any_thread_is_inside() -> None:
     with quiet_warnings():
         second_is_in.set()
         assert first_is_out.wait(10)
-        warnings.warn(
-            "radar coordinates", NotGeoreferencedWarning, stacklevel=1
-        )  # an error in tests, but for the filter
+        warnings.warn("radar coordinates", NotGeoreferencedWarning, stacklevel=1)  # else an error in tests
     thread.join()
     assert warnings.filters == before
     with pytest.raises(NotGeoreferencedWarning):

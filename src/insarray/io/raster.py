@@ -179,14 +179,14 @@ def environment(files: Sequence[RasterFile]) -> Any:
 
 
 @contextmanager
-def open_band(file: RasterFile, *, located: bool = True) -> Iterator[Any]:
+def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Iterator[Any]:
     """The dataset, to be used within the `environment` and `quiet_warnings`; `located` if it must know where it lies."""
     # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
     name = Path(file.path) if file.name == file.path else file.name
     # working out the coordinate reference system takes three quarters of the time to open a GeoTIFF
     options = {"GEOREF_SOURCES": "NONE"} if file.driver == "GTiff" and not located else {}
     one_at_a_time = _NETCDF if file.driver == "netCDF" else nullcontext()
-    with one_at_a_time, rasterio.open(name, driver=file.driver, sharing=False, **options) as dataset:
+    with one_at_a_time, rasterio.open(name, mode, driver=file.driver, sharing=False, **options) as dataset:
         yield dataset
 
 

@@ -221,11 +221,12 @@ def _windows(layers: xr.DataArray) -> Iterable[tuple[tuple[int, int], tuple[int,
 
 def _finish(path: Path, edge: int | None) -> None:
     """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
-    if edge is not None:
-        levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
-        with quiet_warnings(), rasterio.open(path, "r+", GEOREF_SOURCES="NONE") as file:
-            file.build_overviews(levels, Resampling.average)
-    # GDAL says nothing when it closes a file whose last bytes do not fit on the disk
     written = raster_file(path)
-    with environment([written]), quiet_warnings(), open_band(written, located=False) as file:
-        file.read(1, window=((file.height - 1, file.height), (file.width - 1, file.width)))
+    with environment([written]), quiet_warnings():
+        if edge is not None:
+            levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
+            with open_band(written, located=False, mode="r+") as file:
+                file.build_overviews(levels, Resampling.average)
+        # GDAL says nothing when it closes a file whose last bytes do not fit on the disk
+        with open_band(written, located=False) as file:
+            file.read(1, window=((file.height - 1, file.height), (file.width - 1, file.width)))
