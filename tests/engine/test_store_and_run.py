@@ -1,6 +1,7 @@
 """Store and run: resume, refusal, verification, drivers; killed at any moment, nothing half-done counts."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 import rioxarray  # noqa: F401 - registers .rio
 import xarray as xr
+from distributed import WorkerPlugin
 
 import insarray as ia
 from insarray.engine import store as store_module
 from insarray.engine import workers as workers_module
+from insarray.engine.cluster import hire
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import plan_run
 from insarray.engine.store import Store, open_store
@@ -228,6 +231,28 @@ def test_local_processes_give_the_same_bits(tmp_path):
     ia.run(job(), str(tmp_path / "threads.zarr"))
     ia.run(job(), str(tmp_path / "processes.zarr"), scheduler="local", workers=2)
     assert contents(tmp_path / "threads.zarr") == contents(tmp_path / "processes.zarr")
+
+
+def test_closing_local_workers_say_nothing(capfd):
+    with hire("local", 1, None, {}) as hired:
+        hired._client.register_plugin(LastWords())
+        hired._client.run(complain, "at work")
+    said = capfd.readouterr().err
+    assert "at work" in said
+    assert "while closing" not in said
+
+
+class LastWords(WorkerPlugin):
+    """What a worker logs when a closing scheduler does not answer it any more."""
+
+    def teardown(self, worker):
+        """Called by Dask when the worker closes."""
+        complain("while closing")
+
+
+def complain(what):
+    """Log as a worker does."""
+    logging.getLogger("distributed.worker").error(what)
 
 
 def test_address_of_a_scheduler(tmp_path):

@@ -1,11 +1,12 @@
 """The workers of a Dask cluster: what is lost with them is noticed within a bounded time."""
 
+import logging
 import math
 import os
 import pickle
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cloudpickle
@@ -188,7 +189,10 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
             LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster) as client,
         ):
-            yield client
+            try:
+                yield client
+            finally:
+                _silence(client)
         return
     try:
         client = Client(scheduler, timeout="10s")
@@ -200,3 +204,11 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+def _silence(client: Any) -> None:
+    """Let local workers say nothing more: as they close, some take the scheduler that closes too for a lost one."""
+    if client.status != "running":
+        return
+    with suppress(OSError, TimeoutError):
+        client.run(logging.disable, logging.CRITICAL, on_error="ignore")
