@@ -12,6 +12,7 @@ import threading
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 
 import insarray.compat.dolphin.rasters as rasters_module
 from insarray.__main__ import cli  # noqa: F401 (the group is added there)
@@ -465,6 +466,32 @@ def test_blocks_and_threads_do_not_change_the_numbers(files, tmp_path, monkeypat
     np.testing.assert_array_equal(read(parts), read(whole))
 
 
+@pytest.mark.parametrize(
+    ("budget", "number", "largest"),
+    [(1, 20, (16, 16)), (3 * 4 * 16 * 32, 12, (16, 32)), (3 * 4 * 40 * 70, 2, (32, 70)), (1e9, 1, (50, 70))],
+)
+def test_windows_are_whole_chunks_within_the_budget(monkeypatch, budget, number, largest):
+    monkeypatch.setattr(rasters_module, "_WINDOW_BYTES", budget)
+    layers = xr.DataArray(np.zeros((3, 50, 70), np.float32), dims=("time", "y", "x")).chunk(y=16, x=16)
+    times = np.zeros(layers.shape[1:], int)
+    windows = rasters_module._windows(layers)
+    for rows, cols in windows:
+        assert rows[0] % 16 == cols[0] % 16 == 0
+        times[slice(*rows), slice(*cols)] += 1
+    assert (times == 1).all()
+    assert len(windows) == number
+    assert max((rows[1] - rows[0], cols[1] - cols[0]) for rows, cols in windows) == largest
+
+
+@pytest.mark.parametrize("budget", [1, 8000])
+def test_windows_do_not_change_the_files(files, tmp_path, monkeypatch, budget):
+    files.write()
+    whole, _ = dolphin.invert_unw_network(files.unw, (5, 6), tmp_path / "whole", block_shape=(8, 8))
+    monkeypatch.setattr(rasters_module, "_WINDOW_BYTES", budget)
+    parts, _ = dolphin.invert_unw_network(files.unw, (5, 6), tmp_path / "parts", block_shape=(8, 8))
+    np.testing.assert_array_equal(read(parts), read(whole))
+
+
 def test_impossible_blocks_are_refused(files, tmp_path):
     files.write()
     with pytest.raises(ArgumentError, match="not positive"):
@@ -526,6 +553,7 @@ def test_d8_a_run_that_broke_off_goes_on(files, tmp_path, monkeypatch):
     assert not list(out.glob("*.tif"))
     (work,) = out.glob(".insarray-*")
     assert len(Store(str(work)).done()) == 2
+    assert "lz4" in (work / "displacement/zarr.json").read_text()  # it goes soon
     monkeypatch.setattr(workers, "write_block", original)
     told = []
     series, _ = dolphin.invert_unw_network(

@@ -76,8 +76,17 @@ def test_plain_open_zarr_has_crs_units_and_provenance(tmp_path):
     assert stored.displacement.attrs["units"] == "m"
     meta = json.loads((tmp_path / "o.zarr/displacement/zarr.json").read_text())
     assert [codec["name"] for codec in meta["codecs"]][-2:] == ["blosc", "crc32c"]
+    assert meta["codecs"][-2]["configuration"]["cname"] == "zstd"
     assert meta["fill_value"] == "NaN"
     assert json.loads((tmp_path / "o.zarr/network_subset/zarr.json").read_text())["fill_value"] == 0
+
+
+def test_another_compressor_stores_the_same(tmp_path):
+    ia.run(job(), str(tmp_path / "o.zarr"), compressor="lz4")
+    meta = json.loads((tmp_path / "o.zarr/displacement/zarr.json").read_text())
+    assert meta["codecs"][-2]["configuration"]["cname"] == "lz4"
+    xr.testing.assert_equal(open_store(str(tmp_path / "o.zarr")).velocity.compute(), job().velocity.compute())
+    assert Store(str(tmp_path / "o.zarr")).verify() == 12
 
 
 def test_nothing_is_recomputed_when_all_is_there(tmp_path):

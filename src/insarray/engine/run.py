@@ -14,7 +14,7 @@ from insarray.engine.driver import Failure, drive
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.provenance import provenance
-from insarray.engine.store import Block, Store
+from insarray.engine.store import Block, Compressor, Store
 from insarray.engine.swap import finish_swap
 from insarray.engine.workers import BlockJob, this_process
 from insarray.model.dataset import geozarr_attributes, grid_of
@@ -61,6 +61,7 @@ def run(
     progress: Progress | None = None,
     command: str | None = None,
     instead: Mapping[Any, Any] | None = None,
+    compressor: Compressor = "zstd",
 ) -> Report:
     """Compute `dataset` block by block into a Zarr store; run it again to finish what is missing.
 
@@ -88,6 +89,8 @@ def run(
         The command line, for the provenance.
     instead
         Tasks that take the place of others of the graph, by key, and give the same values: what `append` knows already.
+    compressor
+        Of the chunks. "lz4" takes less time and more space: for a store that is soon removed.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def run(
     with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
-            store.create(dataset.assign_attrs(attrs), plan, identity, description)
+            store.create(dataset.assign_attrs(attrs), plan, identity, description, compressor)
         with store.lock():
             store.check(identity, description)  # it may have changed hands
             done = store.done()

@@ -35,6 +35,7 @@ _BLOCKS = f"{META}/blocks"
 _TIME_CHUNK = 16
 
 Block = tuple[int, int]
+Compressor = Literal["zstd", "lz4"]
 
 
 class Store:
@@ -115,7 +116,14 @@ class Store:
         name = path.rsplit("/", 1)[-1]
         return name != META and not name.startswith(".") and not name.endswith(".json")
 
-    def create(self, dataset: xr.Dataset, plan: Plan, fingerprint: str, provenance: dict[str, Any]) -> None:
+    def create(
+        self,
+        dataset: xr.Dataset,
+        plan: Plan,
+        fingerprint: str,
+        provenance: dict[str, Any],
+        compressor: Compressor = "zstd",
+    ) -> None:
         """Create the store: its metadata and coordinates, no pixel.
 
         Raises
@@ -126,20 +134,20 @@ class Store:
         job = {"fingerprint": fingerprint, "rows": plan.rows, "cols": plan.cols, "state": "running", **provenance}
         try:
             if self.files.local:
-                self._create_local(dataset, plan, job)
+                self._create_local(dataset, plan, job, compressor)
             else:
-                _write_template(dataset, plan, self.url)
+                _write_template(dataset, plan, self.url, compressor)
                 self._write_meta(self.files, job)
         except OSError as error:
             raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
 
-    def _create_local(self, dataset: xr.Dataset, plan: Plan, job: dict[str, Any]) -> None:
+    def _create_local(self, dataset: xr.Dataset, plan: Plan, job: dict[str, Any], compressor: Compressor) -> None:
         """Build the template beside the target and rename it, so that a killed run leaves no half-made store."""
         folder, name = os.path.split(self.url)
         os.makedirs(folder, exist_ok=True)
         temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
         try:
-            _write_template(dataset, plan, temporary)
+            _write_template(dataset, plan, temporary, compressor)
             self._write_meta(StoreFiles(temporary), job)
             try:
                 os.rename(temporary, self.url)
@@ -360,9 +368,9 @@ def _window(job: dict[str, Any], block: Block) -> Window:
     return Plan(tuple(job["rows"]), tuple(job["cols"]), 0, 1, 0).window(*block)
 
 
-def _write_template(dataset: xr.Dataset, plan: Plan, url: str) -> None:
+def _write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compressor) -> None:
     """Metadata and coordinates of the store; no pixel is computed."""
-    codecs = (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec())
+    codecs = (BloscCodec(cname=compressor, clevel=1, shuffle="shuffle"), Crc32cCodec())
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.variables.items():
         encoding[str(name)] = {"compressors": codecs}

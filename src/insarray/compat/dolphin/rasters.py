@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from insarray.model.grid import Grid
 _JOB, _OPTIONS = "insarray_job", "insarray_options"
 _SLAB = 16  # files that are written side by side, as many as the dates of a chunk of the store
 _TILE = 256
+_WINDOW_BYTES = 32e6  # of all files of a slab, read and written at once
 _OVERVIEWS = (4, 8, 16, 32)
 _CREATION = {"driver": "GTiff", "count": 1, "tiled": True, "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer"}
 
@@ -140,7 +141,7 @@ def compute_and_write(
     """
     make_folder(folder)
     store = folder / f".insarray-{fingerprint(dataset)[:12]}.zarr"
-    run(dataset, str(store), workers=workers, progress=progress)
+    run(dataset, str(store), workers=workers, progress=progress, compressor="lz4")
     write_rasters(open_store(str(store)), rasters, workers=workers)
     Store(str(store)).remove()
 
@@ -173,7 +174,7 @@ def write_rasters(dataset: xr.Dataset, rasters: Sequence[Raster], *, workers: in
 
 
 def _write_slab(dataset: xr.Dataset, rasters: Sequence[Raster]) -> None:
-    """Write some layers of one variable, window by window of the store."""
+    """Write some layers of one variable, window by window."""
     layers, grid = dataset[rasters[0].variable], grid_of(dataset)
     indices = [raster.index for raster in rasters if raster.index is not None]
     if indices:
@@ -214,9 +215,24 @@ def _create(raster: Raster, path: Path, grid: Grid, crs: CRS | None) -> Any:
 
 
 def _windows(layers: xr.DataArray) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
-    sizes = layers.chunksizes or {dim: (layers.sizes[dim],) for dim in ("y", "x")}
-    rows, cols = (np.cumsum([0, *sizes[dim]]).tolist() for dim in ("y", "x"))
-    return [(window, other) for window in pairwise(rows) for other in pairwise(cols)]
+    """Windows of whole chunks, as wide as a budget of bytes allows, and then as high.
+
+    Not each chunk: rasterio makes overviews with Python's lock in hand, and meanwhile only a long write goes on.
+    """
+    pixels = _WINDOW_BYTES / (layers.dtype.itemsize * layers.sizes.get("time", 1))
+    heights, widths = (layers.chunksizes.get(dim, (layers.sizes[dim],)) for dim in ("y", "x"))
+    cols = _merged(widths, pixels / max(heights))
+    rows = _merged(heights, pixels / max(last - first for first, last in cols))
+    return [(window, other) for window in rows for other in cols]
+
+
+def _merged(sizes: Sequence[int], most: float) -> list[tuple[int, int]]:
+    """Neighbours together, up to `most` in sum or one alone: (start, stop) of each."""
+    edges = [0]
+    for stop, after in pairwise([*accumulate(sizes), np.inf]):
+        if after - edges[-1] > most:
+            edges.append(int(stop))
+    return list(pairwise(edges))
 
 
 def _finish(path: Path, edge: int | None) -> None:
