@@ -159,7 +159,7 @@ def test_a_straggler_and_its_double_write_the_same_bytes(tmp_path, calm, account
     trouble(tmp_path / "t", None, "sleep 0.05", times=1)
     plan, identity = plan_run(dataset, 1), fingerprint(dataset)
     jobs, store = Jobs(dataset, plan), Store(url)
-    store.create(dataset, plan, identity, {})
+    store.create(dataset, plan, identity, {}, "zstd")
     errors: list[BaseException] = []
 
     def everything():

@@ -122,7 +122,7 @@ class Store:
         plan: Plan,
         fingerprint: str,
         provenance: dict[str, Any],
-        compressor: Compressor = "zstd",
+        compressor: Compressor,
     ) -> None:
         """Create the store: its metadata and coordinates, no pixel.
 
