@@ -50,6 +50,8 @@ class Inputs:
         Of the phase, if its files have several.
     located
         The grid that is meant by what a file says; None if files say it all.
+    downward
+        Rows run from the largest y to the smallest, whatever the files have.
     """
 
     phase: Sequence[PairFile]
@@ -58,6 +60,7 @@ class Inputs:
     baselines: BaselineTable | None = None
     band: int | None = None
     located: Callable[[Header], Grid] | None = None
+    downward: bool = False
 
 
 class GenericReader:
@@ -154,7 +157,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
             found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
             companions[name] = _located(found, inputs)
     all_headers = [header for group in (headers, *companions.values()) for header in group]
-    common = common_grid(all_headers, options.extent, resample=bool(options.resample))
+    common = common_grid(all_headers, options.extent, resample=bool(options.resample), downward=inputs.downward)
     layers: dict[str, Layer] = {
         name: raster_layer(found, _companion_decode(name, found), common.part((1 + k) * len(headers), len(headers)))
         for k, (name, found) in enumerate(companions.items())

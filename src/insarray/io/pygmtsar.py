@@ -11,11 +11,11 @@ from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDe
 from insarray.io.files import expand, fingerprint, names
 from insarray.io.generic import given_baselines
 from insarray.io.gmtsar import geographic
+from insarray.io.netcdf import edge_and_step
 from insarray.io.pairs import Key, PairFile, by_pair, network_of_pairs, pair_file
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.io.source import Layer, Options, StackSource
 from insarray.io.stored import StoredLayer, is_zarr, open_stored
-from insarray.model.dataset import grid_of
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError, InsarrayError, StackError
 from insarray.model.grid import Grid
@@ -236,24 +236,21 @@ def _pair_files(path: Path, data: xr.Dataset) -> list[PairFile]:
 
 def _grid(path: Path, data: xr.Dataset, y: str, x: str) -> tuple[Grid, bool]:
     """The grid, rows from north to south if it is geocoded, and whether rows must be turned round for that."""
-    coords = {name: _along(path, data, dim) for name, dim in (("y", y), ("x", x))}
-    geocoded = (y, x) == ("lat", "lon")
-    flipped = geocoded and len(coords["y"]) > 1 and bool(coords["y"][0] < coords["y"][-1])
-    rows = coords["y"][::-1] if flipped else coords["y"]
-    try:
-        grid = grid_of(xr.Dataset(coords={"y": rows, "x": coords["x"]}))
-    except StackError as error:
-        raise FileError(f"{path}: {error}") from error
-    return (geographic(grid) if geocoded else grid), flipped
+    (top, dy), (left, dx) = (edge_and_step(path, _along(path, data, dim)) for dim in (y, x))
+    grid = Grid(data.sizes[y], data.sizes[x], left, top, dx, dy)
+    if (y, x) != ("lat", "lon"):
+        return grid, False
+    flipped = dy > 0
+    return geographic(grid.turned() if flipped else grid), flipped
 
 
-def _along(path: Path, data: xr.Dataset, dim: str) -> np.ndarray:
+def _along(path: Path, data: xr.Dataset, dim: str) -> xr.DataArray:
     """Coordinates along a dimension; sync_cube writes them as the attributes start_y, step_y and size_y."""
     if dim in data.coords:
-        return np.asarray(data[dim].values, np.float64)
+        return data.coords[dim]
     keys = [f"{what}_{dim}" for what in ("start", "step")]
     for attrs in (data.attrs, *(variable.attrs for variable in data.data_vars.values())):
         if all(key in attrs for key in keys):
             start, step = (float(attrs[key]) for key in keys)
-            return start + step * np.arange(data.sizes[dim])
+            return xr.DataArray(start + step * np.arange(data.sizes[dim]), dims=dim, name=dim)
     raise FileError(f"{path}: has no coordinates along {dim}; write the cube with PyGMTSAR's sync_cube or xarray")
