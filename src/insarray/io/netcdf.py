@@ -1,9 +1,10 @@
 """NetCDF rasters: which variable is the image, where its coordinates say that its pixels are, and in which order."""
 
 import sys
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,49 +54,104 @@ def netcdf_image(path: Path, variable: str | None, prefer: Sequence[str] = ()) -
         those of a raster.
     """
     require_own_values(path)
-    group, _, name = (variable or "").strip("/").rpartition("/")
-    with _opened(path, group) as data:
-        found = _images(data) or _images_in_groups(path)
-        chosen = _chosen(path, [f"{group}/{one}".lstrip("/") for one in found], variable, prefer)
-        if "/" in chosen and not group:
-            return netcdf_image(path, chosen)
-        return chosen, _grid(path, data, data[name or chosen])
+    group, _, _ = (variable or "").strip("/").rpartition("/")
+    with (_modern if h5py.is_hdf5(path) else _classic)(path, group) as (variables, in_groups):
+        prefix = f"{group}/" if group else ""
+        found = [prefix + name for name in _images(variables)] or in_groups()
+        chosen = _chosen(path, found, variable, prefer)
+        if chosen.removeprefix(prefix) in variables:
+            return chosen, _grid(path, variables, variables[chosen.removeprefix(prefix)])
+    return netcdf_image(path, chosen)
 
 
-def _opened(path: Path, group: str) -> xr.Dataset:
-    """Variables of a group as they are stored, none of them read."""
-    modern = h5py.is_hdf5(path)
-    options: dict[str, Any] = {"engine": "h5netcdf", "phony_dims": "access"} if modern else {"engine": "scipy"}
+@dataclass(frozen=True)
+class _Variable:
+    """What a variable is; its values are read when they are asked for, as long as the file is open."""
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    attrs: Mapping[str, Any]
+    read: Callable[[], np.ndarray]
+
+    def text(self, attribute: str) -> str:
+        """An attribute as text, empty if there is none."""
+        return text_of(self.attrs.get(attribute, ""))
+
+
+_Variables = dict[str, _Variable]
+_Found = tuple[_Variables, Callable[[], list[str]]]
+
+
+def text_of(value: Any) -> str:
+    """Text of an attribute, which HDF5 may have as bytes, or as one in an array."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.ravel()[0]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def _modern(path: Path, group: str) -> Iterator[_Found]:
+    """Variables of a group of NetCDF-4, and what finds the images in all groups; h5netcdf takes ten times as long."""
+    with opened(path) as file:
+        parent = file.get(group) if group else file
+        if not isinstance(parent, h5py.Group):
+            raise FileError(f"{path}: has no group {group!r}; it holds {', '.join(file) or 'nothing'}")
+
+        def in_groups() -> list[str]:
+            names: list[str] = []
+            file.visititems(lambda name, found: names.append(name) if _is_image(found) else None)
+            return names
+
+        found = ((name, one) for name, one in parent.items() if isinstance(one, h5py.Dataset))
+        yield {name: _of_hdf5(name, one) for name, one in found}, in_groups
+
+
+def _is_image(found: Any) -> bool:
+    return isinstance(found, h5py.Dataset) and found.ndim >= 2 and found.dtype.kind in "iufcb"
+
+
+def _of_hdf5(name: str, found: h5py.Dataset) -> _Variable:
+    if found.is_scale and found.ndim == 1:
+        # a dimension without coordinates is a dataset, too
+        bare = text_of(found.attrs.get("NAME", "")).startswith("This is a netCDF dimension but not a netCDF variable")
+        dims: tuple[str, ...] = ("",) if bare else (name,)
+    else:
+        scales = [next(iter(dim.values()), None) if len(dim) else None for dim in found.dims]
+        dims = tuple(f"dim_{k}" if one is None else one.name.rpartition("/")[2] for k, one in enumerate(scales))
+    return _Variable(name, dims, found.shape, found.dtype, found.attrs, lambda: np.asarray(found[...]))
+
+
+@contextmanager
+def _classic(path: Path, group: str) -> Iterator[_Found]:
+    """Variables of NetCDF-3, which has no groups."""
     try:
-        return xr.open_dataset(path, group=group or None, decode_cf=False, chunks=None, cache=False, **options)
-    except Exception as error:  # on damaged files the libraries raise whatever they stumble over
+        data = xr.open_dataset(path, decode_cf=False, chunks=None, cache=False, engine="scipy")
+    except Exception as error:  # on damaged files the library raises whatever it stumbles over
         reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
         raise FileError(
             f"{path}: is not a readable netCDF raster ({reason}); replace it, or bring it to NetCDF-4 (nccopy -k nc4)"
         ) from error
+    with data:
+        yield {str(name): _of_xarray(str(name), one) for name, one in data.variables.items()}, list
 
 
-def _images(data: xr.Dataset) -> list[str]:
+def _of_xarray(name: str, found: xr.Variable) -> _Variable:
+    dims = tuple(map(str, found.dims))
+    return _Variable(
+        name, dims, found.shape, np.dtype(found.dtype), dict(found.attrs), lambda: np.asarray(found.values)
+    )
+
+
+def _images(variables: _Variables) -> list[str]:
     """Variables with rows and columns of numbers that are not coordinates of others."""
-    beside = {word for one in data.variables.values() for word in str(one.attrs.get("coordinates", "")).split()}
-    beside |= {str(one.attrs["bounds"]) for one in data.variables.values() if "bounds" in one.attrs}
-    images = [name for name, one in data.variables.items() if one.ndim >= 2 and one.dtype.kind in "iufcb"]
-    return [str(name) for name in images if name not in beside]
-
-
-def _images_in_groups(path: Path) -> list[str]:
-    """The same of the groups of a file whose root has none."""
-    if not h5py.is_hdf5(path):
-        return []
-    with opened(path) as file:
-        names: list[str] = []
-
-        def look(name: str, found: object) -> None:
-            if isinstance(found, h5py.Dataset) and found.ndim >= 2 and found.dtype.kind in "iufcb":
-                names.append(name)
-
-        file.visititems(look)
-    return names
+    images = [name for name, one in variables.items() if len(one.shape) >= 2 and one.dtype.kind in "iufcb"]
+    if len(images) < 2:
+        return images
+    beside = {word for one in variables.values() for word in one.text("coordinates").split()}
+    beside |= {one.text("bounds") for one in variables.values()}
+    return [name for name in images if name not in beside]
 
 
 def _chosen(path: Path, found: Sequence[str], variable: str | None, prefer: Sequence[str]) -> str:
@@ -114,22 +170,20 @@ def _chosen(path: Path, found: Sequence[str], variable: str | None, prefer: Sequ
 # -- where the pixels are -------------------------------------------------------------------------------------------
 
 
-def _grid(path: Path, data: xr.Dataset, image: xr.DataArray) -> Grid:
-    rows, cols = (_coordinate(data, dim) for dim in image.dims[-2:])
+def _grid(path: Path, variables: _Variables, image: _Variable) -> Grid:
+    rows, cols = (_coordinate(variables, dim) for dim in image.dims[-2:])
     height, width = image.shape[-2:]
-    if (cols is not None and _measures(cols, _NORTH, "latitude")) or (
-        rows is not None and _measures(rows, _EAST, "longitude")
-    ):
+    if (cols and _measures(cols, _NORTH, "latitude")) or (rows and _measures(rows, _EAST, "longitude")):
         raise FileError(f"{path}: {image.name} has dimensions {image.dims}; write it with rows along the latitude")
     if rows is None and cols is None:
         return Grid(height, width)
-    mapping = _grid_mapping(data, image)
-    declared = [float(value) for value in str(mapping.get("GeoTransform", "")).split()]
+    mapping = _grid_mapping(variables, image)
+    declared = [float(value) for value in text_of(mapping.get("GeoTransform", "")).split()]
     steps = (declared[5], declared[1]) if len(declared) == 6 else (None, None)
-    top, dy = edge_and_step(path, rows, steps[0]) if rows is not None else (-0.5, 1.0)
-    left, dx = edge_and_step(path, cols, steps[1]) if cols is not None else (-0.5, 1.0)
+    top, dy = edge_and_step(path, rows.name, rows.read(), steps[0]) if rows else (-0.5, 1.0)
+    left, dx = edge_and_step(path, cols.name, cols.read(), steps[1]) if cols else (-0.5, 1.0)
     crs = _crs(path, mapping)
-    if crs is None and rows is not None and cols is not None and _are_degrees(rows, cols):
+    if crs is None and rows and cols and _are_degrees(rows, cols):
         crs = wgs84()
     grid = Grid(height, width, left, top, dx, dy, crs)
     return grid if crs is None or not _is_geographic(crs) else about_greenwich(grid)
@@ -142,8 +196,10 @@ def about_greenwich(grid: Grid) -> Grid:
     return replace(grid, left=float(grid.left - 360.0 * turns)) if turns else grid
 
 
-def edge_and_step(path: Path | str, axis: xr.DataArray, declared: float | None = None) -> tuple[float, float]:
-    """Outer edge of the first pixel and step of the coordinates of pixel centres, shape (pixel,).
+def edge_and_step(
+    path: Path | str, name: str, stored: np.ndarray, declared: float | None = None
+) -> tuple[float, float]:
+    """Outer edge of the first pixel and step of the coordinates `name` of pixel centres, shape (pixel,).
 
     Coordinates in few digits, such as float32, give the even steps that fit them best.
 
@@ -152,7 +208,6 @@ def edge_and_step(path: Path | str, axis: xr.DataArray, declared: float | None =
     FileError
         If they are not evenly spaced, as far as their digits say.
     """
-    stored = np.asarray(axis.values)
     values = stored.astype(np.float64)
     if len(values) == 1:  # one row or column does not say how wide it is
         step = declared or 1.0
@@ -163,66 +218,85 @@ def edge_and_step(path: Path | str, axis: xr.DataArray, declared: float | None =
     if not off <= _EXACT:
         digits = float(np.spacing(np.abs(stored).max())) / abs(step) if stored.dtype.kind == "f" and step else 0.0
         if not off <= max(_EVEN, 2 * digits) or digits > _COARSE:
-            raise FileError(
-                f"{path}: its coordinate {axis.name} is not evenly spaced (dtype {stored.dtype}); {_REMEDY}"
-            )
+            raise FileError(f"{path}: its coordinate {name} is not evenly spaced (dtype {stored.dtype}); {_REMEDY}")
         count = np.arange(len(values)) - (len(values) - 1) / 2
         step = float(count @ values / (count @ count))
         return float(values.mean() - step * len(values) / 2), step
     return float(values[0] - step / 2), float(step)
 
 
-def _coordinate(data: xr.Dataset, dim: Hashable) -> xr.DataArray | None:
+def _coordinate(variables: _Variables, dim: str) -> _Variable | None:
     """Numbers along a dimension: the variable of its name, None if there is none."""
-    found = data.get(str(dim)) if dim not in data.coords else data.coords[dim]
-    usable = found is not None and found.dims == (dim,) and found.dtype.kind in "iuf"
-    return found if usable else None
+    found = variables.get(dim)
+    return found if found is not None and found.dims == (dim,) and found.dtype.kind in "iuf" else None
 
 
-def _measures(axis: xr.DataArray, units: set[str], standard_name: str) -> bool:
-    said = str(axis.attrs.get("units", "")).strip().lower()
-    return said in units or axis.attrs.get("standard_name") == standard_name
+def _measures(axis: _Variable, units: set[str], standard_name: str) -> bool:
+    return axis.text("units").strip().lower() in units or axis.text("standard_name") == standard_name
 
 
-def _are_degrees(rows: xr.DataArray, cols: xr.DataArray) -> bool:
+def _are_degrees(rows: _Variable, cols: _Variable) -> bool:
     """Whether coordinates are latitudes and longitudes by units, or by names and values that can be."""
     if _measures(rows, _NORTH, "latitude") and _measures(cols, _EAST, "longitude"):
         return True
     for axis, names, most in ((rows, _LATITUDES, 90.5), (cols, _LONGITUDES, 360.5)):
-        said, name = str(axis.attrs.get("units", "")).strip().lower(), str(axis.name).lower()
+        said, name = axis.text("units").strip().lower(), axis.name.lower()
         # y and x may be anything: their unit must say it
         sure = name in names and said in _DEGREES and (len(name) > 1 or said != "")
-        if not sure or not np.abs(np.asarray(axis.values, np.float64)).max() <= most:
+        if not sure or not np.abs(axis.read().astype(np.float64)).max() <= most:
             return False
     return True
 
 
-def _grid_mapping(data: xr.Dataset, image: xr.DataArray) -> Mapping[Any, Any]:
+def _grid_mapping(variables: _Variables, image: _Variable) -> Mapping[str, Any]:
     """Attributes of the variable that says the CRS: the one that the image names, else any; none if there is none."""
-    named = str(image.attrs.get("grid_mapping", "")).split(":")[0].strip()
-    for name in (named, "spatial_ref", "crs", *data.variables):
-        attrs = data.variables[name].attrs if name in data.variables else {}
+    for name in (image.text("grid_mapping").split(":")[0].strip(), "spatial_ref", "crs", *variables):
+        attrs = variables[name].attrs if name in variables else {}
         if any(key in attrs for key in ("crs_wkt", "spatial_ref", "grid_mapping_name")):
             return attrs
     return {}
 
 
-def _crs(path: Path, mapping: Mapping[Any, Any]) -> str | None:
+def _crs(path: Path, mapping: Mapping[str, Any]) -> str | None:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    said = mapping.get("crs_wkt") or mapping.get("spatial_ref")
-    if not said and "grid_mapping_name" not in mapping:
+    said = text_of(mapping.get("crs_wkt", "")) or text_of(mapping.get("spatial_ref", ""))
+    if said:
+        return _wkt(path, said)
+    if "grid_mapping_name" not in mapping:
         return None
-    known = {str(key): value for key, value in mapping.items()}
-    if not said and known["grid_mapping_name"] == "latitude_longitude" and "semi_major_axis" not in known:
+    known = {key: _plain(value) for key, value in mapping.items()}
+    if known["grid_mapping_name"] == "latitude_longitude" and "semi_major_axis" not in known:
         return wgs84()
     try:
-        crs = CRS.from_user_input(str(said)) if said else CRS.from_cf(known)
-    except (CRSError, KeyError, ValueError) as error:
+        return _wkt(path, CRS.from_cf(known).to_wkt())
+    except (CRSError, KeyError, ValueError, TypeError) as error:
         raise FileError(f"{path}: its grid mapping is no coordinate reference system ({error}); {_REMEDY}") from error
-    # one string for all files of a stack, since each file keeps it
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as text, number or list."""
+    array = np.asarray(value)
+    return text_of(value) if array.dtype.kind in "SUO" else array.item() if array.size == 1 else array.tolist()
+
+
+@lru_cache(maxsize=64)
+def _parsed(said: str) -> str | None:
+    from pyproj import CRS
+
+    crs = CRS.from_user_input(said)
+    # one string for all files of a stack, since each of its files keeps it
     return sys.intern(crs.to_wkt("WKT2_2019")) if crs.is_geographic or crs.is_projected else None
+
+
+def _wkt(path: Path, said: str) -> str | None:
+    from pyproj.exceptions import CRSError
+
+    try:
+        return _parsed(said)
+    except CRSError as error:
+        raise FileError(f"{path}: its CRS is no coordinate reference system ({error}); {_REMEDY}") from error
 
 
 @cache

@@ -236,7 +236,7 @@ def _pair_files(path: Path, data: xr.Dataset) -> list[PairFile]:
 
 def _grid(path: Path, data: xr.Dataset, y: str, x: str) -> tuple[Grid, bool]:
     """The grid, rows from north to south if it is geocoded, and whether rows must be turned round for that."""
-    (top, dy), (left, dx) = (edge_and_step(path, _along(path, data, dim)) for dim in (y, x))
+    (top, dy), (left, dx) = (edge_and_step(path, dim, _along(path, data, dim)) for dim in (y, x))
     grid = Grid(data.sizes[y], data.sizes[x], left, top, dx, dy)
     if (y, x) != ("lat", "lon"):
         return grid, False
@@ -244,13 +244,13 @@ def _grid(path: Path, data: xr.Dataset, y: str, x: str) -> tuple[Grid, bool]:
     return geographic(grid.turned() if flipped else grid), flipped
 
 
-def _along(path: Path, data: xr.Dataset, dim: str) -> xr.DataArray:
+def _along(path: Path, data: xr.Dataset, dim: str) -> np.ndarray:
     """Coordinates along a dimension; sync_cube writes them as the attributes start_y, step_y and size_y."""
     if dim in data.coords:
-        return data.coords[dim]
+        return np.asarray(data.coords[dim].values)
     keys = [f"{what}_{dim}" for what in ("start", "step")]
     for attrs in (data.attrs, *(variable.attrs for variable in data.data_vars.values())):
         if all(key in attrs for key in keys):
             start, step = (float(attrs[key]) for key in keys)
-            return xr.DataArray(start + step * np.arange(data.sizes[dim]), dims=dim, name=dim)
+            return np.asarray(start + step * np.arange(data.sizes[dim]))
     raise FileError(f"{path}: has no coordinates along {dim}; write the cube with PyGMTSAR's sync_cube or xarray")
