@@ -1,7 +1,6 @@
 """How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -44,7 +43,7 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
 
 def open_result(path: str) -> xr.Dataset:
     """Stored result: a store of ours, or a series of MintPy."""
-    return open_series(path) if is_series(Path(path)) else open_store(path)
+    return open_series(path) if is_series(path) else open_store(path)
 
 
 def is_result(files: Sequence[str]) -> bool:
@@ -52,7 +51,7 @@ def is_result(files: Sequence[str]) -> bool:
     if len(files) != 1:
         return False
     path = files[0]
-    return is_series(Path(path)) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None)
+    return is_series(path) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None)
 
 
 def selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.extents import Common
-from insarray.io.files import expand, fingerprint, name_of
+from insarray.io.files import expand, expand_one, fingerprint, name_of
 from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
 from insarray.io.locations import location
 from insarray.io.pairs import (
@@ -102,10 +102,7 @@ def given_baselines(options: Options) -> BaselineTable | None:
     """Baselines of the table given as an option."""
     if options.baselines is None:
         return None
-    found = expand(options.baselines, "baselines")
-    if len(found) != 1:
-        raise ArgumentError(f"baselines: {options.baselines!r} matches {len(found)} files; give one CSV table")
-    return read_baselines(found[0])
+    return read_baselines(expand_one(options.baselines, "baselines", "give one CSV table"))
 
 
 def _inputs_of_table(table: Path, options: Options) -> Inputs:

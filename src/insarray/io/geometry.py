@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from insarray.io.baselines import baseline_table
-from insarray.io.files import expand
+from insarray.io.files import expand_one
 from insarray.io.geometry_files import BASELINE, QUANTITIES, Geometry, scan
 from insarray.io.lazy import lazy_variable
-from insarray.io.source import Layer
+from insarray.io.source import Layer, PathLike
 from insarray.model.baselines import BaselineTable
 from insarray.model.conventions import attributes
 from insarray.model.dataset import grid_of, network_of
@@ -21,7 +20,7 @@ from insarray.model.grid import Grid
 _PROBE = 64  # rows and columns in the middle of a map
 
 
-def open_geometry(source: str | Path | Mapping[str, str | Path], like: xr.Dataset) -> xr.Dataset:
+def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -> xr.Dataset:
     """Slant range, incidence angle, perpendicular baselines and height for a stack or series.
 
     Parameters
@@ -81,7 +80,7 @@ def open_geometry(source: str | Path | Mapping[str, str | Path], like: xr.Datase
     return xr.Dataset(ordered).assign_coords({name: like.coords[name].variable for name in kept})
 
 
-def _sources(source: str | Path | Mapping[str, str | Path]) -> dict[str | None, Geometry]:
+def _sources(source: PathLike | Mapping[str, PathLike]) -> dict[str | None, Geometry]:
     """Files by what to take from them; None is all that there is."""
     if not isinstance(source, Mapping):
         return {None: scan(_one(source), None)}
@@ -98,11 +97,8 @@ def _sources(source: str | Path | Mapping[str, str | Path]) -> dict[str | None, 
     return found
 
 
-def _one(source: Any) -> Path:
-    paths = expand(source, "geometry")
-    if len(paths) != 1:
-        raise ArgumentError(f"geometry: {source!r} is {len(paths)} files; give one, or {{'slant_range': file, ...}}")
-    return paths[0]
+def _one(source: PathLike) -> Path:
+    return expand_one(source, "geometry", "give one, or {'slant_range': file, ...}")
 
 
 def _require_grid(geometry: Geometry, grid: Grid) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.decode import MapDecode
-from insarray.io.files import expand, fingerprint
+from insarray.io.files import expand_one, fingerprint
 from insarray.io.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.lazy import block_shape, lazy_variable
+from insarray.io.locations import location
 from insarray.io.mintpy import attributes_of, grid_of_attributes
+from insarray.io.source import PathLike
 from insarray.model.conventions import SIGN, attributes
 from insarray.model.dataset import epoch_coords, grid_coords
 from insarray.model.dates import as_time
@@ -19,9 +21,15 @@ from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
 _SERIES = "timeseries"
+_INSTEAD = {
+    "velocity": "insarray.fit makes a velocity of a series",
+    "ifgramStack": "insarray.open_stack opens it",
+    "geometry": "insarray.open_geometry opens it",
+}
+"""What other files of MintPy are for, by their FILE_TYPE."""
 
 
-def open_series(path: str | Path, *, block: int | None = None) -> xr.Dataset:
+def open_series(path: PathLike, *, block: int | None = None) -> xr.Dataset:
     """Open a displacement series of MintPy; the header is read and checked, no pixel is.
 
     Parameters
@@ -36,8 +44,9 @@ def open_series(path: str | Path, *, block: int | None = None) -> xr.Dataset:
     xarray.Dataset
         Lazy, dimensions (time, y, x): `displacement` (float32, m, positive toward the satellite), and the coordinate
         `perpendicular_baseline` (time) if the file has it. MintPy writes 0 where there is no data: a pixel without a
-        value that differs from 0 is NaN at all dates, unless it is the reference. Attributes `reference_row`,
-        `reference_col`, `reference_date`, `wavelength`.
+        value that differs from 0 is NaN at all dates, unless it is the reference. Attributes `wavelength` (m),
+        `reference_date` (ISO: REF_DATE, else the first date) and the reference pixel: `reference_y`, `reference_x`
+        (coordinates of its centre), `reference_row`, `reference_col`, and `reference_lon`, `reference_lat` with a CRS.
 
     Raises
     ------
@@ -48,10 +57,9 @@ def open_series(path: str | Path, *, block: int | None = None) -> xr.Dataset:
     --------
     >>> model = fit(open_series("timeseries.h5"), periods=(1.0,))  # doctest: +SKIP
     """
-    found = expand(path, "path")
-    if len(found) != 1 or found[0].is_dir():
-        raise ArgumentError(f"path: {str(path)!r} is not one file; give MintPy's timeseries.h5")
-    file = found[0]
+    file = expand_one(path, "path", "give MintPy's timeseries.h5")
+    if file.is_dir():
+        raise ArgumentError(f"path: {str(path)!r} is a folder; give MintPy's timeseries.h5")
     attrs, times, baseline, shape, tile = _scan(file)
     order = np.argsort(times, kind="stable")
     grid = grid_of_attributes(file, shape, attrs)
@@ -72,8 +80,9 @@ def open_series(path: str | Path, *, block: int | None = None) -> xr.Dataset:
     return series.assign_coords(coords).assign_attrs(known)
 
 
-def is_series(path: Path) -> bool:
+def is_series(file: PathLike) -> bool:
     """Whether a file is HDF5 with a series of MintPy in it."""
+    path = location(file)
     if path.suffix.lower() not in {".h5", ".he5", ".hdf5"} or not path.is_file():
         return False
     with opened(path) as file:
@@ -88,9 +97,10 @@ def _scan(
         attrs = attributes_of(file)
         values, dates, bperp = (dataset(file, name) for name in (_SERIES, "date", "bperp"))
         if values is None or dates is None:
-            raise FileError(
-                f"{path}: has no {_SERIES} and date, only {', '.join(file) or 'nothing'}; give MintPy's timeseries.h5"
-            )
+            kind = attrs.get("FILE_TYPE", "velocity" if "velocity" in file else "")
+            what = f"is MintPy's {kind}, not a series: {_INSTEAD[kind]}" if kind in _INSTEAD else ""
+            held = f"has no {_SERIES} and date, only {', '.join(file) or 'nothing'}"
+            raise FileError(f"{path}: {what or held}; give MintPy's timeseries.h5")
         if values.ndim != 3 or dates.shape != values.shape[:1]:
             raise FileError(
                 f"{path}: date is {dates.shape} and {_SERIES} {values.shape}; (time) and (time, y, x) needed"
@@ -127,11 +137,11 @@ def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray
         date = as_time(attrs["REF_DATE"]) if "REF_DATE" in attrs else times[0]
     except ValueError as error:
         raise FileError(f"{path}: an attribute cannot be read ({error})") from error
-    if date != times[0]:
-        known["reference_date"] = str(date)
+    known["reference_date"] = str(date)
     if len(reference) == 2 and all(0 <= at < size for at, size in zip(reference, grid.shape, strict=True)):
         row, col = reference
         known |= {"reference_row": row, "reference_col": col}
+        known |= {"reference_y": float(grid.y[row]), "reference_x": float(grid.x[col])}
         position = grid.lonlat(row, col)
         known |= {} if position is None else {"reference_lon": position[0], "reference_lat": position[1]}
     return known

@@ -23,7 +23,7 @@ from insarray.io.nisar import NisarReader
 from insarray.io.opera_disp import OperaDispReader
 from insarray.io.pygmtsar import PygmtsarReader
 from insarray.io.snap import SnapReader
-from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
+from insarray.io.source import Extent, Files, Options, PathLike, Reader, Sign, Units
 from insarray.io.stored import StoredReader
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
@@ -71,7 +71,7 @@ def open_stack(
     *,
     coherence: Files | None = None,
     components: Files | None = None,
-    baselines: str | Path | None = None,
+    baselines: PathLike | None = None,
     product: Product | None = None,
     wavelength: float | None = None,
     sign: Sign | None = None,
@@ -81,7 +81,7 @@ def open_stack(
     variable: str | None = None,
     extent: Extent | None = None,
     resample: bool = False,
-    dem: str | Path | None = None,
+    dem: PathLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
     r"""Open a stack of unwrapped interferograms; headers are read and checked, no pixel is.

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
-from insarray.io.files import expand, fingerprint, names
+from insarray.io.files import expand_one, fingerprint, names
 from insarray.io.generic import given_baselines
 from insarray.io.gmtsar import geographic
 from insarray.io.netcdf import edge_and_step
@@ -57,7 +57,7 @@ class PygmtsarReader:
         layers: dict[str, Layer] = {"unwrapped_phase": phase.layer(variable, PhaseDecode(factors))}
         coherence: _Cube | None = phase
         if options.coherence is not None:
-            coherence = _given(options.coherence)
+            coherence = _Cube.of(expand_one(options.coherence, "coherence", "give one cube"))
         elif not phase.has(_COHERENCE):
             coherence, notes = _coherence_beside(paths[0], phase)
         if coherence is not None and (coherence is not phase or phase.has(_COHERENCE)):
@@ -116,13 +116,6 @@ def _phase_file(path: Path) -> Path:
     if len(found) != 1:
         raise FileError(f"{path}: holds {names(found) or 'no unwrap*.grd or unwrap*.nc'}; give the one cube to read")
     return found[0]
-
-
-def _given(files: object) -> "_Cube":
-    found = expand(files, "coherence")  # type: ignore[arg-type]
-    if len(found) != 1:
-        raise ArgumentError(f"coherence: {files!r} matches {len(found)} files; give one cube")
-    return _Cube.of(found[0])
 
 
 def _coherence_beside(path: Path, phase: "_Cube") -> tuple["_Cube | None", tuple[str, ...]]:

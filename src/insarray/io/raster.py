@@ -21,8 +21,9 @@ from rasterio.windows import Window
 
 from insarray.io.decode import Decode
 from insarray.io.extents import Place
-from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, protocols_of
+from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, path_text, protocols_of
 from insarray.io.netcdf import netcdf_image
+from insarray.io.source import PathLike
 from insarray.model.conventions import FILL
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -207,7 +208,7 @@ def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Ite
 
 
 @contextmanager
-def open_raster(path: str | Path) -> Iterator[tuple[Any, RasterFile]]:
+def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
     """Dataset of a one-file raster, by the one driver that its extension allows, and what opened it.
 
     Raises
@@ -215,7 +216,7 @@ def open_raster(path: str | Path) -> Iterator[tuple[Any, RasterFile]]:
     FileError
         If there is no such file, or its extension is not a raster's.
     """
-    place = location(path)
+    place = location(path_text(path, "raster", "give a file, or an xarray.DataArray (y, x) with its coordinates"))
     if not exists(place):
         raise FileError(f"{path}: does not exist")
     file = raster_file(place)
@@ -290,7 +291,7 @@ def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> Ras
     return RasterFile(str(path), f'NETCDF:"{path}":{name}', "netCDF", grid=grid)
 
 
-def grid_of_dataset(path: str | os.PathLike[str], dataset: Any) -> Grid:
+def grid_of_dataset(path: PathLike, dataset: Any) -> Grid:
     """Pixels of an open raster that is no NetCDF file; rows and columns are counted if it has no coordinates.
 
     Raises

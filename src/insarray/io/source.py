@@ -1,5 +1,6 @@
 """The protocol between products and the lazy stack: a reader scans metadata, a layer reads windows of all pairs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,10 @@ class StackSource:
     fingerprints: tuple[str, ...] = ()
 
 
-Files = str | Path | Sequence[str | Path]
+PathLike = str | os.PathLike[str]
+"""Path or URL of a file or folder, or a pattern."""
+
+Files = PathLike | Sequence[PathLike]
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Options:
 
     coherence: Files | None = None
     components: Files | None = None
-    baselines: str | Path | None = None
+    baselines: PathLike | None = None
     wavelength: float | None = None
     sign: Sign | None = None
     units: Units | None = None
@@ -105,7 +109,7 @@ class Options:
     variable: str | None = None
     extent: Extent | None = None
     resample: bool | None = None
-    dem: str | Path | None = None
+    dem: PathLike | None = None
 
     def given(self) -> set[str]:
         """Names of the options that were given."""

@@ -1,6 +1,5 @@
 """A raster of any grid read onto the grid of a stack."""
 
-import os
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,13 @@ from rasterio.windows import Window
 
 from insarray.io.extents import Place, place_on
 from insarray.io.raster import grid_of_dataset, open_raster, source_place
+from insarray.io.source import PathLike
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 
 def read_on_grid(
-    path: str | os.PathLike[str],
+    path: PathLike,
     grid: Grid,
     resampling: Resampling = Resampling.nearest,
     window: tuple[slice, slice] | None = None,
@@ -70,7 +70,7 @@ def read_on_grid(
     return np.ma.filled(values.astype(np.float32), np.nan)
 
 
-def _place(path: str | os.PathLike[str], own: Grid, grid: Grid) -> Place:
+def _place(path: PathLike, own: Grid, grid: Grid) -> Place:
     """Where a raster lies that has no CRS in common with the stack: by coordinates if both have some, else by shape."""
     by_coordinates = place_on(grid, own, one_image=True)
     if own.is_counted or grid.is_counted:
