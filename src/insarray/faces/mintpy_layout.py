@@ -132,7 +132,7 @@ def _baselines(dataset: xr.Dataset) -> np.ndarray | None:
     if given.dims == ("time",):
         return np.asarray(given.values)
     network = network_of(dataset)
-    closed: np.ndarray = network.date_baselines()[0][dates_in(network, dataset)]
+    closed: np.ndarray = network.date_baselines()[0][dates_in(network, dataset.time.values.astype("datetime64[s]"))]
     return closed
 
 

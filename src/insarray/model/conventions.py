@@ -252,6 +252,15 @@ FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False}
 """No-data by dtype: NaN for floats, 0 = none for integer layers."""
 
 
+UNITS = {
+    "m": {"m", "meter", "meters", "metre", "metres"},
+    "radian": {"rad", "radian", "radians"},
+    "degree": {"deg", "degree", "degrees"},
+    "m/year": {"m/year", "m/yr", "m/a", "m yr-1", "m year-1", "m a-1", "meters/year", "metres/year"},
+}
+"""Names of a unit that other programs write, in small letters; units that are not here are not held against the table."""
+
+
 def attributes(name: str) -> dict[str, object]:
     """CF attributes of the variable `name`."""
     entry = variable(name)
@@ -264,9 +273,9 @@ def metres_per_radian(wavelength: float) -> float:
     Raises
     ------
     ArgumentError
-        If `wavelength` (m) is not a radar's: finite, between 1 mm and 10 m.
+        If `wavelength` (m) is not a radar's: finite, between 1 mm and 1 m, so that centimetres are noticed.
     """
-    if not (math.isfinite(wavelength) and 1e-3 <= wavelength <= 10.0):
+    if not (math.isfinite(wavelength) and 1e-3 <= wavelength <= 1.0):
         raise ArgumentError(
             f"wavelength: {wavelength!r} is not a radar wavelength in metres; Sentinel-1 for example is 0.05546576"
         )

@@ -20,6 +20,7 @@ from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.reference import level_at
 from insarray.products.stack import good_pixels
+from insarray.products.views import View
 
 _DAY = np.timedelta64(1, "D")
 
@@ -94,13 +95,13 @@ def create_velocity(
         bad = np.asarray(bad_pixel_mask) != 0
         if bad.shape != grid_of(data).shape:
             raise ArgumentError(f"bad_pixel_mask: shape {bad.shape}, expected {grid_of(data).shape}")
-        good = good_pixels(data["values"], xr.DataArray(~bad, dims=("y", "x")))
+        good = good_pixels(View(data), data["values"], xr.DataArray(~bad, dims=("y", "x")))
         inputs["unwrapped_phase"] = inputs["unwrapped_phase"].where(good)
         identity.append(hashlib.sha256(bad.tobytes()).hexdigest())
     level = np.zeros(len(files))
     if reference is not None:
         row, col = (int(at) for at in reference)
-        level = level_at(data["values"], (row, col), [file.name for file in files], "dates").phase
+        level = level_at(View(data), data["values"], (row, col), [file.name for file in files], "dates").phase
     task = RateTask(dates.days, dates.ties, level, float(cor_threshold))
     options = {
         "inputs": hashlib.sha256("".join(identity).encode()).hexdigest(),
