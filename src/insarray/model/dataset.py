@@ -178,9 +178,14 @@ def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     result = result.assign_coords({name: source.coords[name].variable for name in ("y", "x") if name in source.coords})
     if (crs := crs_of(source)) is not None:
         result = result.assign_coords(spatial_ref=_spatial_ref(source, crs))
-        for variable in result.data_vars.values():
-            if {"y", "x"} <= set(variable.dims):
-                variable.attrs["grid_mapping"] = "spatial_ref"
+        mapped = {
+            name: layer.variable.copy(deep=False)
+            for name, layer in result.data_vars.items()
+            if {"y", "x"} <= set(layer.dims) and layer.attrs.get("grid_mapping") != "spatial_ref"
+        }
+        for variable in mapped.values():
+            variable.attrs = {**variable.attrs, "grid_mapping": "spatial_ref"}
+        result = result.assign(mapped)
     return result
 
 
@@ -192,12 +197,15 @@ def placed(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _spatial_ref(source: xr.Dataset, crs: str) -> xr.DataArray:
+    """The coordinate with the transform of y and x; the very one of `source` where it has that already."""
     attrs = dict(source.coords["spatial_ref"].attrs) if "spatial_ref" in source.coords else {"crs_wkt": crs}
     attrs["spatial_ref"] = crs
     try:
         attrs["GeoTransform"] = grid_of(source).geotransform
     except StackError:  # pixels that were picked have no transform
         attrs.pop("GeoTransform", None)
+    if "spatial_ref" in source.coords and attrs == source.coords["spatial_ref"].attrs:
+        return source.coords["spatial_ref"].reset_coords(drop=True)
     return xr.DataArray(np.int32(0), attrs=attrs)
 
 
