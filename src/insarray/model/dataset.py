@@ -11,6 +11,7 @@ from insarray.model.errors import StackError
 from insarray.model.grid import Grid
 from insarray.model.loops import Loops
 from insarray.model.network import Network
+from insarray.model.place import Area, Place
 
 
 def pair_coords(network: Network) -> dict[str, xr.DataArray]:
@@ -248,6 +249,44 @@ def _declared(data: xr.Dataset | xr.DataArray) -> list[float] | None:
     reference = data.coords.get("spatial_ref")
     transform = None if reference is None else reference.attrs.get("GeoTransform")
     return None if transform is None else [float(value) for value in str(transform).split()]
+
+
+def place_of(data: xr.Dataset) -> Place | None:
+    """Place of the reference that a dataset records; None if it does not, or by rows and columns of an image before a crop.
+
+    Nothing is read. Rows and columns alone, as earlier versions have written, count where the coordinates say that the
+    image is whole.
+    """
+    attrs = data.attrs
+    try:
+        grid = grid_of(data)
+    except StackError:
+        grid = None
+    stated = Place.of_attributes(attrs, grid)
+    if stated is not None or grid is None or not {"reference_row", "reference_area"} & set(attrs):
+        return stated
+    declared = _declared(data)
+    lines = grid.crs is None and (grid.dy, grid.dx) == (1.0, 1.0)  # radar coordinates: y and x are numbers of the image
+    if not lines and (declared is None or " ".join(map(repr, declared)) != grid.geotransform):
+        return None
+    y, x = (
+        (grid.y, grid.x)
+        if not lines
+        else (np.arange(grid.top + 0.5 + grid.height), np.arange(grid.left + 0.5 + grid.width))
+    )
+    if "reference_area" in attrs:
+        area = Area(*(int(value) for value in attrs["reference_area"]))
+        if area.row_stop <= len(y) and area.col_stop <= len(x):
+            return Place.of_area(y, x, area, int(attrs.get("reference_pixels", 0)))
+        return None
+    row, col = int(attrs["reference_row"]), int(attrs["reference_col"])
+    return Place.of_pixel(y, x, row, col) if row < len(y) and col < len(x) else None
+
+
+def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:
+    """Row and column, or area, of this very dataset at which it is zero; None if it is not in it, or not known."""
+    place = place_of(data)
+    return None if place is None else place.on(data["y"].values, data["x"].values)
 
 
 def geozarr_attributes(grid: Grid) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import grid_of, loops_of, network_of, on_grid_of
+from insarray.model.dataset import grid_of, loops_of, network_of, on_grid_of, place_of
 from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
 from insarray.model.grid import Grid
@@ -201,9 +201,8 @@ class SeriesView(View):
         ReferencePointError
             If it says so by a row and column at which it is not zero.
         """
-        attrs = self.data.attrs
-        stated = Place.of_attributes(attrs, self._grid_if_any)
-        if stated is not None or not {"reference_row", "reference_area"} & set(attrs):
+        stated = place_of(self.data)
+        if stated is not None or not {"reference_row", "reference_area"} & set(self.data.attrs):
             return stated
         return self._numbered_place()
 
@@ -244,7 +243,7 @@ class SeriesView(View):
         """Attributes of place and date of the reference, for what is made of the series."""
         attrs = self.data.attrs
         numbered = {"reference_row", "reference_area"} & set(attrs)
-        stated = Place.of_attributes(attrs, self._grid_if_any)
+        stated = place_of(self.data)
         kept = {name: attrs[name] for name in PLACE_ATTRIBUTES if name in attrs} if stated is None and numbered else {}
         return kept | self.record(stated) | {"reference_date": str(self.reference_time)[:19]}
 

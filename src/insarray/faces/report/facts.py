@@ -9,9 +9,10 @@ import xarray as xr
 from insarray import __version__
 from insarray.faces.report.thinning import reference_pixel
 from insarray.faces.report.totals import FLAGS
-from insarray.model.dataset import grid_of, network_of
+from insarray.model.dataset import grid_of, network_of, reference_in
 from insarray.model.errors import InsarrayError
 from insarray.model.network import Network
+from insarray.model.place import Area
 
 Row = tuple[str, str]
 
@@ -124,9 +125,11 @@ def reference_words(dataset: xr.Dataset) -> str:
     if place is None:
         return "none recorded: the phase was taken as referenced already"
     text = f"row {place[0]}, column {place[1]}"
-    if "reference_area" in attrs:
-        top, bottom, left, right = attrs["reference_area"]
-        text = f"mean over rows {top} to {bottom - 1}, columns {left} to {right - 1}"
+    area = reference_in(dataset)
+    if isinstance(area, Area):
+        text = (
+            f"mean over rows {area.row_start} to {area.row_stop - 1}, columns {area.col_start} to {area.col_stop - 1}"
+        )
         if "reference_pixels" in attrs:
             text += f" ({attrs['reference_pixels']} pixels with data in every pair)"
     if {"reference_lon", "reference_lat"} <= set(attrs):
