@@ -124,6 +124,11 @@ def network_of(stack: xr.Dataset) -> Network:
     for name in ("reference_time", "secondary_time"):
         if name not in stack.coords:
             raise StackError(f"stack: has no coordinate {name!r}; open it with insarray.open_stack")
+        if stack.coords[name].dims != ("pair",):
+            raise StackError(
+                f"stack: {name} has the dimensions {stack.coords[name].dims}, but no 'pair'; keep it when selecting "
+                "(isel(pair=[0]) instead of isel(pair=0))"
+            )
     baseline = stack.coords.get("perpendicular_baseline")
     return Network.from_pairs(
         [

@@ -97,7 +97,7 @@ class Place:
             return stated
         x, y = grid.position(float(attrs["reference_lon"]), float(attrs["reference_lat"]))
         other = cls(y, x)  # the coordinates are of another CRS if the data were reprojected
-        return stated if stated is not None and stated.same(other, grid) else other
+        return stated if stated is not None and stated.same(other, grid.y, grid.x) else other
 
     def on(self, y: np.ndarray, x: np.ndarray) -> tuple[int, int] | Area | None:
         """Where the place is in an image whose pixel centres are at `y` and `x`; None if it is not in it, or not all."""
@@ -122,24 +122,25 @@ class Place:
             found |= {"reference_lon": position[0], "reference_lat": position[1]}
         return {name: value for name, value in found.items() if value is not None}
 
-    def same(self, other: "Place", grid: Grid) -> bool:
-        """Whether two places are the same within a quarter of a pixel."""
+    def same(self, other: "Place", y: np.ndarray, x: np.ndarray) -> bool:
+        """Whether two places are the same within a quarter of a pixel of an image with these pixel centres."""
         mine, theirs = (np.array([p.y, p.y, p.x, p.x] if p.bounds is None else p.bounds) for p in (self, other))
-        size = np.abs([grid.dy, grid.dy, grid.dx, grid.dx])
-        return (self.bounds is None) == (other.bounds is None) and bool((np.abs(mine - theirs) <= _OFF * size).all())
+        steps = [_limit(values, at) for values, at in ((y, self.y), (y, self.y), (x, self.x), (x, self.x))]
+        return (self.bounds is None) == (other.bounds is None) and bool((np.abs(mine - theirs) <= steps).all())
 
 
-def _spacing(centres: np.ndarray) -> float:
-    return float(np.abs(np.diff(centres)).min()) if len(centres) > 1 else np.inf
+def _limit(centres: np.ndarray, value: float) -> float:
+    """How far from a pixel's centre a coordinate may be; of a single pixel the size is not known."""
+    if len(centres) > 1:
+        return _OFF * float(np.abs(np.diff(np.asarray(centres, np.float64))).min())
+    return 1e-6 * max(1.0, abs(value))
 
 
 def _nearest(centres: np.ndarray, value: float) -> int | None:
     """Index of the pixel at a coordinate; None if there is none."""
     values = np.asarray(centres, np.float64)
     at = int(np.argmin(np.abs(values - value)))
-    spacing = _spacing(values)
-    limit = _OFF * spacing if np.isfinite(spacing) else 1e-6 * max(1.0, abs(value))
-    return at if abs(values[at] - value) <= limit else None
+    return at if abs(values[at] - value) <= _limit(values, value) else None
 
 
 def _within(centres: np.ndarray, low: float, high: float) -> slice | None:

@@ -74,7 +74,7 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
 def _require_same_place(first: SeriesView, second: SeriesView) -> None:
     places = first.place, second.place
     known = [place for place in places if place is not None]
-    if len(known) == 1 or (len(known) == 2 and not known[0].same(known[1], first.grid)):
+    if len(known) == 1 or (len(known) == 2 and not known[0].same(known[1], *first.centres)):
         names = ["unknown" if p is None else f"at y {p.y:.9g}, x {p.x:.9g}" for p in places]
         raise StackError(
             f"second: its reference is {names[1]}, that of the first {names[0]}; rereference one of them to that place"

@@ -32,6 +32,7 @@ def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
                 f"dataset: has the dimensions {tuple(map(str, dataset.dims))}, but no {dim!r}; keep it when selecting "
                 f"(isel({dim}=[0]) instead of isel({dim}=0)), or rename what is called otherwise"
             )
+    dataset = _with_coordinates_in_memory(dataset)
     changed = {}
     for name, array in dataset.data_vars.items():
         variable = array.variable
@@ -39,6 +40,16 @@ def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
         if found is not variable:
             changed[name] = found
     return evenly_chunked(dataset.assign(changed) if changed else dataset)
+
+
+def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose coordinates of pairs and dates are no lazy arrays with chunks of their own; those of pixels go."""
+    lazy = {name: c for name, c in dataset.coords.items() if c.variable.chunks}
+    if not lazy:
+        return dataset
+    pixels = [name for name, coord in lazy.items() if {"y", "x"} <= set(coord.dims)]
+    small = {name: (c.dims, c.variable.compute().data, c.attrs) for name, c in lazy.items() if name not in pixels}
+    return dataset.drop_vars(pixels).assign_coords(small)
 
 
 def _layer(name: str, variable: xr.Variable, lead: str) -> xr.Variable:

@@ -148,9 +148,9 @@ def _sum(
         if name not in names:
             continue
         if column.startswith("cosine_"):
-            factor = model[f"{name}_amplitude"] * np.cos(model[f"{name}_phase"])
+            factor = model[f"{name}_amplitude"].astype(np.float64) * np.cos(model[f"{name}_phase"].astype(np.float64))
         elif column.startswith("sine_"):
-            factor = model[f"{name}_amplitude"] * np.sin(model[f"{name}_phase"])
+            factor = model[f"{name}_amplitude"].astype(np.float64) * np.sin(model[f"{name}_phase"].astype(np.float64))
         else:
             factor = model[name]
         total = total + factor.astype(np.float64) * xr.DataArray(design[:, i], dims="time", coords={"time": times})
