@@ -7,6 +7,7 @@ list to `insarray.__all__`.
 
 import inspect
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ def make(kind):
     raise KeyError(kind)
 
 
+@cache
 def whole(kind):
     """What a product is compared with, and given besides: in memory, as it was made."""
     return make(kind).compute()

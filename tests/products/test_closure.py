@@ -62,7 +62,8 @@ def test_outputs_are_those_of_the_data_model():
         assert loops[name].attrs["units"] == VARIABLES[name].units
         assert loops[name].attrs["grid_mapping"] == "spatial_ref"
     assert loops.insar.network == stack_of().insar.network
-    again, network = loops_of(loops), loops.insar.network
+    network = loops.insar.network
+    again = loops_of(loops, network)
     for a, b in zip(vars(again).values(), vars(find_loops(network)).values(), strict=True):
         np.testing.assert_array_equal(a, b)
     missing = np.isnan(computed.closure_phase)

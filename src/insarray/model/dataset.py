@@ -69,8 +69,8 @@ def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:
     }
 
 
-def loops_of(dataset: xr.Dataset) -> Loops:
-    """Loops of the result of a closure, from its coordinates.
+def loops_of(dataset: xr.Dataset, network: Network) -> Loops:
+    """Loops of the result of a closure, from its coordinates and its network.
 
     Raises
     ------
@@ -80,7 +80,6 @@ def loops_of(dataset: xr.Dataset) -> Loops:
     for name in ("loop_pair", "loop_sign", "loop_time"):
         if name not in dataset.coords:
             raise StackError(f"loops: has no coordinate {name!r}; make it with insarray.closure")
-    network = network_of(dataset)
     times, signs = dataset.loop_time.values.astype("datetime64[s]"), dataset.loop_sign.values.astype(np.int8)
     dates = np.searchsorted(network.times, times).clip(max=network.n_dates - 1)
     number = {(int(i), int(j)): k for k, (i, j) in enumerate(network.pairs)}

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import network_of
 from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, InsarrayError, StackError
 from insarray.products.views import SeriesView, StackView, View
@@ -154,7 +153,8 @@ def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
     """What the pairs or dates of an array are called; None if it does not say."""
     if dim == "pair":
         if {"reference_time", "secondary_time"} <= set(array.coords) and array["reference_time"].dims == ("pair",):
-            return network_of(array.to_dataset(name="argument")).labels
+            ends = (array[name].values.astype("datetime64[s]") for name in ("reference_time", "secondary_time"))
+            return [f"{date_label(first)}_{date_label(second)}" for first, second in zip(*ends, strict=True)]
         if "pair" in array.coords and array["pair"].dtype.kind in "OUT":
             return [str(label) for label in array["pair"].values]
         return None

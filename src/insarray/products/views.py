@@ -373,7 +373,8 @@ def as_loops(loops: xr.Dataset | LoopsView) -> LoopsView:
         if name not in loops:
             raise StackError(f"loops: has no variable {name!r}; make it with insarray.closure")
     loops = loops.assign_coords({name: c.load() for name, c in loops.coords.items() if c.ndim and c.dims != ("pair",)})
-    return LoopsView(canonical(loops, "loop"), network=network_of(loops), loops=loops_of(loops))
+    network = network_of(loops)
+    return LoopsView(canonical(loops, "loop"), network=network, loops=loops_of(loops, network))
 
 
 def require_dataset(data: object, name: str, maker: str) -> None:
