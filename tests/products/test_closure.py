@@ -174,7 +174,7 @@ def test_summary_is_that_of_the_arrays():
     assert table.attrs["pixels_observed"] == (observed > 0).sum()
     assert table.attrs["pixels_nonzero"] == (nonzero > 0).sum()
     for k in range(table.sizes["pair"]):
-        mine = (loops_of(loops).pairs == k).any(axis=1)
+        mine = (loops_of(loops, loops.insar.network).pairs == k).any(axis=1)
         seen = np.isfinite(phase[mine])
         assert table.pair_loops[k] == mine.sum()
         assert table.pair_pixels[k] == seen.any(axis=0).sum()
