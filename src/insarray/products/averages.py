@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import on_grid_of, time_coords
 from insarray.model.errors import ArgumentError, StackError
@@ -64,12 +63,12 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
             f"statistic: {statistic!r} is not one of {', '.join(get_args(Named))} or a function such as numpy.nanmax"
         )
     task = _Task(statistic, layer, f"{'statistic' if callable(statistic) else statistic}_{layer}")
-    maps = map_blocks(average_block, task, {layer: _samples(data, layer)}, (task.output,), {})
+    inputs = {layer: _samples(data, layer)}
+    # the samples once more in order, or their differences from the mean; a function may copy them several times
+    needed = {"mean": 0, "median": 5, "std": 8}.get(str(statistic), 24) * data[layer].shape[0] + 16
+    maps = map_blocks(average_block, task, inputs, (task.output,), {}, bytes_per_pixel=needed)
     own = {"statistic": getattr(statistic, "__name__", str(statistic))}
-    number, *_ = data[layer].shape
-    # the samples as they are read and decoded, and their differences from the mean, or once more in order
-    needed = {BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + 24 * number + 32}
-    return on_grid_of(data, xr.Dataset(maps, attrs=inherited(data) | own | needed))
+    return on_grid_of(data, xr.Dataset(maps, attrs=inherited(data) | own))
 
 
 def _samples(data: xr.Dataset, layer: str) -> xr.DataArray:
@@ -143,10 +142,9 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
     if "connected_component_labels" not in stack:
         raise StackError("component_counts: the stack has no connected_component_labels; open it with components")
     inputs = {"connected_component_labels": stack.connected_component_labels}
-    maps = map_blocks(count_block, network, inputs, COUNTS, {"time": network.n_dates})
-    needed = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + 8 * network.n_pairs + 8 * network.n_dates
-    attrs = inherited(stack) | {BYTES_ATTRIBUTE: needed}
-    return on_grid_of(stack, xr.Dataset(maps, time_coords(network), attrs))
+    sizes = {"time": network.n_dates}
+    maps = map_blocks(count_block, network, inputs, COUNTS, sizes, bytes_per_pixel=network.n_pairs + 8)
+    return on_grid_of(stack, xr.Dataset(maps, time_coords(network), inherited(stack)))
 
 
 def count_block(network: Network, arrays: Arrays) -> Arrays:

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.model.dataset import on_grid_of
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
@@ -61,12 +60,11 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     chunks = {dim: first.displacement.chunksizes[dim] for dim in ("y", "x")} if first.displacement.chunks else {}
     if chunks:
         inputs = {name: layer.chunk({"time": -1, **chunks}) for name, layer in inputs.items()}
-    joined = map_blocks(join_block, task, inputs, ("displacement", "network_subset"), {"time": len(times)})
+    sizes, outputs = {"time": len(times)}, ("displacement", "network_subset")
+    joined = map_blocks(join_block, task, inputs, outputs, sizes, bytes_per_pixel=24 * len(times))
     attrs = {name: first.attrs[name] for name in _KEPT if name in first.attrs}
     attrs["joined_dates"] = len(task.added)
     attrs["reference_date"] = str(first.attrs.get("reference_date", str(first.time.values[0])[:19]))
-    stated = [int(series.attrs.get(BYTES_ATTRIBUTE, 0)) for series in (first, second)]
-    attrs[BYTES_ATTRIBUTE] = sum(stated) + 40 * len(times)
     time = xr.DataArray(times, dims="time", attrs=first.time.attrs)
     return on_grid_of(first, xr.Dataset(joined, {"time": time}, attrs))
 

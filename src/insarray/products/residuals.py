@@ -64,7 +64,8 @@ def residuals(
     stack = with_phase(stack, phase)
     task = _task(stack, series)
     sizes = {"pair": task.network.n_pairs, "time": task.network.n_dates}
-    data = map_blocks(residual_block, task, _inputs(stack, series), OUTPUTS, sizes)
+    needed = 25 * task.network.n_dates
+    data = map_blocks(residual_block, task, _inputs(stack, series), OUTPUTS, sizes, bytes_per_pixel=needed)
     return on_grid_of(stack, xr.Dataset(data, pair_coords(task.network) | time_coords(task.network)))
 
 

@@ -7,14 +7,13 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import on_grid_of, pair_coords
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.time_model import TimeModel
-from insarray.products.fitting import FitTask, Uncertainty, bytes_per_pixel, fit_block, outputs
+from insarray.products.fitting import FitTask, Uncertainty, fit_block, outputs, workspace
 from insarray.products.geometry import HeightGeometry, height_geometry
 from insarray.products.reference import Reference, reference_phase, require_wavelength
 from insarray.products.stack import Phase, inherited, validate, with_phase
@@ -159,7 +158,8 @@ def fit(
         )
     task = _task(model, rows, geometry, uncertainty, samples, seed, residuals=residuals)
     names = outputs(task)
-    fitted = xr.Dataset(map_blocks(fit_block, task, rows.inputs | _maps(data, geometry), names, rows.sizes))
+    inputs = rows.inputs | _maps(data, geometry)
+    fitted = xr.Dataset(map_blocks(fit_block, task, inputs, names, rows.sizes, bytes_per_pixel=workspace(task)))
     if residuals:
         fitted = fitted.assign_coords({"time": data.time} if rows.first is None else pair_coords(validate(data)))
     # with the variable, as attributes of a dataset are lost when it is merged with the series
@@ -168,7 +168,6 @@ def fit(
         "model": " ".join(model.names) + (" height_error" if height_error else ""),
         "weights": rows.weights,
         "uncertainty": uncertainty,
-        BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + bytes_per_pixel(task),
     }
     if uncertainty == "bootstrap":
         attrs |= {"samples": samples, "seed": seed}
