@@ -20,6 +20,9 @@ BASE_BYTES = 500 * 2**20
 _WRITING = 2
 """Times that a variable is there while it is compressed, or its checksum is made, besides the result itself."""
 
+_ALLOCATOR = 1.15
+"""What the allocator of a process with several threads holds, of what it gives them: it keeps pieces for the next block."""
+
 Window = tuple[slice, slice]
 
 
@@ -135,4 +138,4 @@ def _peaks(graph: HighLevelGraph, lazy: list[Any], sizes: tuple[int, int]) -> li
 
 def _bytes(peak: Peak) -> int:
     """Memory of a block: while it is computed, and then while its results are written and their checksums are made."""
-    return max(peak.computing, sum(peak.results) + _WRITING * max(peak.results))
+    return math.ceil(_ALLOCATOR * max(peak.computing, sum(peak.results) + _WRITING * max(peak.results)))
