@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from insarray.model.errors import ArgumentError
 
 DAYS_PER_YEAR = 365.25
@@ -248,7 +250,15 @@ def variable(name: str) -> Variable:
     raise KeyError(name)
 
 
-FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False}
+class _Fill(dict[str, float | int | bool | complex]):
+    """No-data by the name of a dtype, for those that the table does not use, too."""
+
+    def __missing__(self, name: str) -> float | int | complex:
+        kind = np.dtype(name).kind
+        return math.nan if kind == "f" else complex(math.nan, math.nan) if kind == "c" else 0
+
+
+FILL = _Fill({"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False})
 """No-data by dtype: NaN for floats, 0 = none for integer layers."""
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError, StackError
@@ -66,11 +65,11 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     view = _view(data)
     samples = _samples(view, layer)
     task = _Task(statistic, layer, f"{'statistic' if callable(statistic) else statistic}_{layer}")
-    maps = map_blocks(average_block, task, {layer: samples}, (task.output,), {})
+    # the samples once more in order, or their differences from the mean; a function may copy them several times
+    needed = {"mean": 0, "median": 5, "std": 8}.get(str(statistic), 24) * len(samples) + 16
+    maps = map_blocks(average_block, task, {layer: samples}, (task.output,), {}, bytes_per_pixel=needed)
     own = {"statistic": getattr(statistic, "__name__", str(statistic))}
-    # the samples as they are read and decoded, and their differences from the mean, or once more in order
-    needed = {BYTES_ATTRIBUTE: int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)) + 24 * len(samples) + 32}
-    return view.on_grid(xr.Dataset(maps, attrs=view.inherited | own | needed))
+    return view.on_grid(xr.Dataset(maps, attrs=view.inherited | own))
 
 
 def _view(data: xr.Dataset) -> StackView | SeriesView:
@@ -154,10 +153,9 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
     if "connected_component_labels" not in view.data:
         raise StackError("component_counts: the stack has no connected_component_labels; open it with components")
     inputs = {"connected_component_labels": view.data["connected_component_labels"]}
-    maps = map_blocks(count_block, network, inputs, COUNTS, {"time": network.n_dates})
-    needed = int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)) + 8 * network.n_pairs + 8 * network.n_dates
-    attrs = view.inherited | {BYTES_ATTRIBUTE: needed}
-    return view.on_grid(xr.Dataset(maps, time_coords(network), attrs))
+    sizes = {"time": network.n_dates}
+    maps = map_blocks(count_block, network, inputs, COUNTS, sizes, bytes_per_pixel=network.n_pairs + 8)
+    return view.on_grid(xr.Dataset(maps, time_coords(network), view.inherited))
 
 
 def count_block(network: Network, arrays: Arrays) -> Arrays:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE, plan_run
+from insarray.engine.plan import plan_run
 from insarray.kernels.closure import LoopSums, close_loops, find_suspects, sum_loops, sum_over_pairs
 from insarray.model.conventions import VARIABLES, attributes
 from insarray.model.dataset import loop_coords, pair_coords
@@ -80,8 +80,6 @@ def closure(
     attrs = view.inherited | {
         "loops": loops,
         "number_of_pairs": network.n_pairs,
-        # phase as read and decoded; results, once more while they are checked and compressed
-        BYTES_ATTRIBUTE: 12 * network.n_pairs + 2 * 8 * len(found) + 64,
     }
     attrs |= {} if level is None else view.record(level.place)
     return view.on_grid(xr.Dataset(data, loop_coords(network, found) | pair_coords(network), attrs))
@@ -152,7 +150,7 @@ def closure_summary(
     }
     if maps:
         table |= {name: computed[name].variable for name in _MAPS}
-    attrs = {name: value for name, value in loops.attrs.items() if name != BYTES_ATTRIBUTE} | {
+    attrs = loops.attrs | {
         "threshold": threshold,
         "pixels_observed": int(total.pixels[0]),
         "pixels_nonzero": int(total.pixels[1]),

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.covariance import series_covariance
 from insarray.kernels.elimination import solve
 from insarray.kernels.plan import plan_elimination
@@ -76,13 +75,11 @@ def covariance(
         inputs | noise_inputs,
         ("displacement_covariance",),
         {"time": network.n_dates, "other_time": network.n_dates},
+        bytes_per_pixel=8 * network.n_dates**2 + 17 * network.n_pairs,  # both in float64, with weights
     )
     times = time_coords(network)
     other = {"other_time": times["time"].rename(time="other_time")}
     attrs = view.inherited | {"weights": named, "noise": noise, "looks": looks}
-    attrs[BYTES_ATTRIBUTE] = (
-        int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)) + 20 * network.n_dates**2 + 24 * network.n_pairs
-    )
     return view.on_grid(xr.Dataset(data, times | other, attrs))
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
 from insarray.products.aligning import align_series, in_blocks_of
@@ -59,11 +58,10 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
             inputs[f"{name}_subset"] = view.data["network_subset"]
     lazy = mine.displacement if mine.displacement.chunks else other.displacement
     inputs = {name: in_blocks_of(layer, lazy) for name, layer in inputs.items()}
-    joined = map_blocks(join_block, task, inputs, ("displacement", "network_subset"), {"time": len(times)})
+    sizes, outputs = {"time": len(times)}, ("displacement", "network_subset")
+    joined = map_blocks(join_block, task, inputs, outputs, sizes, bytes_per_pixel=24 * len(times))
     attrs = {name: mine.data.attrs[name] for name in _KEPT if name in mine.data.attrs}
     attrs |= mine.reference_attributes() | {"joined_dates": len(task.added)}
-    stated = [int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)) for view in (mine, other)]
-    attrs[BYTES_ATTRIBUTE] = sum(stated) + 40 * len(times)
     time = xr.DataArray(times.astype("datetime64[ns]"), dims="time", attrs=mine.data["time"].attrs)
     result = mine.on_grid(xr.Dataset(joined, {"time": time}, attrs))
     if "gap" in attrs:

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels import ramps as kernel
 from insarray.kernels.datum import relative_to_pieces
 from insarray.kernels.ramps import Kind
@@ -109,13 +108,11 @@ def deramp(
         raise StackError(f"phase: the stack has no {layer!r}; make it with correct_unwrapping")
     task, passes = _fitted(view, layer, kind, mask, robust=robust)
     task = _referenced(view, task)
-    deramped = map_blocks(
-        subtract_block, task, _inputs(view, layer), (layer,), {str(data[layer].dims[0]): data[layer].shape[0]}
-    )
+    sizes = {str(data[layer].dims[0]): data[layer].shape[0]}
+    needed = _workspace(task)
+    deramped = map_blocks(subtract_block, task, _inputs(view, layer), (layer,), sizes, bytes_per_pixel=needed)
     attrs = {"ramp": kind, "ramp_robust": str(robust), "ramp_passes": passes}
     attrs |= {} if mask is None else {"ramp_mask": raster_name(mask)}
-    if BYTES_ATTRIBUTE in data.attrs:
-        attrs[BYTES_ATTRIBUTE] = int(data.attrs[BYTES_ATTRIBUTE]) + 28 * data[layer].shape[0]
     result = only_series(data) if layer == "displacement" else data
     result = result.assign({layer: deramped[layer].to_base_variable()}).assign_attrs(attrs)
     result[layer].attrs = dict(data[layer].attrs)
@@ -155,7 +152,8 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
         (data.y.values - attrs["origin_y"]) / attrs["row_spacing"],
         (data.x.values - attrs["origin_x"]) / attrs["col_spacing"],
     )
-    found = map_blocks(surface_block, task, inputs, (name,), {str(coefficient.dims[0]): len(coefficient)})
+    sizes = {str(coefficient.dims[0]): len(coefficient)}
+    found = map_blocks(surface_block, task, inputs, (name,), sizes, bytes_per_pixel=_workspace(task))
     coords = {name: coord for name, coord in data.coords.items() if coord.dims == (coefficient.dims[0],)}
     return view.on_grid(xr.Dataset(found, coords))[name]
 
@@ -321,6 +319,11 @@ def _row_col(view: SeriesView, y: float, x: float) -> tuple[float, float]:
 def _surfaces(task: _Ramps, arrays: Arrays) -> np.ndarray:
     values = kernel.surfaces(task.coefficients, kernel.TERMS[task.kind], *_positions(arrays, task.origin))
     return relative_to_pieces(values, arrays["network_subset"]) if task.pieces else values
+
+
+def _workspace(task: _Ramps) -> int:
+    """Working memory of a pixel: surfaces in float64, those of the pieces, and what is left when they are subtracted."""
+    return (30 if task.pieces else 13) * len(task.coefficients)
 
 
 def subtract_block(task: _Ramps, arrays: Arrays) -> Arrays:

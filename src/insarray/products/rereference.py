@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.datum import relative_to_pieces
 from insarray.model.conventions import SOLVER_FLAGS, metres_per_radian
 from insarray.model.dataset import reference_coords
@@ -88,9 +87,8 @@ def rereference(
         attrs["reference_date"] = str(view.times[index])
         outputs = tuple(inputs) if "network_subset" in inputs else outputs
     task = _Task(level, index, view.in_pieces)
-    changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)})
-    if BYTES_ATTRIBUTE in attrs:
-        attrs[BYTES_ATTRIBUTE] = int(attrs[BYTES_ATTRIBUTE]) + 40 * len(labels)
+    needed = (30 if view.in_pieces else 12) * len(labels)
+    changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)}, bytes_per_pixel=needed)
     result = only_series(data).drop_vars("ramp_coefficient", errors="ignore")  # it was relative to the old reference
     if index is not None and view.times[index] != view.reference_time:
         result = result.drop_vars("displacement_std", errors="ignore")

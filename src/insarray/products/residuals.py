@@ -82,7 +82,8 @@ def residuals(
     view, of = _views(stack, series, phase)
     task = _task(view, of)
     sizes = {"pair": view.network.n_pairs, "time": len(of.times)}
-    data = map_blocks(residual_block, task, _inputs(view, of), OUTPUTS, sizes)
+    needed = 25 * len(of.times)
+    data = map_blocks(residual_block, task, _inputs(view, of), OUTPUTS, sizes, bytes_per_pixel=needed)
     attrs = view.inherited | {"sign": SIGN} | of.reference_attributes()
     time = {"time": of.data["time"]} if view.network.n_dates != len(of.times) else time_coords(view.network)
     return view.on_grid(xr.Dataset(data, pair_coords(view.network) | time, attrs))

@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import pair_coords
@@ -17,7 +16,7 @@ from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.time_model import TimeModel
 from insarray.products.aligning import aligned, in_blocks_of
-from insarray.products.fitting import FitTask, Uncertainty, bytes_per_pixel, fit_block, outputs
+from insarray.products.fitting import FitTask, Uncertainty, fit_block, outputs, workspace
 from insarray.products.geometry import HeightGeometry, height_geometry
 from insarray.products.reference import Asked, reference_phase
 from insarray.products.views import Phase, SeriesView, StackView, as_data
@@ -156,7 +155,8 @@ def fit(
         geometry = height_geometry(view, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle)
     task = _task(model, rows, geometry, uncertainty, samples, seed, residuals=residuals)
     names = outputs(task)
-    fitted = xr.Dataset(map_blocks(fit_block, task, rows.inputs | _maps(geometry), names, rows.sizes))
+    inputs = rows.inputs | _maps(geometry)
+    fitted = xr.Dataset(map_blocks(fit_block, task, inputs, names, rows.sizes, bytes_per_pixel=workspace(task)))
     if residuals:
         series = isinstance(view, SeriesView)
         fitted = fitted.assign_coords({"time": view.data["time"]} if series else pair_coords(view.network))  # type: ignore[arg-type]
@@ -166,7 +166,6 @@ def fit(
         "model": " ".join(model.names) + (" height_error" if height_error else ""),
         "fit_weights": rows.weights,  # not "weights", which a series has of its own
         "uncertainty": uncertainty,
-        BYTES_ATTRIBUTE: int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)) + bytes_per_pixel(task),
     }
     if uncertainty == "bootstrap":
         attrs |= {"samples": samples, "seed": seed}

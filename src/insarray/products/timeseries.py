@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.elimination import Solution, solve
 from insarray.kernels.gaps import Gap, close_gaps
 from insarray.kernels.plan import plan_elimination
@@ -188,7 +187,8 @@ def invert(
     level = reference_phase(view, reference)
     constants = Inversion(network, named, looks, None if level is None else level.phase, scale, gap, method)
     outputs = OUTPUTS if method is None else OUTPUTS + ROBUST_OUTPUTS
-    data = map_blocks(solve_block, constants, inputs, outputs, {"time": network.n_dates})
+    sizes = {"time": network.n_dates}
+    data = map_blocks(solve_block, constants, inputs, outputs, sizes, bytes_per_pixel=_workspace(constants))
     attrs = _attributes(view, constants, norm)
     attrs |= {} if level is None else view.record(level.place)
     coords = time_coords(network) | pair_coords(network) | view.fingerprints
@@ -275,15 +275,16 @@ def _attributes(view: StackView, task: Inversion, norm: str) -> dict[str, Any]:
         "gap": task.gap,
         "number_of_pairs": task.network.n_pairs,
         "reference_date": str(task.network.times[0]),
-        BYTES_ATTRIBUTE: _bytes_per_pixel(task) + int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)),
     }
     settings = {} if task.method is None else {f"norm_{name}": value for name, value in asdict(task.method).items()}
     return attrs | settings | ({} if task.looks is None else {"looks": task.looks})
 
 
-def _bytes_per_pixel(task: Inversion) -> int:
-    """Most memory that a pixel takes in `solve_block` and around it, outputs included."""
-    pairs, dates = task.network.n_pairs, task.network.n_dates
-    samples = 12 if task.weights == "none" else 20  # phase as read and decoded, masks; coherence and weights
-    series = 2 * (4 + 4 + 2 + 2 + 1)  # results, once more while they are reordered, checked and compressed
-    return pairs * samples + dates * series + 64
+def _workspace(task: Inversion) -> int:
+    """Working memory of a pixel in `solve_block`: weights of the pairs, standard deviations in float64, flags."""
+    if task.weights == "given":
+        weights = 17 if isinstance(task.method, L1 | ADMM) else 0  # their squares in float64
+    else:
+        weights = 0 if task.weights == "none" else 4
+    spread = 2 if task.weights in INVERSE_VARIANCES else 10
+    return weights * task.network.n_pairs + spread * task.network.n_dates + 32

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, collect_blocks, map_blocks, sum_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.bridging import STATES, bridge_cycles
 from insarray.kernels.cycles import TURN, UNDECIDED, count_votes, cycles_by_closure, majority
 from insarray.kernels.plan import plan_elimination
@@ -107,10 +106,10 @@ def correct_unwrapping(
             task = Correction(network, None, tolerance, _agreed(view, task))
     if task.components is not None:
         inputs["connected_component_labels"] = view.data["connected_component_labels"]
-    data = map_blocks(correct_block, task, inputs, OUTPUTS, {"pair": network.n_pairs})
+    sizes = {"pair": network.n_pairs}
+    data = map_blocks(correct_block, task, inputs, OUTPUTS, sizes, bytes_per_pixel=4 * network.n_pairs + 16)
     earlier = f"{view.data.attrs.get('unwrapping_correction', 'unknown')}, " if phase == "corrected_phase" else ""
-    memory = int(view.data.attrs.get(BYTES_ATTRIBUTE, 0)) + _bytes_per_pixel(network)
-    attrs = {"unwrapping_correction": earlier + method, BYTES_ATTRIBUTE: memory}
+    attrs = {"unwrapping_correction": earlier + method}
     return view.on_grid(view.data.assign(data).assign_attrs(attrs))
 
 
@@ -258,8 +257,3 @@ def _bridges(view: StackView, tolerance: float) -> np.ndarray:
             joined = zip(bridges.label[decided], bridges.cycles[decided], strict=True)
             rows += [(start + k, int(label), int(cycles)) for label, cycles in joined]
     return np.array(rows, np.int64).reshape(-1, 3)
-
-
-def _bytes_per_pixel(network: Network) -> int:
-    """Memory of a pixel in `correct_block` beyond that of the stack: cycles, corrected phase, votes."""
-    return 16 * network.n_pairs

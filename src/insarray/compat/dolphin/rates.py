@@ -13,7 +13,6 @@ from insarray.compat.dolphin.pairs import Paths, ReferencePoint, dates_in, exist
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.compat.dolphin.velocity import estimate_velocity
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.engine.run import Progress
 from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.dates import Time, as_time, date_label
@@ -113,9 +112,9 @@ def create_velocity(
     tags = dict(zip(("start_datetime", "end_datetime"), map(date_label, ends), strict=True))
     output = Raster(Path(output_file), "velocity", None, units, options, tags, overviews=add_overviews)
     if missing([output], overwrite=overwrite):
-        rate = xr.Dataset(map_blocks(rate_block, task, inputs, ("velocity",), {}))
+        needed = 24 * len(files) + 64
+        rate = xr.Dataset(map_blocks(rate_block, task, inputs, ("velocity",), {}, bytes_per_pixel=needed))
         rate.attrs = {name: str(value) for name, value in options.items()}
-        rate.attrs[BYTES_ATTRIBUTE] = 32 * len(files) + 64
         folder = output.path.absolute().parent
         compute_and_write(on_grid_of(data, rate), [output], folder, workers=num_threads, progress=progress)
 

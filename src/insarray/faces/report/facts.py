@@ -44,7 +44,7 @@ FLAG_WORDS = {
 MAIN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
 """What is looked at first, in this order."""
 
-_SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "block_bytes_per_pixel", "Conventions"}
+_SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "Conventions"}
 """Attributes that have a place of their own on the page, or concern programs only."""
 
 _MILLI = {"m": ("mm", 1e3), "m/year": ("mm/yr", 1e3), "radian": ("rad", 1.0), "1": ("", 1.0)}
