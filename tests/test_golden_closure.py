@@ -1,9 +1,11 @@
 """MintPy's closure of triplets: the same loops, phases and whole cycles; where it takes no-data for a phase of 0 it errs."""
 
 import numpy as np
+import pytest
 
 import insarray as ia
 from insarray.kernels.closure import close_loops
+from insarray.model.errors import ReferencePointError
 from insarray.model.loops import find_loops
 from tests.test_golden import hdf5, network_of
 
@@ -94,5 +96,7 @@ def test_closure_of_the_mexico_city_crop(shared):
     size = size[np.isfinite(size)]
     assert round(float(np.median(size)), 2) == 0.27
     assert round(100 * float(np.mean(size > np.pi)), 2) == 0.54  # as its README says
-    raw = ia.closure(stack)
+    with pytest.raises(ReferencePointError, match="constants of their own"):
+        ia.closure(stack)
+    raw = ia.closure(stack, reference=None)
     assert float((raw.integer_closure != 0).mean()) > 0.5

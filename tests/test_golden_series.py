@@ -58,7 +58,7 @@ def test_mintpy_ramps(golden, kind):
     }
     row, col = (int(v) for v in data["ref_yx"])
     series = xr.Dataset(
-        {"displacement": (("time", "y", "x"), values)}, coords, {"reference_row": row, "reference_col": col}
+        {"displacement": (("time", "y", "x"), values)}, coords, {"reference_y": row + 0.5, "reference_x": col + 0.5}
     )
     found = ia.deramp(series, kind=kind, mask=xr.DataArray(data["ramp/mask"], dims=("y", "x")))
     np.testing.assert_allclose(found.displacement[0].values[observed], data[f"ramp/{kind}/out"][observed], atol=3e-6)

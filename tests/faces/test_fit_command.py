@@ -125,7 +125,7 @@ def test_bootstrap_of_a_series(capsys, series, tmp_path):
         (("--coherence", "*.tif"), "--coherence: .*is a stored series"),
         (("--uncertainty", "covariance"), "needs weights that are inverse variances"),
         (("--height-error",), "no slant_range"),
-        (("--height-error", "--slant-range", "850", "--incidence", "39"), "slant_range: 850.0 is not between"),
+        (("--height-error", "--slant-range", "850", "--incidence", "39"), "slant_range: 850 is not between"),
         (("--height-error", "--geometry", "nowhere.nc"), "nowhere.nc"),
         (("--start", "20300101"), "leave 0 of 10 dates"),
         (("--exclude-date", "20300101"), "is not among the 10 dates"),

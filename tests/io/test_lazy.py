@@ -18,7 +18,7 @@ from insarray.io import open_stack
 from insarray.io.decode import ComponentDecode, PhaseDecode
 from insarray.io.generic import GenericReader
 from insarray.io.hdf5 import Hdf5Layer
-from insarray.io.lazy import _keep_measured, layer_variable
+from insarray.io.lazy import keep_measured, layer_variable
 from insarray.io.raster import RasterLayer
 from insarray.io.source import Options
 from tests.io.stack_files import PAIRS, Truth, write_raster
@@ -185,7 +185,7 @@ def test_memory_of_decoding(files: dict[str, str], truth: Truth) -> None:
     phase = np.zeros((50, 128, 128), np.float32)
     coherence = np.ones_like(phase)
     tracemalloc.start()
-    out = _keep_measured(phase, coherence)
+    out = keep_measured(phase, coherence)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert out.dtype == np.float32

@@ -387,7 +387,7 @@ def test_weights_and_neighbours_count_in_the_errors(links, points):
 def test_refusals_of_integration(links, points):
     for change, message in (
         ({"links": links.drop_vars("velocity_difference")}, "velocity_difference"),
-        ({"points": points.isel(point=slice(100))}, "do not belong together"),
+        ({"points": points.isel(point=slice(100))}, "are not among the 100 points"),
         ({"weighting": "gamma"}, "weighting"),
         ({"neighbours": 0}, "neighbours"),
     ):

@@ -118,7 +118,6 @@ def test_the_stack_is_never_in_memory_as_a_whole():
         ({"drop": "temporal_coherence"}, {"temporal_coherence": 0.5}, StackError, "no such layer"),
         ({"drop": "wrapped_phase"}, {"temporal_coherence": 0.5}, StackError, "wrapped_phase"),
         ({"empty": True}, {"temporal_coherence": 0.5}, ArgumentError, "a phase in any epoch"),
-        ({"double": True}, {"temporal_coherence": 0.5}, StackError, "float32"),
     ],
 )
 def test_refusals(change, criterion, error, message):
@@ -127,8 +126,6 @@ def test_refusals(change, criterion, error, message):
         wrapped = wrapped.drop_vars(change["drop"])
     if "empty" in change:
         wrapped["wrapped_phase"] = wrapped.wrapped_phase * np.float32("nan")
-    if "double" in change:
-        wrapped["wrapped_phase"] = wrapped.wrapped_phase.astype(float)
     with pytest.raises(error, match=message):
         ia.select_points(wrapped, **criterion)
 

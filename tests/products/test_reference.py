@@ -6,34 +6,37 @@ import pytest
 import insarray as ia
 from insarray.model.errors import ArgumentError
 from insarray.products.reference import choose_pixel, reference_phase
+from insarray.products.views import as_stack
 from tests.stacks import GRID, stack_of
 
 
 def test_area_takes_the_mean_of_complete_pixels():
     stack = stack_of(missing=0.0).compute()
     stack.unwrapped_phase.values[3, 5, 6] = np.nan
-    found = reference_phase(stack, ia.area(5, 7, 5, 8))
+    view = as_stack(stack)
+    found = reference_phase(view, ia.area(5, 7, 5, 8))
     part = stack.unwrapped_phase.values[:, 5:7, 5:8].astype(float).reshape(len(stack.pair), -1)
     np.testing.assert_allclose(found.phase, np.delete(part, 1, axis=1).mean(axis=1))
-    assert found.attrs["reference_area"] == [5, 7, 5, 8]
-    assert found.attrs["reference_pixels"] == 5
+    assert view.record(found.place)["reference_area"] == [5, 7, 5, 8]
+    assert view.record(found.place)["reference_pixels"] == 5
 
 
 @pytest.mark.parametrize("area", [ia.area(5, 5, 0, 3), ia.area(0, 30, 0, 3), ia.area(-1, 3, 0, 3)])
 def test_impossible_areas_are_refused(area):
     with pytest.raises(ArgumentError, match="not an area within 20 x 30"):
-        reference_phase(stack_of(), area)
+        reference_phase(as_stack(stack_of()), area)
 
 
 def test_position_in_degrees():
     lon, lat = GRID.lonlat(5, 5)
-    found = reference_phase(stack_of(), ia.lonlat(lon, lat))
-    assert (found.attrs["reference_row"], found.attrs["reference_col"]) == (5, 5)
-    np.testing.assert_allclose([found.attrs["reference_lon"], found.attrs["reference_lat"]], [lon, lat], atol=1e-9)
+    view = as_stack(stack_of())
+    attrs = view.record(reference_phase(view, ia.lonlat(lon, lat)).place)
+    assert (attrs["reference_row"], attrs["reference_col"]) == (5, 5)
+    np.testing.assert_allclose([attrs["reference_lon"], attrs["reference_lat"]], [lon, lat], atol=1e-9)
 
 
 def test_none_means_already_referenced():
-    assert reference_phase(stack_of(), None) is None
+    assert reference_phase(as_stack(stack_of()), None) is None
 
 
 def test_auto_needs_data_and_component_in_every_pair():

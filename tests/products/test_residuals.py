@@ -86,8 +86,14 @@ def test_corrected_phase_is_used_when_asked_for():
 def test_other_pairs_or_grid_are_refused():
     stack = stack_of()
     series = ia.invert(stack)
-    with pytest.raises(StackError, match="pairs differ"):
-        ia.residuals(ia.select_pairs(stack, max_neighbours=2), series)
+    some = ia.select_pairs(stack, max_neighbours=2)
+    xr.testing.assert_equal(
+        ia.residuals(some, series).residual, ia.residuals(stack, series).residual.sel(pair=some.pair)
+    )
+    with pytest.raises(StackError, match="series: lacks 2 of the 8 dates of the pairs, such as 20200101"):
+        ia.residuals(stack, series.isel(time=slice(2, None)))
+    with pytest.raises(StackError, match="lost the terms velocity"):
+        ia.residuals(stack, ia.remove_terms(series, ia.fit(series), ["velocity"]))
     with pytest.raises(StackError, match="grid differs"):
         ia.residuals(stack, series.isel(y=slice(5)))
     with pytest.raises(StackError, match="no variable 'displacement'"):

@@ -147,11 +147,23 @@ def test_terms_are_lazy_and_independent_of_chunks():
     xr.testing.assert_identical(lazy.compute(), expected)
 
 
-def test_terms_outside_the_dates_are_nan_not_numbers():
+@pytest.mark.parametrize("name", ["steps", "velocity_changes", "exponentials", "logarithms"])
+@pytest.mark.parametrize("when", ["2030-01-01", np.datetime64("2030-01-01")])
+def test_events_that_no_date_follows_are_refused(name, when):
     series, _ = long_series()
-    model = ia.fit(series, steps=("2030-01-01",))
-    assert np.isnan(model.step_20300101).all()
-    assert np.isfinite(model.velocity).all()
+    given = [(when, 30.0)] if name in ("exponentials", "logarithms") else [when]
+    with pytest.raises(ArgumentError, match=f"{name}: 2030-?01-?01 is not within the dates 20200101..20211209"):
+        ia.fit(series, **{name: given})
+
+
+def test_a_step_is_refused_before_the_dates_and_taken_at_the_last():
+    series, _ = long_series()
+    with pytest.raises(ArgumentError, match="steps: 2019-12-31 is not within"):
+        ia.fit(series, steps=["2019-12-31"])
+    last = series.time.values[-1]
+    model = ia.fit(series, steps=last, periods=1)  # a datetime64, and a number, without brackets
+    assert np.isfinite(model[f"step_{str(last)[:10].replace('-', '')}"]).any()
+    xr.testing.assert_identical(model, ia.fit(series, steps=[str(last)[:10]], periods=(1.0,)))
 
 
 def test_impossible_models_are_refused():

@@ -201,13 +201,13 @@ def test_bad_options_of_the_refinement(points, model, change, message):
 
 def test_what_does_not_belong_together_is_refused(points, model, links):
     few = points.isel(point=slice(50))
-    with pytest.raises(StackError, match="points"):
-        ia.refine_points(few, model, **HEIGHT, **GEOMETRY)
+    with pytest.raises(StackError, match="model: is of 50 points, which are not, or not all of, the"):
+        ia.refine_points(points, model.isel(point=slice(50)), **HEIGHT, **GEOMETRY)
     with pytest.raises(StackError, match="velocity"):
         ia.refine_points(points, links, **HEIGHT, **GEOMETRY)
     with pytest.raises(ArgumentError, match="the model has none"):
         ia.refine_points(points, model.drop_vars("height_error"), **HEIGHT, **GEOMETRY)
-    for wrong in ({"model": model}, {"links": links}, {"links": links.drop_vars("velocity_difference")}):
+    for wrong in ({"links": links}, {"links": links.drop_vars("velocity_difference")}):
         with pytest.raises(StackError):
             ia.unwrap_points(few, **wrong, **GEOMETRY)
     for gate in ({"max_false_alarm": 2.0}, {"min_margin": -1.0}):

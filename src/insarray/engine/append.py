@@ -18,7 +18,7 @@ import zarr
 from insarray import __version__
 from insarray.engine.blocks import Arrays, Made, made_by
 from insarray.engine.jobs import fingerprint
-from insarray.engine.plan import BYTES_ATTRIBUTE, Plan, Window, plan_run
+from insarray.engine.plan import Plan, Window, plan_run
 from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
 from insarray.engine.store import Block, Store, open_store
 from insarray.engine.swap import new_beside, only_append, swap
@@ -36,7 +36,6 @@ _GROWS = {
     "reference_pixels",
     "reference_lon",
     "reference_lat",
-    BYTES_ATTRIBUTE,
 }
 """Attributes that may differ between a series and a longer one of the same options."""
 

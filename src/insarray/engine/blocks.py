@@ -12,34 +12,53 @@ import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
-from dask.highlevelgraph import HighLevelGraph
 from dask.system import CPU_COUNT
 
-from insarray import __version__
-from insarray.model.conventions import attributes, variable
+from insarray.engine.tasks import (
+    Arrays,
+    BlockFunction,
+    BlockTask,
+    Declared,
+    Layer,
+    PartFunction,
+    PartTask,
+    SumTask,
+    added,
+    block_tasks,
+    graph_of,
+    token_of,
+)
+from insarray.model.conventions import Variable, attributes, variable
 from insarray.model.errors import StackError
 
-Arrays = dict[str, np.ndarray]
-BlockFunction = Callable[[Any, Arrays], Mapping[str, np.ndarray]]
-"""``function(constants, arrays) -> results``: pure, arrays (..., y, x) of one block in, results of the block out."""
-
-Layer = dict[Any, Any]
+__all__ = [
+    "Arrays",
+    "BlockFunction",
+    "Made",
+    "collect_blocks",
+    "made_by",
+    "map_blocks",
+    "map_chunks",
+    "own_threads",
+    "sum_blocks",
+]
 
 
 def map_blocks(
     function: BlockFunction,
     constants: object,
     inputs: Mapping[str, xr.DataArray],
-    outputs: Sequence[str],
+    outputs: Sequence[str] | Mapping[str, Variable],
     sizes: Mapping[str, int],
+    *,
+    bytes_per_pixel: int = 0,
 ) -> dict[str, xr.Variable]:
     """Apply `function` to every spatial block of `inputs`.
 
     Parameters
     ----------
     function
-        Called once per block; it must return every name of `outputs` with the dtype of the conventions table.
+        Called once per block; it must return every name of `outputs` with the declared dtype.
     constants
         What is the same for every block (network, options); it travels once, under its own graph key, and takes part
         in the name of the result, so it must be tokenizable by dask.
@@ -47,44 +66,44 @@ def map_blocks(
         Arrays whose last dimensions are y and x and whose other dimension, if any, is a single chunk. If one of them
         is lazy, so is the result.
     outputs
-        Names of the conventions table.
+        Names of the conventions table, or what each is by a name of its own; the last dimensions are y and x.
     sizes
         Lengths of the leading dimensions of `outputs`.
+    bytes_per_pixel
+        Working memory that `function` takes for a pixel besides its inputs and outputs, for `plan_run`.
 
     Raises
     ------
     StackError
         If a pair or time dimension is chunked, or the inputs' blocks differ.
     """
-    leads = {name: tuple(sizes[dim] for dim in variable(name).dims[:-2]) for name in outputs}
-    run = partial(_run_block, function, tuple(inputs), leads)
+    about = dict(outputs) if isinstance(outputs, Mapping) else {name: variable(name) for name in outputs}
+    declared = {
+        name: Declared(tuple(sizes[dim] for dim in entry.dims[:-2]), entry.dtype) for name, entry in about.items()
+    }
+    run = BlockTask(function, tuple(inputs), declared, bytes_per_pixel)
     if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
         results = run(constants, *(array.values for array in inputs.values()))
-        return {name: _variable(name, results[name]) for name in outputs}
+        return {name: _variable(entry, results[name]) for name, entry in about.items()}
     arrays = _aligned(inputs)
     spatial = arrays[0].chunks[-2:]
-    label, blocks = _tasks(function, run, constants, inputs, arrays, leads)
+    identity = {name: (entry.lead, np.dtype(entry.dtype).str) for name, entry in declared.items()}
+    label, blocks = block_tasks(function, run, constants, inputs, arrays, identity)
     layers = {label: blocks}
-    for name in outputs:
+    for name, entry in declared.items():
         layer = f"{name}-{label}"
         layers[layer] = {
-            (layer, *(0,) * len(leads[name]), i, j): (getitem, (label, i, j), name)
+            (layer, *(0,) * len(entry.lead), i, j): (getitem, (label, i, j), name)
             for i in range(len(spatial[0]))
             for j in range(len(spatial[1]))
         }
-    graph = _graph(layers, label, arrays)
-    return {
-        name: _variable(
-            name,
-            da.Array(
-                graph,
-                f"{name}-{label}",
-                chunks=(*((n,) for n in leads[name]), *spatial),
-                meta=np.empty((0,) * (len(leads[name]) + 2), variable(name).dtype),
-            ),
-        )
-        for name in outputs
-    }
+    graph = graph_of(layers, label, arrays)
+    found = {}
+    for name, entry in declared.items():
+        chunks = (*((n,) for n in entry.lead), *spatial)
+        meta = np.empty((0,) * len(chunks), entry.dtype)
+        found[name] = _variable(about[name], da.Array(graph, f"{name}-{label}", chunks=chunks, meta=meta))
+    return found
 
 
 class Made(NamedTuple):
@@ -119,15 +138,14 @@ def made_by(variable: xr.Variable, name: str) -> Made | None:
     if (label, 0, 0) not in layer:
         return None
     run, constants_key, *keys = layer[label, 0, 0]
-    if getattr(run, "func", None) is not _run_block:
+    if not isinstance(run, BlockTask):
         return None
-    _, inputs, leads = run.args
-    names = {of: key[0] for of, key in zip(inputs, keys, strict=True)}
-    return Made(label, layer[constants_key], constants_key, names, tuple(leads))
+    names = {of: key[0] for of, key in zip(run.inputs, keys, strict=True)}
+    return Made(label, layer[constants_key], constants_key, names, tuple(run.outputs))
 
 
 def map_chunks(
-    function: Callable[[Any, Arrays, slice], Mapping[str, np.ndarray]],
+    function: PartFunction,
     constants: object,
     shared: Mapping[str, xr.DataArray],
     outputs: Sequence[str],
@@ -156,10 +174,10 @@ def map_chunks(
         array.data.rechunk(-1) if dask.is_dask_collection(array.data) else da.from_array(array.values, chunks=-1)
         for array in shared.values()
     ]
-    run = partial(_run_part, function, tuple(shared), tuple(outputs))
+    run = PartTask(function, tuple(shared), {name: variable(name).dtype for name in outputs})
     edges = [*range(0, length, size), length]
     parts = [slice(*ends) for ends in pairwise(edges)] or [slice(0, 0)]
-    label = f"{function.__name__.strip('_')}-{_token(function, constants, shared, arrays, (length, size))}"
+    label = f"{function.__name__.strip('_')}-{token_of(function, constants, shared, arrays, (length, size))}"
     constant_key = f"constants-{label}"
     tasks: Layer = {constant_key: constants}
     for i, part in enumerate(parts):
@@ -169,9 +187,9 @@ def map_chunks(
         f"{name}-{label}": {(f"{name}-{label}", i): (getitem, (label, i), name) for i in range(len(parts))}
         for name in outputs
     }
-    graph = _graph(layers, label, arrays)
+    graph = graph_of(layers, label, arrays)
     chunks = (tuple(part.stop - part.start for part in parts),)
-    found = {name: da.Array(graph, f"{name}-{label}", chunks, dtype=variable(name).dtype) for name in outputs}
+    found = {name: da.Array(graph, f"{name}-{label}", chunks, dtype=dtype) for name, dtype in run.outputs.items()}
     values = found if lazy else dict(zip(found, dask.compute(*found.values()), strict=True))
     return {name: xr.Variable((dim,), values[name], attributes(name)) for name in outputs}
 
@@ -202,6 +220,8 @@ def sum_blocks(
     constants: object,
     inputs: Mapping[str, xr.DataArray],
     zero: Mapping[str, xr.Variable],
+    *,
+    bytes_per_pixel: int = 0,
 ) -> dict[str, xr.Variable]:
     """Sum of what `function` finds in every spatial block of `inputs`, lazily if one of them is lazy.
 
@@ -211,7 +231,7 @@ def sum_blocks(
     ----------
     function
         Called once per block; returns every name of `zero`, with its shape and dtype.
-    constants, inputs
+    constants, inputs, bytes_per_pixel
         As those of `map_blocks`.
     zero
         What each sum starts from; it says dimensions, shape and dtype.
@@ -221,23 +241,23 @@ def sum_blocks(
     StackError
         As `map_blocks`.
     """
-    run = partial(_run_sum, function, tuple(inputs), {name: start.values for name, start in zero.items()})
+    run = SumTask(function, tuple(inputs), {name: start.values for name, start in zero.items()}, bytes_per_pixel)
     if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
         sums = run(constants, *(array.values for array in inputs.values()))
         return {name: xr.Variable(start.dims, sums[name]) for name, start in zero.items()}
     arrays = _aligned(inputs)
     rows, cols = (len(chunks) for chunks in arrays[0].chunks[-2:])
     sizes = {name: start.shape for name, start in zero.items()}
-    label, blocks = _tasks(function, run, constants, inputs, arrays, sizes)
+    label, blocks = block_tasks(function, run, constants, inputs, arrays, sizes)
     for i in range(rows):
-        blocks[f"row-{label}", i] = (_added, [(label, i, j) for j in range(cols)])
-    blocks[f"all-{label}"] = (_added, [(f"row-{label}", i) for i in range(rows)])
+        blocks[f"row-{label}", i] = (added, [(label, i, j) for j in range(cols)])
+    blocks[f"all-{label}"] = (added, [(f"row-{label}", i) for i in range(rows)])
     layers = {label: blocks}
     layers |= {
         f"{name}-{label}": {(f"{name}-{label}", *(0,) * start.ndim): (getitem, f"all-{label}", name)}
         for name, start in zero.items()
     }
-    graph = _graph(layers, label, arrays)
+    graph = graph_of(layers, label, arrays)
     return {
         name: xr.Variable(
             start.dims, da.Array(graph, f"{name}-{label}", tuple((n,) for n in start.shape), dtype=start.dtype)
@@ -246,55 +266,8 @@ def sum_blocks(
     }
 
 
-def _tasks(
-    function: BlockFunction,
-    run: Callable[..., Any],
-    constants: object,
-    inputs: Mapping[str, xr.DataArray],
-    arrays: list[da.Array],
-    sizes: object,
-) -> tuple[str, Layer]:
-    """Name of the layer in which `run` does every block, and the layer; the constants have a key of their own."""
-    token = _token(function, constants, inputs, arrays, sizes)
-    label, constant_key = f"{function.__name__.strip('_')}-{token}", f"constants-{token}"
-    tasks: Layer = {constant_key: constants}
-    rows, cols = (len(chunks) for chunks in arrays[0].chunks[-2:])
-    for i in range(rows):
-        for j in range(cols):
-            tasks[label, i, j] = (run, constant_key, *((a.name, *(0,) * (a.ndim - 2), i, j) for a in arrays))
-    return label, tasks
-
-
-def _token(
-    function: Callable[..., Any], constants: object, inputs: Mapping[str, Any], arrays: list[da.Array], sizes: object
-) -> str:
-    """Hash of all that goes into the results."""
-    with dask.config.set({"tokenize.ensure-deterministic": True}):
-        return tokenize(
-            f"{function.__module__}.{function.__qualname__}",
-            __version__,
-            constants,
-            tuple(inputs),
-            [a.name for a in arrays],
-            sizes,
-        )
-
-
-def _graph(layers: dict[str, Layer], label: str, arrays: list[da.Array]) -> HighLevelGraph:
-    """`layers`, of which the one named `label` needs the arrays and the others need it, on top of the arrays' own."""
-    dependencies = {name: {label} for name in layers} | {label: {a.name for a in arrays}}
-    return HighLevelGraph(
-        {**layers, **_merged([a.dask.layers for a in arrays])},
-        {**dependencies, **_merged([a.dask.dependencies for a in arrays])},
-    )
-
-
-def _merged(mappings: list[Mapping[str, Any]]) -> dict[str, Any]:
-    return {key: value for mapping in mappings for key, value in mapping.items()}
-
-
-def _variable(name: str, data: Any) -> xr.Variable:
-    return xr.Variable(variable(name).dims, data, attributes(name))
+def _variable(about: Variable, data: Any) -> xr.Variable:
+    return xr.Variable(about.dims, data, {"units": about.units, "long_name": about.long_name, **about.attrs})
 
 
 def _aligned(inputs: Mapping[str, xr.DataArray]) -> list[da.Array]:
@@ -315,62 +288,6 @@ def _aligned(inputs: Mapping[str, xr.DataArray]) -> list[da.Array]:
             raise StackError(f"{name}: its blocks {data.chunks[-2:]} differ from those of {first}; chunk both alike")
         arrays.append(data)
     return arrays
-
-
-def _run_block(
-    function: BlockFunction,
-    names: tuple[str, ...],
-    leads: Mapping[str, tuple[int, ...]],
-    constants: object,
-    *arrays: np.ndarray,
-) -> Mapping[str, np.ndarray]:
-    """Call `function` on one block and hold it to its word: names, shapes and dtypes."""
-    results = function(constants, dict(zip(names, arrays, strict=True)))
-    pixels = arrays[0].shape[-2:]
-    for name, lead in leads.items():
-        found, expected = results[name], np.dtype(variable(name).dtype)
-        if found.shape != (*lead, *pixels) or found.dtype != expected:
-            raise TypeError(f"{name}: block of {found.dtype} {found.shape}, declared {expected} {(*lead, *pixels)}")
-    return results
-
-
-def _run_part(
-    function: Callable[[Any, Arrays, slice], Mapping[str, np.ndarray]],
-    names: tuple[str, ...],
-    outputs: tuple[str, ...],
-    constants: object,
-    part: slice,
-    *arrays: np.ndarray,
-) -> Mapping[str, np.ndarray]:
-    """Call `function` on one part and hold it to its word: names, shapes and dtypes."""
-    results = function(constants, dict(zip(names, arrays, strict=True)), part)
-    for name in outputs:
-        found, expected = results[name], (np.dtype(variable(name).dtype), (part.stop - part.start,))
-        if (found.dtype, found.shape) != expected:
-            raise TypeError(f"{name}: part of {found.dtype} {found.shape}, declared {expected[0]} {expected[1]}")
-    return results
-
-
-def _run_sum(
-    function: BlockFunction,
-    names: tuple[str, ...],
-    zero: Mapping[str, np.ndarray],
-    constants: object,
-    *arrays: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Sums of one block, held to their shapes and dtypes."""
-    results = function(constants, dict(zip(names, arrays, strict=True)))
-    for name, start in zero.items():
-        if results[name].shape != start.shape or results[name].dtype != start.dtype:
-            raise TypeError(f"{name}: sum of {results[name].dtype} {results[name].shape}, declared {start.dtype}")
-    return {name: start + results[name] for name, start in zero.items()}
-
-
-def _added(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    total = dict(parts[0])
-    for part in parts[1:]:
-        total = {name: value + part[name] for name, value in total.items()}
-    return total
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import cloudpickle
 import dask
+import numpy as np
 import xarray as xr
 from dask.highlevelgraph import HighLevelGraph
 from dask.optimization import cull
@@ -57,6 +58,12 @@ def compute_block(names: tuple[str, ...], shared: Mapping[Any, Any], job: bytes)
     return dict(zip(names, values, strict=True))
 
 
+def _digest(values: np.ndarray) -> str:
+    """Hash of values; of text by its characters, as an array of objects has addresses in its bytes."""
+    data = values.tobytes() if values.dtype.kind not in "OT" else json.dumps(values.tolist(), default=str).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
 def fingerprint(dataset: xr.Dataset) -> str:
     """Identity of a job: what is computed from which inputs with which options, by blocks of which size.
 
@@ -65,6 +72,6 @@ def fingerprint(dataset: xr.Dataset) -> str:
     identity: dict[str, Any] = {"version": __version__, "attrs": {k: str(v) for k, v in sorted(dataset.attrs.items())}}
     for name, variable in sorted(dataset.variables.items(), key=lambda item: str(item[0])):
         lazy = dask.is_dask_collection(variable.data)
-        content = variable.data.name if lazy else hashlib.sha256(variable.values.tobytes()).hexdigest()
+        content = variable.data.name if lazy else _digest(variable.values)
         identity[str(name)] = [variable.dims, str(variable.dtype), content, variable.chunks if lazy else None]
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()

@@ -2,19 +2,26 @@
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
-import dask
 import psutil
 import xarray as xr
+from dask.highlevelgraph import HighLevelGraph
 
-from insarray.model.errors import ArgumentError, StackError
+from insarray.engine.memory import Peak, block_peak, held_bytes
+from insarray.engine.needed import needed
+from insarray.engine.prepare import prepare
+from insarray.model.errors import ArgumentError
 
 BASE_BYTES = 500 * 2**20
 """Interpreter, libraries and compiled kernels of one process."""
 
-BYTES_ATTRIBUTE = "block_bytes_per_pixel"
-"""Attribute in which a product states the most memory that one pixel of a block takes while it is worked on."""
+_WRITING = 2
+"""Times that a variable is there while it is compressed, or its checksum is made, besides the result itself."""
+
+_ALLOCATOR = 1.15
+"""What the allocator of a process with several threads holds, of what it gives them: it keeps pieces for the next block."""
 
 Window = tuple[slice, slice]
 
@@ -33,6 +40,8 @@ class Plan:
         Blocks worked on at the same time in one process.
     output_bytes
         Size of the results before compression.
+    held_bytes
+        Size of the inputs that are in memory already.
     """
 
     rows: tuple[int, ...]
@@ -40,6 +49,7 @@ class Plan:
     bytes_per_pixel: int
     workers: int
     output_bytes: int
+    held_bytes: int = 0
 
     @property
     def n_blocks(self) -> int:
@@ -53,8 +63,8 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        """Bound of the memory of one process; it does not depend on the size of the image."""
-        return BASE_BYTES + self.workers * self.block_bytes
+        """Bound of the memory of one process; it does not depend on the size of an image in files."""
+        return BASE_BYTES + self.held_bytes + self.workers * self.block_bytes
 
     def window(self, i: int, j: int) -> Window:
         """Rows and columns of block (i, j)."""
@@ -72,9 +82,10 @@ class Plan:
 
     def require_memory(self) -> None:
         """Raise ArgumentError if the machine has less memory than `peak_bytes`."""
-        available = psutil.virtual_memory().available
+        available = psutil.virtual_memory().available + self.held_bytes
         if self.peak_bytes > available:
-            edge = int(math.sqrt(max(available - BASE_BYTES, 0) / self.workers / self.bytes_per_pixel)) // 32 * 32
+            free = max(available - self.held_bytes - BASE_BYTES, 0)
+            edge = int(math.sqrt(free / self.workers / self.bytes_per_pixel)) // 32 * 32
             raise ArgumentError(
                 f"block: {self.workers} blocks of {max(self.rows)} x {max(self.cols)} pixels need "
                 f"{self.peak_bytes / 1e9:.1f} GB, {available / 1e9:.1f} GB are free; use --block {max(edge, 32)} or fewer workers"
@@ -82,27 +93,49 @@ class Plan:
 
 
 def plan_run(dataset: xr.Dataset, workers: int) -> Plan:
-    """Plan of writing `dataset`, whose lazy variables all have the same spatial blocks.
+    """Plan of writing `dataset`: the blocks of `run`, and the memory that the graph of one says it takes.
+
+    Nothing is read or computed. The bound is the largest sum of intermediate results, results and working memory at any
+    step of a block, of as many blocks as there are workers, and what the process has besides.
+
+    Parameters
+    ----------
+    dataset
+        As for `run`.
+    workers
+        Blocks at the same time in one process.
 
     Raises
     ------
-    StackError
-        If the blocks differ, or a leading dimension is chunked.
+    ArgumentError, StackError
+        If `run` would not take the dataset.
     """
-    spatial = None
-    for name, variable in dataset.data_vars.items():
-        if not dask.is_dask_collection(variable.data) or variable.dims[-2:] != ("y", "x"):
-            continue
-        *lead, rows, cols = variable.data.chunks
-        if any(len(chunks) > 1 for chunks in lead):
-            raise StackError(f"{name}: is chunked along {variable.dims[0]!r}; use .chunk({variable.dims[0]}=-1)")
-        if spatial is None:
-            spatial = (rows, cols)
-        elif spatial != (rows, cols):
-            raise StackError(f"{name}: its blocks {rows, cols} differ from {spatial}; chunk all variables alike")
-    if spatial is None:
-        raise StackError("dataset: has no lazy variable with dimensions y and x to compute")
+    return plan_prepared(prepare(dataset), workers)
+
+
+def plan_prepared(dataset: xr.Dataset, workers: int) -> Plan:
+    """Plan of a dataset that is the result of `prepare`."""
+    lazy = [variable.data for variable in dataset.data_vars.values() if variable.dims[-2:] == ("y", "x")]
+    rows, cols = lazy[0].chunks[-2:]
+    graph = HighLevelGraph.merge(*(array.dask for array in lazy))
+    sizes = max(rows), max(cols)
+    most = max(_bytes(peak) for peak in _peaks(graph, lazy, sizes))
     written = sum(v.dtype.itemsize * v.size for v in dataset.data_vars.values())
-    per_pixel = math.ceil(written / (dataset.sizes["y"] * dataset.sizes["x"]))
-    stated = dataset.attrs.get(BYTES_ATTRIBUTE)
-    return Plan(*spatial, int(stated) if stated is not None else 4 * per_pixel, workers, written)
+    return Plan(rows, cols, math.ceil(most / math.prod(sizes)), workers, written, held_bytes(graph))
+
+
+def _peaks(graph: HighLevelGraph, lazy: list[Any], sizes: tuple[int, int]) -> list[Peak]:
+    """Memory of some blocks: their graphs differ only where the blocks are other ones than those of the inputs."""
+    numbers = lazy[0].numblocks[-2:]
+    inner = [sorted({0, min(1, n - 1), n // 2}) for n in numbers]
+    alike = all(len(set(of[:-1])) <= 1 for of in lazy[0].chunks[-2:])
+    blocks = list(product(*inner)) if not alike else [(0, 0), (numbers[0] // 2, numbers[1] // 2)]
+    keys = {block: [(array.name, *(0,) * (array.ndim - 2), *block) for array in lazy] for block in blocks}
+    tasks = {block: needed(graph, of) for block, of in keys.items()}
+    shared = set.intersection(*(set(of) for of in tasks.values())) if len(tasks) > 1 else set()
+    return [block_peak(graph, tasks[block], keys[block], sizes, shared) for block in tasks]
+
+
+def _bytes(peak: Peak) -> int:
+    """Memory of a block: while it is computed, and then while its results are written and their checksums are made."""
+    return math.ceil(_ALLOCATOR * max(peak.computing, sum(peak.results) + _WRITING * max(peak.results)))

@@ -12,13 +12,14 @@ import xarray as xr
 from insarray.engine.cluster import hire
 from insarray.engine.driver import Failure, drive
 from insarray.engine.jobs import Jobs, fingerprint
-from insarray.engine.plan import Plan, plan_run
+from insarray.engine.plan import Plan, plan_prepared
+from insarray.engine.prepare import in_memory, prepare, store_url, template
 from insarray.engine.provenance import provenance
 from insarray.engine.store import Block, Compressor, Store
 from insarray.engine.swap import finish_swap
 from insarray.engine.workers import BlockJob, this_process
 from insarray.model.dataset import geozarr_attributes, grid_of
-from insarray.model.errors import ArgumentError, PartialRunError, StoreError
+from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished blocks and of all blocks."""
@@ -51,7 +52,7 @@ class Report(NamedTuple):
 
 def run(
     dataset: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     scheduler: str = "threads",
     workers: int | None = None,
@@ -68,7 +69,10 @@ def run(
     Parameters
     ----------
     dataset
-        Lazy result of `invert`, `fit`, ..., or several merged, all with the same blocks.
+        Result of `invert`, `fit`, ..., several merged, or what xarray has made of them: any Dataset with variables of y
+        and x, lazy or in memory. Variables of the data model are stored in its data types, 0 where a layer of whole
+        numbers has become NaN; others keep theirs. Blocks that differ, or are not regular, are cut anew so that as
+        little as possible is computed twice; coordinates and variables without pixels are computed at the start.
     url
         Output folder or fsspec URL.
     scheduler
@@ -106,11 +110,12 @@ def run(
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
-    dataset = dataset.assign_coords({name: coord.load() for name, coord in dataset.coords.items()})
+    url, dataset = store_url(url), prepare(dataset)
     threads = scheduler == "threads" and client is None
-    plan = plan_run(dataset, (workers or os.cpu_count() or 1) if threads else 1)
+    plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
         plan.require_memory()
+    dataset = in_memory(dataset)
     identity = fingerprint(dataset)
     finish_swap(url)
     store = Store(url)
@@ -127,7 +132,8 @@ def run(
     with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
-            store.create(dataset.assign_attrs(attrs), plan, identity, description, compressor)
+            with _refusals(store.url):
+                store.create(template(dataset).assign_attrs(attrs), plan, identity, description, compressor)
         with store.lock():
             store.check(identity, description)  # it may have changed hands
             done = store.done()
@@ -156,6 +162,18 @@ def _store_errors(url: str) -> Iterator[None]:
         raise StoreError(
             f"{url}: {error.strerror or error}; finished blocks are kept: mend it and run again"
         ) from error
+
+
+@contextmanager
+def _refusals(url: str) -> Iterator[None]:
+    """What xarray or Zarr say of a dataset that they cannot write, such as its attributes, in one line."""
+    try:
+        yield
+    except InsarrayError:
+        raise
+    except (TypeError, ValueError, KeyError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{url}: this dataset cannot be stored ({reason}); drop or convert what is named") from error
 
 
 def _finished(store: Store, plan: Plan, computed: int) -> Report:

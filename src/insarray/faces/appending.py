@@ -19,10 +19,11 @@ from insarray.engine.swap import finish_swap
 from insarray.faces.progress import progress_bar
 from insarray.faces.running import print_plan
 from insarray.model.errors import ArgumentError, ReferencePointError
-from insarray.products.reference import Area, reference_of
+from insarray.model.place import Place
+from insarray.products.views import as_series
 
 
-def stored_reference(out: str, options: dict[str, Any]) -> tuple[int, int] | Area | None:
+def stored_reference(out: str, options: dict[str, Any]) -> Place | None:
     """Reference of the store at `out`, which "auto" keeps; None if there is none, or the user says which."""
     if options["restart"]:
         raise ArgumentError("--restart: starts over, --append goes on; leave one of them out")
@@ -30,11 +31,11 @@ def stored_reference(out: str, options: dict[str, Any]) -> tuple[int, int] | Are
     store = Store(out)
     if options["reference"] != "auto" or not store.files.exists() or not store.is_complete():
         return None
-    return reference_of(open_store(out))
+    return as_series(open_store(out)).place
 
 
 @contextmanager
-def reference_of_store(out: str, reference: tuple[int, int] | Area | None) -> Iterator[None]:
+def reference_of_store(out: str, reference: Place | None) -> Iterator[None]:
     """Say of an error of the reference that it is the store's, if it is."""
     try:
         yield

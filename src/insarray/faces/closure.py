@@ -12,7 +12,8 @@ _SHOWN = 10
 
 def closure_report(summary: xr.Dataset) -> dict[str, Any]:
     """Plain values of a summary for ``--json``: pairs from the worst to the best, those not checked last."""
-    network, loops = network_of(summary), loops_of(summary)
+    network = network_of(summary)
+    loops = loops_of(summary, network)
     names, walks = network.labels, loops.labels(network)
     share, drop = summary.pair_nonzero_fraction.values, summary.pair_drop_order.values
     rows = [

@@ -24,11 +24,12 @@ from insarray.model.loops import LoopKind
 from insarray.products.closure import closure as close_stack
 from insarray.products.closure import closure_summary
 from insarray.products.residuals import pair_misfit
-from insarray.products.stack import Phase, select_pairs
+from insarray.products.stack import select_pairs
 from insarray.products.summary import describe
 from insarray.products.time_functions import fit as fit_series
 from insarray.products.timeseries import invert as invert_stack
 from insarray.products.unwrapping import add_cycles, correction_account
+from insarray.products.views import Phase
 
 _NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
 
@@ -155,7 +156,7 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
     phase: Phase = "unwrapped_phase"
     if "unwrapping_cycles" in series:
         phase = "corrected_phase"
-        stack = stack.assign(corrected_phase=add_cycles(stack.unwrapped_phase, series.unwrapping_cycles))
+        stack = add_cycles(stack, series.unwrapping_cycles)
     rows = pair_misfit(stack, series, phase=phase)
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rows]))

@@ -16,7 +16,7 @@ from insarray.faces.progress import progress_bar
 from insarray.io.open import open_stack
 from insarray.model.dataset import network_of
 from insarray.model.errors import StoreError
-from insarray.products.reference import Area
+from insarray.model.place import Area
 from insarray.products.stack import mask
 from insarray.products.time_functions import fit
 from insarray.products.timeseries import invert

@@ -16,7 +16,7 @@ import xarray as xr
 
 from insarray.engine.blocks import own_threads
 from insarray.model.conventions import SIGN
-from insarray.model.dataset import grid_of
+from insarray.model.dataset import grid_of, placed
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StoreError
 
@@ -119,6 +119,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False)
     StoreError
         If `path` exists or cannot be written.
     """
+    dataset = placed(dataset)
     output = dataset.drop_encoding()
     for name, variable in dataset.variables.items():
         encoding = _netcdf_encoding(variable, is_coordinate=name in dataset.coords)

@@ -1,6 +1,7 @@
 """Results as MintPy's HDF5 files, written block by block."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +15,10 @@ from insarray.faces.export import complete_file, require_free
 from insarray.faces.mintpy_layout import MintpyFile, files_of, shared_attributes
 from insarray.io.hdf5 import opened
 from insarray.io.mintpy import attributes_of
-from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.dates import date_label
+from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.products.rereference import rereference
+from insarray.products.views import as_series
 
 Nodata = Literal["nan", "zero"]
 
@@ -88,6 +92,7 @@ def write_mintpy(
     if nodata not in get_args(Nodata):
         raise ArgumentError(f"nodata: {nodata!r} is not one of {', '.join(get_args(Nodata))}")
     given = mintpy_attributes(attrs) if isinstance(attrs, str | Path) else attrs or {}
+    dataset = _since_a_date_of_its_own(dataset)
     files = list(files_of(_whole_pixels(dataset) if nodata == "zero" else dataset))
     shared = shared_attributes(dataset, given, nodata)
     paths = _free_paths(files, folder, names, overwrite=overwrite)
@@ -99,6 +104,28 @@ def write_mintpy(
                 _create(output, file, shared)
             _fill(outputs, files, nodata)
     return paths
+
+
+def _since_a_date_of_its_own(dataset: xr.Dataset) -> xr.Dataset:
+    """Series that is zero at one of its dates, as MintPy's files must be: one cut in time begins anew at its first."""
+    if "displacement" not in dataset or "time" not in dataset.dims:
+        return dataset
+    view = as_series(dataset)
+    if view.reference_time in view.times:
+        return dataset
+    first = view.labels[0]
+    warnings.warn(
+        f"the reference date {date_label(view.reference_time)} is not among the dates: written relative to {first}",
+        StackWarning,
+        stacklevel=3,
+    )
+    moved = rereference(dataset, date=first)
+    terms = [
+        name
+        for name, layer in dataset.data_vars.items()
+        if name not in moved and "time" not in layer.dims and not str(name).startswith("intercept")
+    ]
+    return moved.assign({name: dataset[name].variable for name in terms})
 
 
 def mintpy_paths(dataset: xr.Dataset, folder: Path, names: Mapping[str, Path], *, overwrite: bool) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import grid_of, network_of
+from insarray.model.dataset import grid_of, network_of, reference_in
 from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -132,7 +132,7 @@ def _baselines(dataset: xr.Dataset) -> np.ndarray | None:
     if given.dims == ("time",):
         return np.asarray(given.values)
     network = network_of(dataset)
-    closed: np.ndarray = network.date_baselines()[0][dates_in(network, dataset)]
+    closed: np.ndarray = network.date_baselines()[0][dates_in(network, dataset.time.values.astype("datetime64[s]"))]
     return closed
 
 
@@ -246,9 +246,10 @@ def _place(grid: Grid) -> dict[str, str]:
 
 def _reference(dataset: xr.Dataset, grid: Grid) -> dict[str, str]:
     """Reference pixel; an area is none, MintPy's reference_point.py has to choose then."""
-    if "reference_row" not in dataset.attrs:
+    place = reference_in(dataset)
+    if not isinstance(place, tuple):
         return {}
-    row, col = int(dataset.attrs["reference_row"]), int(dataset.attrs["reference_col"])
+    row, col = place
     attrs = {"REF_Y": str(row), "REF_X": str(col)}
     if grid.crs is not None:
         attrs |= {"REF_LAT": repr(float(grid.y[row])), "REF_LON": repr(float(grid.x[col]))}

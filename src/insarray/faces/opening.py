@@ -9,8 +9,9 @@ from insarray.engine.store import Store, open_store
 from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
 from insarray.products.reference import Reference
-from insarray.products.stack import Phase, mask, select_pairs
+from insarray.products.stack import mask, select_pairs
 from insarray.products.unwrapping import correct_unwrapping
+from insarray.products.views import Phase
 
 READING = (
     "coherence",

@@ -1,7 +1,8 @@
 """Words of the command line that stand for more than a number or a name."""
 
 from insarray.model.errors import ArgumentError
-from insarray.products.reference import Area, LonLat, Reference
+from insarray.model.place import Area
+from insarray.products.reference import LonLat, Reference
 
 
 def parse_reference(text: str) -> Reference | None:

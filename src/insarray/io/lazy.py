@@ -212,12 +212,12 @@ def _drop_zeros(stack: xr.Dataset) -> xr.DataArray:
     """Phase with NaN where it is 0, the no-data value, unless the components, and the coherence, say that it is data."""
     evidence = [stack[name] for name in ("coherence", "connected_component_labels") if name in stack]
     phase: xr.DataArray = xr.apply_ufunc(
-        _keep_measured, stack["unwrapped_phase"], *evidence, dask="parallelized", output_dtypes=[np.float32]
+        keep_measured, stack["unwrapped_phase"], *evidence, dask="parallelized", output_dtypes=[np.float32]
     )
     return phase
 
 
-def _keep_measured(phase: np.ndarray, *evidence: np.ndarray) -> np.ndarray:
+def keep_measured(phase: np.ndarray, *evidence: np.ndarray) -> np.ndarray:
     """Copy of `phase`, shape (pair, row, col), with NaN for zeros without positive (finite) evidence in every layer."""
     out = phase.copy()
     for k, plane in enumerate(out):

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from insarray.model.errors import ArgumentError
 
 DAYS_PER_YEAR = 365.25
@@ -248,8 +250,25 @@ def variable(name: str) -> Variable:
     raise KeyError(name)
 
 
-FILL = {"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False}
+class _Fill(dict[str, float | int | bool | complex]):
+    """No-data by the name of a dtype, for those that the table does not use, too."""
+
+    def __missing__(self, name: str) -> float | int | complex:
+        kind = np.dtype(name).kind
+        return math.nan if kind == "f" else complex(math.nan, math.nan) if kind == "c" else 0
+
+
+FILL = _Fill({"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False})
 """No-data by dtype: NaN for floats, 0 = none for integer layers."""
+
+
+UNITS = {
+    "m": {"m", "meter", "meters", "metre", "metres"},
+    "radian": {"rad", "radian", "radians"},
+    "degree": {"deg", "degree", "degrees"},
+    "m/year": {"m/year", "m/yr", "m/a", "m yr-1", "m year-1", "m a-1", "meters/year", "metres/year"},
+}
+"""Names of a unit that other programs write, in small letters; units that are not here are not held against the table."""
 
 
 def attributes(name: str) -> dict[str, object]:
@@ -264,9 +283,9 @@ def metres_per_radian(wavelength: float) -> float:
     Raises
     ------
     ArgumentError
-        If `wavelength` (m) is not a radar's: finite, between 1 mm and 10 m.
+        If `wavelength` (m) is not a radar's: finite, between 1 mm and 1 m, so that centimetres are noticed.
     """
-    if not (math.isfinite(wavelength) and 1e-3 <= wavelength <= 10.0):
+    if not (math.isfinite(wavelength) and 1e-3 <= wavelength <= 1.0):
         raise ArgumentError(
             f"wavelength: {wavelength!r} is not a radar wavelength in metres; Sentinel-1 for example is 0.05546576"
         )

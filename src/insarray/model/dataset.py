@@ -11,12 +11,15 @@ from insarray.model.errors import StackError
 from insarray.model.grid import Grid
 from insarray.model.loops import Loops
 from insarray.model.network import Network
+from insarray.model.place import Area, Place
 
 
 def pair_coords(network: Network) -> dict[str, xr.DataArray]:
     """Coordinates of the `pair` dimension."""
+    about = {"long_name": "dates of the pair, reference_secondary"}
     coords = {
-        "pair": xr.DataArray(np.arange(network.n_pairs), dims="pair"),
+        # text of any length: Zarr has no stable form for one of a fixed length
+        "pair": xr.DataArray(np.array(network.labels, object), dims="pair", attrs=about),
         "reference_time": _time(
             network.times[network.reference], "pair", "time of the reference (earlier) acquisition"
         ),
@@ -40,9 +43,12 @@ def fingerprint_coords(fingerprints: Sequence[str]) -> dict[str, xr.DataArray]:
     return {"pair_fingerprint": xr.DataArray(values, dims="pair", attrs={"long_name": about})}
 
 
-def kept_fingerprints(stack: xr.Dataset) -> dict[str, xr.DataArray]:
-    """The coordinate of `fingerprint_coords`, as far as a stack has it, for what is made of it."""
-    return {name: stack.coords[name] for name in ("pair_fingerprint",) if name in stack.coords}
+def reference_coords(phase: np.ndarray | None) -> dict[str, xr.DataArray]:
+    """Coordinate that says what was subtracted from each pair, rad, so that a crop without the reference knows it, too."""
+    if phase is None:
+        return {}
+    attrs = {"units": "radian", "long_name": "phase of the reference, which was subtracted from the pair"}
+    return {"reference_phase": xr.DataArray(phase, dims="pair", attrs=attrs)}
 
 
 def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:
@@ -63,8 +69,8 @@ def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:
     }
 
 
-def loops_of(dataset: xr.Dataset) -> Loops:
-    """Loops of the result of a closure, from its coordinates.
+def loops_of(dataset: xr.Dataset, network: Network) -> Loops:
+    """Loops of the result of a closure, from its coordinates and its network.
 
     Raises
     ------
@@ -74,13 +80,18 @@ def loops_of(dataset: xr.Dataset) -> Loops:
     for name in ("loop_pair", "loop_sign", "loop_time"):
         if name not in dataset.coords:
             raise StackError(f"loops: has no coordinate {name!r}; make it with insarray.closure")
-    times = dataset.loop_time.values
-    dates = np.searchsorted(network_of(dataset).times, times.astype("datetime64[s]"))
-    return Loops(
-        dates.astype(np.int32),
-        dataset.loop_pair.values.astype(np.int32),
-        dataset.loop_sign.values.astype(np.int8),
-    )
+    times, signs = dataset.loop_time.values.astype("datetime64[s]"), dataset.loop_sign.values.astype(np.int8)
+    dates = np.searchsorted(network.times, times).clip(max=network.n_dates - 1)
+    number = {(int(i), int(j)): k for k, (i, j) in enumerate(network.pairs)}
+    ends = np.roll(dates, -1, axis=1)
+    sides = [
+        [number.get((min(a, b), max(a, b)), -1) if sign else -1 for a, b, sign in zip(*row, strict=True)]
+        for row in zip(dates.tolist(), ends.tolist(), signs.tolist(), strict=True)
+    ]
+    pairs = np.array(sides, np.int32).reshape(signs.shape)
+    if (network.times[dates] != times).any() or ((pairs < 0) & (signs != 0)).any():
+        raise StackError("loops: pairs of them are not in the dataset; close the pairs that are left: insarray.closure")
+    return Loops(dates.astype(np.int32), pairs, signs)
 
 
 def time_coords(network: Network) -> dict[str, xr.DataArray]:
@@ -112,6 +123,11 @@ def network_of(stack: xr.Dataset) -> Network:
     for name in ("reference_time", "secondary_time"):
         if name not in stack.coords:
             raise StackError(f"stack: has no coordinate {name!r}; open it with insarray.open_stack")
+        if stack.coords[name].dims != ("pair",):
+            raise StackError(
+                f"stack: {name} has the dimensions {stack.coords[name].dims}, but no 'pair'; keep it when selecting "
+                "(isel(pair=[0]) instead of isel(pair=0))"
+            )
     baseline = stack.coords.get("perpendicular_baseline")
     return Network.from_pairs(
         [
@@ -136,9 +152,7 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
     axes = {axis["axis"]: {k: v for k, v in axis.items() if k != "axis"} for axis in crs.cs_to_cf()}
     reference = dict(crs.to_cf())
     reference["spatial_ref"] = reference["crs_wkt"]
-    reference["GeoTransform"] = " ".join(
-        repr(float(value)) for value in (grid.left, grid.dx, 0.0, grid.top, 0.0, grid.dy)
-    )
+    reference["GeoTransform"] = grid.geotransform
     return {
         "y": xr.DataArray(grid.y, dims="y", attrs={"axis": "Y", **axes.get("Y", {})}),
         "x": xr.DataArray(grid.x, dims="x", attrs={"axis": "X", **axes.get("X", {})}),
@@ -146,21 +160,62 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
     }
 
 
+def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:
+    """CRS of a canonical object, or of one that rioxarray has written it to, as WKT; None if there is none."""
+    names = [data.attrs.get("grid_mapping"), data.encoding.get("grid_mapping"), "spatial_ref"]
+    if isinstance(data, xr.Dataset):
+        names += [array.attrs.get("grid_mapping") for array in data.data_vars.values()]
+        names += [array.encoding.get("grid_mapping") for array in data.data_vars.values()]
+    for name in names:
+        attrs = data.coords[name].attrs if name in data.coords else {}
+        wkt = attrs.get("crs_wkt") or attrs.get("spatial_ref")
+        if wkt:
+            return str(wkt)
+    return None
+
+
 def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """`result` with y, x and CRS of `source`, each variable pointing to the CRS.
 
-    `grid_mapping` is an attribute, not an encoding: there it would be lost by ``to_zarr(encoding=...)``.
+    What says where the pixels are is made from y and x: a `GeoTransform` outlives a crop. `grid_mapping` is an
+    attribute, not an encoding: there it would be lost by ``to_zarr(encoding=...)``.
     """
-    names = [name for name in ("y", "x", "spatial_ref") if name in source.coords]
-    result = result.assign_coords({name: source.coords[name] for name in names})
-    if "spatial_ref" in names:
-        for variable in result.data_vars.values():
-            variable.attrs["grid_mapping"] = "spatial_ref"
+    result = result.assign_coords({name: source.coords[name].variable for name in ("y", "x") if name in source.coords})
+    if (crs := crs_of(source)) is not None:
+        result = result.assign_coords(spatial_ref=_spatial_ref(source, crs))
+        mapped = {
+            name: layer.variable.copy(deep=False)
+            for name, layer in result.data_vars.items()
+            if {"y", "x"} <= set(layer.dims) and layer.attrs.get("grid_mapping") != "spatial_ref"
+        }
+        for variable in mapped.values():
+            variable.attrs = {**variable.attrs, "grid_mapping": "spatial_ref"}
+        result = result.assign(mapped)
     return result
 
 
+def placed(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose `spatial_ref` says where y and x are, whatever was done to it since it was made."""
+    if crs_of(dataset) is None or not {"y", "x"} <= set(dataset.coords):
+        return dataset
+    return on_grid_of(dataset, dataset)
+
+
+def _spatial_ref(source: xr.Dataset, crs: str) -> xr.DataArray:
+    """The coordinate with the transform of y and x; the very one of `source` where it has that already."""
+    attrs = dict(source.coords["spatial_ref"].attrs) if "spatial_ref" in source.coords else {"crs_wkt": crs}
+    attrs["spatial_ref"] = crs
+    try:
+        attrs["GeoTransform"] = grid_of(source).geotransform
+    except StackError:  # pixels that were picked have no transform
+        attrs.pop("GeoTransform", None)
+    if "spatial_ref" in source.coords and attrs == source.coords["spatial_ref"].attrs:
+        return source.coords["spatial_ref"].reset_coords(drop=True)
+    return xr.DataArray(np.int32(0), attrs=attrs)
+
+
 def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
-    """Grid of any canonical object, from x, y and `spatial_ref`.
+    """Grid of any canonical object, from its y, x and CRS.
 
     Raises
     ------
@@ -168,23 +223,74 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
         If x and y are missing or not evenly spaced.
     """
     steps = {}
-    reference = data.coords.get("spatial_ref")
-    transform = None if reference is None else reference.attrs.get("GeoTransform")
-    declared = None if transform is None else [float(v) for v in str(transform).split()]
     for name, position in (("y", 5), ("x", 1)):
-        if name not in data.coords:
-            raise StackError(f"dataset: has no coordinate {name!r}; it is not an insarray dataset")
+        if name not in data.coords or data.coords[name].dims != (name,):
+            raise StackError(f"dataset: has no coordinate {name!r} along its {name!r}; it is not an insarray dataset")
         values = np.asarray(data[name].values, np.float64)
+        step = 1.0
         if len(values) > 1:
             step = (values[-1] - values[0]) / (len(values) - 1)
-            if step == 0 or np.abs(np.diff(values) - step).max() > 0.01 * abs(step):
-                raise StackError(f"coordinate {name}: is not evenly spaced")
-        else:
-            step = declared[position] if declared else 1.0
+            if step == 0 or np.abs(np.diff(values) - step).max() > _unevenness(data[name].values) * abs(step):
+                raise StackError(
+                    f"coordinate {name}: is not evenly spaced; where the pixels are cannot be written down"
+                )
+        elif (declared := _declared(data)) is not None:  # one row or column does not say how wide it is
+            step = declared[position]
         steps[name] = (values[0] - step / 2, step)
-    crs = None if reference is None else reference.attrs.get("crs_wkt") or reference.attrs.get("spatial_ref")
     (top, dy), (left, dx) = steps["y"], steps["x"]
-    return Grid(data.sizes["y"], data.sizes["x"], left, top, dx, dy, crs)
+    return Grid(data.sizes["y"], data.sizes["x"], float(left), float(top), float(dx), float(dy), crs_of(data))
+
+
+def _unevenness(values: np.ndarray) -> float:
+    """Part of a step that steps may differ by: 1 %, and what the digits of float32 coordinates cost."""
+    if values.dtype != np.float32:
+        return 0.01
+    step = abs(float(values[-1]) - float(values[0])) / (len(values) - 1)
+    return max(0.01, 4 * float(np.spacing(np.abs(values).max())) / step) if step else 0.01
+
+
+def _declared(data: xr.Dataset | xr.DataArray) -> list[float] | None:
+    reference = data.coords.get("spatial_ref")
+    transform = None if reference is None else reference.attrs.get("GeoTransform")
+    return None if transform is None else [float(value) for value in str(transform).split()]
+
+
+def place_of(data: xr.Dataset) -> Place | None:
+    """Place of the reference that a dataset records; None if it does not, or by rows and columns of an image before a crop.
+
+    Nothing is read. Rows and columns alone, as earlier versions have written, count where the coordinates say that the
+    image is whole.
+    """
+    attrs = data.attrs
+    try:
+        grid = grid_of(data)
+    except StackError:
+        grid = None
+    stated = Place.of_attributes(attrs, grid)
+    if stated is not None or grid is None or not {"reference_row", "reference_area"} & set(attrs):
+        return stated
+    declared = _declared(data)
+    lines = grid.crs is None and (grid.dy, grid.dx) == (1.0, 1.0)  # radar coordinates: y and x are numbers of the image
+    if not lines and (declared is None or " ".join(map(repr, declared)) != grid.geotransform):
+        return None
+    y, x = (
+        (grid.y, grid.x)
+        if not lines
+        else (np.arange(grid.top + 0.5 + grid.height), np.arange(grid.left + 0.5 + grid.width))
+    )
+    if "reference_area" in attrs:
+        area = Area(*(int(value) for value in attrs["reference_area"]))
+        if area.row_stop <= len(y) and area.col_stop <= len(x):
+            return Place.of_area(y, x, area, int(attrs.get("reference_pixels", 0)))
+        return None
+    row, col = int(attrs["reference_row"]), int(attrs["reference_col"])
+    return Place.of_pixel(y, x, row, col) if row < len(y) and col < len(x) else None
+
+
+def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:
+    """Row and column, or area, of this very dataset at which it is zero; None if it is not in it, or not known."""
+    place = place_of(data)
+    return None if place is None else place.on(data["y"].values, data["x"].values)
 
 
 def geozarr_attributes(grid: Grid) -> dict[str, object]:
@@ -203,21 +309,3 @@ def geozarr_attributes(grid: Grid) -> dict[str, object]:
         code = crs.to_authority(min_confidence=70)
         attrs |= {"proj:code": ":".join(code)} if code else {"proj:wkt2": crs.to_wkt()}
     return attrs
-
-
-@xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call, unused-ignore]
-class InsarAccessor:
-    """What is derived from a canonical dataset: ``stack.insar.network``, ``series.insar.grid``."""
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self._dataset = dataset
-
-    @property
-    def network(self) -> Network:
-        """Network of a stack."""
-        return network_of(self._dataset)
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of any canonical dataset."""
-        return grid_of(self._dataset)

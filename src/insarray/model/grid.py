@@ -59,6 +59,11 @@ class Grid:
         return self.dx, 0.0, self.left, 0.0, self.dy, self.top
 
     @property
+    def geotransform(self) -> str:
+        """GDAL's six numbers as text, as the attribute `GeoTransform` of `spatial_ref` has them."""
+        return " ".join(repr(float(v)) for v in (self.left, self.dx, 0.0, self.top, 0.0, self.dy))
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(min x, min y, max x, max y) of the outer edges."""
         right, bottom = self.left + self.width * self.dx, self.top + self.height * self.dy
@@ -135,13 +140,7 @@ class Grid:
         ArgumentError
             If the grid has no CRS or the position lies outside.
         """
-        if self.crs is None:
-            raise ArgumentError("lon/lat: the stack is in radar coordinates; give the row and column instead")
-        from pyproj import Transformer
-
-        x, y = Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise ArgumentError(f"lon/lat: ({lon}, {lat}) cannot be expressed in {_crs_name(self.crs)}")
+        x, y = self.position(lon, lat)
         col, row = math.floor((x - self.left) / self.dx), math.floor((y - self.top) / self.dy)
         if not (0 <= row < self.height and 0 <= col < self.width):
             raise ArgumentError(
@@ -151,11 +150,33 @@ class Grid:
 
     def lonlat(self, row: float, col: float) -> tuple[float, float] | None:
         """WGS 84 position of a pixel's centre, or None in radar coordinates."""
+        return self.lonlat_at(self.left + (col + 0.5) * self.dx, self.top + (row + 0.5) * self.dy)
+
+    def position(self, lon: float, lat: float) -> tuple[float, float]:
+        """Coordinates (x, y) of a WGS 84 position, in the CRS of the grid.
+
+        Raises
+        ------
+        ArgumentError
+            If the grid has no CRS, or its CRS does not reach there.
+        """
+        if self.crs is None:
+            raise ArgumentError("lon/lat: the data have no CRS (radar coordinates); give the row and column instead")
+        if not (-180 <= lon <= 360 and -90 <= lat <= 90):
+            raise ArgumentError(f"lon/lat: ({lon}, {lat}) is no position in degrees, longitude first")
+        from pyproj import Transformer
+
+        x, y = Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise ArgumentError(f"lon/lat: ({lon}, {lat}) cannot be expressed in {_crs_name(self.crs)}")
+        return float(x), float(y)
+
+    def lonlat_at(self, x: float, y: float) -> tuple[float, float] | None:
+        """WGS 84 position of the coordinates (x, y), or None in radar coordinates."""
         if self.crs is None:
             return None
         from pyproj import Transformer
 
-        x, y = self.left + (col + 0.5) * self.dx, self.top + (row + 0.5) * self.dy
         lon, lat = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True).transform(x, y)
         return float(lon), float(lat)
 

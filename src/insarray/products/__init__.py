@@ -1,1 +1,1 @@
-"""What a user asks for, each in the same steps: check, plan, map over blocks, describe."""
+"""What users ask for: each product turns a dataset into a view, plans, and maps a kernel over its blocks."""

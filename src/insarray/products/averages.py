@@ -8,12 +8,11 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.model.conventions import VARIABLES
-from insarray.model.dataset import on_grid_of, time_coords
+from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
-from insarray.products.stack import inherited, validate
+from insarray.products.views import SeriesView, StackView, as_data, as_series, as_stack
 
 Named = Literal["mean", "median", "std"]
 
@@ -63,23 +62,33 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
         raise ArgumentError(
             f"statistic: {statistic!r} is not one of {', '.join(get_args(Named))} or a function such as numpy.nanmax"
         )
+    view = _view(data)
+    samples = _samples(view, layer)
     task = _Task(statistic, layer, f"{'statistic' if callable(statistic) else statistic}_{layer}")
-    maps = map_blocks(average_block, task, {layer: _samples(data, layer)}, (task.output,), {})
+    # the samples once more in order, or their differences from the mean; a function may copy them several times
+    needed = {"mean": 0, "median": 5, "std": 8}.get(str(statistic), 24) * len(samples) + 16
+    maps = map_blocks(average_block, task, {layer: samples}, (task.output,), {}, bytes_per_pixel=needed)
     own = {"statistic": getattr(statistic, "__name__", str(statistic))}
-    number, *_ = data[layer].shape
-    # the samples as they are read and decoded, and their differences from the mean, or once more in order
-    needed = {BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + 24 * number + 32}
-    return on_grid_of(data, xr.Dataset(maps, attrs=inherited(data) | own | needed))
+    return view.on_grid(xr.Dataset(maps, attrs=view.inherited | own))
 
 
-def _samples(data: xr.Dataset, layer: str) -> xr.DataArray:
+def _view(data: xr.Dataset) -> StackView | SeriesView:
+    """View of pairs or dates; a stack may lack the phase."""
+    if isinstance(data, xr.Dataset) and "pair" in data.dims and "displacement" not in data:
+        return as_stack(data, phaseless=True)
+    return as_series(data) if isinstance(data, xr.Dataset) and "displacement" in data else as_data(data)
+
+
+def _samples(view: StackView | SeriesView, layer: str) -> xr.DataArray:
+    data = view.data
     choices = [str(n) for n, v in data.data_vars.items() if v.dims in (("pair", "y", "x"), ("time", "y", "x"))]
     choices = [name for name in choices if name in VARIABLES and data[name].dtype == np.float32]
     if layer not in choices:
         raise ArgumentError(
             f"layer: {layer!r} is not among those that have an average: {', '.join(choices) or 'none is there'}"
         )
-    return data[layer]
+    samples: xr.DataArray = data[layer]
+    return samples
 
 
 def average_block(task: _Task, arrays: Arrays) -> Arrays:
@@ -139,14 +148,14 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
     StackError
         If the stack has no labels.
     """
-    network = validate(stack)
-    if "connected_component_labels" not in stack:
+    view = as_stack(stack, phaseless=True)
+    network = view.network
+    if "connected_component_labels" not in view.data:
         raise StackError("component_counts: the stack has no connected_component_labels; open it with components")
-    inputs = {"connected_component_labels": stack.connected_component_labels}
-    maps = map_blocks(count_block, network, inputs, COUNTS, {"time": network.n_dates})
-    needed = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + 8 * network.n_pairs + 8 * network.n_dates
-    attrs = inherited(stack) | {BYTES_ATTRIBUTE: needed}
-    return on_grid_of(stack, xr.Dataset(maps, time_coords(network), attrs))
+    inputs = {"connected_component_labels": view.data["connected_component_labels"]}
+    sizes = {"time": network.n_dates}
+    maps = map_blocks(count_block, network, inputs, COUNTS, sizes, bytes_per_pixel=network.n_pairs + 8)
+    return view.on_grid(xr.Dataset(maps, time_coords(network), view.inherited))
 
 
 def count_block(network: Network, arrays: Arrays) -> Arrays:

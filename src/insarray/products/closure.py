@@ -8,15 +8,15 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE, plan_run
+from insarray.engine.plan import plan_run
 from insarray.kernels.closure import LoopSums, close_loops, find_suspects, sum_loops, sum_over_pairs
 from insarray.model.conventions import VARIABLES, attributes
-from insarray.model.dataset import loop_coords, loops_of, network_of, on_grid_of, pair_coords
-from insarray.model.errors import ArgumentError, StackError
+from insarray.model.dataset import loop_coords, pair_coords
+from insarray.model.errors import ArgumentError
 from insarray.model.loops import LoopKind, Loops, find_loops
 from insarray.model.network import Network
-from insarray.products.reference import Reference, reference_phase
-from insarray.products.stack import Phase, inherited, validate, with_phase
+from insarray.products.reference import Asked, reference_phase
+from insarray.products.views import Phase, as_loops, as_stack
 
 OUTPUTS = ("closure_phase", "integer_closure", "number_of_loops", "nonzero_closure_count")
 
@@ -40,7 +40,7 @@ def closure(
     *,
     loops: LoopKind = "triplets",
     phase: Phase = "unwrapped_phase",
-    reference: Reference | None = None,
+    reference: Asked = "check",
 ) -> xr.Dataset:
     """Closure phase of the loops of a stack, lazily if the stack is lazy.
 
@@ -55,9 +55,8 @@ def closure(
     phase
         Which of them to close: as unwrapped, or with the cycles that `correct_unwrapping` has added.
     reference
-        (row, col), `lonlat`, `area`, "auto", or None if the stack is already referenced. Unwrapping leaves an
-        arbitrary constant in each pair: without a reference every closure of a stack that has not been referenced is
-        off by the constants of its pairs, and says nothing.
+        As in `invert`. Unwrapping leaves an arbitrary constant in each pair: without a reference every closure of a stack
+        that has not been referenced is off by the constants of its pairs, and says nothing.
 
     Returns
     -------
@@ -72,20 +71,18 @@ def closure(
     ArgumentError, StackError, NetworkError, ReferencePointError
         See the messages; nothing has been computed then except what the reference needs.
     """
-    stack = with_phase(stack, phase)
-    network = validate(stack)
+    view = as_stack(stack, phase)
+    network = view.network
     found = find_loops(network, loops)
-    level = reference_phase(stack, reference)
+    level = reference_phase(view, reference)
     task = LoopTask(found, network.n_pairs, None if level is None else level.phase)
-    data = map_blocks(close_block, task, {"unwrapped_phase": stack.unwrapped_phase}, OUTPUTS, {"loop": len(found)})
-    attrs = inherited(stack) | {
+    data = map_blocks(close_block, task, {"unwrapped_phase": view.phase}, OUTPUTS, {"loop": len(found)})
+    attrs = view.inherited | {
         "loops": loops,
         "number_of_pairs": network.n_pairs,
-        # phase as read and decoded; results, once more while they are checked and compressed
-        BYTES_ATTRIBUTE: 12 * network.n_pairs + 2 * 8 * len(found) + 64,
     }
-    attrs |= {} if level is None else level.attrs
-    return on_grid_of(stack, xr.Dataset(data, loop_coords(network, found) | pair_coords(network), attrs))
+    attrs |= {} if level is None else view.record(level.place)
+    return view.on_grid(xr.Dataset(data, loop_coords(network, found) | pair_coords(network), attrs))
 
 
 def close_block(task: LoopTask, arrays: Arrays) -> Arrays:
@@ -94,10 +91,6 @@ def close_block(task: LoopTask, arrays: Arrays) -> Arrays:
     pairs, *pixels = phase.shape
     found = close_loops(phase.reshape(pairs, -1), task.loops.pairs, task.loops.signs, task.reference)
     return {name: values.reshape(*values.shape[:-1], *pixels) for name, values in zip(OUTPUTS, found, strict=True)}
-
-
-def _chunks(loops: xr.Dataset, name: str) -> tuple[int, ...]:
-    return loops[name].variable.chunksizes.get("loop", ())
 
 
 def closure_summary(
@@ -140,15 +133,8 @@ def closure_summary(
         raise ArgumentError(f"threshold: {threshold!r} is not a share from 0 to less than 1")
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
-    for name in OUTPUTS:
-        if name not in loops:
-            raise StackError(f"loops: has no variable {name!r}; make it with insarray.closure")
-    merged = {  # a store opened as it is has several chunks along the loops
-        name: loops[name].variable.chunk(loop=-1) for name in OUTPUTS[:2] if len(_chunks(loops, name)) > 1
-    }
-    if merged:
-        loops = loops.assign(merged).assign_coords({name: coord.compute() for name, coord in loops.coords.items()})
-    network, found = network_of(loops), loops_of(loops)
+    view = as_loops(loops)
+    loops, network, found = view.data, view.network, view.loops
     if loops.chunks:
         plan_run(loops, workers or os.cpu_count() or 1).require_memory()
     inputs = {name: loops[name] for name in OUTPUTS[:2]}
@@ -164,13 +150,13 @@ def closure_summary(
     }
     if maps:
         table |= {name: computed[name].variable for name in _MAPS}
-    attrs = {name: value for name, value in loops.attrs.items() if name != BYTES_ATTRIBUTE} | {
+    attrs = loops.attrs | {
         "threshold": threshold,
         "pixels_observed": int(total.pixels[0]),
         "pixels_nonzero": int(total.pixels[1]),
     }
     summary = xr.Dataset(table, loop_coords(network, found) | pair_coords(network), attrs)
-    return on_grid_of(loops, summary) if maps else summary
+    return view.on_grid(summary) if maps else summary
 
 
 def _zeros(loops: Loops, network: Network) -> dict[str, xr.Variable]:

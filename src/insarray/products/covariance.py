@@ -7,17 +7,15 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.covariance import series_covariance
 from insarray.kernels.elimination import solve
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import metres_per_radian
-from insarray.model.dataset import on_grid_of, time_coords
+from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.network import Network
-from insarray.products.reference import require_wavelength
-from insarray.products.stack import inherited, validate
+from insarray.products.views import as_stack
 from insarray.products.weighting import block_weights, weighting
 
 
@@ -63,12 +61,13 @@ def covariance(
     ArgumentError, StackError
         If the weights or the noise are unknown, or the stack lacks what they need.
     """
-    network = validate(stack)
+    view = as_stack(stack)
+    network = view.network
     if noise not in ("variance", "fisher"):
         raise ArgumentError(f"noise: {noise!r} is not variance or fisher")
-    inputs, named, _ = weighting(stack, weights, looks)
-    noise_inputs, _, looks = weighting(stack, noise, looks)
-    scale = metres_per_radian(require_wavelength(stack))
+    inputs, named, _ = weighting(view, weights, looks)
+    noise_inputs, _, looks = weighting(view, noise, looks)
+    scale = metres_per_radian(view.require_wavelength())
     task = _Task(network, named, looks, noise, scale)
     data = map_blocks(
         covariance_block,
@@ -76,12 +75,12 @@ def covariance(
         inputs | noise_inputs,
         ("displacement_covariance",),
         {"time": network.n_dates, "other_time": network.n_dates},
+        bytes_per_pixel=8 * network.n_dates**2 + 17 * network.n_pairs,  # both in float64, with weights
     )
     times = time_coords(network)
     other = {"other_time": times["time"].rename(time="other_time")}
-    attrs = inherited(stack) | {"weights": named, "noise": noise, "looks": looks}
-    attrs[BYTES_ATTRIBUTE] = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + 20 * network.n_dates**2 + 24 * network.n_pairs
-    return on_grid_of(stack, xr.Dataset(data, times | other, attrs))
+    attrs = view.inherited | {"weights": named, "noise": noise, "looks": looks}
+    return view.on_grid(xr.Dataset(data, times | other, attrs))
 
 
 def covariance_block(task: _Task, arrays: Arrays) -> Arrays:

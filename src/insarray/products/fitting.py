@@ -230,11 +230,14 @@ def _values_and_errors(task: FitTask, fitted: Fit) -> Iterator[tuple[str, np.nda
             yield "intercept_std", np.sqrt(fitted.offset[1])
 
 
-def bytes_per_pixel(task: FitTask) -> int:
-    """Most memory that a pixel takes in `fit_block`: rows in float64, factors and covariances, results."""
+def workspace(task: FitTask) -> int:
+    """Working memory of a pixel in `fit_block`: rows, baselines and covariances in float64, factors and theirs."""
     rows, terms = len(task.design), task.design.shape[1] + task.height
-    per_row = 8 * (1 + (task.weights != "none") + (task.height and task.baseline is None) + task.residuals)
-    if task.full_covariance and task.covariance is None:
-        per_row += 12 * rows
-    several = 5 if task.uncertainty == "bootstrap" else 2
-    return int(rows * per_row + 8 * several * terms * (terms + 4))
+    needed = 16 * terms**2 + (145 if task.uncertainty == "bootstrap" else 16) * terms + 80
+    if task.pairs:
+        needed += (8 + {"none": 0, "given": 4}.get(task.weights, 8)) * rows
+    if task.height and task.baseline is None:
+        needed += 8 * (rows + (0 if task.closing is None else task.closing.shape[1]))
+    if task.full_covariance:
+        needed += 8 * rows + (8 * rows**2 if task.covariance is None else 0)
+    return int(needed)

@@ -1,4 +1,4 @@
-"""Velocity and height error of points from those of the links between them (DESIGN 4.5)."""
+"""Velocity and height error of points from those of the links between them."""
 
 from typing import Literal, get_args
 
@@ -12,7 +12,8 @@ from insarray.kernels.residues import surroundings
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
 from insarray.products.link_geometry import PhaseColumns, phase_columns
-from insarray.products.links import epoch_weights, require_phase
+from insarray.products.links import epoch_weights
+from insarray.products.point_views import PointsView, arcs_of, as_points
 from insarray.products.points import grid_of_points, positions
 from insarray.products.reference import LonLat
 
@@ -83,47 +84,42 @@ def integrate_links(
     moves velocities the more the farther the reference is; the noise of the reference point; a wrong link that a whole
     region hangs on.
     """
-    require_phase(points)
-    points = points.compute()  # once, as phases are needed several times
-    _check(links, points, weighting, robust=robust)
+    view = as_points(points).computed()  # once, as phases are needed several times
+    arcs = arcs_of(links, view)
+    _check(links, weighting, robust=robust)
     if neighbours < 1:
         raise ArgumentError(f"neighbours: {neighbours!r} is not a whole number of at least 1")
     tall = "height_error_difference" in links and bool(np.isfinite(links.height_error_difference.values).any())
     columns = phase_columns(
-        points, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+        view, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
     )
-    held = None if reference is None else find_point(points, reference)
+    held = None if reference is None else find_point(view, reference)
     levels = {
-        name: _integrated(links, name, points.sizes["point"], weighting, held, robust=robust)
+        name: _integrated(links, arcs, name, view.numbers.size, weighting, held, robust=robust)
         for name in ("velocity", *(["height_error"] if tall else []))
     }
     values = {name: found.value[0] for name, found in levels.items()}
-    around = nearest(*positions(points), neighbours)
-    model = with_errors(points, columns, values, around, epoch_weights(points, weights))
+    around = nearest(*positions(view.data), neighbours)
+    model = with_errors(view, columns, values, around, epoch_weights(view, weights))
     model["component"] = ("point", levels["velocity"].component.astype(np.int32), attributes("component"))
-    model["link_model_coherence"] = ("point", _mean_coherence(links, points.sizes["point"]), {})
+    model["link_model_coherence"] = ("point", _mean_coherence(links, arcs, view.numbers.size), {})
     model.link_model_coherence.attrs = attributes("link_model_coherence")
     attrs = {
-        **points.attrs,
+        **view.data.attrs,
         **links.attrs,
         "link_weighting": weighting,
         "link_robust": int(robust and weighting == "variance"),
     }
     if held is not None:
-        attrs |= reference_attributes(points, held)
+        attrs |= reference_attributes(view, held)
     return model.assign_attrs(attrs)
 
 
-def _check(links: xr.Dataset, points: xr.Dataset, weighting: str, *, robust: bool) -> None:
+def _check(links: xr.Dataset, weighting: str, *, robust: bool) -> None:
     if weighting not in get_args(Weighting):
         raise ArgumentError(f"weighting: {weighting!r} is not one of {', '.join(get_args(Weighting))}")
     if "velocity_difference" not in links:
         raise StackError("links: have no 'velocity_difference'; make them with insarray.estimate_links")
-    if links.sizes["link"] and int(links.point_b.max()) >= points.sizes["point"]:
-        raise StackError(
-            f"links: reach point {int(links.point_b.max())}, but there are {points.sizes['point']} points; they do not "
-            "belong together"
-        )
     if weighting == "variance" and "velocity_difference_std" not in links:
         raise StackError("links: have no standard errors (published method); use weighting='coherence' or 'none'")
     if robust and weighting != "variance":
@@ -131,7 +127,7 @@ def _check(links: xr.Dataset, points: xr.Dataset, weighting: str, *, robust: boo
 
 
 def _integrated(
-    links: xr.Dataset, name: str, points: int, weighting: Weighting, reference: int | None, *, robust: bool
+    links: xr.Dataset, arcs: Arcs, name: str, points: int, weighting: Weighting, reference: int | None, *, robust: bool
 ) -> Potentials:
     """Values of one quantity; links in which it is not determined are not used."""
     difference = links[f"{name}_difference"].values.astype(np.float64)
@@ -142,20 +138,19 @@ def _integrated(
         std = np.where(coherence > 0, coherence, np.nan) ** -0.5
     else:
         std = np.ones(difference.size)
-    ends = links.point_a.values, links.point_b.values
-    return integrate(*ends, difference[None], std[None], points, robust=robust, reference=reference)
+    return integrate(*arcs, difference[None], std[None], points, robust=robust, reference=reference)
 
 
-def _mean_coherence(links: xr.Dataset, points: int) -> np.ndarray:
+def _mean_coherence(links: xr.Dataset, arcs: Arcs, points: int) -> np.ndarray:
     """Mean coherence of the links of each point, NaN without one."""
-    ends = np.concatenate([links.point_a.values, links.point_b.values])
+    ends = np.concatenate(arcs)
     total = np.bincount(ends, np.tile(links.link_coherence.values.astype(np.float64), 2), points)
     number = np.bincount(ends, minlength=points)
     return np.asarray(total / np.where(number > 0, number, np.nan), np.float32)
 
 
-def find_point(points: xr.Dataset, reference: PointReference) -> int:
-    """Number of the point asked for.
+def find_point(view: PointsView, reference: PointReference) -> int:
+    """Position among the points of the one asked for.
 
     Raises
     ------
@@ -164,11 +159,12 @@ def find_point(points: xr.Dataset, reference: PointReference) -> int:
     ArgumentError
         If there is no such number or position.
     """
-    size = points.sizes["point"]
+    points = view.data
     if isinstance(reference, (int, np.integer)):
-        if not 0 <= reference < size:
-            raise ArgumentError(f"reference: {reference!r} is not the number of one of {size} points")
-        return int(reference)
+        at = np.flatnonzero(view.numbers == reference)
+        if not len(at):
+            raise ArgumentError(f"reference: {reference!r} is not the number of one of {view.numbers.size} points")
+        return int(at[0])
     if "row" not in points.coords or "col" not in points.coords:
         raise StackError("points: have no coordinates 'row' and 'col'; give the number of the point")
     row, col = (
@@ -184,14 +180,32 @@ def find_point(points: xr.Dataset, reference: PointReference) -> int:
     return near
 
 
-def reference_attributes(points: xr.Dataset, held: int) -> dict[str, int]:
+def reference_point(model: xr.Dataset, view: PointsView) -> int | None:
+    """Position among the points of the one at which a model is 0; None if it has none.
+
+    Raises
+    ------
+    StackError
+        If it is not among them.
+    """
+    number = model.attrs.get("reference_point")
+    if number is None:
+        return None
+    at = np.flatnonzero(view.numbers == int(number))
+    if not len(at):
+        raise StackError(f"model: its reference, point {number}, is not among the points; keep it when selecting")
+    return int(at[0])
+
+
+def reference_attributes(view: PointsView, held: int) -> dict[str, int]:
     """Attributes that say which point has the value 0."""
+    points = view.data
     pixel = {f"reference_{name}": int(points[name].values[held]) for name in ("row", "col") if name in points.coords}
-    return {"reference_point": held, **pixel}
+    return {"reference_point": int(view.numbers[held]), **pixel}
 
 
 def with_errors(
-    points: xr.Dataset,
+    points: PointsView,
     columns: PhaseColumns,
     values: dict[str, np.ndarray],
     around: Arcs,
@@ -201,12 +215,12 @@ def with_errors(
     velocity = values["velocity"]
     height = values.get("height_error", np.zeros_like(velocity))
     own = np.arange(velocity.size)
-    phase = points.wrapped_phase.values.astype(np.float64)
+    phase = points.phase.values.astype(np.float64)
     model = columns.phase(velocity, height, own, own)
     rest = phase - model - surroundings(phase, model, around)
     coherence, std = residual_errors(rest, columns.time, columns.height(own, own), weight)
     found = dict(zip(_MODEL, (velocity, std[0], height, std[1], coherence), strict=True))
     kept = [name for name in _MODEL if "height_error" in values or not name.startswith("height_error")]
     variables = {name: ("point", found[name].astype(np.float32), attributes(name)) for name in kept}
-    coords = {name: c for name, c in points.coords.items() if c.dims in (("point",), ())}
+    coords = {name: c for name, c in points.data.coords.items() if c.dims in (("point",), ())}
     return xr.Dataset(variables, coords)

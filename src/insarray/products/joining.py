@@ -6,15 +6,12 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
-from insarray.model.dataset import on_grid_of
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
-from insarray.products.reference import reference_of
-from insarray.products.series import require_series
+from insarray.products.aligning import align_series, in_blocks_of
+from insarray.products.views import SeriesView, as_series
 
-_PLACE = ("reference_row", "reference_col", "reference_lon", "reference_lat", "reference_area", "reference_pixels")
-_KEPT = ("wavelength", "sign", "gap", "reference_date", *_PLACE)
+_KEPT = ("wavelength", "sign", "gap")
 
 
 @dataclass(frozen=True)
@@ -51,35 +48,39 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     StackError
         If grids or places of the reference differ, or there is no common date.
     """
-    for series in (first, second):
-        require_series(series)
-    task, times = _task(first, second)
-    inputs = {"first": first.displacement, "second": second.displacement}
-    for name, series in (("first", first), ("second", second)):
-        if "network_subset" in series:
-            inputs[f"{name}_subset"] = series.network_subset
-    chunks = {dim: first.displacement.chunksizes[dim] for dim in ("y", "x")} if first.displacement.chunks else {}
-    if chunks:
-        inputs = {name: layer.chunk({"time": -1, **chunks}) for name, layer in inputs.items()}
-    joined = map_blocks(join_block, task, inputs, ("displacement", "network_subset"), {"time": len(times)})
-    attrs = {name: first.attrs[name] for name in _KEPT if name in first.attrs}
-    attrs["joined_dates"] = len(task.added)
-    attrs["reference_date"] = str(first.attrs.get("reference_date", str(first.time.values[0])[:19]))
-    stated = [int(series.attrs.get(BYTES_ATTRIBUTE, 0)) for series in (first, second)]
-    attrs[BYTES_ATTRIBUTE] = sum(stated) + 40 * len(times)
-    time = xr.DataArray(times, dims="time", attrs=first.time.attrs)
-    return on_grid_of(first, xr.Dataset(joined, {"time": time}, attrs))
+    mine = as_series(first, "first")
+    other = align_series(as_series(second, "second"), mine, "second")
+    _require_same_place(mine, other)
+    task, times = _task(mine, other)
+    inputs = {"first": mine.displacement, "second": other.displacement}
+    for name, view in (("first", mine), ("second", other)):
+        if "network_subset" in view.data:
+            inputs[f"{name}_subset"] = view.data["network_subset"]
+    lazy = mine.displacement if mine.displacement.chunks else other.displacement
+    inputs = {name: in_blocks_of(layer, lazy) for name, layer in inputs.items()}
+    sizes, outputs = {"time": len(times)}, ("displacement", "network_subset")
+    joined = map_blocks(join_block, task, inputs, outputs, sizes, bytes_per_pixel=24 * len(times))
+    attrs = {name: mine.data.attrs[name] for name in _KEPT if name in mine.data.attrs}
+    attrs |= mine.reference_attributes() | {"joined_dates": len(task.added)}
+    time = xr.DataArray(times.astype("datetime64[ns]"), dims="time", attrs=mine.data["time"].attrs)
+    result = mine.on_grid(xr.Dataset(joined, {"time": time}, attrs))
+    if "gap" in attrs:
+        result["network_subset"].attrs["gap"] = attrs["gap"]
+    return result
 
 
-def _task(first: xr.Dataset, second: xr.Dataset) -> tuple[_Task, np.ndarray]:
-    if any(not np.array_equal(first[dim], second[dim]) for dim in ("y", "x")):
-        raise StackError("second: its grid differs from that of the first; warp one to the other before the inversion")
-    places = [reference_of(series) for series in (first, second)]
-    if places[0] != places[1]:
+def _require_same_place(first: SeriesView, second: SeriesView) -> None:
+    places = first.place, second.place
+    known = [place for place in places if place is not None]
+    if len(known) == 1 or (len(known) == 2 and not known[0].same(known[1], *first.centres)):
+        names = ["unknown" if p is None else f"at y {p.y:.9g}, x {p.x:.9g}" for p in places]
         raise StackError(
-            f"second: its reference is {places[1]}, that of the first {places[0]}; rereference one of them to that place"
+            f"second: its reference is {names[1]}, that of the first {names[0]}; rereference one of them to that place"
         )
-    mine, other = first.time.values, second.time.values
+
+
+def _task(first: SeriesView, second: SeriesView) -> tuple[_Task, np.ndarray]:
+    mine, other = first.times, second.times
     common = [(int(i), int(np.flatnonzero(other == mine[i])[0])) for i in np.flatnonzero(np.isin(mine, other))]
     if not common:
         ends = [f"{date_label(times[0])}..{date_label(times[-1])}" for times in (mine, other)]

@@ -8,8 +8,9 @@ import xarray as xr
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dates import years_since
 from insarray.model.errors import ArgumentError, StackError
-from insarray.products.geometry import LIMITS
-from insarray.products.reference import require_wavelength
+from insarray.products.aligning import aligned
+from insarray.products.geometry import within_limits
+from insarray.products.point_views import PointsView
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _mean(value: np.ndarray | float, a: np.ndarray, b: np.ndarray) -> np.ndarray
 
 
 def phase_columns(
-    points: xr.Dataset,
+    points: PointsView,
     *,
     height_error: bool,
     baselines: xr.DataArray | None = None,
@@ -89,7 +90,7 @@ def phase_columns(
     Parameters
     ----------
     points
-        With the coordinate `time` and the attribute `wavelength`.
+        With the attribute `wavelength`.
     height_error
         Whether the model has one.
     baselines
@@ -104,21 +105,17 @@ def phase_columns(
     ArgumentError
         If something has the wrong dimensions or cannot be.
     """
-    scale = 1.0 / metres_per_radian(require_wavelength(points))
-    times = points.time.values.astype("datetime64[s]")
-    years = years_since(times, times[0])
+    scale = 1.0 / metres_per_radian(points.require_wavelength())
+    years = years_since(points.times, points.times[0])
     if not height_error:
         return PhaseColumns(scale, years, None, np.nan, np.nan)
-    found = baselines if baselines is not None else points.get("perpendicular_baseline")
+    found = baselines if baselines is not None else points.data.get("perpendicular_baseline")
     if found is None:
         raise StackError(
             "height_error: there are no perpendicular baselines; give baselines=... (--baseline-csv), or leave the "
             "height error out"
         )
-    sizes = tuple(points.sizes[dim] for dim in ("time", "point"))
-    if found.dims not in (("time",), ("time", "point")) or found.shape != sizes[: found.ndim]:
-        raise ArgumentError(f"baselines: {found.dims} {found.shape}, expected (time) or (time, point) of {sizes}")
-    values = found.values.astype(np.float64)
+    values = aligned("baselines", found, points, ("time",), ("time", "point")).values.astype(np.float64)
     if not np.isfinite(values).all():
         raise StackError("baselines: some are NaN or infinite; every one must be known")
     return PhaseColumns(
@@ -130,18 +127,13 @@ def phase_columns(
     )
 
 
-def _geometry(points: xr.Dataset, name: str, given: xr.DataArray | float | None) -> np.ndarray | float:
+def _geometry(points: PointsView, name: str, given: xr.DataArray | float | None) -> np.ndarray | float:
     """Geometry of the points, or one number for all."""
-    found = given if given is not None else points.get(name)
-    low, high = LIMITS[name]
+    found = given if given is not None else points.data.get(name)
     if found is None:
         raise StackError(f"height_error: there is no {name}; give it as a number or per point")
-    if isinstance(found, xr.DataArray) and found.ndim:
-        if found.dims != ("point",) or found.size != points.sizes["point"]:
-            raise ArgumentError(f"{name}: {found.dims} {found.shape}, expected ('point',) {points.sizes['point']}")
-        values: np.ndarray = found.values.astype(np.float64)
-    else:
-        values = np.asarray(found, np.float64)
-    if not ((values > low) & (values < high)).all():
-        raise ArgumentError(f"{name}: {values.min():g} to {values.max():g} is not between {low:g} and {high:g}")
-    return values if values.ndim else float(values)
+    values = aligned(name, found, points, ("point",)).values if np.ndim(found) else np.asarray(found)
+    checked = within_limits(name, values.astype(np.float64))
+    if np.isnan(checked).any():
+        raise ArgumentError(f"{name}: is missing (0 or NaN) at {int(np.isnan(checked).sum())} points; leave them out")
+    return checked if checked.ndim else float(checked)

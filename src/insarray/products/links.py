@@ -1,4 +1,4 @@
-"""Velocity and height error of links between points, from their wrapped phases alone (DESIGN 4.4)."""
+"""Velocity and height error of links between points, from their wrapped phases alone."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,8 +11,11 @@ from insarray.kernels.arcs import Arcs, delaunay, nearest, shorter, unite
 from insarray.kernels.periodogram import estimate_links as search
 from insarray.kernels.periodogram_dense import estimate_links_dense
 from insarray.model.errors import ArgumentError, StackError
+from insarray.products.aligning import aligned
 from insarray.products.link_geometry import PhaseColumns, phase_columns
+from insarray.products.point_views import PointsView, as_points
 from insarray.products.points import positions
+from insarray.products.weighting import require_weights
 
 LinkNetwork = Literal["delaunay", "nearest", "both"]
 Method = Literal["insarray", "published"]
@@ -135,20 +138,21 @@ def estimate_links(
     The phase of a link follows -4 pi / wavelength (t v + B h / (R sin(incidence))), with t the years since the first
     epoch, B the perpendicular baseline, R the slant range.
     """
-    _check(points, network, method, step, chunk, height_error)
+    _check(network, method, step, chunk, height_error)
+    view = as_points(points)
     columns = phase_columns(
-        points,
+        view,
         height_error=height_error is not None,
         baselines=baselines,
         slant_range=slant_range,
         incidence_angle=incidence_angle,
     )
-    arcs = link_arcs(points, network, neighbours, max_length)
+    arcs = link_arcs(view, network, neighbours, max_length)
     grid_step = None if method == "insarray" else PUBLISHED_STEP if step is None else step
-    task = LinkTask(columns, *arcs, velocity, height_error, epoch_weights(points, weights), prior, grid_step)
+    task = LinkTask(columns, *arcs, velocity, height_error, epoch_weights(view, weights), prior, grid_step)
     _search(task, np.zeros((columns.years.size, 0)), slice(0, 0))  # complains about the ranges now, not when computed
     outputs = _OUTPUTS if method == "insarray" else _PUBLISHED
-    shared = {"wrapped_phase": points.wrapped_phase}
+    shared = {"wrapped_phase": view.phase}
     found = map_chunks(_links_of_part, task, shared, outputs, "link", arcs.point_a.size, chunk)
     options = {
         "link_network": network,
@@ -162,18 +166,16 @@ def estimate_links(
         "link_step": None if grid_step is None else list(grid_step),
     }
     coords = {
-        "point_a": ("link", arcs.point_a, {"long_name": "point at which the link begins"}),
-        "point_b": ("link", arcs.point_b, {"long_name": "point at which the link ends"}),
+        "point_a": ("link", view.numbers[arcs.point_a], {"long_name": "point at which the link begins"}),
+        "point_b": ("link", view.numbers[arcs.point_b], {"long_name": "point at which the link ends"}),
     }
     used = {name: value for name, value in options.items() if value is not None}
-    kept = {name: points.attrs[name] for name in ("wavelength", "input_fingerprint") if name in points.attrs}
+    attrs = view.data.attrs
+    kept = {name: attrs[name] for name in ("wavelength", "input_fingerprint") if name in attrs}
     return xr.Dataset(found, coords, kept | used)
 
 
-def _check(
-    points: xr.Dataset, network: str, method: str, step: Range | None, chunk: int, height_error: Range | None
-) -> None:
-    require_phase(points)
+def _check(network: str, method: str, step: Range | None, chunk: int, height_error: Range | None) -> None:
     if network not in get_args(LinkNetwork):
         raise ArgumentError(f"network: {network!r} is not one of {', '.join(get_args(LinkNetwork))}")
     if method not in get_args(Method):
@@ -188,13 +190,7 @@ def _check(
         raise ArgumentError("method: 'published' has a height error; give its range")
 
 
-def require_phase(points: xr.Dataset) -> None:
-    """Raise StackError unless these are points with wrapped phases."""
-    if "wrapped_phase" not in points or points.wrapped_phase.dims != ("time", "point"):
-        raise StackError("points: have no 'wrapped_phase' (time, point); make them with insarray.select_points")
-
-
-def epoch_weights(points: xr.Dataset, weights: xr.DataArray | None) -> np.ndarray | None:
+def epoch_weights(points: PointsView, weights: xr.DataArray | None) -> np.ndarray | None:
     """Weights of the epochs as an array.
 
     Raises
@@ -204,15 +200,12 @@ def epoch_weights(points: xr.Dataset, weights: xr.DataArray | None) -> np.ndarra
     """
     if weights is None:
         return None
-    values = np.asarray(weights.values, np.float64)
-    if weights.dims != ("time",) or values.size != points.sizes["time"]:
-        raise ArgumentError(f"weights: {weights.dims} {values.shape}, expected ('time',) {points.sizes['time']}")
-    if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
-        raise ArgumentError("weights: are not finite inverse variances, at least 0 and not all 0")
+    values = np.asarray(aligned("weights", weights, points, ("time",)).values, np.float64)
+    require_weights(values)
     return values
 
 
-def link_arcs(points: xr.Dataset, network: LinkNetwork, neighbours: int, max_length: float | None) -> Arcs:
+def link_arcs(points: PointsView, network: LinkNetwork, neighbours: int, max_length: float | None) -> Arcs:
     """Links between points.
 
     Raises
@@ -220,7 +213,7 @@ def link_arcs(points: xr.Dataset, network: LinkNetwork, neighbours: int, max_len
     ArgumentError
         If none is left, or two points are in the same place.
     """
-    x, y = positions(points)
+    x, y = positions(points.data)
     networks = []
     if network != "nearest":
         networks.append(delaunay(x, y).arcs)

@@ -7,12 +7,14 @@ import xarray as xr
 
 from insarray.model.conventions import attributes
 from insarray.model.dataset import on_grid_of
-from insarray.model.dates import Time, as_time
+from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.time_model import TimeModel
+from insarray.products.aligning import require_same_grid
 from insarray.products.fitting import period_name
 from insarray.products.geometry import height_geometry
 from insarray.products.series import only_series
+from insarray.products.views import SeriesView, as_series
 
 
 def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArray:
@@ -90,27 +92,33 @@ def remove_terms(
         If something needed is missing, or the grids differ.
     """
     functions, origin = _functions(model)
-    if "displacement" not in series:
-        raise StackError("series: has no variable 'displacement'; make it with insarray.invert")
-    if any(series.sizes[dim] != model.sizes[dim] for dim in ("y", "x")):
-        raise StackError("model: its grid differs from that of the series")
+    view = as_series(series)
+    series = view.data
+    model = _on_pixels(model, view)
     known = _names(functions)
     names = known if terms is None else list(dict.fromkeys(terms))
     unknown = [name for name in names if name not in (*known, *(["height_error"] if "height_error" in model else []))]
     if unknown:
         raise ArgumentError(f"terms: {unknown[0]!r} is not in the model, which has {', '.join(known)}")
-    times = series.time.values
-    start = as_time(series.attrs.get("reference_date", times[0]))
+    times, start = series.time.values, view.reference_time
     design = functions.design(times, origin) - functions.design(np.array([start], "datetime64[ns]"), origin)
     with xr.set_options(arithmetic_join="exact"):
         removed = _sum(model, functions, design, times, [name for name in names if name != "height_error"])
         if "height_error" in names:
             removed = removed + _height_part(
-                series, model, start, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+                view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
             )
         left = series.displacement - removed
     result = only_series(series).assign(displacement=_as_displacement(series, left))
-    return result.assign_attrs(removed_terms=" ".join(names))
+    earlier = f"{series.attrs['removed_terms']} " if "removed_terms" in series.attrs else ""
+    attrs = {"removed_terms": earlier + " ".join(names), **view.reference_attributes()}
+    return view.on_grid(result.assign_attrs(attrs))
+
+
+def _on_pixels(model: xr.Dataset, view: SeriesView) -> xr.Dataset:
+    """Model on the pixels of the series, by their coordinates, and with coordinates that are equal to the bit."""
+    found = model.isel(require_same_grid("model", model, view))
+    return found.assign_coords({dim: view.data[dim].variable for dim in ("y", "x") if dim in view.data.coords})
 
 
 def _functions(model: xr.Dataset) -> tuple[TimeModel, np.datetime64]:
@@ -140,9 +148,9 @@ def _sum(
         if name not in names:
             continue
         if column.startswith("cosine_"):
-            factor = model[f"{name}_amplitude"] * np.cos(model[f"{name}_phase"])
+            factor = model[f"{name}_amplitude"].astype(np.float64) * np.cos(model[f"{name}_phase"].astype(np.float64))
         elif column.startswith("sine_"):
-            factor = model[f"{name}_amplitude"] * np.sin(model[f"{name}_phase"])
+            factor = model[f"{name}_amplitude"].astype(np.float64) * np.sin(model[f"{name}_phase"].astype(np.float64))
         else:
             factor = model[name]
         total = total + factor.astype(np.float64) * xr.DataArray(design[:, i], dims="time", coords={"time": times})
@@ -150,18 +158,16 @@ def _sum(
 
 
 def _height_part(
-    series: xr.Dataset,
+    view: SeriesView,
     model: xr.Dataset,
-    start: np.datetime64,
     *,
     baselines: xr.DataArray | None,
     slant_range: xr.DataArray | float | None,
     incidence_angle: xr.DataArray | float | None,
 ) -> xr.DataArray:
     """Displacement by the height error since the reference date, (time, y, x)."""
-    geometry = height_geometry(
-        series, "time", baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
-    )
+    geometry = height_geometry(view, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle)
+    series = view.data
     if geometry.baseline is not None:
         baseline = xr.DataArray(geometry.baseline, dims="time", coords={"time": series.time})
     else:
@@ -170,9 +176,13 @@ def _height_part(
         if geometry.closing is not None:
             maps = xr.dot(xr.DataArray(geometry.closing, dims=("time", "pair")), maps, dim="pair")
         baseline = maps.assign_coords(time=series.time)
-    at_start = baseline.isel(
-        time=int(np.flatnonzero(series.time.values.astype("datetime64[s]") == start)[0]), drop=True
-    )
+    at = np.flatnonzero(view.times == view.reference_time)
+    if not len(at):
+        raise StackError(
+            f"series: its reference date {date_label(view.reference_time)} is not among its dates, so that the part of the "
+            "height error there is not known; rereference it to one of its dates first"
+        )
+    at_start = baseline.isel(time=int(at[0]), drop=True)
     part: xr.DataArray = (baseline - at_start) * (model.height_error * geometry.factor)
     return part
 

@@ -7,10 +7,11 @@ import xarray as xr
 
 from insarray.engine.blocks import Arrays, collect_blocks
 from insarray.model.conventions import attributes
-from insarray.model.dataset import geozarr_attributes, grid_coords, grid_of, on_grid_of
+from insarray.model.dataset import crs_of, geozarr_attributes, grid_coords, on_grid_of
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
-from insarray.products.stack import Raster, good_pixels
+from insarray.products.point_views import WrappedView, as_wrapped
+from insarray.products.stack import Raster, good_pixels, raster_name, require_share
 
 _MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence", "slant_range", "incidence_angle", "height")
 _KEPT = ("wavelength", "product", "input_fingerprint", "input_files")
@@ -55,14 +56,15 @@ def select_points(
     StackError
         If the stack lacks the layer of a criterion, or is no wrapped stack.
     """
-    phase = _require_wrapped(wrapped)
-    good = _selected(wrapped, temporal_coherence, amplitude_dispersion, mask)
+    view = as_wrapped(wrapped)
+    wrapped, phase = view.data, view.data["wrapped_phase"]
+    good = _selected(view, temporal_coherence, amplitude_dispersion, mask)
     if not good.any():
         raise ArgumentError(
             f"points: none of {good.size} pixels passes {_criteria(temporal_coherence, amplitude_dispersion, mask)}; "
             "use weaker ones"
         )
-    grid = grid_of(wrapped)
+    grid = view.grid
     layers = {"wrapped_phase": phase}
     baselines = wrapped.get("perpendicular_baseline")
     if baselines is not None and baselines.ndim == 3:
@@ -78,7 +80,7 @@ def select_points(
     used = {
         "point_temporal_coherence": temporal_coherence,
         "point_amplitude_dispersion": amplitude_dispersion,
-        "point_mask": None if mask is None else "array" if isinstance(mask, xr.DataArray) else str(mask),
+        "point_mask": raster_name(mask),
     }
     attrs = {name: wrapped.attrs[name] for name in _KEPT if name in wrapped.attrs}
     attrs |= {name: value for name, value in used.items() if value is not None}
@@ -99,19 +101,9 @@ def attributes_of(name: str) -> dict[str, object]:
     return attributes(name)
 
 
-def _require_wrapped(wrapped: xr.Dataset) -> xr.DataArray:
-    if "wrapped_phase" not in wrapped:
-        raise StackError("stack: has no variable 'wrapped_phase'; points are selected from a wrapped stack")
-    phase: xr.DataArray = wrapped.wrapped_phase
-    if phase.dims != ("time", "y", "x") or phase.dtype != np.float32:
-        raise StackError(f"wrapped_phase: {phase.dims} {phase.dtype}, expected ('time', 'y', 'x') float32")
-    return phase
-
-
-def _selected(
-    wrapped: xr.Dataset, coherence: float | None, dispersion: float | None, mask: Raster | None
-) -> np.ndarray:
+def _selected(view: WrappedView, coherence: float | None, dispersion: float | None, mask: Raster | None) -> np.ndarray:
     """Pixels that pass, (y, x)."""
+    wrapped = view.data
     if coherence is None and dispersion is None and mask is None:
         raise ArgumentError("points: give temporal_coherence, amplitude_dispersion or a mask; not every pixel is one")
     good = np.ones(wrapped.wrapped_phase.shape[1:], bool)
@@ -120,15 +112,14 @@ def _selected(
     if dispersion is not None:
         good &= _criterion(wrapped, "amplitude_dispersion", dispersion) <= dispersion
     if mask is not None:
-        good &= good_pixels(wrapped.wrapped_phase, mask).values
+        good &= good_pixels(view, wrapped["wrapped_phase"], mask).values
     return good
 
 
 def _criterion(wrapped: xr.Dataset, name: str, limit: float) -> np.ndarray:
     if name not in wrapped:
         raise StackError(f"{name}: the stack has no such layer; use another criterion")
-    if not 0 <= limit <= 1:
-        raise ArgumentError(f"{name}: {limit!r} is not between 0 and 1")
+    require_share(name, limit)
     return np.asarray(wrapped[name].values)
 
 
@@ -196,9 +187,7 @@ def grid_of_points(points: xr.Dataset) -> Grid:
         dx, _, left, _, dy, top = (float(v) for v in points.attrs["spatial:transform"])
     except KeyError as missing:
         raise StackError(f"points: have no attribute {missing}; make them with insarray.select_points") from None
-    reference = points.coords.get("spatial_ref")
-    crs = None if reference is None else reference.attrs.get("crs_wkt") or reference.attrs.get("spatial_ref")
-    return Grid(height, width, left, top, dx, dy, crs)
+    return Grid(height, width, left, top, dx, dy, crs_of(points))
 
 
 def points_to_grid(points: xr.Dataset) -> xr.Dataset:

@@ -7,17 +7,16 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels import ramps as kernel
 from insarray.kernels.datum import relative_to_pieces
 from insarray.kernels.ramps import Kind
 from insarray.model.conventions import VARIABLES
-from insarray.model.dataset import grid_of, on_grid_of
-from insarray.model.dates import date_label
-from insarray.model.errors import ArgumentError, StackError
-from insarray.products.reference import Area, reference_of
+from insarray.model.errors import ArgumentError, ReferencePointError, StackError
+from insarray.model.grid import Grid
+from insarray.model.place import Area, Place
 from insarray.products.series import complete_pixels, only_series
-from insarray.products.stack import Phase, Raster, good_pixels
+from insarray.products.stack import Raster, good_pixels, raster_name
+from insarray.products.views import Phase, SeriesView, StackView, as_data
 
 _MOST_PASSES = 15
 _STEADY = 1e-2  # change of a surface, in standard deviations of its residuals, at which passes end
@@ -98,22 +97,28 @@ def deramp(
     """
     if kind not in get_args(Kind):
         raise ArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}")
-    if "ramp" in data.attrs:
-        raise ArgumentError(f"data: has lost its {data.attrs['ramp']} ramp already; deramp what it was made from")
-    layer = _layer_of(data, phase)
-    task, passes = _fitted(data, layer, kind, mask, robust=robust)
-    task = _referenced(data, task)
-    deramped = map_blocks(
-        subtract_block, task, _inputs(data, layer), (layer,), {str(data[layer].dims[0]): data[layer].shape[0]}
-    )
+    if "ramp" in data.attrs or "ramp_coefficient" in data.coords:
+        named = data.attrs.get("ramp", "")
+        raise ArgumentError(f"data: has lost its {named} ramp already; deramp what it was made from")
+    if phase not in get_args(Phase):
+        raise ArgumentError(f"phase: {phase!r} is not one of {', '.join(get_args(Phase))}")
+    view = as_data(data)
+    data, layer = view.data, "displacement" if isinstance(view, SeriesView) else phase
+    if layer not in data:
+        raise StackError(f"phase: the stack has no {layer!r}; make it with correct_unwrapping")
+    task, passes = _fitted(view, layer, kind, mask, robust=robust)
+    task = _referenced(view, task)
+    sizes = {str(data[layer].dims[0]): data[layer].shape[0]}
+    needed = _workspace(task)
+    deramped = map_blocks(subtract_block, task, _inputs(view, layer), (layer,), sizes, bytes_per_pixel=needed)
     attrs = {"ramp": kind, "ramp_robust": str(robust), "ramp_passes": passes}
-    attrs |= {} if mask is None else {"ramp_mask": "array" if isinstance(mask, xr.DataArray) else str(mask)}
-    if BYTES_ATTRIBUTE in data.attrs:
-        attrs[BYTES_ATTRIBUTE] = int(data.attrs[BYTES_ATTRIBUTE]) + 28 * data[layer].shape[0]
+    attrs |= {} if mask is None else {"ramp_mask": raster_name(mask)}
     result = only_series(data) if layer == "displacement" else data
     result = result.assign({layer: deramped[layer].to_base_variable()}).assign_attrs(attrs)
     result[layer].attrs = dict(data[layer].attrs)
-    return result.assign_coords(ramp_coefficient=_coordinate(data, task))
+    if isinstance(view, SeriesView):
+        result = result.assign_attrs(view.reference_attributes())
+    return view.on_grid(result.assign_coords(ramp_coefficient=_coordinate(view, task)))
 
 
 def ramp_surface(data: xr.Dataset) -> xr.DataArray:
@@ -134,42 +139,36 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     StackError
         If `data` were not deramped.
     """
-    if "ramp_coefficient" not in data.coords:
+    if not isinstance(data, xr.Dataset) or "ramp_coefficient" not in data.coords:
         raise StackError("data: has no coordinate 'ramp_coefficient'; it is the result of deramp that has one")
-    coefficient = data.ramp_coefficient
+    view = as_data(data)
+    data, coefficient = view.data, view.data["ramp_coefficient"]
     attrs = coefficient.attrs
     layer, name = attrs["of"], _SURFACES[attrs["of"]]
-    task = _Ramps(layer, data.attrs["ramp"], (0.0, 0.0), coefficient.values, _in_pieces(data))
+    task = _Ramps(layer, attrs["kind"], (0.0, 0.0), coefficient.values, _in_pieces(view))
     inputs = _inputs(
-        data,
+        view,
         layer,
         (data.y.values - attrs["origin_y"]) / attrs["row_spacing"],
         (data.x.values - attrs["origin_x"]) / attrs["col_spacing"],
     )
-    found = map_blocks(surface_block, task, inputs, (name,), {str(coefficient.dims[0]): len(coefficient)})
+    sizes = {str(coefficient.dims[0]): len(coefficient)}
+    found = map_blocks(surface_block, task, inputs, (name,), sizes, bytes_per_pixel=_workspace(task))
     coords = {name: coord for name, coord in data.coords.items() if coord.dims == (coefficient.dims[0],)}
-    return on_grid_of(data, xr.Dataset(found, coords))[name]
+    return view.on_grid(xr.Dataset(found, coords))[name]
 
 
-def _layer_of(data: xr.Dataset, phase: Phase) -> str:
-    if phase not in get_args(Phase):
-        raise ArgumentError(f"phase: {phase!r} is not one of {', '.join(get_args(Phase))}")
-    layer = "displacement" if "displacement" in data else phase
-    if layer not in data or data[layer].dims != VARIABLES[layer].dims:
-        raise StackError(f"data: has neither 'displacement' (time, y, x) nor {phase!r} (pair, y, x)")
-    return layer
-
-
-def _in_pieces(data: xr.Dataset) -> bool:
-    return data.attrs.get("gap") == "subset" and "network_subset" in data
+def _in_pieces(view: StackView | SeriesView) -> bool:
+    return isinstance(view, SeriesView) and view.in_pieces
 
 
 def _inputs(
-    data: xr.Dataset, layer: str, rows: np.ndarray | None = None, cols: np.ndarray | None = None
+    view: StackView | SeriesView, layer: str, rows: np.ndarray | None = None, cols: np.ndarray | None = None
 ) -> dict[str, xr.DataArray]:
     """Layer, its pieces if they count, and row and column of every pixel (views that take no memory)."""
+    data = view.data
     inputs = {layer: data[layer]}
-    if layer == "displacement" and _in_pieces(data):
+    if _in_pieces(view):
         inputs["network_subset"] = data.network_subset
     chunks = {dim: data[layer].chunksizes[dim] for dim in ("y", "x")} if data[layer].chunks else {}
     for name, dim, other, values in (("row", "y", "x", rows), ("col", "x", "y", cols)):
@@ -188,11 +187,13 @@ def _positions(arrays: Arrays, origin: tuple[float, float]) -> tuple[np.ndarray,
 # -- fit ------------------------------------------------------------------------------------------------------------
 
 
-def _fitted(data: xr.Dataset, layer: str, kind: Kind, mask: Raster | None, *, robust: bool) -> tuple[_Ramps, int]:
+def _fitted(
+    view: StackView | SeriesView, layer: str, kind: Kind, mask: Raster | None, *, robust: bool
+) -> tuple[_Ramps, int]:
     """Surfaces about the middle of the image, and the number of passes that they took."""
-    inputs = _inputs(data, layer)
+    data, inputs = view.data, _inputs(view, layer)
     if mask is not None:
-        inputs["mask"] = good_pixels(data[layer], mask)
+        inputs["mask"] = good_pixels(view, data[layer], mask)
     layers, terms = data[layer].shape[0], kernel.TERMS[kind]
     size = np.array([data.sizes["y"], data.sizes["x"]])
     # powers of two: positions in these units, and coefficients per pixel, are not rounded
@@ -200,17 +201,21 @@ def _fitted(data: xr.Dataset, layer: str, kind: Kind, mask: Raster | None, *, ro
     middle, units = (float((size[0] - 1) / 2), float((size[1] - 1) / 2)), (float(unit[0]), float(unit[1]))
     task = _Fit(layer, kind, middle, units, np.zeros((layers, len(terms))), np.full(layers, np.inf))
     sums, _ = _pass(task, inputs)
-    coefficients, passes = _solved(data, task, sums), 1
+    coefficients, passes = _solved(view, task, sums), 1
     if robust:
         coefficients, passes = _reweighted(
-            data, task, inputs, coefficients, kernel.least_squares_rms(sums, coefficients)
+            view, task, inputs, coefficients, kernel.least_squares_rms(sums, coefficients)
         )
     per_pixel = coefficients / np.array([units[0] ** a * units[1] ** b for a, b in terms])
-    return _Ramps(layer, kind, middle, per_pixel, _in_pieces(data)), passes
+    return _Ramps(layer, kind, middle, per_pixel, _in_pieces(view)), passes
 
 
 def _reweighted(
-    data: xr.Dataset, first: _Fit, inputs: dict[str, xr.DataArray], coefficients: np.ndarray, spread: np.ndarray
+    view: StackView | SeriesView,
+    first: _Fit,
+    inputs: dict[str, xr.DataArray],
+    coefficients: np.ndarray,
+    spread: np.ndarray,
 ) -> tuple[np.ndarray, int]:
     """Iteratively reweighted least squares from a first solution; every pass also measures the scale for the next."""
     least = 1e-6 * spread  # data without noise: weights stay defined
@@ -219,7 +224,7 @@ def _reweighted(
         passes += 1
         task = replace(first, coefficients=coefficients, spread=spread)
         sums, histogram = _pass(task, inputs)
-        previous, coefficients = coefficients, _solved(data, task, sums)
+        previous, coefficients = coefficients, _solved(view, task, sums)
         steady = bool((np.abs(coefficients - previous) <= _STEADY * spread[:, None]).all())
         spread = np.maximum(kernel.residual_scale(histogram, spread), least)
     return coefficients, passes
@@ -253,19 +258,19 @@ def sum_block(task: _Fit, arrays: Arrays) -> Arrays:
     return {"sums": sums, "histogram": histogram}
 
 
-def _solved(data: xr.Dataset, task: _Fit, sums: np.ndarray) -> np.ndarray:
+def _solved(view: StackView | SeriesView, task: _Fit, sums: np.ndarray) -> np.ndarray:
     terms = len(kernel.TERMS[task.kind])
     coefficients = kernel.solve_surfaces(sums, terms)
     bad = np.flatnonzero(np.isnan(coefficients).any(axis=1))
     if len(bad):
         n = bad[0]
-        if task.layer == "displacement":
-            what, name = "date", date_label(data.time.values[n])
+        if isinstance(view, SeriesView):
+            what, name = "date", view.labels[n]
         else:
-            what, name = "pair", data.insar.network.labels[n]
+            what, name = "pair", view.network.labels[n]
         pixels = int(sums[n, 0].sum())
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        pieces = " tied to the reference date" if _in_pieces(data) else ""
+        pieces = " tied to the reference date" if _in_pieces(view) else ""
         found = (
             f"{pixels} pixels{pieces} to fit" if pixels < terms else f"{pixels} pixels, which lie on too small a part"
         )
@@ -279,30 +284,46 @@ def _solved(data: xr.Dataset, task: _Fit, sums: np.ndarray) -> np.ndarray:
 # -- subtraction ----------------------------------------------------------------------------------------------------
 
 
-def _referenced(data: xr.Dataset, task: _Ramps) -> _Ramps:
+def _referenced(view: StackView | SeriesView, task: _Ramps) -> _Ramps:
     """The same surfaces counted from the reference, where they are 0 (on average over an area)."""
-    reference = reference_of(data) if task.layer == "displacement" else None
-    if reference is None:
+    if not isinstance(view, SeriesView) or view.place is None:
         return task
-    terms = kernel.TERMS[task.kind]
-    if isinstance(reference, Area):
-        rows, cols = (
-            np.arange(reference.row_start, reference.row_stop) - task.origin[0],
-            np.arange(reference.col_start, reference.col_stop) - task.origin[1],
+    place, terms = view.place, kernel.TERMS[task.kind]
+    if place.bounds is None:
+        row, col = _row_col(view, place.y, place.x)  # perhaps outside, if the data were cropped
+        coefficients = kernel.moved(task.coefficients, terms, row - task.origin[0], col - task.origin[1])
+        coefficients[:, 0] = 0.0
+        return replace(task, origin=(row, col), coefficients=coefficients)
+    area = place.on(*view.centres)
+    if not isinstance(area, Area):
+        raise ReferencePointError(
+            "deramp: the reference area of the series is not, or not as a whole, in this part of it; deramp before "
+            "cropping, or rereference"
         )
-        values = kernel.surfaces(task.coefficients, terms, rows, cols)
-        coefficients = task.coefficients.copy()
-        coefficients[:, 0] -= values[:, complete_pixels(data, reference)].mean(axis=1)
-        return replace(task, coefficients=coefficients)
-    row, col = reference
-    coefficients = kernel.moved(task.coefficients, terms, row - task.origin[0], col - task.origin[1])
-    coefficients[:, 0] = 0.0
-    return replace(task, origin=(float(row), float(col)), coefficients=coefficients)
+    rows, cols = (np.arange(part.start, part.stop) for part in (area.rows, area.cols))
+    values = kernel.surfaces(task.coefficients, terms, rows - task.origin[0], cols - task.origin[1])
+    coefficients = task.coefficients.copy()
+    coefficients[:, 0] -= values[:, complete_pixels(view, area)].mean(axis=1)
+    return replace(task, coefficients=coefficients)
+
+
+def _row_col(view: SeriesView, y: float, x: float) -> tuple[float, float]:
+    """Row and column of coordinates, which may lie outside of the image."""
+    found = Place(y, x).on(*view.centres)
+    if isinstance(found, tuple):
+        return float(found[0]), float(found[1])
+    grid: Grid = view.grid
+    return (y - grid.top) / grid.dy - 0.5, (x - grid.left) / grid.dx - 0.5
 
 
 def _surfaces(task: _Ramps, arrays: Arrays) -> np.ndarray:
     values = kernel.surfaces(task.coefficients, kernel.TERMS[task.kind], *_positions(arrays, task.origin))
     return relative_to_pieces(values, arrays["network_subset"]) if task.pieces else values
+
+
+def _workspace(task: _Ramps) -> int:
+    """Working memory of a pixel: surfaces in float64, those of the pieces, and what is left when they are subtracted."""
+    return (30 if task.pieces else 13) * len(task.coefficients)
 
 
 def subtract_block(task: _Ramps, arrays: Arrays) -> Arrays:
@@ -315,25 +336,21 @@ def surface_block(task: _Ramps, arrays: Arrays) -> Arrays:
     return {_SURFACES[task.layer]: _surfaces(task, arrays).astype(np.float32)}
 
 
-def _coordinate(data: xr.Dataset, task: _Ramps) -> xr.DataArray:
-    grid = grid_of(data)
+def _coordinate(view: StackView | SeriesView, task: _Ramps) -> xr.DataArray:
+    grid = view.grid
     terms = [_monomial(*exponents) for exponents in kernel.TERMS[task.kind]]
     attrs = {
         "long_name": "coefficients of the ramp that was subtracted",
         "units": VARIABLES[task.layer].units,
         "of": task.layer,
+        "kind": task.kind,
         "terms": " ".join(terms),
-        "origin_y": _position(data.y.values, grid.dy, task.origin[0]),
-        "origin_x": _position(data.x.values, grid.dx, task.origin[1]),
+        "origin_y": grid.top + (task.origin[0] + 0.5) * grid.dy,
+        "origin_x": grid.left + (task.origin[1] + 0.5) * grid.dx,
         "row_spacing": grid.dy,
         "col_spacing": grid.dx,
     }
-    return xr.DataArray(task.coefficients, dims=(data[task.layer].dims[0], "ramp_term"), attrs=attrs)
-
-
-def _position(centres: np.ndarray, spacing: float, index: float) -> float:
-    whole = int(index)
-    return float(centres[whole]) + (index - whole) * spacing
+    return xr.DataArray(task.coefficients, dims=(view.data[task.layer].dims[0], "ramp_term"), attrs=attrs)
 
 
 def _monomial(rows: int, cols: int) -> str:

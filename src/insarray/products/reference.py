@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 from scipy import ndimage
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.model.dataset import grid_of, network_of
-from insarray.model.errors import ArgumentError, ReferencePointError, StackError
-from insarray.model.grid import Grid
+from insarray.model.errors import ArgumentError, ReferencePointError
+from insarray.model.place import Area, Place
+from insarray.products.views import StackView, View, as_stack
 
 QUALITY_THRESHOLD = 0.85
 """Mean coherence from which a pixel is a candidate for the automatic reference."""
@@ -28,18 +28,18 @@ class LonLat:
     lat: float
 
 
-@dataclass(frozen=True)
-class Area:
-    """Rows ``row_start:row_stop`` and columns ``col_start:col_stop`` whose mean phase is the reference."""
+Reference = Literal["auto"] | tuple[int, int] | LonLat | Area | Place
+"""How a reference is asked for."""
 
-    row_start: int
-    row_stop: int
-    col_start: int
-    col_stop: int
+Asked = Reference | Literal["check"] | None
+"""The same for stacks that may be referenced already: "check" looks whether they are, None does not."""
 
-
-Reference = Literal["auto"] | tuple[int, int] | LonLat | Area
-"""How a reference is asked for; None elsewhere means that the stack is already referenced."""
+_SPOTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the image, where constants of the pairs are looked for
+_SPOT = 9  # rows and columns of a spot
+_FEWEST_SPOTS = 3
+_CONSTANT = 1.0  # rad: closure of a triplet from which it does not close; multilooking alone makes less
+_STEADY = 0.5  # rad: difference of its closures at all spots up to which it is a constant
+_SHARE = 0.2  # of the triplets with such a closure from which the pairs have constants of their own
 
 
 def lonlat(lon: float, lat: float) -> LonLat:
@@ -54,21 +54,21 @@ def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
 
 @dataclass(frozen=True)
 class ReferencePhase:
-    """Phase (or displacement) to subtract from every pair (or date), and the attributes that record where it is from."""
+    """Phase (or displacement) to subtract from every pair (or date), and the place that it is of."""
 
     phase: np.ndarray
-    attrs: dict[str, Any]
+    place: Place
 
 
-def reference_phase(stack: xr.Dataset, reference: Reference | None) -> ReferencePhase | None:
+def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     """Phase of the reference in every pair; reads the stack only there ("auto": all of it, once).
 
     Parameters
     ----------
-    stack
+    view
         With the masks that the inversion will use: a masked sample cannot be a reference.
     reference
-        See `Reference`; None: no reference.
+        See `Asked`; None: no reference.
 
     Returns
     -------
@@ -79,19 +79,24 @@ def reference_phase(stack: xr.Dataset, reference: Reference | None) -> Reference
     ------
     ReferencePointError
         If the point has no data in some pair (they are listed, and the nearest pixel that has all is offered), if an
-        area has no pixel with all pairs, or if no pixel at all has data in every pair.
+        area has no pixel with all pairs, or if no pixel at all has data in every pair. If "check" finds that the pairs
+        have constants of their own.
     ArgumentError
         If the point lies outside the image.
     """
     if reference is None:
         return None
-    where = find_reference(stack) if reference == "auto" else reference
-    return level_at(stack.unwrapped_phase, where, network_of(stack).labels, "pairs")
+    if isinstance(reference, str) and reference == "check":
+        _require_no_constants(view)
+        return None
+    where = find_reference(view) if isinstance(reference, str) and reference == "auto" else reference
+    return level_at(view, view.phase, where, view.network.labels, "pairs")
 
 
 def level_at(
+    view: View,
     samples: xr.DataArray,
-    where: tuple[int, int] | LonLat | Area,
+    where: tuple[int, int] | LonLat | Area | Place,
     labels: Sequence[str],
     layers: Literal["pairs", "dates"],
 ) -> ReferencePhase:
@@ -99,10 +104,12 @@ def level_at(
 
     Parameters
     ----------
+    view
+        What the samples are a layer of.
     samples
         Phase of pairs or displacement of dates.
     where
-        See `Reference`.
+        See `Reference`; or a place that was recorded.
     labels
         What the layers are called in errors.
     layers
@@ -113,53 +120,116 @@ def level_at(
     ReferencePointError, ArgumentError
         As `reference_phase`.
     """
-    grid = grid_of(samples)
+    where = _on_image(view, where)
     if isinstance(where, Area):
-        return _of_area(samples, where, grid, layers)
-    row, col = grid.index(where.lon, where.lat) if isinstance(where, LonLat) else _row_col(where, grid)
+        return _of_area(view, samples, where, layers)
+    row, col = where
     values = samples.isel(y=row, x=col).values.astype(np.float64)
     if not np.isfinite(values).all():
         missing = [labels[k] for k in np.flatnonzero(~np.isfinite(values)).tolist()]
         raise ReferencePointError(_complaint(samples, row, col, missing, layers))
-    return ReferencePhase(values, {"reference_row": row, "reference_col": col, **_position(grid, row, col)})
+    return ReferencePhase(values, view.pixel(row, col))
 
 
-def _row_col(reference: object, grid: Grid) -> tuple[int, int]:
+def _on_image(view: View, where: object) -> tuple[int, int] | Area:
+    """Row and column, or area, within the image."""
+    height, width = view.data.sizes["y"], view.data.sizes["x"]
+    if isinstance(where, Place):
+        found = where.on(*view.centres)
+        if found is None:
+            raise ReferencePointError(
+                f"reference: y {where.y:.9g}, x {where.x:.9g} is not, or not as a whole, in this part of the image"
+            )
+        return found
+    if isinstance(where, LonLat):
+        return view.grid.index(where.lon, where.lat)
+    if isinstance(where, Area):
+        edges = (where.row_start, where.row_stop, where.col_start, where.col_stop)
+        top, bottom, left, right = (_whole(edge, where) for edge in edges)
+        if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+            raise ArgumentError(
+                f"reference: rows {top}:{bottom}, columns {left}:{right} is not an area within {height} x {width} pixels"
+            )
+        return Area(top, bottom, left, right)
     try:
-        row, col = (int(value) for value in reference)  # type: ignore[attr-defined]
+        first, second = tuple[object, ...](where)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise ArgumentError(f"reference: {reference!r} is not 'auto', (row, col), lonlat(...) or area(...)") from None
-    if not (0 <= row < grid.height and 0 <= col < grid.width):
-        raise ArgumentError(f"reference: row {row}, column {col} lies outside {grid.height} x {grid.width} pixels")
+        raise ArgumentError(f"reference: {where!r} is not 'auto', (row, col), lonlat(...) or area(...)") from None
+    row, col = _whole(first, where), _whole(second, where)
+    if not (0 <= row < height and 0 <= col < width):
+        raise ArgumentError(f"reference: row {row}, column {col} lies outside {height} x {width} pixels")
     return row, col
 
 
-def _position(grid: Grid, row: float, col: float) -> dict[str, float]:
-    position = grid.lonlat(row, col)
-    return {} if position is None else {"reference_lon": position[0], "reference_lat": position[1]}
-
-
-def _of_area(samples: xr.DataArray, wanted: Area, grid: Grid, layers: str) -> ReferencePhase:
-    rows, cols = slice(wanted.row_start, wanted.row_stop), slice(wanted.col_start, wanted.col_stop)
-    inside = 0 <= rows.start < rows.stop <= grid.height and 0 <= cols.start < cols.stop <= grid.width
-    if not inside:
+def _whole(value: object, reference: object) -> int:
+    """Number of a row or column, which must be whole: 19.47 is a latitude."""
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or isinstance(value, bool | str) or number != value:
         raise ArgumentError(
-            f"reference: rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop} is not an area within "
-            f"{grid.height} x {grid.width} pixels"
+            f"reference: {value!r} of {reference!r} is not a whole number of a row or column; give a position in degrees "
+            "as lonlat(lon, lat)"
         )
-    phase = samples.isel(y=rows, x=cols).values.astype(np.float64)
+    return int(number)
+
+
+def _of_area(view: View, samples: xr.DataArray, wanted: Area, layers: str) -> ReferencePhase:
+    phase = samples.isel(y=wanted.rows, x=wanted.cols).values.astype(np.float64)
     complete = np.isfinite(phase).all(axis=0)  # the same pixels in every layer, so that loops close
     if not complete.any():
         raise ReferencePointError(
-            f"reference: no pixel of rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop} has data in all "
-            f"{len(phase)} {layers}; choose another area" + (" or reference='auto'" if layers == "pairs" else "")
+            f"reference: no pixel of rows {wanted.row_start}:{wanted.row_stop}, columns {wanted.col_start}:"
+            f"{wanted.col_stop} has data in all {len(phase)} {layers}; choose another area"
+            + (" or reference='auto'" if layers == "pairs" else "")
         )
-    attrs = {
-        "reference_area": [rows.start, rows.stop, cols.start, cols.stop],
-        "reference_pixels": int(complete.sum()),
-        **_position(grid, (rows.start + rows.stop - 1) / 2, (cols.start + cols.stop - 1) / 2),
-    }
-    return ReferencePhase(phase[:, complete].mean(axis=1), attrs)
+    place = view.area(wanted, int(complete.sum()))
+    return ReferencePhase(phase[:, complete].mean(axis=1), place)
+
+
+def _require_no_constants(view: StackView) -> None:
+    """Raise ReferencePointError if the pairs have constants of their own, as unwrapping leaves them.
+
+    Then the closure of a loop is the same, and not zero, wherever one looks; an unwrapping error, or noise, is not. Looked
+    for at a few spots, in triplets; a stack without triplets is taken as it is.
+    """
+    triplets = view.network.triplets()
+    if not len(triplets):
+        return
+    closures = [found for at in _SPOTS if (found := _closure_at(view, triplets, at)) is not None]
+    if len(closures) < _FEWEST_SPOTS:
+        return
+    values = np.array(closures)
+    with np.errstate(invalid="ignore"):
+        least, most = values.min(axis=0), values.max(axis=0)
+        constant = (most - least < _STEADY) & (np.minimum(np.abs(least), np.abs(most)) > _CONSTANT)
+    if constant.mean() > _SHARE:
+        loop = int(np.flatnonzero(constant)[np.argmax(np.abs(values[0][constant]))])
+        first, second, _ = (view.network.labels[pair] for pair in triplets[loop])
+        name = f"{first}_{second.split('_')[1]}"
+        raise ReferencePointError(
+            f"reference: the stack is not referenced: its pairs have constants of their own ({int(constant.sum())} of "
+            f"{len(triplets)} triplets do not close anywhere, {name} by {values[0][loop]:.2f} rad); give "
+            "reference='auto', a pixel, lonlat(...) or an area, or None if it is meant to be so"
+        )
+
+
+def _closure_at(view: StackView, triplets: np.ndarray, at: float) -> np.ndarray | None:
+    """Median closure (triplet,) of the pixels of a spot; None if no pixel there has all pairs of any triplet."""
+    spot = {}
+    for dim in ("y", "x"):
+        size = view.data.sizes[dim]
+        middle, half = int(at * size), min(_SPOT // 2, size // 16)  # spots do not overlap
+        spot[dim] = slice(middle - half, middle + half + 1)
+    phase = view.phase.isel(spot).values.reshape(view.network.n_pairs, -1).astype(np.float64)
+    closure = phase[triplets[:, 0]] + phase[triplets[:, 1]] - phase[triplets[:, 2]]
+    known = np.isfinite(closure).any(axis=0)
+    if not known.any():
+        return None
+    ordered = np.sort(closure[:, known], axis=1)  # NaN last
+    last = np.isfinite(ordered).sum(axis=1) - 1
+    return np.where(last >= 0, np.take_along_axis(ordered, (last // 2).clip(0)[:, None], axis=1)[:, 0], np.nan)
 
 
 def _complaint(samples: xr.DataArray, row: int, col: int, missing: list[str], layers: str) -> str:
@@ -174,7 +244,7 @@ def _complaint(samples: xr.DataArray, row: int, col: int, missing: list[str], la
     return f"{text}; the nearest pixel with data in all {layers} is row {near[0]}, column {near[1]}"
 
 
-def find_reference(stack: xr.Dataset) -> tuple[int, int]:
+def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
     """Row and column of a good reference pixel, found in one pass over the stack.
 
     Candidates have data in every pair and, if the stack has connected components, a non-zero label in every pair. Of
@@ -186,15 +256,17 @@ def find_reference(stack: xr.Dataset) -> tuple[int, int]:
     ReferencePointError
         If no pixel has data in every pair.
     """
-    inputs = {"unwrapped_phase": stack.unwrapped_phase}
-    inputs |= {name: stack[name] for name in ("coherence", "connected_component_labels") if name in stack}
+    view = as_stack(stack)
+    data = view.data
+    inputs = {"unwrapped_phase": view.phase}
+    inputs |= {name: data[name] for name in ("coherence", "connected_component_labels") if name in data}
     maps = xr.Dataset(map_blocks(_candidates, None, inputs, ("average_coherence", "complete"), {})).compute()
     quality, candidates = maps.average_coherence.values, maps.complete.values
     if not candidates.any():
         raise ReferencePointError(
             "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
         )
-    return choose_pixel(candidates, quality if "coherence" in stack else None)
+    return choose_pixel(candidates, quality if "coherence" in data else None)
 
 
 def _candidates(_: None, arrays: Arrays) -> Arrays:
@@ -239,28 +311,3 @@ def _largest_region(where: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return np.asarray(labels == int(np.argmax(sizes)))
-
-
-def reference_of(dataset: xr.Dataset) -> tuple[int, int] | Area | None:
-    """Reference of a product, from its attributes."""
-    if "reference_area" in dataset.attrs:
-        return Area(*(int(v) for v in dataset.attrs["reference_area"]))
-    if "reference_row" in dataset.attrs:
-        return int(dataset.attrs["reference_row"]), int(dataset.attrs["reference_col"])
-    return None
-
-
-def require_wavelength(stack: xr.Dataset) -> float:
-    """Wavelength of a stack in metres.
-
-    Raises
-    ------
-    StackError
-        If it is unknown: metres need it, and no sensor is assumed.
-    """
-    wavelength = stack.attrs.get("wavelength")
-    if wavelength is None:
-        raise StackError(
-            "wavelength: the files do not say; give it in metres (--wavelength), Sentinel-1 has 0.05546576"
-        )
-    return float(wavelength)

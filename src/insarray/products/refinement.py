@@ -9,10 +9,11 @@ from insarray.engine.blocks import Arrays, map_chunks
 from insarray.kernels.arcs import Arcs, nearest
 from insarray.kernels.periodogram import estimate_links as search
 from insarray.kernels.residues import surroundings
-from insarray.model.errors import ArgumentError, StackError
-from insarray.products.integration import SURROUNDINGS, with_errors
+from insarray.model.errors import ArgumentError
+from insarray.products.integration import SURROUNDINGS, reference_point, with_errors
 from insarray.products.link_geometry import PhaseColumns, phase_columns
-from insarray.products.links import Range, epoch_weights, require_phase
+from insarray.products.links import Range, epoch_weights
+from insarray.products.point_views import as_points, model_of
 from insarray.products.points import positions
 
 _CHUNK = 65_536
@@ -73,35 +74,31 @@ def refine_points(
     StackError, ArgumentError
         If points and model do not belong together, or an option cannot be.
     """
-    require_phase(points)
-    points = points.compute()  # once, as phases are needed several times
-    tall = _check(points, model, height_error, neighbours, iterations)
+    view = as_points(points).computed()  # once, as phases are needed several times
+    model = model_of(model, view)
+    tall = _check(model, height_error, neighbours, iterations)
     columns = phase_columns(
-        points, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+        view, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
     )
-    around = nearest(*positions(points), neighbours)
-    task = _Task(columns, velocity, height_error, epoch_weights(points, weights))
+    around = nearest(*positions(view.data), neighbours)
+    task = _Task(columns, velocity, height_error, epoch_weights(view, weights))
     names = ("velocity", *(["height_error"] if tall else []))
     values = {name: model[name].values.astype(np.float64) for name in names}
-    held = model.attrs.get("reference_point")
+    held = reference_point(model, view)
     for _ in range(iterations):
-        values = _once_more(task, points.wrapped_phase, values, around)
+        values = _once_more(task, view.phase, values, around)
         if held is not None:
             values = {name: value - value[held] for name, value in values.items()}
-    refined = with_errors(points, columns, values, around, task.weight)
+    refined = with_errors(view, columns, values, around, task.weight)
     for name in ("component", "link_model_coherence"):
         if name in model:
-            refined[name] = model[name]
+            refined[name] = model[name].variable
     options = {"refined_velocity_range": list(velocity), "refined_neighbours": neighbours}
     return refined.assign_attrs({**model.attrs, **options, "refined_iterations": iterations})
 
 
-def _check(points: xr.Dataset, model: xr.Dataset, height_error: Range | None, neighbours: int, iterations: int) -> bool:
+def _check(model: xr.Dataset, height_error: Range | None, neighbours: int, iterations: int) -> bool:
     """Whether the model has a height error."""
-    if "velocity" not in model or model.velocity.dims != ("point",):
-        raise StackError("model: has no 'velocity' (point); make it with insarray.integrate_links")
-    if model.sizes["point"] != points.sizes["point"]:
-        raise StackError(f"model: {model.sizes['point']} points, but the phases are of {points.sizes['point']}")
     tall = "height_error" in model
     if tall != (height_error is not None):
         raise ArgumentError(f"height_error: the model has {'one; give its range' if tall else 'none; leave it out'}")

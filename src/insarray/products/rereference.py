@@ -6,15 +6,17 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.datum import relative_to_pieces
-from insarray.model.conventions import SOLVER_FLAGS
-from insarray.model.dates import Time, date_index, date_label
+from insarray.model.conventions import SOLVER_FLAGS, metres_per_radian
+from insarray.model.dataset import reference_coords
+from insarray.model.dates import Time, date_index
 from insarray.model.errors import ArgumentError, ReferencePointError
-from insarray.products.reference import Area, LonLat, level_at
-from insarray.products.series import only_series, require_series
+from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
+from insarray.model.place import Area
+from insarray.products.reference import LonLat, level_at
+from insarray.products.series import only_series
+from insarray.products.views import SeriesView, as_series
 
-_POINT = ("reference_row", "reference_col", "reference_lon", "reference_lat", "reference_area", "reference_pixels")
 _KEPT_FLAGS = [SOLVER_FLAGS.index(name) for name in ("no_data", "not_converged")]
 _MISSING, _UNTIED = (SOLVER_FLAGS.index(name) for name in ("reference_date_missing", "dates_untied"))
 
@@ -44,8 +46,8 @@ def rereference(
     Returns
     -------
     xarray.Dataset
-        `series` with `displacement`, `network_subset`, `solver_flag` and the attributes of the reference changed, and
-        without the terms of motion (`velocity`, ...), which are to be fitted anew, and `ramp_coefficient`. Pixels that are not tied to the new
+        `series` with `displacement`, `network_subset`, `solver_flag`, `reference_phase` and the attributes of the reference
+        changed, and without the terms of motion (`velocity`, ...), which are to be fitted anew, and `ramp_coefficient`. Pixels that are not tied to the new
         date become NaN; with ``gap="subset"`` their pieces stay relative to their own first dates.
 
         Another date also drops `displacement_std`: it was relative to the old date, and relative to the new one depends
@@ -60,63 +62,75 @@ def rereference(
         If no pixel has data at the date, or the place lacks dates or is not tied to the reference date on all of them;
         they are listed, and the nearest pixel that has all is offered.
     """
-    require_series(series)
+    view = as_series(series)
     if date is None and reference is None:
         raise ArgumentError("rereference: give a date, a reference, or both")
-    labels = [date_label(time) for time in series.time.values]
-    attrs = {name: value for name, value in series.attrs.items() if reference is None or name not in _POINT}
+    labels, data = view.labels, view.data
     level = None
+    attrs = dict(data.attrs) | view.reference_attributes()
     if reference is not None:
         if isinstance(reference, str):
             raise ArgumentError(
                 f"reference: {reference!r} cannot be found in a series; ask find_reference of its stack, and give (row, col)"
             )
-        found = level_at(_tied(series), reference, labels, "dates")
-        level, attrs = found.phase, attrs | found.attrs
-    index = None if date is None else date_index(series.time.values, date)
-    pieces = series.attrs.get("gap") == "subset" and "network_subset" in series
-    inputs = {name: series[name] for name in ("displacement", "network_subset", "solver_flag") if name in series}
+        found = level_at(view, _tied(view), reference, labels, "dates")
+        level = found.phase
+        attrs = {name: value for name, value in attrs.items() if name not in PLACE_ATTRIBUTES} | view.record(
+            found.place
+        )
+    index = None if date is None else date_index(view.times, date)
+    names = ("displacement", "network_subset", "solver_flag")
+    inputs = {name: data[name] for name in names if name in data}
     outputs: tuple[str, ...] = ("displacement",)
     if index is not None:
-        _require_data(series, index, labels[index])
-        attrs["reference_date"] = str(series.time.values[index])[:19]
+        _require_data(view, index)
+        attrs["reference_date"] = str(view.times[index])
         outputs = tuple(inputs) if "network_subset" in inputs else outputs
-    task = _Task(level, index, pieces)
-    changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)})
-    if BYTES_ATTRIBUTE in attrs:
-        attrs[BYTES_ATTRIBUTE] = int(attrs[BYTES_ATTRIBUTE]) + 40 * len(labels)
-    result = only_series(series).drop_vars("ramp_coefficient", errors="ignore")  # it was relative to the old reference
-    if index is not None and attrs["reference_date"] != _reference_date(series):
+    task = _Task(level, index, view.in_pieces)
+    needed = (30 if view.in_pieces else 12) * len(labels)
+    changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)}, bytes_per_pixel=needed)
+    result = only_series(data).drop_vars("ramp_coefficient", errors="ignore")  # it was relative to the old reference
+    if index is not None and view.times[index] != view.reference_time:
         result = result.drop_vars("displacement_std", errors="ignore")
     for name in outputs:
         result[name] = changed[name].to_base_variable()
-        result[name].attrs = dict(series[name].attrs)
+        result[name].attrs = dict(data[name].attrs)
     ancillary = [name for name in ("displacement_std", "number_of_observations", "network_subset") if name in result]
     result.displacement.attrs["ancillary_variables"] = " ".join(ancillary)
     result.attrs = attrs
-    return result
+    return view.on_grid(_with_reference_phase(result, view, level))
 
 
-def _tied(series: xr.Dataset) -> xr.DataArray:
+def _with_reference_phase(result: xr.Dataset, view: SeriesView, level: np.ndarray | None) -> xr.Dataset:
+    """Result that says what is subtracted from its pairs now: the displacement of the new place moves it."""
+    if level is None:
+        return result
+    result = result.drop_vars("reference_phase", errors="ignore")
+    network = view.network
+    if network is None or view.wavelength is None or not np.isin(network.times, view.times).all():
+        return result
+    at = np.searchsorted(view.times, network.times)
+    moved = level[at[network.secondary]] - level[at[network.reference]]
+    before = view.data["reference_phase"].values if "reference_phase" in view.data.coords else 0.0
+    return result.assign_coords(reference_coords(before + moved / metres_per_radian(view.wavelength)))
+
+
+def _tied(view: SeriesView) -> xr.DataArray:
     """Displacement where it is observed relative to the reference date, not filled in nor of another datum."""
-    displacement: xr.DataArray = series.displacement
-    return displacement.where(series.network_subset == 1) if "network_subset" in series else displacement
+    data = view.data
+    return view.displacement.where(data["network_subset"] == 1) if "network_subset" in data else view.displacement
 
 
-def _reference_date(series: xr.Dataset) -> str:
-    return str(series.attrs.get("reference_date", str(series.time.values[0])[:19]))
-
-
-def _require_data(series: xr.Dataset, index: int, label: str) -> None:
+def _require_data(view: SeriesView, index: int) -> None:
     """Raise ReferencePointError if no pixel has data at a date; stops at the first block that has some."""
-    plane = series.displacement.isel(time=index)
+    plane = view.displacement.isel(time=index)
     rows, cols = (np.cumsum([0, *plane.chunksizes.get(dim, (plane.sizes[dim],))]) for dim in ("y", "x"))
     for i in range(len(rows) - 1):
         for j in range(len(cols) - 1):
             block = plane.isel(y=slice(rows[i], rows[i + 1]), x=slice(cols[j], cols[j + 1]))
             if np.isfinite(block.values).any():
                 return
-    raise ReferencePointError(f"date: no pixel has data on {label}; choose another date")
+    raise ReferencePointError(f"date: no pixel has data on {view.labels[index]}; choose another date")
 
 
 def rereference_block(task: _Task, arrays: Arrays) -> Arrays:

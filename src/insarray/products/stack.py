@@ -1,83 +1,17 @@
-"""Stacks: validate, select pairs, mask samples; everything stays lazy."""
+"""Stacks: select pairs, mask samples; everything stays lazy."""
 
+import os
 import zlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from insarray.model import selection
-from insarray.model.conventions import VARIABLES
-from insarray.model.dataset import grid_of, network_of
 from insarray.model.dates import Time
 from insarray.model.errors import ArgumentError, StackError
-from insarray.model.network import Network
-
-_INHERITED = (
-    "wavelength",
-    "product",
-    "input_fingerprint",
-    "input_files",
-    "notes",
-    "mask_coherence",
-    "mask_components",
-    "mask_raster",
-    "mask_raster_checksum",
-    "unwrapping_correction",
-    "ramp",
-    "ramp_robust",
-    "ramp_mask",
-    "ramp_passes",
-)
-
-
-def inherited(stack: xr.Dataset) -> dict[str, Any]:
-    """Attributes of a stack that its products keep."""
-    return {name: stack.attrs[name] for name in _INHERITED if name in stack.attrs}
-
-
-def validate(stack: xr.Dataset) -> Network:
-    """Network of a stack, after checking that it is one: names, dimensions and dtypes of the data model.
-
-    Raises
-    ------
-    StackError
-        Naming what is missing or different.
-    """
-    if "unwrapped_phase" not in stack:
-        raise StackError("stack: has no variable 'unwrapped_phase'; open it with insarray.open_stack")
-    for name in ("unwrapped_phase", "coherence", "connected_component_labels"):
-        if name not in stack:
-            continue
-        variable, expected = stack[name], VARIABLES[name]
-        if variable.dims != expected.dims:
-            raise StackError(f"{name}: dimensions {variable.dims}, expected {expected.dims}")
-        if variable.dtype != expected.dtype:
-            raise StackError(f"{name}: dtype {variable.dtype}, expected {expected.dtype}; convert it with .astype")
-    return network_of(stack)
-
-
-Phase = Literal["unwrapped_phase", "corrected_phase"]
-"""Phase to work on: as it was unwrapped, or with the cycles that `correct_unwrapping` has added."""
-
-
-def with_phase(stack: xr.Dataset, phase: Phase) -> xr.Dataset:
-    """Stack whose `unwrapped_phase` is the one asked for.
-
-    Raises
-    ------
-    ArgumentError, StackError
-        If the name is unknown, or the stack does not have it.
-    """
-    if phase not in get_args(Phase):
-        raise ArgumentError(f"phase: {phase!r} is not one of {', '.join(get_args(Phase))}")
-    if phase == "unwrapped_phase":
-        return stack
-    if phase not in stack:
-        raise StackError(f"phase: the stack has no {phase!r}; make it with correct_unwrapping")
-    return stack.assign(unwrapped_phase=stack[phase])
+from insarray.products.aligning import aligned, in_blocks_of
+from insarray.products.views import StackView, View, as_stack
 
 
 def select_pairs(
@@ -102,14 +36,13 @@ def select_pairs(
     NetworkError
         If no pair is left, or baselines are needed and unknown.
     """
-    network = validate(stack)
+    view = as_stack(stack)
     mean = None
     if min_coherence is not None:
-        if "coherence" not in stack:
-            raise StackError("min_coherence: the stack has no coherence")
-        mean = stack.coherence.mean(("y", "x"), dtype=np.float64).values
+        require_share("min_coherence", min_coherence)
+        mean = _layer(view, "coherence", "min_coherence").mean(("y", "x"), dtype=np.float64).values
     keep = selection.select(
-        network,
+        view.network,
         max_temporal_baseline=max_temporal_baseline,
         max_perpendicular_baseline=max_perpendicular_baseline,
         max_neighbours=max_neighbours,
@@ -118,12 +51,11 @@ def select_pairs(
         min_coherence=min_coherence,
         coherence=mean,
     )
-    network.subset(keep)  # refuses an empty selection
-    kept = stack.isel(pair=np.flatnonzero(keep))
-    return kept.assign_coords(pair=np.arange(int(keep.sum())))
+    view.network.subset(keep)  # refuses an empty selection
+    return view.data.isel(pair=np.flatnonzero(keep))
 
 
-Raster = str | Path | xr.DataArray
+Raster = str | os.PathLike[str] | xr.DataArray
 """Map of good pixels: a file, or an array (y, x) on the grid."""
 
 
@@ -153,16 +85,17 @@ def mask(
     StackError
         If the stack lacks the layer that a mask needs: nothing is ever "masked" without it.
     """
-    validate(stack)
-    phase = stack.unwrapped_phase
+    view = as_stack(stack)
+    phase = view.phase
     keep = []
     if coherence is not None:
-        keep.append(_layer(stack, "coherence") >= coherence)
+        require_share("coherence", coherence)
+        keep.append(_layer(view, "coherence", "mask") >= coherence)
     if connected_components:
-        keep.append(_layer(stack, "connected_component_labels") != 0)
+        keep.append(_layer(view, "connected_component_labels", "mask") != 0)
     checksum = None
     if raster is not None:
-        good = good_pixels(phase, raster)
+        good = good_pixels(view, phase, raster)
         checksum = f"{zlib.crc32(np.ascontiguousarray(good.values).tobytes()):08x}"
         keep.append(good)
     for condition in keep:
@@ -170,40 +103,43 @@ def mask(
     options = {
         "mask_coherence": coherence,
         "mask_components": connected_components,
-        "mask_raster": _name(raster),
+        "mask_raster": raster_name(raster),
         "mask_raster_checksum": checksum,
     }
     used = {key: str(value) for key, value in options.items() if value not in (None, False)}
-    return stack.assign(unwrapped_phase=phase.assign_attrs(stack.unwrapped_phase.attrs)).assign_attrs(used)
+    return view.data.assign(unwrapped_phase=phase.assign_attrs(view.phase.attrs)).assign_attrs(used)
 
 
-def _layer(stack: xr.Dataset, name: str) -> xr.DataArray:
-    if name not in stack:
-        raise StackError(f"mask: the stack has no {name}; open it with that layer or leave the mask out")
-    return stack[name]
+def _layer(view: StackView, name: str, asked_by: str) -> xr.DataArray:
+    if name not in view.data:
+        raise StackError(f"{asked_by}: the stack has no {name}; open it with that layer or leave the option out")
+    layer: xr.DataArray = view.data[name]
+    return layer
 
 
-def _name(raster: Raster | None) -> str | None:
-    return "array" if isinstance(raster, xr.DataArray) else None if raster is None else str(raster)
+def require_share(name: str, value: float) -> None:
+    """Raise ArgumentError unless `value` is between 0 and 1, as a coherence is."""
+    if not 0 <= value <= 1:
+        raise ArgumentError(f"{name}: {value!r} is not between 0 and 1")
 
 
-def good_pixels(layer: xr.DataArray, raster: Raster) -> xr.DataArray:
-    """True where a raster is neither 0 nor without data, as an array (y, x) with the blocks of `layer`.
+def raster_name(raster: Raster | None) -> str | None:
+    """What the attributes call a raster."""
+    return None if raster is None else str(raster) if isinstance(raster, str | os.PathLike) else "array"
+
+
+def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray:
+    """True where a raster is neither 0 nor without data, as an array (y, x) with the blocks of a layer of the data.
 
     Raises
     ------
     ArgumentError, FileError
-        If it has another shape, or cannot be read.
+        If it lacks pixels of the data, or cannot be read.
     """
-    grid = grid_of(layer)
-    if isinstance(raster, xr.DataArray):
-        if raster.shape != grid.shape:
-            raise ArgumentError(f"mask raster: shape {raster.shape}, expected {grid.shape} (y, x)")
-        values = raster.values
-    else:
+    if isinstance(raster, str | os.PathLike):
         from insarray.io.warp import read_on_grid
 
-        values = read_on_grid(raster, grid)
-    good = xr.DataArray(np.isfinite(values) & (values != 0), dims=("y", "x"))
-    chunks = layer.chunksizes
-    return good.chunk({"y": chunks["y"], "x": chunks["x"]}) if chunks else good
+        values = read_on_grid(os.fspath(raster), view.grid)
+    else:
+        values = aligned("mask raster", raster, view, ("y", "x")).values
+    return in_blocks_of(xr.DataArray(np.isfinite(values) & (values != 0), dims=("y", "x")), layer)

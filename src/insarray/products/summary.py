@@ -6,11 +6,12 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.plan import Plan, plan_run
-from insarray.model.dataset import grid_of
+from insarray.model.dataset import crs_of
 from insarray.model.dates import date_label
 from insarray.model.errors import InsarrayError
-from insarray.products.stack import validate
+from insarray.model.network import Network
 from insarray.products.timeseries import invert
+from insarray.products.views import as_stack
 
 _SAMPLED_BLOCKS = 9
 _LARGE_MISCLOSURE = 10.0  # metres; pairs of one processor close to decimetres
@@ -33,7 +34,8 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
     dict
         Plain values, with `notes` of how the files were taken and `warnings` of what may go wrong, in words.
     """
-    network, grid = validate(stack), grid_of(stack)
+    view = as_stack(stack)
+    stack, network, grid = view.data, view.network, view.grid
     plan = plan_run(stack, workers)
     redundancy, components = network.redundancy(), network.n_components
     sample, sampled = _sample(stack, plan)
@@ -67,7 +69,7 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
         "block": [max(plan.rows), max(plan.cols)],
         "blocks": plan.n_blocks,
         "peak_gigabytes": _peak(stack, workers),
-        **_baselines(stack),
+        **_baselines(network),
         "notes": list(stack.attrs.get("notes", [])),
     }
     summary["warnings"] = _warnings(summary, stack)
@@ -107,8 +109,7 @@ def _peak(stack: xr.Dataset, workers: int) -> float:
     return round(plan_run(invert(nominal, reference=None), workers).peak_bytes / 1e9, 2)
 
 
-def _baselines(stack: xr.Dataset) -> dict[str, Any]:
-    network = validate(stack)
+def _baselines(network: Network) -> dict[str, Any]:
     if network.perpendicular_baseline is None:
         return {"perpendicular_baselines": None}
     try:
@@ -122,12 +123,12 @@ def _baselines(stack: xr.Dataset) -> dict[str, Any]:
 
 
 def _crs(stack: xr.Dataset) -> str:
-    reference = stack.coords.get("spatial_ref")
-    if reference is None:
+    found = crs_of(stack)
+    if found is None:
         return "radar coordinates"
     from pyproj import CRS
 
-    crs = CRS.from_wkt(reference.attrs["crs_wkt"])
+    crs = CRS.from_wkt(found)
     code = crs.to_epsg()
     return f"EPSG:{code}" if code else crs.name
 

@@ -1,5 +1,7 @@
 """Time functions of a displacement series or of the pairs themselves: velocity, seasons, steps, relaxation, height error."""
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -7,28 +9,22 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import metres_per_radian
-from insarray.model.dataset import on_grid_of, pair_coords
-from insarray.model.dates import as_time
+from insarray.model.dataset import pair_coords
+from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.time_model import TimeModel
-from insarray.products.fitting import FitTask, Uncertainty, bytes_per_pixel, fit_block, outputs
+from insarray.products.aligning import aligned, in_blocks_of
+from insarray.products.fitting import FitTask, Uncertainty, fit_block, outputs, workspace
 from insarray.products.geometry import HeightGeometry, height_geometry
-from insarray.products.reference import Reference, reference_phase, require_wavelength
-from insarray.products.stack import Phase, inherited, validate, with_phase
-from insarray.products.weighting import INVERSE_VARIANCES, weighting
+from insarray.products.reference import Asked, reference_phase
+from insarray.products.views import Phase, SeriesView, StackView, as_data
+from insarray.products.weighting import INVERSE_VARIANCES, require_weights, weighting
 
 _KEPT = (
     "wavelength",
     "sign",
-    "reference_row",
-    "reference_col",
-    "reference_lon",
-    "reference_lat",
-    "reference_area",
-    "reference_date",
     "ramp",
     "ramp_robust",
     "ramp_mask",
@@ -61,11 +57,11 @@ def fit(
     data: xr.Dataset,
     *,
     degree: int = 1,
-    periods: tuple[float, ...] = (),
-    steps: tuple[str, ...] = (),
-    velocity_changes: tuple[str, ...] = (),
-    exponentials: tuple[tuple[str, float], ...] = (),
-    logarithms: tuple[tuple[str, float], ...] = (),
+    periods: Sequence[float] = (),
+    steps: Sequence[Time] = (),
+    velocity_changes: Sequence[Time] = (),
+    exponentials: Sequence[tuple[Time, float]] = (),
+    logarithms: Sequence[tuple[Time, float]] = (),
     height_error: bool = False,
     baselines: xr.DataArray | None = None,
     slant_range: xr.DataArray | float | None = None,
@@ -74,7 +70,7 @@ def fit(
     covariance: xr.DataArray | None = None,
     looks: float | None = None,
     phase: Phase = "unwrapped_phase",
-    reference: Reference | None = None,
+    reference: Asked = "check",
     uncertainty: Uncertainty = "residuals",
     samples: int = 400,
     seed: int = 0,
@@ -90,7 +86,8 @@ def fit(
         missing pairs or gaps do not matter; what the pairs say of the functions is weighed as `insarray.invert` would.
         For a part of the time give ``series.sel(time=slice(...))``.
     degree, periods, steps, velocity_changes, exponentials, logarithms
-        Terms, see `insarray.model.time_model.TimeModel`; the default is the velocity alone.
+        Terms, see `insarray.model.time_model.TimeModel`; the default is the velocity alone. Events lie between the first
+        and the last date: what is before or after changes nothing, so nothing could be found.
     height_error
         Fit the error of the height with which the topography was removed, too: it moves the displacement by
         perpendicular_baseline / (slant_range sin(incidence_angle)) times itself.
@@ -137,80 +134,147 @@ def fit(
     StackError
         If the data lacks what is asked for.
     """
-    model = TimeModel(degree, periods, steps, velocity_changes, exponentials, logarithms)
+    model = _model(degree, periods, steps, velocity_changes, exponentials, logarithms)
     if uncertainty not in get_args(Uncertainty):
         raise ArgumentError(f"uncertainty: {uncertainty!r} is not one of {', '.join(get_args(Uncertainty))}")
     if uncertainty == "bootstrap" and samples < 2:
         raise ArgumentError(f"samples: {samples!r} is too few for a bootstrap")
-    if "displacement" in data:
-        if (looks, reference, phase) != (None, None, "unwrapped_phase"):
+    view = as_data(data, phase)
+    if isinstance(view, SeriesView):
+        if looks is not None or phase != "unwrapped_phase" or reference not in (None, "check"):
             raise ArgumentError("looks, reference, phase: belong to a stack of pairs, but the data is a series")
-        rows = _series_rows(data, weights, covariance)
+        rows = _series_rows(view, weights, covariance)
     else:
         if covariance is not None:
             raise ArgumentError("covariance: belongs to a series, but the data is a stack; give weights")
-        rows = _pair_rows(data, weights, looks, phase, reference)
+        rows = _pair_rows(view, weights, looks, reference)
     _require_variances(rows, uncertainty)
+    _require_events_between(model, rows)
     geometry = None
     if height_error:
-        row = "time" if rows.first is None else "pair"
-        geometry = height_geometry(
-            data, row, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
-        )
+        geometry = height_geometry(view, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle)
     task = _task(model, rows, geometry, uncertainty, samples, seed, residuals=residuals)
     names = outputs(task)
-    fitted = xr.Dataset(map_blocks(fit_block, task, rows.inputs | _maps(data, geometry), names, rows.sizes))
+    inputs = rows.inputs | _maps(geometry)
+    fitted = xr.Dataset(map_blocks(fit_block, task, inputs, names, rows.sizes, bytes_per_pixel=workspace(task)))
     if residuals:
-        fitted = fitted.assign_coords({"time": data.time} if rows.first is None else pair_coords(validate(data)))
+        series = isinstance(view, SeriesView)
+        fitted = fitted.assign_coords({"time": view.data["time"]} if series else pair_coords(view.network))  # type: ignore[arg-type]
     # with the variable, as attributes of a dataset are lost when it is merged with the series
     fitted.fit_flag.attrs |= {"time_model": model.as_json(), "time_origin": str(rows.origin)[:19]}
     attrs = rows.attrs | {
         "model": " ".join(model.names) + (" height_error" if height_error else ""),
-        "weights": rows.weights,
+        "fit_weights": rows.weights,  # not "weights", which a series has of its own
         "uncertainty": uncertainty,
-        BYTES_ATTRIBUTE: int(data.attrs.get(BYTES_ATTRIBUTE, 0)) + bytes_per_pixel(task),
     }
     if uncertainty == "bootstrap":
         attrs |= {"samples": samples, "seed": seed}
-    return on_grid_of(data, fitted).assign_attrs(attrs)
+    return view.on_grid(fitted).assign_attrs(attrs)
+
+
+def _model(
+    degree: int,
+    periods: Sequence[float],
+    steps: Sequence[Time],
+    velocity_changes: Sequence[Time],
+    exponentials: Sequence[tuple[Time, float]],
+    logarithms: Sequence[tuple[Time, float]],
+) -> TimeModel:
+    """Model of what was given: dates in whatever form, one date or period without brackets, too."""
+    dates: list[Any] = [
+        tuple(_date(event) for event in _several(name, events))
+        for name, events in (("steps", steps), ("velocity_changes", velocity_changes))
+    ]
+    relaxations: list[Any] = [
+        tuple(_relaxation(name, item) for item in _several(name, items))
+        for name, items in (("exponentials", exponentials), ("logarithms", logarithms))
+    ]
+    try:
+        years = tuple(float(period) for period in _several("periods", periods))
+    except (TypeError, ValueError):
+        raise ArgumentError(f"periods: {periods!r} are not numbers of years") from None
+    return TimeModel(degree, years, *dates, *relaxations)
+
+
+def _several(name: str, given: Any) -> list[Any]:
+    """What was given as a list, a single one, too."""
+    if isinstance(given, str | float | int | np.datetime64 | dt.date | np.number):
+        return [given]
+    try:
+        return list(given)
+    except TypeError:
+        raise ArgumentError(f"{name}: {given!r} is not a list") from None
+
+
+def _date(event: Time) -> str:
+    """Date as a model keeps it: as text, without the time of day if there is none."""
+    return date_label(as_time(event)) if not isinstance(event, str) else event
+
+
+def _relaxation(name: str, item: Any) -> tuple[str, float]:
+    try:
+        event, days = item
+        return _date(event), float(days)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: {item!r} is not (date, days)") from None
+
+
+def _require_events_between(model: TimeModel, rows: "_Rows") -> None:
+    """Raise ArgumentError for an event that no date follows, or none precedes: it changes nothing that was observed."""
+    first = as_time(rows.origin) if rows.first is None else rows.first.min()
+    last = rows.last.astype("datetime64[s]").max()
+    events = {
+        "steps": model.steps,
+        "velocity_changes": model.velocity_changes,
+        "exponentials": tuple(event for event, _ in model.exponentials),
+        "logarithms": tuple(event for event, _ in model.logarithms),
+    }
+    for name, given in events.items():
+        for event in given:
+            # a step on the last date can be seen there, a change of velocity only behind it
+            too_late = as_time(event) > last if name == "steps" else as_time(event) >= last
+            too_early = as_time(event) <= first if name == "steps" else False
+            if too_late or too_early:
+                raise ArgumentError(
+                    f"{name}: {event} is not within the dates {date_label(first)}..{date_label(last)}, so that nothing "
+                    "observed depends on it; leave it out"
+                )
 
 
 def _series_rows(
-    series: xr.Dataset, weights: Weights | SeriesWeights | xr.DataArray, covariance: xr.DataArray | None
+    view: SeriesView, weights: Weights | SeriesWeights | xr.DataArray, covariance: xr.DataArray | None
 ) -> _Rows:
     """Dates of a series."""
-    if series.displacement.dims != ("time", "y", "x"):
-        raise StackError(f"displacement: dimensions {series.displacement.dims}, expected ('time', 'y', 'x')")
-    if series.sizes["time"] < 2:
-        raise StackError(f"series: {series.sizes['time']} date(s); a velocity needs at least two")
+    series = view.data
+    if len(view.times) < 2:
+        raise StackError(f"series: {len(view.times)} date(s); a velocity needs at least two")
     inputs = {name: series[name] for name in ("displacement", "network_subset") if name in series}
     row_weight = None
-    if isinstance(weights, xr.DataArray):
-        _check_shape("weights", weights, series, ("time",), ("time", "y", "x"))
-        if weights.ndim == 1:
-            row_weight = weights.values.astype(np.float64)
+    if not isinstance(weights, str):
+        given_weights = aligned("weights", weights, view, ("time",), ("time", "y", "x"))
+        if given_weights.ndim == 1:
+            row_weight = given_weights.values.astype(np.float64)
+            require_weights(row_weight)
         else:
-            inputs["weights"] = weights
+            inputs["weights"] = in_blocks_of(given_weights, view.displacement)
     elif weights not in get_args(SeriesWeights):
         names = ", ".join(get_args(SeriesWeights))
         raise ArgumentError(f"weights: {weights!r} is not one of {names} or a DataArray: the data is a series")
     given = covariance if covariance is not None else series.get("displacement_covariance")
     shared = None
     if given is not None:
-        other = str(given.dims[1]) if given.ndim in (2, 4) else "other_time"
-        _check_shape(
-            "covariance", given, series, ("time",), ("time", "y", "x"), ("time", other), ("time", other, "y", "x")
-        )
-        if given.ndim <= 2:
-            shared = given.values.astype(np.float64)
+        found = _aligned_covariance(view, given)
+        if found.ndim <= 2:
+            shared = found.values.astype(np.float64)
+            _require_covariance(shared)
         else:
-            inputs["covariance"] = given
+            inputs["covariance"] = in_blocks_of(found, view.displacement)
     elif isinstance(weights, str) and weights == "covariance":
         raise ArgumentError("weights: 'covariance' needs the covariance of the dates; see insarray.covariance")
-    attrs = {name: series.attrs[name] for name in _KEPT if name in series.attrs}
+    attrs = {name: series.attrs[name] for name in _KEPT if name in series.attrs} | view.reference_attributes()
     if "job_fingerprint" in series.attrs:
         attrs["series_fingerprint"] = series.attrs["job_fingerprint"]
-    times = series.time.values
+    times = view.times.astype("datetime64[ns]")
     return _Rows(
         inputs=inputs,
         origin=times[0],
@@ -218,7 +282,7 @@ def _series_rows(
         last=times,
         level=None,
         scale=1.0,
-        weights="given" if isinstance(weights, xr.DataArray) else weights,
+        weights=weights if isinstance(weights, str) else "given",
         looks=None,
         row_weight=row_weight,
         covariance=shared,
@@ -227,33 +291,37 @@ def _series_rows(
     )
 
 
-def _check_shape(name: str, array: xr.DataArray, series: xr.Dataset, *allowed: tuple[str, ...]) -> None:
-    sizes = {dim: series.sizes[dim] for dim in ("time", "y", "x")}
-    expected = tuple(sizes.get(str(dim), sizes["time"]) for dim in array.dims)
-    if array.dims not in allowed or array.shape != expected:
-        choices = " or ".join(str(dims) for dims in allowed)
-        raise ArgumentError(f"{name}: {array.dims} {array.shape}, expected {choices} of {sizes}")
+def _aligned_covariance(view: SeriesView, given: xr.DataArray) -> xr.DataArray:
+    """Covariance of the dates of the series, both of its dimensions of dates in their order."""
+    if isinstance(given, xr.DataArray):
+        others = [dim for dim in given.dims if dim not in ("time", "y", "x")]
+        if len(others) == 1 and others[0] != "other_time":
+            given = given.rename({others[0]: "other_time"})
+    dims: tuple[tuple[str, ...], ...] = (("time",), ("time", "y", "x"))
+    return aligned("covariance", given, view, *dims, ("time", "other_time"), ("time", "other_time", "y", "x"))
+
+
+def _require_covariance(values: np.ndarray) -> None:
+    """Raise ArgumentError unless these are variances, or a symmetric matrix with variances on its diagonal."""
+    variances = np.diag(values) if values.ndim == 2 else values
+    if not (np.isfinite(variances) & (variances >= 0)).all():
+        wrong = variances[~(np.isfinite(variances) & (variances >= 0))][0]
+        raise ArgumentError(f"covariance: holds the variance {wrong:g}; variances in m^2 are finite and not negative")
+    if values.ndim == 2 and not np.allclose(values, values.T, rtol=1e-4, atol=1e-6 * variances.max(initial=0.0)):
+        raise ArgumentError("covariance: is not symmetric; its second dimension must be the same dates as the first")
 
 
 def _pair_rows(
-    stack: xr.Dataset,
-    weights: Weights | SeriesWeights | xr.DataArray,
-    looks: float | None,
-    phase: Phase,
-    reference: Reference | None,
+    view: StackView, weights: Weights | SeriesWeights | xr.DataArray, looks: float | None, reference: Asked
 ) -> _Rows:
     """Pairs of a stack."""
-    if "unwrapped_phase" not in stack:
-        raise StackError(
-            "data: has neither 'displacement' nor 'unwrapped_phase'; give a series of insarray.invert or a stack"
-        )
-    stack = with_phase(stack, phase)
-    network = validate(stack)
-    scale = metres_per_radian(require_wavelength(stack))
-    inputs, named, looks = weighting(stack, weights, looks)  # type: ignore[arg-type]
-    level = reference_phase(stack, reference)
+    network = view.network
+    scale = metres_per_radian(view.require_wavelength())
+    inputs, named, looks = weighting(view, weights, looks)  # type: ignore[arg-type]
+    level = reference_phase(view, reference)
     times = network.times
-    attrs = inherited(stack) | ({} if level is None else level.attrs) | ({} if looks is None else {"looks": looks})
+    place = {} if level is None else view.record(level.place)
+    attrs = view.inherited | place | ({} if looks is None else {"looks": looks})
     return _Rows(
         inputs=inputs,
         origin=times[0],
@@ -313,18 +381,9 @@ def _task(
     )
 
 
-def _maps(data: xr.Dataset, geometry: HeightGeometry | None) -> dict[str, xr.DataArray]:
-    """Maps of the geometry, with the blocks of the data."""
+def _maps(geometry: HeightGeometry | None) -> dict[str, xr.DataArray]:
+    """Maps of the geometry."""
     if geometry is None:
         return {}
     found = {} if geometry.maps is None else {"baseline": geometry.maps}
-    if isinstance(geometry.factor, xr.DataArray):
-        found["height_factor"] = geometry.factor
-    values = data["displacement"] if "displacement" in data else data["unwrapped_phase"]
-    chunks = values.chunksizes
-    if not chunks:
-        return found
-    spatial = {"y": chunks["y"], "x": chunks["x"]}
-    return {
-        name: array.chunk(spatial | {d: -1 for d in array.dims if d not in spatial}) for name, array in found.items()
-    }
+    return found | ({"height_factor": geometry.factor} if isinstance(geometry.factor, xr.DataArray) else {})

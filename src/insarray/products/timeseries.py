@@ -7,18 +7,17 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.elimination import Solution, solve
 from insarray.kernels.gaps import Gap, close_gaps
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.robust import ADMM, L1, Norm, Robust, robust_method, solve_robust
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import FILL, SIGN, SOLVER_FLAGS, metres_per_radian
-from insarray.model.dataset import kept_fingerprints, on_grid_of, pair_coords, time_coords
+from insarray.model.dataset import pair_coords, reference_coords, time_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.network import Network
-from insarray.products.reference import Reference, reference_phase, require_wavelength
-from insarray.products.stack import Phase, inherited, validate, with_phase
+from insarray.products.reference import Asked, reference_phase
+from insarray.products.views import Phase, StackView, as_stack
 from insarray.products.weighting import INVERSE_VARIANCES, block_weights, weighting
 
 OUTPUTS = (
@@ -104,7 +103,7 @@ def invert(
     norm: Norm = "l2",
     weights: Weights | xr.DataArray = "none",
     looks: float | None = None,
-    reference: Reference | None = None,
+    reference: Asked = "check",
     gap: Gap = "nan",
     tolerance: float | None = None,
     max_iterations: int | None = None,
@@ -132,7 +131,8 @@ def invert(
     looks
         Independent looks of the coherence, for "variance" and "fisher"; default: attribute `looks` of the stack.
     reference
-        (row, col), `lonlat`, `area`, "auto", or None if the stack is already referenced.
+        (row, col), `lonlat`, `area` or "auto". "check": the stack is taken as referenced already, after a look at a few
+        pixels: an error if its pairs have constants of their own. None: it is taken so without a look.
     gap
         What to do at dates that no pair ties to the first: "nan" leaves them out, "subset" keeps every piece relative
         to its own first date, "nsbas" ties pieces by a common velocity, "min_norm" by the least velocity
@@ -176,23 +176,26 @@ def invert(
     )
     if gap not in get_args(Gap):
         raise ArgumentError(f"gap: {gap!r} is not one of {', '.join(get_args(Gap))}")
-    stack = with_phase(stack, phase)
-    network = validate(stack)
+    view = as_stack(stack, phase)
+    network = view.network
     if gap == "nan":
         network.require_connected(
             "add pairs, select one piece, or say how to treat it with gap=subset, nsbas, min_norm"
         )
-    scale = metres_per_radian(require_wavelength(stack))
-    inputs, named, looks = weighting(stack, weights, looks)
-    level = reference_phase(stack, reference)
+    scale = metres_per_radian(view.require_wavelength())
+    inputs, named, looks = weighting(view, weights, looks)
+    level = reference_phase(view, reference)
     constants = Inversion(network, named, looks, None if level is None else level.phase, scale, gap, method)
     outputs = OUTPUTS if method is None else OUTPUTS + ROBUST_OUTPUTS
-    data = map_blocks(solve_block, constants, inputs, outputs, {"time": network.n_dates})
-    attrs = _attributes(stack, constants, norm)
-    attrs |= {} if level is None else level.attrs
-    coords = time_coords(network) | pair_coords(network) | kept_fingerprints(stack)
-    series = on_grid_of(stack, xr.Dataset(data, coords, attrs))
+    sizes = {"time": network.n_dates}
+    data = map_blocks(solve_block, constants, inputs, outputs, sizes, bytes_per_pixel=_workspace(constants))
+    attrs = _attributes(view, constants, norm)
+    attrs |= {} if level is None else view.record(level.place)
+    coords = time_coords(network) | pair_coords(network) | view.fingerprints
+    coords |= reference_coords(None if level is None else level.phase)
+    series = view.on_grid(xr.Dataset(data, coords, attrs))
     series.displacement.attrs["ancillary_variables"] = "displacement_std number_of_observations network_subset"
+    series.network_subset.attrs["gap"] = gap
     return series
 
 
@@ -264,22 +267,24 @@ def _solver_flag(used: np.ndarray, label: np.ndarray, pairs: int, given_up: np.n
     return np.select(list(conditions.values()), values, np.uint8(SOLVER_FLAGS.index("complete"))).astype(np.uint8)
 
 
-def _attributes(stack: xr.Dataset, task: Inversion, norm: str) -> dict[str, Any]:
-    attrs: dict[str, Any] = inherited(stack) | {
+def _attributes(view: StackView, task: Inversion, norm: str) -> dict[str, Any]:
+    attrs: dict[str, Any] = view.inherited | {
         "sign": SIGN,
         "norm": norm,
         "weights": task.weights,
         "gap": task.gap,
         "number_of_pairs": task.network.n_pairs,
-        BYTES_ATTRIBUTE: _bytes_per_pixel(task) + int(stack.attrs.get(BYTES_ATTRIBUTE, 0)),
+        "reference_date": str(task.network.times[0]),
     }
     settings = {} if task.method is None else {f"norm_{name}": value for name, value in asdict(task.method).items()}
     return attrs | settings | ({} if task.looks is None else {"looks": task.looks})
 
 
-def _bytes_per_pixel(task: Inversion) -> int:
-    """Most memory that a pixel takes in `solve_block` and around it, outputs included."""
-    pairs, dates = task.network.n_pairs, task.network.n_dates
-    samples = 12 if task.weights == "none" else 20  # phase as read and decoded, masks; coherence and weights
-    series = 2 * (4 + 4 + 2 + 2 + 1)  # results, once more while they are reordered, checked and compressed
-    return pairs * samples + dates * series + 64
+def _workspace(task: Inversion) -> int:
+    """Working memory of a pixel in `solve_block`: weights of the pairs, standard deviations in float64, flags."""
+    if task.weights == "given":
+        weights = 17 if isinstance(task.method, L1 | ADMM) else 0  # their squares in float64
+    else:
+        weights = 0 if task.weights == "none" else 4
+    spread = 2 if task.weights in INVERSE_VARIANCES else 10
+    return weights * task.network.n_pairs + spread * task.network.n_dates + 32

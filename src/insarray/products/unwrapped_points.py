@@ -1,4 +1,4 @@
-"""Unwrapped phases of points, guided by their model or by their links (DESIGN 4.6)."""
+"""Unwrapped phases of points, guided by their model or by their links."""
 
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ from insarray.kernels.residues import common_phase
 from insarray.kernels.residues import unwrap_points as unwrap_epochs
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StackError
-from insarray.products.integration import PointReference, find_point, reference_attributes
+from insarray.products.integration import PointReference, find_point, reference_attributes, reference_point
 from insarray.products.link_geometry import PhaseColumns, phase_columns
-from insarray.products.links import require_phase
+from insarray.products.point_views import PointsView, arcs_of, as_points, model_of
 from insarray.products.points import positions
 
 _ARCS = 65_536  # at a time
@@ -81,13 +81,16 @@ def unwrap_points(
     Measured on simulated points with a subsidence bowl, new buildings and atmosphere: without a guide 10 % of the epochs
     have a wrong cycle, with the integrated model 0.3 %, refined 0.2 %. Guiding by gated links does not improve on that.
     """
-    require_phase(points)
-    points = points.compute()  # once, as phases are needed several times
-    _check(points, model, links)
+    view = as_points(points).computed()  # once, as phases are needed several times
+    points = view.data
+    model = None if model is None else model_of(model, view)
+    if links is not None and "velocity_difference" not in links:
+        raise StackError("links: have no 'velocity_difference'; make them with insarray.estimate_links")
+    ends = None if links is None else arcs_of(links, view)
     for name, value in (("max_false_alarm", max_false_alarm), ("min_margin", min_margin)):
         if not 0 <= value <= 1:
             raise ArgumentError(f"{name}: {value!r} is not between 0 and 1")
-    phase = points.wrapped_phase.values
+    phase = view.phase.values
     complete = np.flatnonzero(np.isfinite(phase).all(axis=0))
     if not complete.size:
         raise StackError("points: none has a phase in every epoch; leave out the epochs that are missing most")
@@ -96,10 +99,10 @@ def unwrap_points(
     arcs = Arcs(complete[triangulation.arcs.point_a], complete[triangulation.arcs.point_b])
     tall = any("height_error" in v for d in (model, links) if d is not None for v in map(str, d.data_vars))
     columns = phase_columns(
-        points, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+        view, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
     )
-    guide = _guide(phase, columns, arcs, model, links, max_false_alarm, min_margin)
-    held = _reference(points, model, reference, complete)
+    guide = _guide(phase, columns, arcs, model, links, ends, max_false_alarm, min_margin)
+    held = _reference(view, model, reference, complete)
     unwrapped = np.full(phase.shape, np.nan, np.float32)
     epochs = max(1, _SAMPLES // max(arcs.point_a.size, 1))
     for first in range(0, len(phase), epochs):
@@ -114,21 +117,12 @@ def unwrap_points(
         )
         unwrapped[part, complete] = found.phase
     attrs = {name: value for name, value in points.attrs.items() if not name.startswith("reference_")}
-    attrs |= reference_attributes(points, held) | {"unwrapping_guide": _named(model, links)}
+    attrs |= reference_attributes(view, held) | {"unwrapping_guide": _named(model, links)}
     if links is not None:
         attrs |= {"unwrapping_max_false_alarm": max_false_alarm, "unwrapping_min_margin": min_margin}
     return xr.Dataset(
         {"unwrapped_phase": (("time", "point"), unwrapped, attributes("unwrapped_phase"))}, points.coords, attrs
     )
-
-
-def _check(points: xr.Dataset, model: xr.Dataset | None, links: xr.Dataset | None) -> None:
-    if model is not None and (model.get("velocity") is None or model.sizes["point"] != points.sizes["point"]):
-        raise StackError("model: has no velocity of these points; make it with insarray.integrate_links")
-    if links is not None and "velocity_difference" not in links:
-        raise StackError("links: have no 'velocity_difference'; make them with insarray.estimate_links")
-    if links is not None and int(links.point_b.max()) >= points.sizes["point"]:
-        raise StackError(f"links: reach point {int(links.point_b.max())} of {points.sizes['point']}")
 
 
 def _named(model: xr.Dataset | None, links: xr.Dataset | None) -> str:
@@ -142,6 +136,7 @@ def _guide(
     arcs: Arcs,
     model: xr.Dataset | None,
     links: xr.Dataset | None,
+    ends: Arcs | None,
     max_false_alarm: float,
     min_margin: float,
 ) -> _Guide:
@@ -155,12 +150,12 @@ def _guide(
         if "height_error" in model:
             value = model.height_error.values.astype(np.float64)
             height = value[arcs.point_b] - value[arcs.point_a]
-    if links is not None:
+    if links is not None and ends is not None:
         good = np.isfinite(links.velocity_difference.values)
         if "false_alarm" in links:
             good &= links.false_alarm.values <= max_false_alarm
             good &= links.link_coherence.values - links.second_coherence.values >= min_margin
-        at, number = _same(arcs, links, good)
+        at, number = _same(arcs, ends, good)
         velocity[at] = links.velocity_difference.values[number]
         known[at] = True
         if "height_error_difference" in links:
@@ -177,25 +172,25 @@ def _guide(
     return _Guide(velocity, height, constant, quality if known.any() else np.ones(quality.size))
 
 
-def _same(arcs: Arcs, links: xr.Dataset, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _same(arcs: Arcs, links: Arcs, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Arcs that are good links, and the numbers of these links."""
     points = 1 + int(max(arcs.point_b.max(initial=0), links.point_b.max()))
-    keys = arcs.point_a * points + arcs.point_b, links.point_a.values * points + links.point_b.values
+    keys = arcs.point_a * points + arcs.point_b, links.point_a * points + links.point_b
     _, at, number = np.intersect1d(*keys, assume_unique=True, return_indices=True)
     return at[good[number]], number[good[number]]
 
 
 def _reference(
-    points: xr.Dataset, model: xr.Dataset | None, reference: PointReference | None, complete: np.ndarray
+    view: PointsView, model: xr.Dataset | None, reference: PointReference | None, complete: np.ndarray
 ) -> int:
-    """Number of the reference point, which must be complete."""
-    if reference is None and model is not None:
-        reference = model.attrs.get("reference_point")
+    """Position of the reference point, which must be complete."""
+    if reference is None and model is not None and (held := reference_point(model, view)) is not None:
+        reference = int(view.numbers[held])
     if reference is None:
         if model is None or "point_coherence" not in model:
             return int(complete[0])
         return int(complete[np.argmax(np.nan_to_num(model.point_coherence.values[complete]))])
-    held = find_point(points, reference)
+    held = find_point(view, reference)
     if held not in complete:
-        raise StackError(f"reference: point {held} lacks an epoch; choose a complete one")
+        raise StackError(f"reference: point {view.numbers[held]} lacks an epoch; choose a complete one")
     return held

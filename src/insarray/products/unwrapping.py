@@ -7,16 +7,17 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, collect_blocks, map_blocks, sum_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.bridging import STATES, bridge_cycles
 from insarray.kernels.cycles import TURN, UNDECIDED, count_votes, cycles_by_closure, majority
 from insarray.kernels.plan import plan_elimination
 from insarray.model.conventions import UNWRAPPING_FLAGS
-from insarray.model.dataset import network_of, on_grid_of
+from insarray.model.dataset import network_of
 from insarray.model.errors import ArgumentError, NetworkError, StackError
 from insarray.model.network import Network
-from insarray.products.reference import Reference, reference_phase
-from insarray.products.stack import Phase, validate, with_phase
+from insarray.products.aligning import aligned, in_blocks_of
+from insarray.products.layers import canonical
+from insarray.products.reference import Asked, reference_phase
+from insarray.products.views import Phase, StackView, as_stack
 
 Method = Literal["pixel", "component", "bridging"]
 
@@ -40,7 +41,7 @@ def correct_unwrapping(
     *,
     method: Method = "pixel",
     phase: Phase = "unwrapped_phase",
-    reference: Reference | None = None,
+    reference: Asked = "check",
     tolerance: float = 0.25,
 ) -> xr.Dataset:
     """Add the whole cycles that unwrapping has got wrong, as a new variable.
@@ -69,7 +70,7 @@ def correct_unwrapping(
         The stack with `corrected_phase` (rad, not referenced), `unwrapping_cycles` (what was added, (pair, y, x)) and
         `unwrapping_flag` (y, x): closed (nothing to do), corrected, ambiguous, no_loops. At an ambiguous pixel some pairs
         are left as they are: where several choices of wrong pairs are equally likely or residuals are far from whole cycles
-        ("pixel"), or where a component is not decided ("component", "bridging"). Give ``phase="corrected_phase"`` to `invert`.
+        ("pixel"), or where a component is not decided or the sample is in none ("component", "bridging"). Give ``phase="corrected_phase"`` to `invert`.
 
     Raises
     ------
@@ -85,31 +86,31 @@ def correct_unwrapping(
         raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
     if not 0 < tolerance < 0.5:
         raise ArgumentError(f"tolerance: {tolerance} cycles is not between 0 and 0.5; 0.25 is usual")
-    start = with_phase(stack, phase)
-    network = validate(start)
-    if method != "pixel" and "connected_component_labels" not in stack:
+    view = as_stack(stack, phase)
+    network = view.network
+    if method != "pixel" and "connected_component_labels" not in view.data:
         raise StackError(
             f"method: {method!r} needs connected components, which the stack does not have; open it with them"
         )
     if method != "bridging" and len(network.loops()) == 0:
         raise NetworkError("correct_unwrapping: the network has no loop, so nothing can be checked; add pairs")
-    inputs = {"unwrapped_phase": start.unwrapped_phase}
+    inputs = {"unwrapped_phase": view.phase}
     if phase == "corrected_phase":
-        inputs["unwrapping_cycles"] = stack.unwrapping_cycles
+        inputs["unwrapping_cycles"] = view.data["unwrapping_cycles"]
     if method == "bridging":
-        task = Correction(network, None, tolerance, _bridges(start, tolerance))
+        task = Correction(network, None, tolerance, _bridges(view, tolerance))
     else:
-        level = reference_phase(start, reference)
+        level = reference_phase(view, reference)
         task = Correction(network, None if level is None else level.phase, tolerance, None)
         if method == "component":
-            task = Correction(network, None, tolerance, _agreed(start, task))
+            task = Correction(network, None, tolerance, _agreed(view, task))
     if task.components is not None:
-        inputs["connected_component_labels"] = stack.connected_component_labels
-    data = map_blocks(correct_block, task, inputs, OUTPUTS, {"pair": network.n_pairs})
-    earlier = f"{stack.attrs['unwrapping_correction']}, " if phase == "corrected_phase" else ""
-    memory = int(stack.attrs.get(BYTES_ATTRIBUTE, 0)) + _bytes_per_pixel(network)
-    attrs = {"unwrapping_correction": earlier + method, BYTES_ATTRIBUTE: memory}
-    return on_grid_of(stack, stack.assign(data).assign_attrs(attrs))
+        inputs["connected_component_labels"] = view.data["connected_component_labels"]
+    sizes = {"pair": network.n_pairs}
+    data = map_blocks(correct_block, task, inputs, OUTPUTS, sizes, bytes_per_pixel=4 * network.n_pairs + 16)
+    earlier = f"{view.data.attrs.get('unwrapping_correction', 'unknown')}, " if phase == "corrected_phase" else ""
+    attrs = {"unwrapping_correction": earlier + method}
+    return view.on_grid(view.data.assign(data).assign_attrs(attrs))
 
 
 @dataclass(frozen=True)
@@ -144,16 +145,13 @@ def correction_account(corrected: xr.Dataset) -> Account:
     for name in ("unwrapping_cycles", "unwrapping_flag"):
         if name not in corrected:
             raise StackError(f"correction: there is no variable {name!r}; make it with correct_unwrapping")
-    network = network_of(corrected)
+    corrected, network = canonical(corrected, "pair"), network_of(corrected)
     zero = {
         "changed": xr.Variable("pair", np.zeros(network.n_pairs, np.int64)),
         "flags": xr.Variable("flag", np.zeros(len(UNWRAPPING_FLAGS), np.int64)),
     }
     names = ("unwrapping_cycles", "unwrapping_flag")
     inputs = {name: corrected[name].reset_coords(drop=True) for name in names}
-    if chunks := inputs["unwrapping_cycles"].chunksizes:  # a store has several chunks along the pairs
-        inputs = {name: array.chunk({"y": chunks["y"], "x": chunks["x"]}) for name, array in inputs.items()}
-        inputs["unwrapping_cycles"] = inputs["unwrapping_cycles"].chunk(pair=-1)
     sums = xr.Dataset(sum_blocks(_block_account, len(UNWRAPPING_FLAGS), inputs, zero)).compute()
     changed, flags = sums.changed.values, sums.flags.values
     observed = max(int(flags.sum() - flags[UNWRAPPING_FLAGS.index("no_data")]), 1)
@@ -171,9 +169,12 @@ def _block_account(flags: int, arrays: Arrays) -> Arrays:
     return {"changed": changed, "flags": np.bincount(flag.ravel(), minlength=flags).astype(np.int64)}
 
 
-def add_cycles(phase: xr.DataArray, cycles: xr.DataArray) -> xr.DataArray:
-    """Phase (rad) with stored `unwrapping_cycles` of the same pairs added: `corrected_phase` without finding them again."""
-    return (phase + TURN * cycles.chunk(phase.chunksizes).drop_vars(cycles.coords, errors="ignore")).astype(np.float32)
+def add_cycles(stack: xr.Dataset, cycles: xr.DataArray) -> xr.Dataset:
+    """Stack with the `corrected_phase` of stored `unwrapping_cycles` (pair, y, x), without finding them again."""
+    view = as_stack(stack)
+    found = in_blocks_of(aligned("unwrapping_cycles", cycles, view, ("pair", "y", "x")), view.phase)
+    corrected = view.phase.variable + TURN * found.variable
+    return view.data.assign(corrected_phase=corrected.astype(np.float32))
 
 
 def correct_block(task: Correction, arrays: Arrays) -> Arrays:
@@ -219,15 +220,16 @@ def _by_component(components: np.ndarray, samples: np.ndarray, labels: np.ndarra
         wanted = k * 2**16 + labels[k].astype(np.int64)
         at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
         known = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
-        here = np.isfinite(samples[k]) & (labels[k] > 0)
+        here = np.isfinite(samples[k])  # a sample in component 0 is not checked by anything
+        known &= labels[k] > 0
         cycles[k] = np.where(known & here, values[at] if len(keys) else 0, 0)
         undecided |= here & ~known
     return cycles, undecided
 
 
-def _agreed(stack: xr.Dataset, task: Correction) -> np.ndarray:
+def _agreed(view: StackView, task: Correction) -> np.ndarray:
     """Rows (pair, label, cycles to add) of the components whose decided pixels agree: one pass over the stack."""
-    inputs = {name: stack[name] for name in ("unwrapped_phase", "connected_component_labels")}
+    inputs = {"unwrapped_phase": view.phase, "connected_component_labels": view.data["connected_component_labels"]}
     found = collect_blocks(_block_votes, task, inputs)
     agreed = majority(np.concatenate([votes for votes, _ in found]), np.concatenate([count for _, count in found]))
     agreed[:, 2] *= -1
@@ -240,23 +242,18 @@ def _block_votes(task: Correction, arrays: Arrays) -> tuple[np.ndarray, np.ndarr
     return count_votes(cycles, arrays["connected_component_labels"].reshape(pairs, -1))
 
 
-def _bridges(stack: xr.Dataset, tolerance: float) -> np.ndarray:
+def _bridges(view: StackView, tolerance: float) -> np.ndarray:
     """Rows (pair, label, cycles to add) of the components that continue the largest one of their pair."""
     rows: list[tuple[int, int, int]] = []
+    stack = xr.Dataset({"phase": view.phase, "labels": view.data["connected_component_labels"]})
     pair_bytes = 6 * stack.sizes["y"] * stack.sizes["x"]
     step = max(1, _BATCH_BYTES // pair_bytes)
-    layers = stack[["unwrapped_phase", "connected_component_labels"]]
     for start in range(0, stack.sizes["pair"], step):
-        batch = layers.isel(pair=slice(start, start + step)).compute()
+        batch = stack.isel(pair=slice(start, start + step)).compute()
         for k in range(batch.sizes["pair"]):
-            phase, labels = batch.unwrapped_phase.values[k], batch.connected_component_labels.values[k]
+            phase, labels = batch["phase"].values[k], batch["labels"].values[k]
             bridges = bridge_cycles(phase, labels, tolerance=tolerance)
             decided = np.isin(bridges.state, [STATES.index("main"), STATES.index("joined")])
             joined = zip(bridges.label[decided], bridges.cycles[decided], strict=True)
             rows += [(start + k, int(label), int(cycles)) for label, cycles in joined]
     return np.array(rows, np.int64).reshape(-1, 3)
-
-
-def _bytes_per_pixel(network: Network) -> int:
-    """Memory of a pixel in `correct_block` beyond that of the stack: cycles, corrected phase, votes."""
-    return 16 * network.n_pairs

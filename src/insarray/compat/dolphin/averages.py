@@ -14,7 +14,6 @@ from insarray.compat.dolphin.layers import open_labels, open_values
 from insarray.compat.dolphin.pairs import DatePairs, Paths, existing, labels_of, pair_files, require_blocks
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.engine.blocks import map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.engine.run import Progress
 from insarray.io.pairs import by_pair, one_time_per_pass
 from insarray.model.dataset import on_grid_of, time_coords
@@ -123,8 +122,9 @@ def create_nonzero_conncomp_counts(
     if todo:
         inputs = {"connected_component_labels": labels["values"]}
         names = ("nonzero_component_count", "component_intersection")
-        counts = xr.Dataset(map_blocks(count_block, network, inputs, names, {"time": network.n_dates}))
+        sizes, needed = {"time": network.n_dates}, network.n_pairs + 8
+        counts = xr.Dataset(map_blocks(count_block, network, inputs, names, sizes, bytes_per_pixel=needed))
         counts = on_grid_of(labels, counts[["nonzero_component_count"]].assign_coords(time_coords(network)))
-        counts.attrs = options | {BYTES_ATTRIBUTE: 8 * network.n_pairs + 8 * network.n_dates}
+        counts.attrs = dict(options)
         compute_and_write(counts, todo, folder, workers=num_threads, progress=progress)
     return [output.path for output in outputs]

@@ -19,6 +19,7 @@ from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError
 from insarray.products.reference import level_at
 from insarray.products.stack import good_pixels, mask
+from insarray.products.views import View
 
 Paths = Sequence[Path | str]
 DatePairs = Sequence[Sequence[Time]]
@@ -204,7 +205,9 @@ class PairStack(NamedTuple):
         at = self.masked(slice(row, row + 1), slice(col, col + 1))
         values = np.asarray(at.unwrapped_phase.values, np.float64).ravel()
         if not np.isfinite(values).all():
-            level_at(self.masked().unwrapped_phase, (row, col), self.names, "pairs")  # says which, and offers another
+            level_at(
+                View(self.data), self.masked().unwrapped_phase, (row, col), self.names, "pairs"
+            )  # says which, and offers another
             raise ReferencePointError(f"reference: row {row}, column {col} has no data in all pairs")
         return values
 
@@ -243,9 +246,9 @@ def open_pairs(
         flags = np.asarray(bad)
         if flags.shape != source.grid.shape:
             raise ArgumentError(f"bad_pixel_mask: shape {flags.shape}, expected {source.grid.shape}")
-        good = good_pixels(data.unwrapped_phase, xr.DataArray(flags == 0, dims=("y", "x")))
+        good = good_pixels(View(data), data.unwrapped_phase, xr.DataArray(flags == 0, dims=("y", "x")))
     elif mask_path is not None:
-        good = good_pixels(data.unwrapped_phase, mask_path)
+        good = good_pixels(View(data), data.unwrapped_phase, mask_path)
     files = [path.name for path in source.paths[: source.network.n_pairs]]
     return PairStack(data, files, good, float(correlation_threshold))
 

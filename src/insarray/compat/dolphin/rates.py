@@ -13,13 +13,13 @@ from insarray.compat.dolphin.pairs import Paths, ReferencePoint, dates_in, exist
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.compat.dolphin.velocity import estimate_velocity
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.engine.run import Progress
 from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.reference import level_at
 from insarray.products.stack import good_pixels
+from insarray.products.views import View
 
 _DAY = np.timedelta64(1, "D")
 
@@ -94,13 +94,13 @@ def create_velocity(
         bad = np.asarray(bad_pixel_mask) != 0
         if bad.shape != grid_of(data).shape:
             raise ArgumentError(f"bad_pixel_mask: shape {bad.shape}, expected {grid_of(data).shape}")
-        good = good_pixels(data["values"], xr.DataArray(~bad, dims=("y", "x")))
+        good = good_pixels(View(data), data["values"], xr.DataArray(~bad, dims=("y", "x")))
         inputs["unwrapped_phase"] = inputs["unwrapped_phase"].where(good)
         identity.append(hashlib.sha256(bad.tobytes()).hexdigest())
     level = np.zeros(len(files))
     if reference is not None:
         row, col = (int(at) for at in reference)
-        level = level_at(data["values"], (row, col), [file.name for file in files], "dates").phase
+        level = level_at(View(data), data["values"], (row, col), [file.name for file in files], "dates").phase
     task = RateTask(dates.days, dates.ties, level, float(cor_threshold))
     options = {
         "inputs": hashlib.sha256("".join(identity).encode()).hexdigest(),
@@ -112,9 +112,9 @@ def create_velocity(
     tags = dict(zip(("start_datetime", "end_datetime"), map(date_label, ends), strict=True))
     output = Raster(Path(output_file), "velocity", None, units, options, tags, overviews=add_overviews)
     if missing([output], overwrite=overwrite):
-        rate = xr.Dataset(map_blocks(rate_block, task, inputs, ("velocity",), {}))
+        needed = 24 * len(files) + 64
+        rate = xr.Dataset(map_blocks(rate_block, task, inputs, ("velocity",), {}, bytes_per_pixel=needed))
         rate.attrs = {name: str(value) for name, value in options.items()}
-        rate.attrs[BYTES_ATTRIBUTE] = 32 * len(files) + 64
         folder = output.path.absolute().parent
         compute_and_write(on_grid_of(data, rate), [output], folder, workers=num_threads, progress=progress)
 

@@ -15,6 +15,7 @@ from insarray.model.errors import ReferencePointError, StoreError
 from insarray.products.reference import choose_pixel
 from insarray.products.stack import Raster as MaskRaster
 from insarray.products.stack import good_pixels
+from insarray.products.views import View
 
 POINT_FILE = "reference_point.txt"
 INTERSECTION_FILE = "conncomp_intersection.tif"
@@ -74,7 +75,7 @@ def select_reference_point(
     quality = open_map(existing([quality_file], "quality_file")[0], block)["values"].compute()
     candidates = np.isfinite(quality.values)
     if mask is not None:
-        candidates &= good_pixels(quality, mask).values
+        candidates &= good_pixels(View(quality.to_dataset(name="quality")), quality, mask).values
     if ccl_file_list is not None:
         found = _intersection(existing(ccl_file_list, "ccl_file_list"), block, num_threads)
         grid_of(found).require_same(grid_of(quality), Path(quality_file).name, "ccl_file_list")

@@ -7,7 +7,6 @@ import xarray as xr
 
 from insarray.compat.dolphin.velocity import estimate_velocity
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.plan import BYTES_ATTRIBUTE
 from insarray.kernels.elimination import Solution, solve
 from insarray.kernels.plan import plan_elimination
 from insarray.kernels.robust import L1, solve_robust
@@ -70,11 +69,11 @@ def series_of(stack: xr.Dataset, task: SeriesTask) -> xr.Dataset:
     if task.looks is not None or task.correlation_of is not None:
         inputs["coherence"] = stack.coherence
     network = task.network
-    data = map_blocks(series_block, task, inputs, task.outputs, {"time": network.n_dates})
-    # samples as read and decoded, masks and what they are made of, weights; results and residuals
-    needed = network.n_pairs * (16 + 6 * (len(stack.data_vars) - 1) + (8 if "coherence" in inputs else 0))
-    attrs = {BYTES_ATTRIBUTE: needed + network.n_dates * 40 + 128}
-    return on_grid_of(stack, xr.Dataset(data, time_coords(network), attrs))
+    # weights and the samples that have one; phase, residuals
+    needed = (8 if "coherence" in inputs else 0) * network.n_pairs + 32 * network.n_dates + 64
+    sizes = {"time": network.n_dates}
+    data = map_blocks(series_block, task, inputs, task.outputs, sizes, bytes_per_pixel=needed)
+    return on_grid_of(stack, xr.Dataset(data, time_coords(network)))
 
 
 def series_block(task: SeriesTask, arrays: Arrays) -> Arrays:

@@ -3,16 +3,17 @@
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import xarray as xr
 
-from insarray.faces.plot.figures import new_axes, pixel_of
+from insarray.faces.plot.figures import new_axes
 from insarray.model.conventions import FIT_FLAGS, SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
-from insarray.model.dataset import grid_of
+from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
+from insarray.model.place import Area
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +110,7 @@ def map(data: xr.Dataset, name: str, ax: "Axes | None" = None) -> "Axes":  # noq
         bar.ax.tick_params(which="both", length=0)
     elif values.dtype.kind in "iu":
         bar.locator = MaxNLocator(integer=True)
-    mark_reference(ax, grid, {**data.attrs, **layer.attrs})
+    mark_reference(ax, grid, reference_in(data))
     if "time" in layer.coords and layer.time.ndim == 0:
         ax.set_title(str(layer.time.values.astype("datetime64[D]")), fontsize="medium")
     return ax
@@ -225,15 +226,16 @@ def frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
     ax.add_artist(bar)
 
 
-def mark_reference(ax: "Axes", grid: Grid, attrs: dict[str, Any]) -> None:
-    """Square and word at the reference point, if the attributes know it."""
+def mark_reference(ax: "Axes", grid: Grid, place: tuple[int, int] | Area | None) -> None:
+    """Square and word at the reference pixel, or in the middle of the reference area, if it is in the map."""
     from matplotlib.patheffects import withStroke
 
-    keys = ("lon", "lat") if grid.crs is not None and "reference_lon" in attrs else ("row", "col")
-    try:
-        row, col = pixel_of(grid, **{key: attrs.get(f"reference_{key}") for key in keys})
-    except ArgumentError:  # none is known, or it is outside this part of the image
+    if place is None:
         return
+    if isinstance(place, Area):
+        row, col = (place.row_start + place.row_stop) // 2, (place.col_start + place.col_stop) // 2
+    else:
+        row, col = place
     halo = [withStroke(linewidth=2.5, foreground="white")]
     ax.plot(grid.x[col], grid.y[row], "s", ms=6, color="black", mec="white", mew=1, label="reference")
     shift, side = ((6, 4), "left") if col < 0.75 * grid.width else ((-6, 4), "right")  # keep the word in the map

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.faces.plot.maps import colouring, frame, ground_aspect, mark_reference
-from insarray.model.dataset import grid_of
+from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
 
@@ -74,7 +74,7 @@ def multiples(data: xr.Dataset, name: str, *, layers: Sequence[int] | None = Non
             artist.remove()
     for ax in axes[len(chosen) :]:
         ax.set_visible(False)
-    mark_reference(axes[0], grid, {**data.attrs, **layer.attrs})
+    mark_reference(axes[0], grid, reference_in(data))
     figure.colorbar(image, ax=axes.tolist(), label=style.label, extend=style.extend, shrink=0.7, pad=0.02)
     return figure
 

@@ -120,4 +120,6 @@ def _finish(ax: "Axes", drawn: Any, style: Style, data: xr.Dataset, grid: Grid, 
     if aspect is None:
         ax.invert_yaxis()
     ax.figure.colorbar(drawn, ax=ax, label=style.label, extend=style.extend, pad=0.02)
-    mark_reference(ax, grid, dict(data.attrs))
+    attrs = data.attrs  # row and column in the image that the points were selected from, whose grid goes with them
+    known = {"reference_row", "reference_col"} <= set(attrs)
+    mark_reference(ax, grid, (int(attrs["reference_row"]), int(attrs["reference_col"])) if known else None)

@@ -9,9 +9,10 @@ import xarray as xr
 from insarray import __version__
 from insarray.faces.report.thinning import reference_pixel
 from insarray.faces.report.totals import FLAGS
-from insarray.model.dataset import grid_of, network_of
+from insarray.model.dataset import grid_of, network_of, reference_in
 from insarray.model.errors import InsarrayError
 from insarray.model.network import Network
+from insarray.model.place import Area
 
 Row = tuple[str, str]
 
@@ -43,7 +44,7 @@ FLAG_WORDS = {
 MAIN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
 """What is looked at first, in this order."""
 
-_SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "block_bytes_per_pixel", "Conventions"}
+_SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "Conventions"}
 """Attributes that have a place of their own on the page, or concern programs only."""
 
 _MILLI = {"m": ("mm", 1e3), "m/year": ("mm/yr", 1e3), "radian": ("rad", 1.0), "1": ("", 1.0)}
@@ -124,9 +125,11 @@ def reference_words(dataset: xr.Dataset) -> str:
     if place is None:
         return "none recorded: the phase was taken as referenced already"
     text = f"row {place[0]}, column {place[1]}"
-    if "reference_area" in attrs:
-        top, bottom, left, right = attrs["reference_area"]
-        text = f"mean over rows {top} to {bottom - 1}, columns {left} to {right - 1}"
+    area = reference_in(dataset)
+    if isinstance(area, Area):
+        text = (
+            f"mean over rows {area.row_start} to {area.row_stop - 1}, columns {area.col_start} to {area.col_stop - 1}"
+        )
         if "reference_pixels" in attrs:
             text += f" ({attrs['reference_pixels']} pixels with data in every pair)"
     if {"reference_lon", "reference_lat"} <= set(attrs):

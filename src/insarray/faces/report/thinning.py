@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from insarray.faces.plot.figures import pixel_of
-from insarray.model.dataset import grid_of
-from insarray.model.errors import ArgumentError
+from insarray.model.dataset import reference_in
 from insarray.model.grid import Grid
+from insarray.model.place import Area
 
 
 @dataclass(frozen=True)
@@ -69,27 +67,16 @@ def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr
     reference = reference_pixel(dataset)
     if reference is not None:
         at = sampling.place(*reference)
-        taken.attrs |= {"reference_row": at[0], "reference_col": at[1]}
+        taken.attrs |= {"reference_y": float(taken.y[at[0]]), "reference_x": float(taken.x[at[1]])}
     return taken
 
 
 def reference_pixel(dataset: xr.Dataset) -> tuple[int, int] | None:
     """Row and column of the reference point, or of the middle of the reference area; None if neither is recorded."""
-    attrs, grid = dataset.attrs, grid_of(dataset)
-    if "reference_area" in attrs:
-        top, bottom, left, right = (int(edge) for edge in attrs["reference_area"])
-        return _inside(grid, {"row": (top + bottom) // 2, "col": (left + right) // 2})
-    for keys in (("row", "col"), ("lon", "lat")):
-        if all(f"reference_{key}" in attrs for key in keys):
-            return _inside(grid, {key: attrs[f"reference_{key}"] for key in keys})
-    return None
-
-
-def _inside(grid: Grid, place: dict[str, Any]) -> tuple[int, int] | None:
-    try:
-        return pixel_of(grid, **place)
-    except ArgumentError:  # outside this part of the image, or not a number
-        return None
+    found = reference_in(dataset)
+    if isinstance(found, Area):
+        return (found.row_start + found.row_stop) // 2, (found.col_start + found.col_stop) // 2
+    return found
 
 
 def lonlats(grid: Grid, sampling: Sampling) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,0 +1,151 @@
+"""Place of the reference, in coordinates: it stays true whatever is cropped, sorted or thinned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from insarray.model.grid import Grid
+
+_OFF = 0.25  # of a pixel: how far from a pixel's centre a coordinate may be to mean that pixel
+
+ATTRIBUTES = (
+    "reference_y",
+    "reference_x",
+    "reference_bounds",
+    "reference_row",
+    "reference_col",
+    "reference_area",
+    "reference_lon",
+    "reference_lat",
+    "reference_pixels",
+)
+"""Attributes in which a place is recorded; rows and columns are those of the dataset that was written."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Rows ``row_start:row_stop`` and columns ``col_start:col_stop`` whose mean phase is the reference."""
+
+    row_start: int
+    row_stop: int
+    col_start: int
+    col_stop: int
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the area."""
+        return slice(self.row_start, self.row_stop)
+
+    @property
+    def cols(self) -> slice:
+        """Columns of the area."""
+        return slice(self.col_start, self.col_stop)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Pixel, or rectangle of pixels, at which the displacement is zero.
+
+    Parameters
+    ----------
+    y, x
+        Coordinates of the pixel's centre, or of the middle of the rectangle.
+    bounds
+        (least y, greatest y, least x, greatest x) of the pixel centres of a rectangle; None: a pixel.
+    pixels
+        Pixels of the rectangle that were used.
+    """
+
+    y: float
+    x: float
+    bounds: tuple[float, float, float, float] | None = None
+    pixels: int | None = None
+
+    @classmethod
+    def of_pixel(cls, y: np.ndarray, x: np.ndarray, row: int, col: int) -> "Place":
+        """Place of a pixel of an image whose pixel centres are at `y` and `x`."""
+        return cls(float(y[row]), float(x[col]))
+
+    @classmethod
+    def of_area(cls, y: np.ndarray, x: np.ndarray, area: Area, pixels: int) -> "Place":
+        """Place of an area of an image whose pixel centres are at `y` and `x`."""
+        ys, xs = (np.asarray(part, np.float64) for part in (y[area.rows], x[area.cols]))
+        bounds = (float(ys.min()), float(ys.max()), float(xs.min()), float(xs.max()))
+        return cls((bounds[0] + bounds[1]) / 2, (bounds[2] + bounds[3]) / 2, bounds, pixels)
+
+    @classmethod
+    def of_attributes(cls, attrs: Mapping[Any, Any], grid: Grid | None) -> "Place | None":
+        """Place that a dataset records as coordinates, or as longitude and latitude; None if it does not.
+
+        Parameters
+        ----------
+        attrs
+            Of the dataset.
+        grid
+            Of the dataset, for longitude and latitude.
+        """
+        pixels = int(attrs["reference_pixels"]) if "reference_pixels" in attrs else None
+        if "reference_bounds" in attrs:
+            low_y, high_y, low_x, high_x = (float(value) for value in attrs["reference_bounds"])
+            return cls((low_y + high_y) / 2, (low_x + high_x) / 2, (low_y, high_y, low_x, high_x), pixels)
+        stated = None
+        if "reference_y" in attrs and "reference_x" in attrs:
+            stated = cls(float(attrs["reference_y"]), float(attrs["reference_x"]))
+        if "reference_lon" not in attrs or "reference_area" in attrs or grid is None or grid.crs is None:
+            return stated
+        x, y = grid.position(float(attrs["reference_lon"]), float(attrs["reference_lat"]))
+        other = cls(y, x)  # the coordinates are of another CRS if the data were reprojected
+        return stated if stated is not None and stated.same(other, grid.y, grid.x) else other
+
+    def on(self, y: np.ndarray, x: np.ndarray) -> tuple[int, int] | Area | None:
+        """Where the place is in an image whose pixel centres are at `y` and `x`; None if it is not in it, or not all."""
+        if self.bounds is None:
+            row, col = _nearest(y, self.y), _nearest(x, self.x)
+            return None if row is None or col is None else (row, col)
+        rows, cols = _within(y, *self.bounds[:2]), _within(x, *self.bounds[2:])
+        return None if rows is None or cols is None else Area(rows.start, rows.stop, cols.start, cols.stop)
+
+    def attributes(self, grid: Grid | None, y: np.ndarray, x: np.ndarray) -> dict[str, Any]:
+        """Attributes that record the place, with rows and columns if it is in the image."""
+        found: dict[str, Any] = {"reference_y": self.y, "reference_x": self.x}
+        if self.bounds is not None:
+            found = {"reference_bounds": list(self.bounds), "reference_pixels": self.pixels}
+        where = self.on(y, x)
+        if isinstance(where, Area):
+            found["reference_area"] = [where.row_start, where.row_stop, where.col_start, where.col_stop]
+        elif where is not None:
+            found |= {"reference_row": where[0], "reference_col": where[1]}
+        position = None if grid is None else grid.lonlat_at(self.x, self.y)
+        if position is not None:
+            found |= {"reference_lon": position[0], "reference_lat": position[1]}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def same(self, other: "Place", y: np.ndarray, x: np.ndarray) -> bool:
+        """Whether two places are the same within a quarter of a pixel of an image with these pixel centres."""
+        mine, theirs = (np.array([p.y, p.y, p.x, p.x] if p.bounds is None else p.bounds) for p in (self, other))
+        steps = [_limit(values, at) for values, at in ((y, self.y), (y, self.y), (x, self.x), (x, self.x))]
+        return (self.bounds is None) == (other.bounds is None) and bool((np.abs(mine - theirs) <= steps).all())
+
+
+def _limit(centres: np.ndarray, value: float) -> float:
+    """How far from a pixel's centre a coordinate may be; of a single pixel the size is not known."""
+    if len(centres) > 1:
+        return _OFF * float(np.abs(np.diff(np.asarray(centres, np.float64))).min())
+    return 1e-6 * max(1.0, abs(value))
+
+
+def _nearest(centres: np.ndarray, value: float) -> int | None:
+    """Index of the pixel at a coordinate; None if there is none."""
+    values = np.asarray(centres, np.float64)
+    at = int(np.argmin(np.abs(values - value)))
+    return at if abs(values[at] - value) <= _limit(values, value) else None
+
+
+def _within(centres: np.ndarray, low: float, high: float) -> slice | None:
+    """Indices of the pixels between two coordinates, of which both ends must be there."""
+    ends = [_nearest(centres, value) for value in (low, high)]
+    if ends[0] is None or ends[1] is None:
+        return None
+    return slice(min(ends[0], ends[1]), max(ends[0], ends[1]) + 1)
