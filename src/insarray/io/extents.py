@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.files import name_of
-from insarray.io.source import Extent
+from insarray.io.source import Extent, Window
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
-
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)

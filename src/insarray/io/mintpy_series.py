@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from insarray.io.areas import window_of
 from insarray.io.decode import MapDecode
 from insarray.io.files import expand_one, fingerprint
 from insarray.io.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.lazy import block_shape, lazy_variable
 from insarray.io.locations import location
 from insarray.io.mintpy import attributes_of, grid_of_attributes
-from insarray.io.source import PathLike
+from insarray.io.source import AreaLike, Layer, PathLike, Window
+from insarray.io.windows import window_coords, window_layer
 from insarray.model.conventions import SIGN, attributes
-from insarray.model.dataset import epoch_coords, grid_coords
+from insarray.model.dataset import epoch_coords
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -29,13 +31,15 @@ _INSTEAD = {
 """What other files of MintPy are for, by their FILE_TYPE."""
 
 
-def open_series(path: PathLike, *, block: int | None = None) -> xr.Dataset:
+def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | None = None) -> xr.Dataset:
     """Open a displacement series of MintPy; the header is read and checked, no pixel is.
 
     Parameters
     ----------
     path
         ``timeseries.h5``, or a corrected one such as ``timeseries_ERA5_demErr.h5``.
+    area
+        Only this part of the image, of which nothing else is read; see `open_stack`.
     block
         Edge of the blocks in pixels; None chooses by the tiles of the file, the number of dates and memory.
 
@@ -65,16 +69,22 @@ def open_series(path: PathLike, *, block: int | None = None) -> xr.Dataset:
     grid = grid_of_attributes(file, shape, attrs)
     decode = MapDecode()
     index = tuple(int(k) for k in order)
-    layer = Hdf5Layer(str(file), _SERIES, index, shape, tile, decode, fingerprint([file], _SERIES, index, decode))
+    window = None if area is None else window_of(area, grid)
+    layer: Layer = Hdf5Layer(
+        str(file), _SERIES, index, shape, tile, decode, fingerprint([file], _SERIES, index, decode)
+    )
+    layer = layer if window is None else window_layer(layer, window)
     rows, cols = block_shape(layer, block)
     token = hashlib.sha256(layer.fingerprint.encode()).hexdigest()
     lazy = xr.Dataset({"displacement": lazy_variable(layer, "time")})
     lazy = lazy.chunk({"time": -1, "y": rows, "x": cols}, token=token)
     known = _attributes(file, attrs, grid, times[order])
+    if window is not None:
+        known = _within(known, window)
     reference = known.get("reference_row"), known.get("reference_col")
     series = xr.Dataset({"displacement": _without_empty_pixels(lazy["displacement"], reference)})
     along = None if baseline is None else xr.DataArray(baseline[order], dims="time")
-    coords = epoch_coords(times[order], along) | grid_coords(grid)
+    coords = epoch_coords(times[order], along) | window_coords(grid, window)
     mapping = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
     series["displacement"].attrs = attributes("displacement") | mapping
     return series.assign_coords(coords).assign_attrs(known)
@@ -145,6 +155,18 @@ def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray
         position = grid.lonlat(row, col)
         known |= {} if position is None else {"reference_lon": position[0], "reference_lat": position[1]}
     return known
+
+
+def _within(known: dict[str, object], window: Window) -> dict[str, object]:
+    """Attributes of a window: row and column of the reference are those in it, if it is there; where it is stays."""
+    for name, part in zip(("reference_row", "reference_col"), window, strict=True):
+        if name in known:
+            known[name] = int(str(known[name])) - part.start
+    inside = all(
+        0 <= int(str(known.get(name, -1))) < part.stop - part.start
+        for name, part in zip(("reference_row", "reference_col"), window, strict=True)
+    )
+    return known if inside else {k: v for k, v in known.items() if k not in ("reference_row", "reference_col")}
 
 
 def _without_empty_pixels(displacement: xr.DataArray, reference: tuple[Any, Any]) -> xr.DataArray:

@@ -24,8 +24,9 @@ from insarray.io.opera_disp import OperaDispReader
 from insarray.io.plugins import asked, problem_of, scanned, third_party, third_party_named, third_party_names
 from insarray.io.pygmtsar import PygmtsarReader
 from insarray.io.snap import SnapReader
-from insarray.io.source import Extent, Files, Options, PathLike, Reader, Sign, Units
+from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
 from insarray.io.stored import StoredReader
+from insarray.io.windows import within
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
@@ -86,6 +87,7 @@ def open_stack(
     extent: Extent | None = None,
     resample: bool = False,
     dem: PathLike | None = None,
+    area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
     r"""Open a stack of unwrapped interferograms; headers are read and checked, no pixel is.
@@ -131,6 +133,12 @@ def open_stack(
         bilinear, labels by the nearest neighbour.
     dem
         Raster of heights (m, above the ellipsoid) at which the geometry cubes of ARIA and NISAR are interpolated.
+    area
+        Only this part of the image, of which nothing else is read: ``"W,S,E,N"`` in degrees (W > E across the date
+        line), ``"left,bottom,right,top@EPSG:32614"``, a tuple (left, bottom, right, top) with or without a CRS as its
+        fifth member, ``"rows:ROW:ROW,COL:COL"`` or `insarray.area`, or a vector file (GeoJSON; others need
+        ``insarray[vector]``): then it is the box round its geometries, in which pixels outside of them stay. Every pixel
+        that the area touches is taken.
     block
         Edge of the blocks in pixels; None chooses by the tiles of the files, the number of pairs and memory.
 
@@ -181,6 +189,7 @@ def open_stack(
             "product='generic' (--product generic)"
         )
     source = reader.scan(paths, options) if reader in READERS else scanned(reader, paths, options)
+    source = within(source, area)
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
     return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)

@@ -10,10 +10,23 @@ import numpy as np
 
 from insarray.model.grid import Grid
 from insarray.model.network import Network
+from insarray.model.place import Area
 
 Sign = Literal["away", "toward"]
 Units = Literal["radian", "metre", "millimetre"]
 Extent = Literal["intersection", "union"]
+
+
+PathLike = str | os.PathLike[str]
+"""Path or URL of a file or folder, or a pattern."""
+
+Files = PathLike | Sequence[PathLike]
+
+AreaLike = PathLike | Sequence[float | str] | Area
+"""Area of interest, see `insarray.io.areas.window_of`."""
+
+Window = tuple[slice, slice]
+"""Rows and columns."""
 
 
 class Layer(Protocol):
@@ -73,6 +86,8 @@ class StackSource:
         What the user should know of how the files were taken, each a clause: extents, versions left out.
     fingerprints
         Of the files of each pair and of how they are decoded, hexadecimal; none if pairs share files.
+    window
+        Rows and columns of the grid that the layers and maps have; None for all.
     """
 
     network: Network
@@ -86,12 +101,7 @@ class StackSource:
     members: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
-
-
-PathLike = str | os.PathLike[str]
-"""Path or URL of a file or folder, or a pattern."""
-
-Files = PathLike | Sequence[PathLike]
+    window: Window | None = None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from insarray.io.baselines import read_baselines
 from insarray.io.epochs import WrappedOptions, WrappedSource
 from insarray.io.files import expand, expand_one, names
 from insarray.io.lazy import to_wrapped_dataset
-from insarray.io.source import Files, PathLike, Sign
+from insarray.io.source import AreaLike, Files, PathLike, Sign
 from insarray.io.stored import is_zarr
+from insarray.io.windows import within
 from insarray.io.wrapped_files import map_layer, scan_rasters
 from insarray.io.wrapped_stores import scan_hdf5, scan_stored
 from insarray.model.conventions import metres_per_radian
@@ -35,6 +36,7 @@ def open_wrapped(
     nodata: float | None = None,
     dates: str | None = None,
     variable: str | None = None,
+    area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
     r"""Open wrapped phases against one reference date; headers are read and checked, no pixel is.
@@ -70,6 +72,8 @@ def open_wrapped(
         interferograms, or with one, the date of SLCs, whatever their extension.
     variable
         Dataset of the HDF5 file, if several have three dimensions.
+    area
+        Only this part of the image, of which nothing else is read; see `open_stack`.
     block
         Edge of the blocks in pixels; None chooses by the tiles of the files, the number of dates and memory.
 
@@ -104,7 +108,8 @@ def open_wrapped(
         source = replace(source, baseline=_baselines(expand_one(baselines, "baselines", "give one CSV table"), source))
     rasters = {"temporal_coherence": temporal_coherence, "amplitude_dispersion": amplitude_dispersion}
     given = {name: expand_one(path, name) for name, path in rasters.items() if path is not None}
-    return to_wrapped_dataset(_with_maps(source, source.map_files | given), product, block)
+    source = _with_maps(source, source.map_files | given)
+    return to_wrapped_dataset(within(source, area), product, block)
 
 
 def _check(options: WrappedOptions) -> None:
