@@ -346,9 +346,9 @@ def test_netcdf_variable(netcdf: Path, truth: Truth) -> None:
     assert_phase(stack, truth.phase, rtol=0)
     np.testing.assert_array_equal(stack.coherence.values, truth.coherence)
     assert_phase(open_stack(f"{netcdf}/*.nc", variable="coherence"), truth.coherence, rtol=0)
-    with pytest.raises(FileError, match=r"holds unw, coherence; choose one with variable="):
+    with pytest.raises(FileError, match=r"holds coherence, unw; choose one with variable="):
         open_stack(f"{netcdf}/*.nc")
-    with pytest.raises(FileError, match="has no variable 'phase'; it holds unw, coherence"):
+    with pytest.raises(FileError, match="has no variable 'phase'; it holds coherence, unw"):
         open_stack(f"{netcdf}/*.nc", variable="phase")
 
 

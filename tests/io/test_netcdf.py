@@ -250,7 +250,7 @@ def stacked() -> xr.Dataset:
         (uneven, "its coordinate lat is not evenly spaced"),
         (transposed, r"unw has dimensions \('lon', 'lat'\); write it with rows along the latitude"),
         (coarse, "its coordinate y is not evenly spaced .dtype float32"),
-        (several, "holds unw, other; choose one with variable="),
+        (several, "holds other, unw; choose one with variable="),
         (stacked, "has 3 bands"),
         (lambda: xr.Dataset({"t": ("time", np.arange(3.0))}), "holds no variable with rows and columns"),
     ],

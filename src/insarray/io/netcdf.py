@@ -157,12 +157,12 @@ def _images(variables: _Variables) -> list[str]:
 def _chosen(path: Path, found: Sequence[str], variable: str | None, prefer: Sequence[str]) -> str:
     if variable is not None:
         if variable.strip("/") not in found:
-            raise FileError(f"{path}: has no variable {variable!r}; it holds {', '.join(found) or 'no image'}")
+            raise FileError(f"{path}: has no variable {variable!r}; it holds {', '.join(sorted(found)) or 'no image'}")
         return variable.strip("/")
     preferred = [name for name in found if name in prefer]
     chosen = found if len(found) == 1 else preferred
     if len(chosen) != 1:
-        what = f"{', '.join(found)}; choose one with variable=" if found else "no variable with rows and columns"
+        what = f"{', '.join(sorted(found))}; choose one with variable=" if found else "no variable with rows and columns"
         raise FileError(f"{path}: holds {what}")
     return chosen[0]
 
