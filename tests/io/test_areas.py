@@ -15,6 +15,7 @@ from pyproj import Transformer
 
 import insarray as ia
 from insarray.faces.entry import run_command
+from insarray.faces.recipe import execute
 from insarray.io.areas import window_of
 from insarray.io.hdf5 import Hdf5Layer
 from insarray.io.hdf5_files import Hdf5FilesLayer
@@ -532,6 +533,22 @@ def test_commands(tmp_path, truth, capsys):
     whole = ia.fit(xr.open_zarr(tmp_path / "s.zarr"))
     part = xr.open_zarr(tmp_path / "b.zarr")
     np.testing.assert_array_equal(part.velocity, whole.velocity[ROWS, COLS])
+
+
+def test_a_recipe_has_it_too(tmp_path, truth):
+    """Bounds that begin with a minus are a value, not an option."""
+    place = Affine(0.001, 0, -99.3, 0, -0.001, 19.6)
+    truth.write(tmp_path / "ifgs", crs="EPSG:4326", transform=place)
+    bounds = ",".join(map(str, INNER))
+    assert run_command(["info", f"{tmp_path}/ifgs/*.unw.tif", "--area", bounds]) == 0
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"output: {tmp_path / 'out'}\n"
+        f"stack: {{files: '{tmp_path}/ifgs/*.unw.tif', wavelength: {WAVELENGTH}, area: '{bounds}'}}\n"
+        "invert: {reference: none}\n"
+    )
+    execute(str(recipe))
+    assert xr.open_zarr(tmp_path / "out" / "series.zarr").sizes["x"] == 10
 
 
 def test_a_window_of_a_window_is_picklable(tmp_path, truth):

@@ -162,7 +162,9 @@ def _chosen(path: Path, found: Sequence[str], variable: str | None, prefer: Sequ
     preferred = [name for name in found if name in prefer]
     chosen = found if len(found) == 1 else preferred
     if len(chosen) != 1:
-        what = f"{', '.join(sorted(found))}; choose one with variable=" if found else "no variable with rows and columns"
+        what = (
+            f"{', '.join(sorted(found))}; choose one with variable=" if found else "no variable with rows and columns"
+        )
         raise FileError(f"{path}: holds {what}")
     return chosen[0]
 
