@@ -308,7 +308,7 @@ REFUSED = {
     "a path": (lambda: ia.fit("series.zarr"), "is a str, not an xarray.Dataset"),
     "labels that were averaged": (
         lambda: ia.component_counts(make("stack").coarsen(y=2, x=2).mean()).compute(),
-        "which is no whole number of uint16; drop the layer",
+        "but is uint16 in the data model; rename or drop",
     ),
     "other names of dimensions": (lambda: ia.invert(make("stack").rename(y="lat", x="lon")), "no 'y'"),
     "centimetres": (

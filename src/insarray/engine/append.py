@@ -19,6 +19,7 @@ from insarray import __version__
 from insarray.engine.blocks import Arrays, Made, made_by
 from insarray.engine.jobs import fingerprint
 from insarray.engine.plan import Plan, Window, plan_run
+from insarray.engine.prepare import in_memory, prepare
 from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
 from insarray.engine.store import Block, Store, open_store
 from insarray.engine.swap import new_beside, only_append, swap
@@ -32,6 +33,7 @@ _GROWS = {
     "input_files",
     "number_of_pairs",
     "last_time",
+    "reference_date",
     "notes",
     "reference_pixels",
     "reference_lon",
@@ -159,6 +161,7 @@ def append(
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client}
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command}
     store = _local(url)
+    series = in_memory(prepare(series))
     _inversion(series)  # refuses what is none
     with only_append(store.url):
         if not store.files.exists() or _is_of(store, series):
@@ -190,6 +193,7 @@ def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Cha
     StoreMismatchError, StoreError, ArgumentError
         As `append`.
     """
+    series = in_memory(prepare(series))
     store, plan = _local(url), plan_run(series, 1)
     made = _inversion(series)
     if _is_of(store, series):

@@ -15,6 +15,7 @@ import xarray as xr
 
 from insarray.engine.edges import Cut, common_edge, default_edge
 from insarray.engine.stored_types import as_stored, as_text
+from insarray.model.dataset import placed
 from insarray.model.errors import ArgumentError, StackError
 
 _SPATIAL = ("y", "x")
@@ -37,6 +38,7 @@ def prepare(dataset: xr.Dataset) -> xr.Dataset:
         If no variable has y and x, or one holds what cannot be stored.
     """
     _require_dataset(dataset)
+    dataset = placed(dataset)
     maps, others = {}, {}
     for name, variable in dataset.variables.items():
         pixels = name in dataset.data_vars and set(_SPATIAL) <= set(variable.dims)

@@ -287,6 +287,17 @@ def place_of(data: xr.Dataset) -> Place | None:
     return Place.of_pixel(y, x, row, col) if row < len(y) and col < len(x) else None
 
 
+def reference_time_of(series: xr.Dataset) -> np.datetime64:
+    """Date at which a series is zero: as it is stated, else the first of its pairs, else its first."""
+    stated = series.attrs.get("reference_date")
+    if stated is not None:
+        return as_time(str(stated))
+    name = "reference_time" if "reference_time" in series.coords else "time"
+    if name not in series.coords:
+        raise StackError("reference_date: the dataset has no dates; give a series")
+    return np.datetime64(series[name].values.astype("datetime64[s]").min())
+
+
 def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:
     """Row and column, or area, of this very dataset at which it is zero; None if it is not in it, or not known."""
     place = place_of(data)
@@ -309,3 +320,6 @@ def geozarr_attributes(grid: Grid) -> dict[str, object]:
         code = crs.to_authority(min_confidence=70)
         attrs |= {"proj:code": ":".join(code)} if code else {"proj:wkt2": crs.to_wkt()}
     return attrs
+
+
+import insarray.model.accessor  # noqa: E402, F401  whoever makes such objects has their accessor
