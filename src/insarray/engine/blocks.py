@@ -16,7 +16,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from dask.system import CPU_COUNT
 
-from insarray import __version__
+from insarray.engine.program import program_identity
 from insarray.model.conventions import attributes, variable
 from insarray.model.errors import StackError
 
@@ -272,7 +272,7 @@ def _token(
     with dask.config.set({"tokenize.ensure-deterministic": True}):
         return tokenize(
             f"{function.__module__}.{function.__qualname__}",
-            __version__,
+            program_identity(),
             constants,
             tuple(inputs),
             [a.name for a in arrays],

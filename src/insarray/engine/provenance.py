@@ -5,7 +5,7 @@ import importlib.metadata
 import platform
 from typing import Any
 
-from insarray import __version__
+from insarray.engine.program import program_identity
 from insarray.model.conventions import SIGN
 
 _LIBRARIES = ("numpy", "numba", "xarray", "dask", "zarr", "rasterio")
@@ -27,6 +27,6 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "sign": SIGN,
         "history": f"{now} {command or 'insarray.run'}",
-        "source": f"insarray {__version__}, Python {platform.python_version()}, {versions}",
+        "source": f"insarray {program_identity()}, Python {platform.python_version()}, {versions}",
         "job_fingerprint": fingerprint,
     }
