@@ -163,6 +163,7 @@ def append(
     store = _local(url)
     _inversion(series)  # refuses what is none
     with only_append(store.url):
+        store.refuse_foreign()
         if not store.files.exists() or _is_of(store, series):
             report = run(series, store.url, **how)
             return Appended(store.url, report.blocks, report.computed, report.blocks - report.computed, 0, 0, None)

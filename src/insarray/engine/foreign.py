@@ -1,12 +1,15 @@
 """What was given where a store is expected: a file of another program, an export, a folder; and what to give instead."""
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from insarray.engine.files import StoreFiles
 from insarray.engine.ledger import META
 from insarray.io.hdf5 import opened
+from insarray.io.locations import is_url
 from insarray.io.mintpy import attributes_of
+from insarray.model.errors import StoreError
 
 _GIVE = "give the output of 'insarray invert', 'fit' or 'closure'"
 _ORIGIN = "give the store that it was exported from"
@@ -31,10 +34,13 @@ class Foreign(NamedTuple):
         What it is, with its article.
     remedy
         What to give or to do instead.
+    result
+        Whether it is surely a result, which no reader of interferograms should be asked about.
     """
 
     kind: str
     remedy: str
+    result: bool = False
 
 
 def what_is(files: StoreFiles) -> Foreign:
@@ -42,10 +48,21 @@ def what_is(files: StoreFiles) -> Foreign:
     try:
         store = _store_around(files)
         if store is not None:
-            return Foreign(f"a part of the store {store}", "give that")
+            return Foreign(f"a part of the store {store}", "give that", result=True)
         return _folder(files) if files.fs.isdir(files.root) else _file(files)
     except Exception:  # clients of servers raise what they like, and this only makes a message better
         return Foreign("something that cannot be read", _GIVE)
+
+
+def refuse_result(path: str) -> None:
+    """Raise StoreError for a result that is no store, where a store or interferograms may be given.
+
+    Otherwise each reader would say what it misses in it as interferograms.
+    """
+    if not is_url(path) and os.path.exists(path):
+        found = what_is(StoreFiles(os.path.abspath(path)))
+        if found.result:
+            raise StoreError(f"{path}: is {found.kind}; {found.remedy}")
 
 
 # -- folders --------------------------------------------------------------------------------------------------------
@@ -110,11 +127,12 @@ def _hdf5(files: StoreFiles) -> Foreign:
     kind = attributes.get("FILE_TYPE")
     if kind is not None:
         remedy = _MINTPY.get(kind, f"{_GIVE}; of MintPy's results a series can be opened: timeseries.h5")
-        return Foreign(f"MintPy's file of {kind}", remedy.format(url=files.url))
+        return Foreign(f"a file of MintPy ({kind})", remedy.format(url=files.url), result=kind != "ifgramStack")
     if "unwrapped_phase" in names:
         return Foreign("a NetCDF file of interferograms", _to_invert(files))
     if attributes.get("source", "").startswith("insarray"):
-        return Foreign("a NetCDF file that was exported from one", f"{_ORIGIN}, or open it with xarray.open_dataset")
+        remedy = f"{_ORIGIN}, or open it with xarray.open_dataset"
+        return Foreign("a NetCDF file exported from a store", remedy, result=True)
     return Foreign("an HDF5 or NetCDF file", f"{_GIVE}, or open it with xarray.open_dataset")
 
 

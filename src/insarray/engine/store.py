@@ -27,6 +27,7 @@ from insarray.engine.foreign import what_is
 from insarray.engine.ledger import META, Block, Ledger, Record
 from insarray.engine.plan import Plan, Window
 from insarray.engine.program import program_identity
+from insarray.engine.provenance import difference
 from insarray.engine.statistics import Totals, block_statistics
 from insarray.engine.template import Compressor, write_template
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
@@ -97,9 +98,14 @@ class Store:
         StoreMismatchError
             If it holds another job; the message names what differs.
         """
-        if not self.files.exists():
+        job = self.job()
+        if job is None:
+            self.refuse_foreign()
             return False
-        self._require_same_job(fingerprint, provenance)
+        if job["fingerprint"] != fingerprint:
+            raise StoreMismatchError(
+                f"{self.url}: {difference(job, provenance)}; choose another output, or start over with --restart"
+            )
         self._open("r+")
         return True
 
@@ -173,16 +179,12 @@ class Store:
         files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
         files.write(_JOB, job)
 
-    def _require_same_job(self, fingerprint: str, provenance: dict[str, Any]) -> None:
-        job = self.job()
-        if job is None:
+    def refuse_foreign(self) -> None:
+        """Raise StoreError if something is there that is not ours."""
+        if self.job() is None and self.files.exists():
             raise StoreError(
                 f"{self.url}: exists and is not an insarray store but {what_is(self.files).kind}; choose another output or "
                 "remove it"
-            )
-        if job["fingerprint"] != fingerprint:
-            raise StoreMismatchError(
-                f"{self.url}: {_difference(job, provenance)}; choose another output, or start over with --restart"
             )
 
     def remove(self) -> None:
@@ -303,21 +305,6 @@ class Store:
         with self.lock():
             self.begin()  # first: no moment at which it counts as complete
             self.ledger.discard(blocks)
-
-
-def _difference(job: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
-    """What a store holds instead of a job."""
-    old, new = job.get("options", {}), provenance.get("options", {})
-    follows = {"reference_lon", "reference_lat"}  # from row and column, which are named
-    changed = sorted(k for k in (old.keys() | new.keys()) - follows if old.get(k) != new.get(k))
-    text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
-    if job.get("program") == program_identity():
-        return f"holds another job ({text or 'other inputs or other variables'})"
-    made = f"insarray {job['program']}" if "program" in job else "an earlier insarray"
-    return (
-        f"the program has changed: it was made by {made}, this is insarray {program_identity()}, and a store holds the "
-        f"results of one program{f' ({text})' if text else ''}; go on with the one that began it"
-    )
 
 
 def _differs(array: Any, window: Window, checksum: int) -> str | None:
