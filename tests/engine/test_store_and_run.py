@@ -130,7 +130,7 @@ def test_another_job_is_refused(tmp_path, options):
 def test_changed_data_or_blocks_are_another_job(tmp_path):
     url = str(tmp_path / "o.zarr")
     ia.run(ia.invert(stack_of(seed=1)), url)
-    with pytest.raises(StoreMismatchError, match="other inputs or another version"):
+    with pytest.raises(StoreMismatchError, match="other inputs or other variables"):
         ia.run(ia.invert(stack_of(seed=2)), url)
     with pytest.raises(StoreMismatchError, match="block was '8 x 8' and is now '10 x 10'"):
         ia.run(ia.invert(stack_of(seed=1, block=10)), url)

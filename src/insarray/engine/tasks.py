@@ -11,7 +11,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from insarray import __version__
+from insarray.engine.program import program_identity
 
 Arrays = dict[str, np.ndarray]
 BlockFunction = Callable[[Any, Arrays], Mapping[str, np.ndarray]]
@@ -138,7 +138,7 @@ def token_of(
     with dask.config.set({"tokenize.ensure-deterministic": True}):
         return tokenize(
             f"{function.__module__}.{function.__qualname__}",
-            __version__,
+            program_identity(),
             constants,
             tuple(inputs),
             [a.name for a in arrays],

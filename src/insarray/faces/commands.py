@@ -214,7 +214,7 @@ def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> N
     done, blocks = 0 if report is None else report["blocks"], len(job["rows"]) * len(job["cols"])
     result = {
         "url": url,
-        "state": job["state"],
+        "state": "complete" if job["state"] == "complete" and done == blocks else "unfinished",
         "blocks_done": done,
         "blocks": blocks,
         "fingerprint": job["fingerprint"],
@@ -229,6 +229,9 @@ def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> N
     click.echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
     for line in _numbers(report):
         click.echo(line)
+    lock = store.left_lock()
+    if lock is not None:
+        click.echo(f"locked by a run that is writing, or was killed: if it was, remove {lock}")
     if discarded:
         click.echo(
             f"discarded, as they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"

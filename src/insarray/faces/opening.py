@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from insarray.engine.foreign import refuse_result
 from insarray.engine.store import Store, open_store
 from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
@@ -49,11 +50,20 @@ def open_result(path: str) -> xr.Dataset:
 
 
 def is_result(files: Sequence[str]) -> bool:
-    """Whether the only argument is a stored result, and not a stack."""
+    """Whether the only argument is a stored result, and not a stack.
+
+    Raises
+    ------
+    StoreError
+        If it is a result that cannot be opened.
+    """
     if len(files) != 1:
         return False
     path = files[0]
-    return is_series(Path(path)) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None)
+    if is_series(Path(path)) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None):
+        return True
+    refuse_result(path)
+    return False
 
 
 def selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
