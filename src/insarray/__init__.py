@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from insarray.engine.append import append
+    from insarray.engine.estimators import map_blocks
     from insarray.engine.plan import plan_run
     from insarray.engine.point_store import save_points
     from insarray.engine.run import run
@@ -65,6 +66,7 @@ _HOMES = {
     "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
+    "map_blocks": "insarray.engine.estimators",
     "open_geometry": "insarray.io.geometry",
     "open_series": "insarray.io.mintpy_series",
     "open_stack": "insarray.io.open",
@@ -128,6 +130,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "unwrap_points",
     "points_to_grid",
     "save_points",
+    "map_blocks",
     "plan_run",
     "run",
     "append",
