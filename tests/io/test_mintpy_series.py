@@ -55,7 +55,8 @@ def test_values_dates_and_coordinates(path, values):
     assert series.perpendicular_baseline.dims == ("time",)
     assert series.attrs["wavelength"] == 0.0555
     assert (series.attrs["reference_row"], series.attrs["reference_col"]) == (3, 4)
-    assert "reference_date" not in series.attrs
+    assert series.attrs["reference_date"] == "2020-01-04T00:00:00"
+    assert (series.attrs["reference_y"], series.attrs["reference_x"]) == (3.0, 4.0)
     assert series.displacement.attrs["units"] == "m"
     assert grid_of(series).crs is None
 
@@ -84,6 +85,8 @@ def test_a_geocoded_series_is_where_its_corner_says(tmp_path, values):
     assert series.displacement.attrs["grid_mapping"] == "spatial_ref"
     lon, lat = grid.lonlat(3, 4)
     assert (series.attrs["reference_lon"], series.attrs["reference_lat"]) == (lon, lat)
+    assert (series.attrs["reference_y"], series.attrs["reference_x"]) == (2_149_895.0, 600_135.0)
+    assert all(type(series.attrs[name]) is float for name in ("reference_y", "reference_x"))
 
 
 def test_dates_in_any_order_and_another_reference_date(tmp_path, values):
@@ -96,6 +99,31 @@ def test_dates_in_any_order_and_another_reference_date(tmp_path, values):
     np.testing.assert_array_equal(series.displacement[:, 5], values[:, 5])
     np.testing.assert_array_equal(series.perpendicular_baseline, [0, 10, 20, 30, 40])
     assert series.attrs["reference_date"].startswith("2020-02-21")
+
+
+def test_without_a_reference_date_it_is_the_first(path):
+    edit(path, REF_DATE=None)
+    assert open_series(path).attrs["reference_date"] == "2020-01-04T00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("datasets", "attrs", "words"),
+    [
+        (("velocity", "velocityStd"), {"FILE_TYPE": "velocity"}, "is MintPy's velocity, not a series: insarray.fit"),
+        (("velocity",), {}, "is MintPy's velocity, not a series"),
+        (("unwrapPhase", "date"), {"FILE_TYPE": "ifgramStack"}, "insarray.open_stack opens it"),
+        (("height",), {"FILE_TYPE": "geometry"}, "insarray.open_geometry opens it"),
+    ],
+)
+def test_other_files_of_mintpy_are_named(tmp_path, datasets, attrs, words):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs.update(attrs)
+        for name in datasets:
+            file[name] = np.zeros((3, 4), np.float32)
+    with pytest.raises(FileError, match=words) as error:
+        open_series(tmp_path / "other.h5")
+    assert "other.h5: " in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_series_without_baselines(path):
@@ -173,7 +201,7 @@ def test_files_that_are_none(tmp_path, path):
         open_series(cut)
     with pytest.raises(FileError, match=r"absent\.h5 does not exist"):
         open_series(tmp_path / "absent.h5")
-    with pytest.raises(ArgumentError, match="is not one file"):
+    with pytest.raises(ArgumentError, match="is a folder"):
         open_series(tmp_path)
     edit(path, timeseries=None, other=np.zeros(3))
     assert not is_series(path)

@@ -133,7 +133,7 @@ def test_it_takes_nothing_else(tmp_path):
         (lambda path: sync_cube(path, twice()), ("pair 20190610_20190622: both", "unwrap90m.grd")),
         (lambda path: sync_cube(path, bad_dates()), ("unwrap90m.grd: date: '2019-13-01' is not a date",)),
         (lambda path: cube(SCENE).drop_vars("lat").to_netcdf(path), ("unwrap90m.grd: has no coordinates along lat",)),
-        (lambda path: uneven().to_netcdf(path), ("unwrap90m.grd: coordinate x: is not evenly spaced",)),
+        (lambda path: uneven().to_netcdf(path), ("unwrap90m.grd: its coordinate lon is not evenly spaced",)),
         (lambda path: sync_cube(path, millimetres()), ("unwrap90m.grd: phase is in 'mm'", "radian is needed")),
         (lambda path: sync_cube(path, loud()), ("unwrap90m.grd", "outside 0 to 1")),
     ],

@@ -85,6 +85,19 @@ def test_geotiffs(bucket, folder, truth):
     )
 
 
+def test_tables(bucket, folder, tmp_path, truth):
+    """Of baselines, and of the files of a stack."""
+    pairs = [pair.replace("_", ",") for pair in PAIRS]
+    rows = [f"{pair},{value}" for pair, value in zip(pairs, truth.baselines, strict=True)]
+    (folder / "baselines.csv").write_text("\n".join(["reference,secondary,bperp_m", *rows]))
+    rows = [f"{pair},{name}.unw.tif" for pair, name in zip(pairs, PAIRS, strict=True)]
+    (folder / "stack.csv").write_text("\n".join(["reference,secondary,unwrapped", *rows]))
+    url = upload(folder, f"{bucket}/ifgs")
+    stack = ia.open_stack(f"{url}/stack.csv", baselines=f"{url}/baselines.csv")
+    np.testing.assert_array_equal(stack.unwrapped_phase.values, truth.phase)
+    np.testing.assert_allclose(stack.perpendicular_baseline, truth.baselines, atol=1e-4)
+
+
 def test_a_changed_object_is_another_input(bucket, folder, truth):
     url = upload(folder, f"{bucket}/ifgs")
     before = ia.open_stack(f"{url}/*.unw.tif").attrs["input_fingerprint"]

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +20,7 @@ from insarray.faces.progress import progress_bar
 from insarray.faces.running import refuse_input_as_output
 from insarray.faces.words import parse_reference
 from insarray.io.files import fingerprint as of_files
+from insarray.io.locations import location
 from insarray.kernels.residues import flow_module
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StoreError
@@ -34,7 +34,7 @@ from insarray.products.unwrapped_points import unwrap_points
 HEIGHT_RANGE = (-60.0, 60.0)
 """Height error differences in m that are searched where there are baselines and no range is given."""
 
-_READING = ("sign", "nodata", "dates", "variable", "wavelength", "block")
+_READING = ("sign", "nodata", "dates", "variable", "wavelength", "area", "block")
 _POINTS, _LINKS = "points.zarr", "links.zarr"
 
 
@@ -64,7 +64,7 @@ def links(stack: str, out: str, **options: Any) -> None:
     }
     identity |= {"unwrap": options["unwrap"], "refine": options["refine"], "input": fingerprint(wrapped)}
     if options["mask_raster"] is not None:
-        identity["mask_fingerprint"] = of_files([Path(options["mask_raster"])])
+        identity["mask_fingerprint"] = of_files([location(options["mask_raster"])])
     if _is_there(out, identity, restart=options["restart"]):
         _say({"url": out, "computed": False}, f"{out}: is there already, with these settings", options)
         return

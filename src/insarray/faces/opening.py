@@ -1,15 +1,17 @@
 """How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from insarray.engine.foreign import refuse_result
 from insarray.engine.store import Store, open_store
+from insarray.io.areas import window_of
 from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
+from insarray.model.dataset import grid_of
+from insarray.model.errors import ArgumentError
 from insarray.products.reference import Reference
 from insarray.products.stack import mask, select_pairs
 from insarray.products.unwrapping import correct_unwrapping
@@ -29,6 +31,7 @@ READING = (
     "extent",
     "resample",
     "dem",
+    "area",
 )
 SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
@@ -44,9 +47,17 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
     )
 
 
-def open_result(path: str) -> xr.Dataset:
-    """Stored result: a store of ours, or a series of MintPy."""
-    return open_series(path) if is_series(Path(path)) else open_store(path)
+def open_result(path: str, area: str | None = None) -> xr.Dataset:
+    """Stored result, or the part of it in an area: a store of ours, or a series of MintPy."""
+    if is_series(path):
+        return open_series(path, area=area)
+    stored = open_store(path)
+    if area is None:
+        return stored
+    if not {"y", "x"} <= set(stored.dims):
+        raise ArgumentError(f"area: {path} holds no image; leave --area out")
+    rows, cols = window_of(area, grid_of(stored))
+    return stored.isel(y=rows, x=cols)
 
 
 def is_result(files: Sequence[str]) -> bool:
@@ -60,7 +71,7 @@ def is_result(files: Sequence[str]) -> bool:
     if len(files) != 1:
         return False
     path = files[0]
-    if is_series(Path(path)) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None):
+    if is_series(path) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None):
         return True
     refuse_result(path)
     return False

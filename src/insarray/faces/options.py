@@ -75,6 +75,12 @@ def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
+area_option = click.option(
+    "--area",
+    metavar="WHERE",
+    help="Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
+)
+
 reading = all_of(
     click.option("--coherence", metavar="GLOB", help="Coherence files, matched to the phase by date pair."),
     click.option("--components", metavar="GLOB", help="Connected component files, matched by date pair."),
@@ -91,6 +97,7 @@ reading = all_of(
     ),
     click.option("--resample", is_flag=True, help="Warp files of another CRS or pixel size while reading."),
     click.option("--dem", metavar="RASTER", help="Heights at which geometry cubes (ARIA, NISAR) are interpolated."),
+    area_option,
 )
 """What `insarray.open_stack` takes."""
 
@@ -304,6 +311,7 @@ wrapped_options = all_of(
     click.option("--nodata", type=float, help="No-data value of the phase, if the files do not say."),
     click.option("--dates", metavar="REGEX", help="Pattern that finds the dates in the names."),
     click.option("--variable", metavar="NAME", help="Dataset of an HDF5 file."),
+    area_option,
 )
 """What `insarray.open_wrapped` takes, and the geometry."""
 

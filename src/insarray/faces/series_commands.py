@@ -29,7 +29,7 @@ _LABELS = "connected_component_labels"
 
 _TERMS = ("degree", "periods", "steps", "velocity_changes")
 _OF_PAIRS = (
-    *READING,
+    *(name for name in READING if name != "area"),
     *("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_pairs", "min_mean_coherence"),
     *(
         "min_coherence",
@@ -56,7 +56,7 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         terms[name] = tuple(parse_relaxation(name, text) for text in options[name])
     if is_result(files):
         _refuse_given(_OF_PAIRS, f"{files[0]} is a stored series: the option belongs to interferograms")
-        data = open_result(files[0])
+        data = open_result(files[0], options["area"])
         how: dict[str, Any] = {}
         times = data.time.values
         data = data.isel(time=chosen_dates(times, options))
@@ -165,5 +165,5 @@ def average(arguments: Sequence[str], **options: Any) -> None:
 
 def _opened(files: list[str], options: dict[str, Any]) -> xr.Dataset:
     if is_result(files):
-        return open_result(files[0])
+        return open_result(files[0], options["area"])
     return open_stack(one_or_many(files), block=options["block"], **{name: options[name] for name in READING})

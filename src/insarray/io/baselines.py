@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from insarray.io.locations import location
+from insarray.io.source import PathLike
 from insarray.io.tables import Line, found_in, read_lines, require_columns
 from insarray.model.baselines import BaselineTable
 from insarray.model.dates import as_time, time_from_name
@@ -18,7 +20,7 @@ _PAIR = ("reference", "secondary")
 _DATE = ("date",)
 
 
-def read_baselines(path: str | Path) -> BaselineTable:
+def read_baselines(path: PathLike) -> BaselineTable:
     """Perpendicular baselines of a CSV table, per date or per pair.
 
     Columns come in any order and case; others are ignored. Dates are ``YYYYMMDD``, ``YYYY-MM-DD``, ISO 8601 with a time
@@ -27,7 +29,7 @@ def read_baselines(path: str | Path) -> BaselineTable:
     Parameters
     ----------
     path
-        Table with ``date,bperp_m`` (m, relative to any one date), or ``reference,secondary,bperp_m`` (m, secondary minus
+        Path or URL of a table with ``date,bperp_m`` (m, relative to any one date), or ``reference,secondary,bperp_m`` (m, secondary minus
         reference, whichever is the newer one), where ``reference_time_utc`` and ``secondary_time_utc`` are preferred if
         both are there. A table that has both kinds of columns is per pair.
 
@@ -38,7 +40,7 @@ def read_baselines(path: str | Path) -> BaselineTable:
     StackError
         If a date or a pair, in either direction, is listed twice, or a pair joins a date to itself.
     """
-    path = Path(path)
+    path = location(path)
     header, lines = read_lines(path)
     require_columns(path, header, (_VALUE,))
     known = [columns for columns in (_UTC, _PAIR, _DATE) if set(columns) <= set(header)]

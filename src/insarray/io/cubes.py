@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from rasterio.warp import Resampling
 
-from insarray.io.files import expand, fingerprint
+from insarray.io.files import expand_one, fingerprint
 from insarray.io.granules import fill_value, grid_of_centres
 from insarray.io.hdf5 import dataset, opened
 from insarray.io.headers import read_headers
-from insarray.io.source import Layer
+from insarray.io.source import Layer, PathLike
 from insarray.io.warp import read_on_grid
-from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 Quantity = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], np.ndarray]
@@ -239,14 +239,9 @@ def _repeat(plane: np.ndarray, pairs: Sequence[int] | None) -> np.ndarray:
     return plane[None] if pairs is None else plane[None][list(pairs)]
 
 
-def dem_path(dem: str | Path | None) -> Path | None:
+def dem_path(dem: PathLike | None) -> Path | None:
     """The raster that was given, None if none was; ArgumentError if it is a pattern that several match."""
-    if dem is None:
-        return None
-    paths = expand(dem, "dem")
-    if len(paths) != 1:
-        raise ArgumentError(f"dem: {dem!r} matches {len(paths)} files; give one raster, for example a VRT of them")
-    return paths[0]
+    return None if dem is None else expand_one(dem, "dem", "give one raster, for example a VRT of them")
 
 
 def geometry_maps(cubes: dict[str, Cube], grid: Grid, dem: Path | None) -> tuple[dict[str, Layer], tuple[str, ...]]:

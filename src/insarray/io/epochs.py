@@ -10,7 +10,7 @@ import xarray as xr
 
 from insarray.io.decode import wrap_once
 from insarray.io.pairs import PairFile, by_pair, one_time_per_pass
-from insarray.io.source import Layer, Sign
+from insarray.io.source import Layer, Sign, Window
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
@@ -212,6 +212,8 @@ class WrappedSource:
         Perpendicular baseline of each date minus that of the reference date in metres, (time); None if unknown.
     attrs
         What else is known of the stack.
+    window
+        Rows and columns of the grid that phase and maps have; None for all.
     """
 
     times: np.ndarray
@@ -225,3 +227,4 @@ class WrappedSource:
     wavelength: float | None = None
     baseline: xr.DataArray | None = None
     attrs: dict[str, object] = field(default_factory=dict)
+    window: Window | None = None

@@ -2,25 +2,29 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from insarray.io.files import name_of
-from insarray.io.source import Extent
+from insarray.io.source import Extent, Window
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
-
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file lies on the grid of a stack: row and column of its first pixel, perhaps outside, and its shape."""
+    """Where a file lies on the grid of a stack: row and column of its first pixel, perhaps outside, and its shape.
+
+    If it is `turned`, its rows run the other way, and `row` is that of its last one.
+    """
 
     row: int
     col: int
     height: int
     width: int
+    turned: bool = False
 
     def overlap(self, rows: slice, cols: slice) -> tuple[Window, Window] | None:
         """What a window of the grid has of the file.
@@ -28,13 +32,36 @@ class Place:
         Returns
         -------
         tuple or None
-            Rows and columns to read from the file, and where they belong in the window; None if there are none.
+            Rows and columns to read from the file, and where they belong in the window, once `upright` has turned them;
+            None if there are none.
         """
         along_rows = _overlap(rows, self.row, self.height)
         along_cols = _overlap(cols, self.col, self.width)
         if along_rows is None or along_cols is None:
             return None
-        return (along_rows[0], along_cols[0]), (along_rows[1], along_cols[1])
+        inside = along_rows[0]
+        if self.turned:
+            inside = slice(self.height - inside.stop, self.height - inside.start)
+        return (inside, along_cols[0]), (along_rows[1], along_cols[1])
+
+    def upright(self, raw: np.ndarray) -> np.ndarray:
+        """Rows that were read, (row, col), in the order of the grid."""
+        return raw[::-1] if self.turned else raw
+
+    def moved(self, rows: int, cols: int) -> "Place":
+        """The same file on a grid that begins so many rows and columns later."""
+        return replace(self, row=self.row - rows, col=self.col - cols)
+
+
+def place_on(grid: Grid, other: Grid, *, one_image: bool = False) -> Place | None:
+    """Where `other` lies on the pixels of `grid`, its rows turned round if need be; None if it does not fit them.
+
+    Coordinates without a CRS count only if both are known to be of `one_image`, or if the grids are the same.
+    """
+    turned = grid.dy * other.dy < 0
+    upright = other.turned() if turned else other
+    misfit = grid.shift_misfit(upright) if one_image else grid.misfit(upright)
+    return Place(*grid.offset(upright), *other.shape, turned) if misfit is None else None
 
 
 def _overlap(wanted: slice, start: int, size: int) -> tuple[slice, slice] | None:
@@ -68,9 +95,14 @@ class Common:
 
 
 def reconcile(
-    grids: Sequence[Grid], paths: Sequence[str | Path], extent: Extent | None, *, resample: bool = False
+    grids: Sequence[Grid],
+    paths: Sequence[str | Path],
+    extent: Extent | None,
+    *,
+    resample: bool = False,
+    downward: bool = False,
 ) -> Common:
-    """The grid that files share.
+    """The grid that files share; its rows run as those of the first file.
 
     Parameters
     ----------
@@ -80,12 +112,20 @@ def reconcile(
         Pixels that all files have, or that any has; None insists on files that all have the same.
     resample
         Warp those that do not fit the pixels of most onto them.
+    downward
+        Rows from the largest y to the smallest, whatever the files have.
 
     Raises
     ------
     StackError
         If the files do not fit, or have no pixel in common; with every kind of misfit listed.
     """
+    stored = grids
+    located = [not grid.is_counted for grid in stored]  # rows that are counted are in the order that is meant
+    down = downward or any(grid.dy < 0 for grid in [grid for grid, yes in zip(stored, located, strict=True) if yes][:1])
+    grids = [
+        grid.turned() if yes and (grid.dy < 0) != down else grid for grid, yes in zip(stored, located, strict=True)
+    ]
     usual, _ = Counter(grids).most_common(1)[0]
     like = name_of(paths[grids.index(usual)])
     fits = [usual.misfit(grid) is None for grid in grids]
@@ -97,16 +137,13 @@ def reconcile(
     if extent is None and any(texts):
         remedy = "say which pixels to take with extent='intersection' or 'union' (--extent)"
         raise StackError(_misfits(texts, paths, f"are not on the grid of {like}", remedy))
-    places = [Place(*usual.offset(grid), *grid.shape) if fit else None for grid, fit in zip(grids, fits, strict=True)]
+    places = [place_on(usual, grid) if fit else None for grid, fit in zip(stored, fits, strict=True)]
     window = _extent([place for place in places if place is not None], extent or "intersection")
     if window.height < 1 or window.width < 1:
         raise StackError(f"extent: the {len(grids)} files have no pixel in common; {_apart(places, paths)}")
     grid = usual if window == Place(0, 0, *usual.shape) else usual.window(*_astuple(window))
-    moved = tuple(
-        None if place is None else Place(place.row - window.row, place.col - window.col, place.height, place.width)
-        for place in places
-    )
-    return Common(grid, moved, _notes(grids, grid, extent, fits))
+    moved = tuple(None if place is None else place.moved(window.row, window.col) for place in places)
+    return Common(grid, moved, _notes(moved, grid, extent))
 
 
 def _extent(places: Sequence[Place], extent: Extent) -> Place:
@@ -138,17 +175,17 @@ def _apart(places: Sequence[Place | None], paths: Sequence[str | Path]) -> str:
     return "take extent='union', or leave some out"
 
 
-def _notes(grids: Sequence[Grid], grid: Grid, extent: Extent | None, fits: Sequence[bool]) -> tuple[str, ...]:
-    extents = len({grid for grid, fit in zip(grids, fits, strict=True) if fit})
+def _notes(places: Sequence[Place | None], grid: Grid, extent: Extent | None) -> tuple[str, ...]:
+    known = [place for place in places if place is not None]
+    extents = len({_astuple(place) for place in known})
     parts = []
     if extents > 1:
-        sizes = [g.height * g.width for g, fit in zip(grids, fits, strict=True) if fit]
-        share = 100 * grid.height * grid.width / max(sizes)
+        share = 100 * grid.height * grid.width / max(place.height * place.width for place in known)
         parts.append(
             f"the files have {extents} extents; their {extent} is used, {grid.height} x {grid.width} pixels, "
             f"{share:.0f} % of the largest file"
         )
-    warped = len(fits) - sum(fits)
+    warped = len(places) - len(known)
     if warped:
-        parts.append(f"{warped} of {len(fits)} files are warped onto the grid of the others while they are read")
+        parts.append(f"{warped} of {len(places)} files are warped onto the grid of the others while they are read")
     return tuple(parts)

@@ -3,32 +3,32 @@
 import glob
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from insarray.io.locations import exists, is_url, location, matches, stamp
+import numpy as np
+
+from insarray.io.locations import exists, is_url, location, matches, path_text, stamp
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
 
 
 def expand(files: Files, argument: str) -> list[Path]:
-    """Existing paths for a path, a glob pattern (``**`` too) or a list of them; sorted, each once.
+    """Existing paths for a path, a glob pattern (``**`` too), a URL or a list of them; sorted, each once.
 
     Raises
     ------
     ArgumentError
-        If a pattern matches nothing, or nothing was given.
+        If a pattern matches nothing, nothing was given, or something that is no path.
     FileError
         If a path does not exist.
     """
-    given: list[object] = [files] if isinstance(files, str | Path) or is_url(files) else list(files)
+    given = _listed(files)
     if not given:
         raise ArgumentError(f"{argument}: the list is empty; give a folder, a pattern or files")
     found: set[Path] = set()
     for item in given:
-        if not isinstance(item, str | Path) and not is_url(item):
-            raise ArgumentError(f"{argument}: {item!r} is not a path; give a folder, a pattern or files")
-        text = str(item)
+        text = path_text(item, argument)
         path = location(text)
         if exists(path):
             found.add(path)
@@ -37,6 +37,22 @@ def expand(files: Files, argument: str) -> list[Path]:
         else:
             raise FileError(f"{argument}: {text} does not exist" + _here(text))
     return sorted(found, key=str)
+
+
+def expand_one(file: Files, argument: str, remedy: str = "give one") -> Path:
+    """The one existing path that is meant; errors of `expand`, and ArgumentError with the remedy if there are several."""
+    found = expand(file, argument)
+    if len(found) != 1:
+        raise ArgumentError(f"{argument}: {file!r} matches {len(found)} files; {remedy}")
+    return found[0]
+
+
+def _listed(files: object) -> list[object]:
+    """Things that may be paths; numbers, arrays of them and datasets count as one, which is none."""
+    if isinstance(files, np.ndarray) and files.dtype.kind in "UO":
+        return files.ravel().tolist()
+    one = isinstance(files, str | os.PathLike | Mapping) or hasattr(files, "shape") or hasattr(files, "protocol")
+    return [files] if one or not isinstance(files, Iterable) else list(files)
 
 
 def _matches(pattern: str, argument: str) -> set[Path]:

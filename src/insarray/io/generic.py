@@ -7,7 +7,7 @@ from pathlib import Path
 from insarray.io.baselines import baseline_table, read_baselines
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.extents import Common
-from insarray.io.files import expand, fingerprint, name_of
+from insarray.io.files import expand, expand_one, fingerprint, name_of
 from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
 from insarray.io.locations import location
 from insarray.io.pairs import (
@@ -50,6 +50,8 @@ class Inputs:
         Of the phase, if its files have several.
     located
         The grid that is meant by what a file says; None if files say it all.
+    downward
+        Rows run from the largest y to the smallest, whatever the files have.
     """
 
     phase: Sequence[PairFile]
@@ -58,6 +60,7 @@ class Inputs:
     baselines: BaselineTable | None = None
     band: int | None = None
     located: Callable[[Header], Grid] | None = None
+    downward: bool = False
 
 
 class GenericReader:
@@ -99,10 +102,7 @@ def given_baselines(options: Options) -> BaselineTable | None:
     """Baselines of the table given as an option."""
     if options.baselines is None:
         return None
-    found = expand(options.baselines, "baselines")
-    if len(found) != 1:
-        raise ArgumentError(f"baselines: {options.baselines!r} matches {len(found)} files; give one CSV table")
-    return read_baselines(found[0])
+    return read_baselines(expand_one(options.baselines, "baselines", "give one CSV table"))
 
 
 def _inputs_of_table(table: Path, options: Options) -> Inputs:
@@ -154,7 +154,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
             found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
             companions[name] = _located(found, inputs)
     all_headers = [header for group in (headers, *companions.values()) for header in group]
-    common = common_grid(all_headers, options.extent, resample=bool(options.resample))
+    common = common_grid(all_headers, options.extent, resample=bool(options.resample), downward=inputs.downward)
     layers: dict[str, Layer] = {
         name: raster_layer(found, _companion_decode(name, found), common.part((1 + k) * len(headers), len(headers)))
         for k, (name, found) in enumerate(companions.items())

@@ -1,17 +1,19 @@
 """`open_geometry`: maps and baselines of files, on the grid and for the pairs or dates of a stack or series."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from insarray.io.baselines import baseline_table
-from insarray.io.files import expand
+from insarray.io.extents import place_on
+from insarray.io.files import expand_one
 from insarray.io.geometry_files import BASELINE, QUANTITIES, Geometry, scan
 from insarray.io.lazy import lazy_variable
-from insarray.io.source import Layer
+from insarray.io.source import Layer, PathLike
+from insarray.io.windows import WindowLayer
 from insarray.model.baselines import BaselineTable
 from insarray.model.conventions import attributes
 from insarray.model.dataset import grid_of, network_of
@@ -21,7 +23,7 @@ from insarray.model.grid import Grid
 _PROBE = 64  # rows and columns in the middle of a map
 
 
-def open_geometry(source: str | Path | Mapping[str, str | Path], like: xr.Dataset) -> xr.Dataset:
+def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -> xr.Dataset:
     """Slant range, incidence angle, perpendicular baselines and height for a stack or series.
 
     Parameters
@@ -33,7 +35,7 @@ def open_geometry(source: str | Path | Mapping[str, str | Path], like: xr.Datase
         Baselines must have their dates beside them: `reference` and `secondary` (or `reference_time`,
         `secondary_time`), or `time` or `date`.
     like
-        Stack or series on the grid of the files. A CRS that a NetCDF file does not name is taken to be the same.
+        Stack or series on the grid of the files, or on a part of it: what is outside is not read. A CRS that a NetCDF file does not name is taken to be the same.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def open_geometry(source: str | Path | Mapping[str, str | Path], like: xr.Datase
     grid = grid_of(like)
     variables: dict[str, xr.DataArray] = {}
     for name, geometry in _sources(source).items():
-        _require_grid(geometry, grid)
+        geometry = _on_grid(geometry, grid)
         for found in geometry.names if name is None else {name}:
             variables[found] = _variable(found, geometry, like)
     kept = [name for name in ("y", "x", "spatial_ref") if name in like.coords]
@@ -81,7 +83,7 @@ def open_geometry(source: str | Path | Mapping[str, str | Path], like: xr.Datase
     return xr.Dataset(ordered).assign_coords({name: like.coords[name].variable for name in kept})
 
 
-def _sources(source: str | Path | Mapping[str, str | Path]) -> dict[str | None, Geometry]:
+def _sources(source: PathLike | Mapping[str, PathLike]) -> dict[str | None, Geometry]:
     """Files by what to take from them; None is all that there is."""
     if not isinstance(source, Mapping):
         return {None: scan(_one(source), None)}
@@ -98,25 +100,44 @@ def _sources(source: str | Path | Mapping[str, str | Path]) -> dict[str | None, 
     return found
 
 
-def _one(source: Any) -> Path:
-    paths = expand(source, "geometry")
-    if len(paths) != 1:
-        raise ArgumentError(f"geometry: {source!r} is {len(paths)} files; give one, or {{'slant_range': file, ...}}")
-    return paths[0]
+def _one(source: PathLike) -> Path:
+    return expand_one(source, "geometry", "give one, or {'slant_range': file, ...}")
 
 
-def _require_grid(geometry: Geometry, grid: Grid) -> None:
-    """Raise StackError unless the layers are on `grid`, as far as the file says where they are."""
-    for name, layer in geometry.layers.items():
-        if layer.shape[1:] != grid.shape:
-            found, expected = (f"{height} x {width}" for height, width in (layer.shape[1:], grid.shape))
-            raise StackError(f"{geometry.path}: {name} has {found} pixels instead of {expected}; bring it to the grid")
+def _on_grid(geometry: Geometry, grid: Grid) -> Geometry:
+    """The layers on `grid`, as far as the file says where they are; it may be a part of the file's.
+
+    Raises
+    ------
+    StackError
+        If they do not cover it, or lie between its pixels.
+    """
     own = geometry.grid
-    if own is None or not geometry.layers:
-        return
+    if own is None:
+        for name, layer in geometry.layers.items():
+            if layer.shape[1:] != grid.shape:
+                found, expected = (f"{height} x {width}" for height, width in (layer.shape[1:], grid.shape))
+                raise StackError(
+                    f"{geometry.path}: {name} has {found} pixels instead of {expected}; bring it to the grid"
+                )
+        return geometry
+    if not geometry.layers:
+        return geometry
     if own.crs is None and geometry.crs_optional:
-        own = Grid(own.height, own.width, own.left, own.top, own.dx, own.dy, grid.crs)
-    grid.require_same(own, str(geometry.path), "the stack or series")
+        own = replace(own, crs=grid.crs)
+    place = place_on(grid, own, one_image=own.crs is None and grid.crs is None)
+    whole = (slice(0, grid.height), slice(0, grid.width))
+    covered = None if place is None else place.overlap(*whole)
+    if place is None or covered is None or covered[1] != whole:
+        grid.require_same(own, str(geometry.path), "the stack or series")
+        raise StackError(f"{geometry.path}: does not have all pixels of the stack or series; bring it to the grid")
+    if (place.row, place.col, place.height, place.width, place.turned) == (0, 0, *grid.shape, False):
+        return geometry
+    layers: dict[str, Layer] = {
+        name: WindowLayer(layer, -place.row, -place.col, *grid.shape, place.turned)
+        for name, layer in geometry.layers.items()
+    }
+    return replace(geometry, layers=layers)
 
 
 def _variable(name: str, geometry: Geometry, like: xr.Dataset) -> xr.DataArray:

@@ -10,6 +10,7 @@ import numpy as np
 from insarray.io.files import names
 from insarray.io.generic import Inputs, assemble, given_baselines
 from insarray.io.headers import Header
+from insarray.io.netcdf import about_greenwich, wgs84
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, pair_file
 from insarray.io.sidecars import SPEED_OF_LIGHT, covers, number, read_keys, read_text, same_in_all, usable_baselines
 from insarray.io.source import Options, StackSource
@@ -62,6 +63,7 @@ class GmtsarReader:
             _beside(phase, ("conncomp_ll",) if geocoded else ("conncomp",)),
             baselines,
             located=_geographic if geocoded else None,
+            downward=True,
         )
         known = Options(
             wavelength=options.wavelength or _wavelength(prms, keys),
@@ -75,15 +77,12 @@ class GmtsarReader:
 
 
 def geographic(grid: Grid) -> Grid:
-    """A grid of longitudes and latitudes, whose file says no CRS and may count longitudes from 0 to 360."""
-    from pyproj import CRS
-
-    left = grid.left - 360.0 if grid.left + grid.width * grid.dx / 2 > 180.0 else grid.left
-    return replace(grid, left=left, crs=CRS.from_epsg(4326).to_wkt())
+    """A grid of longitudes and latitudes, whose file says no CRS and may count longitudes in any way."""
+    return about_greenwich(replace(grid, crs=wgs84()))
 
 
 def _geographic(header: Header) -> Grid:
-    if header.grid == Grid(*header.grid.shape):
+    if header.grid.is_counted:
         raise FileError(
             f"{header.file.path}: has no longitudes and latitudes, or was not written by GMT; make it again"
         )

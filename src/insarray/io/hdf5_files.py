@@ -61,7 +61,7 @@ class Hdf5FilesLayer:
             overlap = self.places[pair].overlap(rows, cols)
             if overlap is not None:
                 raw = self._raw(self.paths[pair], self.places[pair], *overlap[0])
-                self.decode(raw, plane[overlap[1]], pair, f"{self.paths[pair]}/{self.name}")
+                self.decode(self.places[pair].upright(raw), plane[overlap[1]], pair, f"{self.paths[pair]}/{self.name}")
         return out
 
     def _raw(self, path: str, place: Place, rows: slice, cols: slice) -> np.ndarray:

@@ -17,6 +17,7 @@ from insarray.io.raster import (
     RasterFile,
     RasterLayer,
     environment,
+    grid_of_dataset,
     open_band,
     quiet_warnings,
     raster_file,
@@ -24,7 +25,7 @@ from insarray.io.raster import (
     reason_of,
 )
 from insarray.io.source import Extent
-from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
             return Header(
                 file,
                 tuple(dataset.files) or (path,),
-                _grid(path, dataset),
+                _grid(file, dataset),
                 dataset.dtypes[k],
                 dataset.block_shapes[k],
                 dataset.nodatavals[k],
@@ -141,28 +142,21 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
         ) from error
 
 
-def _grid(path: str, dataset: Any) -> Grid:
-    transform = dataset.transform
-    height, width = dataset.shape
-    known = dataset.crs is not None and (dataset.crs.is_geographic or dataset.crs.is_projected)
-    crs = dataset.crs.to_wkt(version="WKT2_2019") if known else None
-    if transform.b or transform.d:
-        raise FileError(f"{path}: is rotated against its coordinates; bring it to a north-up grid with gdalwarp")
-    if transform.is_identity and crs is None:
-        return Grid(height, width)
-    try:
-        return Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
-    except ArgumentError as error:
-        raise FileError(f"{path}: {error}") from error
+def _grid(file: RasterFile, dataset: Any) -> Grid:
+    if file.grid is None and (dataset.transform.b or dataset.transform.d):
+        raise FileError(f"{file.path}: is rotated against its coordinates; bring it to a north-up grid with gdalwarp")
+    return file.grid or grid_of_dataset(file.path, dataset)
 
 
 # -- several files --------------------------------------------------------------------------------------------------
 
 
-def common_grid(headers: Sequence[Header], extent: Extent | None = None, *, resample: bool = False) -> Common:
+def common_grid(
+    headers: Sequence[Header], extent: Extent | None = None, *, resample: bool = False, downward: bool = False
+) -> Common:
     """The grid that files share, and where each lies on it; parameters and errors of `insarray.io.extents.reconcile`."""
     grids, paths = [header.grid for header in headers], [header.file.path for header in headers]
-    return reconcile(grids, paths, extent, resample=resample)
+    return reconcile(grids, paths, extent, resample=resample, downward=downward)
 
 
 def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | None = None) -> RasterLayer:

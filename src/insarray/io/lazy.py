@@ -15,8 +15,9 @@ from xarray.core import indexing
 from insarray.io.epochs import WrappedSource
 from insarray.io.files import fingerprint, names
 from insarray.io.source import Layer, StackSource
+from insarray.io.windows import WindowLayer, edge_on_tiles, window_coords
 from insarray.model.conventions import FILL, SIGN, VARIABLES, attributes
-from insarray.model.dataset import epoch_coords, fingerprint_coords, grid_coords, pair_coords
+from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords
 from insarray.model.errors import ArgumentError
 
 _EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
@@ -38,7 +39,11 @@ def to_dataset(source: StackSource, product: str, block: int | None = None) -> x
         Edge of the blocks in pixels; None chooses by tiles, pairs and memory.
     """
     rows, cols = block_shape(source.layers["unwrapped_phase"], block)
-    coords = pair_coords(source.network) | fingerprint_coords(source.fingerprints) | grid_coords(source.grid)
+    coords = (
+        pair_coords(source.network)
+        | fingerprint_coords(source.fingerprints)
+        | window_coords(source.grid, source.window)
+    )
     known = coords["pair_fingerprint"].values if source.fingerprints else None
     variables = {name: layer_variable(name, layer, known) for name, layer in source.layers.items()}
     variables |= {name: layer_variable(name, layer) for name, layer in source.maps.items()}
@@ -57,7 +62,7 @@ def to_wrapped_dataset(source: WrappedSource, product: str, block: int | None = 
     variables = {name: layer_variable(name, layer) for name, layer in layers.items()}
     token = hashlib.sha256("".join(layer.fingerprint for layer in layers.values()).encode())
     lazy = xr.Dataset(variables).chunk({"time": -1, "y": rows, "x": cols}, token=token.hexdigest())
-    coords = epoch_coords(source.times, source.baseline) | grid_coords(source.grid)
+    coords = epoch_coords(source.times, source.baseline) | window_coords(source.grid, source.window)
     described = _described(lazy, coords, source, product)
     return described.assign_attrs(reference_date=str(source.times[source.reference]))
 
@@ -115,7 +120,12 @@ def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
         )
         if math.ceil(height / shape[0]) * math.ceil(width / shape[1]) >= _ENOUGH_BLOCKS:
             break
-    return shape
+    if not isinstance(layer, WindowLayer):
+        return shape
+    return (
+        edge_on_tiles(shape[0], height, layer.row, tile_rows),
+        edge_on_tiles(shape[1], width, layer.col, tile_cols),
+    )
 
 
 def _on_tiles(edge: int, tile: int, limit: int = 0) -> int:

@@ -2,42 +2,108 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 
 from insarray.model.errors import ArgumentError, FileError
 
 _GDAL = {"s3": "/vsis3/", "gs": "/vsigs/", "gcs": "/vsigs/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
+_INSTALL = {
+    "s3": "pip install 'insarray[s3]'",
+    **dict.fromkeys(("http", "https"), "pip install 'insarray[http]'"),
+    "gs": "pip install gcsfs",
+    "gcs": "pip install gcsfs",
+}
 _BLOCK_BYTES = 2**20
 
 
+def local(text: str) -> str:
+    """The path of a ``file://`` URL; other text as it is.
+
+    Raises
+    ------
+    ArgumentError
+        If it names another machine.
+    """
+    if text[:5].lower() != "file:":
+        return text
+    host, path = re.fullmatch(r"(?://([^/]*))?(.*)", text[5:], re.DOTALL).groups()  # type: ignore[union-attr]
+    if host not in (None, "", "localhost") or not path.startswith("/"):
+        raise ArgumentError(f"{text}: a file of this machine is file:///folder/name, with three slashes, or a path")
+    return unquote(path)
+
+
+def path_text(path: object, argument: str = "path", remedy: str = "give a folder, a pattern or files") -> str:
+    """Text of a path: str, `os.PathLike`, or a path of universal_pathlib.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none of these.
+    """
+    if isinstance(path, str):
+        return local(path)
+    if hasattr(path, "protocol") and hasattr(path, "fs"):
+        return local(str(path))
+    if isinstance(path, os.PathLike):
+        return os.fsdecode(path)
+    raise ArgumentError(f"{argument}: {_what(path)} is not a path; {remedy}")
+
+
+def _what(given: object) -> str:
+    """An object in a few words of one line."""
+    shape = getattr(given, "shape", None)
+    if shape is not None:
+        return f"{type(given).__name__} of shape {tuple(shape)}"
+    text = " ".join(repr(given).split())
+    return text if len(text) <= 80 else f"{text[:80]} ..."
+
+
 def is_url(path: object) -> bool:
-    """Whether it is a path that begins with a protocol, such as ``s3://``."""
-    return not isinstance(path, list | tuple) and "://" in str(path)
+    """Whether it is a path on another machine: one that begins with a protocol, such as ``s3://``."""
+    if not isinstance(path, str | os.PathLike) and not hasattr(path, "protocol"):
+        return False
+    text = str(path)
+    return "://" in text and text[:5].lower() != "file:"
 
 
-def location(text: str | Path) -> Path:
+def location(text: object) -> Path:
     """A path; that of a URL has the same methods, over fsspec.
 
     Raises
     ------
     ArgumentError
-        If no installed package knows the protocol.
+        If it is no path, or no installed package knows the protocol.
     """
-    if not is_url(text):
-        return Path(os.path.abspath(os.path.expanduser(text)))
+    path = path_text(text)
+    if not is_url(path):
+        return Path(os.path.abspath(os.path.expanduser(path)))
     from upath import UPath
 
     try:
-        return cast("Path", UPath(str(text)))
-    except (ImportError, ValueError) as error:
-        raise ArgumentError(f"{text}: {error}; s3:// needs pip install 'insarray[s3]'") from error
+        return cast("Path", UPath(path))
+    except ImportError as error:
+        raise _needs(path, error) from error
+    except ValueError as error:
+        raise ArgumentError(f"{path}: {error}; known are s3://, https:// and what fsspec has packages for") from error
+
+
+def _needs(url: object, error: ImportError) -> ArgumentError:
+    """What to install for a protocol."""
+    protocol = str(url).partition("://")[0]
+    remedy = _INSTALL.get(protocol, "install the package that is named, or copy the files")
+    return ArgumentError(f"{url}: {protocol}:// needs a package that is not installed ({_line(error)}); {remedy}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def exists(path: Path) -> bool:
@@ -63,6 +129,7 @@ def matches(pattern: str) -> list[Path]:
         If a server does not answer, or refuses.
     """
     if not is_url(pattern):
+        pattern = local(pattern)
         return [Path(os.path.abspath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
     with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
@@ -103,9 +170,10 @@ def _server(url: object) -> Iterator[None]:
     """Turn whatever a protocol raises into FileError: each has errors of its own, with no common base."""
     try:
         yield
+    except ImportError as error:
+        raise _needs(url, error) from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"{url}: cannot be reached ({reason})") from error
+        raise FileError(f"{url}: cannot be reached ({_line(error)})") from error
 
 
 # -- GDAL -----------------------------------------------------------------------------------------------------------

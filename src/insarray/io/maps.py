@@ -7,7 +7,7 @@ import numpy as np
 
 from insarray.io.decode import BoundedDecode, Decode, MapDecode
 from insarray.io.derived import DerivedLayer, FirstValidLayer
-from insarray.io.extents import Common, Place
+from insarray.io.extents import Common, place_on
 from insarray.io.headers import Header, raster_layer, read_headers
 from insarray.io.source import Layer
 from insarray.model.errors import StackError
@@ -43,7 +43,7 @@ def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None)
     headers = read_headers(candidates, band=band)
     fitting: dict[Grid, Header] = {}
     for header in headers:
-        if grid.misfit(header.grid) is None:
+        if place_on(grid, header.grid) is not None:
             fitting.setdefault(header.grid, header)
     if headers and not fitting:
         path, why = headers[0].file.path, grid.misfit(headers[0].grid)
@@ -56,8 +56,15 @@ def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None)
 
 def map_layer(headers: Sequence[Header], grid: Grid, decode: Decode) -> Layer:
     """Files, all on pixels of the grid, as one layer (file, row, col)."""
-    places = tuple(Place(*grid.offset(header.grid), *header.grid.shape) for header in headers)
-    return raster_layer(headers, decode, Common(grid, places))
+    return raster_layer(headers, decode, Common(grid, tuple(place_on(grid, header.grid) for header in headers)))
+
+
+def whole_map_layer(header: Header, grid: Grid, decode: Decode, name: str) -> Layer:
+    """A file that has the pixels of the grid and no others, its rows in either order; StackError for another."""
+    place = place_on(grid, header.grid)
+    if place is None or (place.row, place.col, place.height, place.width) != (0, 0, *grid.shape):
+        grid.require_same(header.grid, name, "the phase")
+    return map_layer([header], grid, decode)
 
 
 def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decode | None = None) -> dict[str, Layer]:
@@ -72,7 +79,8 @@ def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decod
 
 
 def _shared_pixels(grid: Grid, other: Grid) -> int:
-    found = Place(*grid.offset(other), *other.shape).overlap(slice(0, grid.height), slice(0, grid.width))
+    place = place_on(grid, other)
+    found = None if place is None else place.overlap(slice(0, grid.height), slice(0, grid.width))
     if found is None:
         return 0
     rows, cols = found[0]
@@ -122,10 +130,8 @@ def maps_of_components(headers: Sequence[Header], grid: Grid) -> dict[str, Layer
     grid
         Of the stack; StackError if the pixels of the components are others.
     """
-    for header in headers:
-        grid.require_same(header.grid, header.file.path, "the phase")
-    east, north = (raster_layer([header], COMPONENT) for header in headers[:2])
-    up = raster_layer(headers[2:], UP)
+    east, north = (whole_map_layer(header, grid, COMPONENT, header.file.path) for header in headers[:2])
+    up = whole_map_layer(headers[2], grid, UP, headers[2].file.path)
     return {
         "los_east": DerivedLayer((east, up), _upward),
         "los_north": DerivedLayer((north, up), _upward),
@@ -146,9 +152,10 @@ def maps_of_incidence(incidence: Header, azimuth: Header, grid: Grid) -> dict[st
     grid
         Of the stack; StackError if the pixels of the angles are others.
     """
-    for header in (incidence, azimuth):
-        grid.require_same(header.grid, header.file.path, "the phase")
-    angles = (raster_layer([incidence], INCIDENCE), raster_layer([azimuth], AZIMUTH))
+    angles = tuple(
+        whole_map_layer(header, grid, decode, header.file.path)
+        for header, decode in ((incidence, INCIDENCE), (azimuth, AZIMUTH))
+    )
     return {
         "los_east": DerivedLayer(angles, _east_of_azimuth),
         "los_north": DerivedLayer(angles, _north_of_azimuth),

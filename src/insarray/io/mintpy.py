@@ -21,6 +21,7 @@ from insarray.model.grid import Grid
 _STACK = "ifgramStack.h5"
 _GEOMETRY = ("geometryGeo.h5", "geometryRadar.h5")
 _PHASE = "unwrapPhase"
+_HDF5 = {".h5", ".he5", ".hdf5"}
 _COMPANIONS: dict[str, tuple[str, Decode]] = {
     "coherence": ("coherence", CoherenceDecode()),
     "connected_component_labels": ("connectComponent", ComponentDecode()),
@@ -41,8 +42,12 @@ class MintpyReader:
     options = frozenset({"variable", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An HDF5 file by its extension, or a folder with MintPy's stack."""
-        return path.suffix.lower() in {".h5", ".he5", ".hdf5"} if path.is_file() else _stack_in(path) is not None
+        """An HDF5 file of MintPy by its name or attributes, or a folder with its stack."""
+        if not path.is_file():
+            return _stack_in(path) is not None
+        if path.suffix.lower() not in _HDF5:
+            return False
+        return path.name == _STACK or path.name in _GEOMETRY or _is_mintpy(path)
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
         """Read attributes, dates and baselines."""
@@ -77,7 +82,23 @@ class MintpyReader:
         )
 
 
+class AnyHdf5Reader(MintpyReader):
+    """An HDF5 file that nobody else knows: what MintPy's stack has and it has not is said."""
+
+    def recognises(self, path: Path) -> bool:
+        """An HDF5 file by its extension."""
+        return path.suffix.lower() in _HDF5 and path.is_file()
+
+
 # -- which files ----------------------------------------------------------------------------------------------------
+
+
+def _is_mintpy(path: Path) -> bool:
+    try:
+        with opened(path) as file:
+            return "FILE_TYPE" in file.attrs or {"date", _PHASE} <= set(file)
+    except FileError:
+        return False
 
 
 def _stack_in(folder: Path) -> Path | None:

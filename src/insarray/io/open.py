@@ -3,7 +3,7 @@
 import math
 import warnings
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import xarray as xr
 
@@ -18,13 +18,15 @@ from insarray.io.hyp3 import Hyp3Reader
 from insarray.io.isce2 import Isce2Reader
 from insarray.io.lazy import to_dataset
 from insarray.io.licsar import LicsarReader
-from insarray.io.mintpy import MintpyReader
+from insarray.io.mintpy import AnyHdf5Reader, MintpyReader
 from insarray.io.nisar import NisarReader
 from insarray.io.opera_disp import OperaDispReader
+from insarray.io.plugins import asked, problem_of, scanned, third_party, third_party_named, third_party_names
 from insarray.io.pygmtsar import PygmtsarReader
 from insarray.io.snap import SnapReader
-from insarray.io.source import Extent, Files, Options, Reader, Sign, Units
+from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
 from insarray.io.stored import StoredReader
+from insarray.io.windows import within
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
@@ -46,7 +48,7 @@ Product = Literal[
     "snap",
 ]
 
-READERS: tuple[Reader, ...] = (
+SPECIFIC: tuple[Reader, ...] = (
     MintpyReader(),
     OperaDispReader(),
     AriaReader(),
@@ -60,10 +62,13 @@ READERS: tuple[Reader, ...] = (
     GmtsarReader(),
     PygmtsarReader(),
     Isce2Reader(),
-    FolderReader(),
-    GenericReader(),
 )
-"""In the order in which they are asked; the generic one takes what the others leave."""
+"""In the order in which they are asked; each knows its own product."""
+
+GENERAL: tuple[Reader, ...] = (AnyHdf5Reader(), FolderReader(), GenericReader())
+"""Asked after those of other packages (`insarray.io.plugins`); the last one takes every file that is left."""
+
+READERS = (*SPECIFIC, *GENERAL)
 
 
 def open_stack(
@@ -71,8 +76,8 @@ def open_stack(
     *,
     coherence: Files | None = None,
     components: Files | None = None,
-    baselines: str | Path | None = None,
-    product: Product | None = None,
+    baselines: PathLike | None = None,
+    product: Product | str | Reader | None = None,
     wavelength: float | None = None,
     sign: Sign | None = None,
     units: Units | None = None,
@@ -81,7 +86,8 @@ def open_stack(
     variable: str | None = None,
     extent: Extent | None = None,
     resample: bool = False,
-    dem: str | Path | None = None,
+    dem: PathLike | None = None,
+    area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
     r"""Open a stack of unwrapped interferograms; headers are read and checked, no pixel is.
@@ -101,7 +107,8 @@ def open_stack(
     product
         Reader to take instead of recognising the files: ``"aria"``, ``"dolphin"``, ``"flatsim"``, ``"folder"``,
         ``"generic"``, ``"gmtsar"``, ``"hyp3"``, ``"isce2"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"nisar"``,
-        ``"opera-disp"``, ``"pygmtsar"`` or ``"snap"``.
+        ``"opera-disp"``, ``"pygmtsar"`` or ``"snap"``, the name of a reader of another package, or a reader itself, any
+        object with the protocol of `insarray.io.source.Reader`.
     wavelength
         Of the radar, metres. None takes it from the files, as far as they say.
     sign
@@ -126,6 +133,12 @@ def open_stack(
         bilinear, labels by the nearest neighbour.
     dem
         Raster of heights (m, above the ellipsoid) at which the geometry cubes of ARIA and NISAR are interpolated.
+    area
+        Only this part of the image, of which nothing else is read: ``"W,S,E,N"`` in degrees (W > E across the date
+        line), ``"left,bottom,right,top@EPSG:32614"``, a tuple (left, bottom, right, top) with or without a CRS as its
+        fifth member, ``"rows:ROW:ROW,COL:COL"`` or `insarray.area`, or a vector file (GeoJSON; others need
+        ``insarray[vector]``): then it is the box round its geometries, in which pixels outside of them stay. Every pixel
+        that the area touches is taken.
     block
         Edge of the blocks in pixels; None chooses by the tiles of the files, the number of pairs and memory.
 
@@ -175,7 +188,8 @@ def open_stack(
             f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out, or take "
             "product='generic' (--product generic)"
         )
-    source = reader.scan(paths, options)
+    source = reader.scan(paths, options) if reader in READERS else scanned(reader, paths, options)
+    source = within(source, area)
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
     return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)
@@ -195,15 +209,36 @@ def _check(options: Options) -> None:
         raise ArgumentError("nodata: infinite values are no-data anyway; give a number")
 
 
-def _reader(paths: list[Path], product: Product | None) -> Reader:
+def _reader(paths: list[Path], product: object) -> Reader:
     if product is not None:
-        by_name = {reader.name: reader for reader in READERS}
-        if product not in by_name:
-            raise ArgumentError(f"product: {product!r} is not one of {', '.join(sorted(by_name))}")
-        return by_name[product]
-    for reader in READERS:
+        return _named(product) if isinstance(product, str) else _given(product)
+    for reader in SPECIFIC:
+        if all(reader.recognises(path) for path in paths):
+            return reader
+    for reader in third_party():
+        if all(asked(reader, path) for path in paths):
+            return reader
+    for reader in GENERAL:
         if all(reader.recognises(path) for path in paths):
             return reader
     folder = next((path for path in paths if path.is_dir()), None)
-    looked = "; ".join(f"{reader.name}: {reader.looks_for}" for reader in READERS)
+    looked = "; ".join(
+        f"{reader.name}: {reader.looks_for}" for reader in READERS if not isinstance(reader, AnyHdf5Reader)
+    )
     raise ArgumentError(f"files: {folder} is no known product; looked for {looked}")
+
+
+def _named(product: str) -> Reader:
+    found = next((reader for reader in READERS if reader.name == product), None) or third_party_named(product)
+    if found is None:
+        known = sorted({reader.name for reader in READERS} | set(third_party_names()))
+        raise ArgumentError(f"product: {product!r} is not one of {', '.join(known)}")
+    return found
+
+
+def _given(reader: object) -> Reader:
+    problem = problem_of(reader)
+    if problem is not None:
+        kind = reader.__name__ if isinstance(reader, type) else type(reader).__name__
+        raise ArgumentError(f"product: {kind} {problem}")
+    return cast("Reader", reader)

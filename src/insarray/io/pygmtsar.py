@@ -8,14 +8,14 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
-from insarray.io.files import expand, fingerprint, names
+from insarray.io.files import expand_one, fingerprint, names
 from insarray.io.generic import given_baselines
 from insarray.io.gmtsar import geographic
+from insarray.io.netcdf import edge_and_step
 from insarray.io.pairs import Key, PairFile, by_pair, network_of_pairs, pair_file
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.io.source import Layer, Options, StackSource
 from insarray.io.stored import StoredLayer, is_zarr, open_stored
-from insarray.model.dataset import grid_of
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError, InsarrayError, StackError
 from insarray.model.grid import Grid
@@ -57,7 +57,7 @@ class PygmtsarReader:
         layers: dict[str, Layer] = {"unwrapped_phase": phase.layer(variable, PhaseDecode(factors))}
         coherence: _Cube | None = phase
         if options.coherence is not None:
-            coherence = _given(options.coherence)
+            coherence = _Cube.of(expand_one(options.coherence, "coherence", "give one cube"))
         elif not phase.has(_COHERENCE):
             coherence, notes = _coherence_beside(paths[0], phase)
         if coherence is not None and (coherence is not phase or phase.has(_COHERENCE)):
@@ -116,13 +116,6 @@ def _phase_file(path: Path) -> Path:
     if len(found) != 1:
         raise FileError(f"{path}: holds {names(found) or 'no unwrap*.grd or unwrap*.nc'}; give the one cube to read")
     return found[0]
-
-
-def _given(files: object) -> "_Cube":
-    found = expand(files, "coherence")  # type: ignore[arg-type]
-    if len(found) != 1:
-        raise ArgumentError(f"coherence: {files!r} matches {len(found)} files; give one cube")
-    return _Cube.of(found[0])
 
 
 def _coherence_beside(path: Path, phase: "_Cube") -> tuple["_Cube | None", tuple[str, ...]]:
@@ -236,24 +229,21 @@ def _pair_files(path: Path, data: xr.Dataset) -> list[PairFile]:
 
 def _grid(path: Path, data: xr.Dataset, y: str, x: str) -> tuple[Grid, bool]:
     """The grid, rows from north to south if it is geocoded, and whether rows must be turned round for that."""
-    coords = {name: _along(path, data, dim) for name, dim in (("y", y), ("x", x))}
-    geocoded = (y, x) == ("lat", "lon")
-    flipped = geocoded and len(coords["y"]) > 1 and bool(coords["y"][0] < coords["y"][-1])
-    rows = coords["y"][::-1] if flipped else coords["y"]
-    try:
-        grid = grid_of(xr.Dataset(coords={"y": rows, "x": coords["x"]}))
-    except StackError as error:
-        raise FileError(f"{path}: {error}") from error
-    return (geographic(grid) if geocoded else grid), flipped
+    (top, dy), (left, dx) = (edge_and_step(path, dim, _along(path, data, dim)) for dim in (y, x))
+    grid = Grid(data.sizes[y], data.sizes[x], left, top, dx, dy)
+    if (y, x) != ("lat", "lon"):
+        return grid, False
+    flipped = dy > 0
+    return geographic(grid.turned() if flipped else grid), flipped
 
 
 def _along(path: Path, data: xr.Dataset, dim: str) -> np.ndarray:
     """Coordinates along a dimension; sync_cube writes them as the attributes start_y, step_y and size_y."""
     if dim in data.coords:
-        return np.asarray(data[dim].values, np.float64)
+        return np.asarray(data.coords[dim].values)
     keys = [f"{what}_{dim}" for what in ("start", "step")]
     for attrs in (data.attrs, *(variable.attrs for variable in data.data_vars.values())):
         if all(key in attrs for key in keys):
             start, step = (float(attrs[key]) for key in keys)
-            return start + step * np.arange(data.sizes[dim])
+            return np.asarray(start + step * np.arange(data.sizes[dim]))
     raise FileError(f"{path}: has no coordinates along {dim}; write the cube with PyGMTSAR's sync_cube or xarray")

@@ -21,10 +21,11 @@ from rasterio.windows import Window
 
 from insarray.io.decode import Decode
 from insarray.io.extents import Place
-from insarray.io.hdf5 import require_own_values
-from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, protocols_of
+from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, path_text, protocols_of
+from insarray.io.netcdf import netcdf_image
+from insarray.io.source import PathLike
 from insarray.model.conventions import FILL
-from insarray.model.errors import FileError
+from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
 # By extension, and no other driver: GDAL opens a VRT by its content whatever it is called, and a VRT can read any file
@@ -41,18 +42,25 @@ _DRIVERS = {
 # GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
 # driver that has something to warn of would wait for that lock forever
 _NETCDF = threading.RLock()
+# GDAL turns images round for which it finds no ascending latitudes, and longitudes beyond 180 degrees: rows and columns
+# are to be those of the file, and its coordinates say where they are (io/netcdf.py)
+_AS_STORED = {"GDAL_NETCDF_BOTTOMUP": "NO", "GDAL_NETCDF_CENTERLONG_180": "NO"}
 _REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
 _PARTS = 4  # of a read for each thread, so that none waits long for the others
 
 
 @dataclass(frozen=True)
 class RasterFile:
-    """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read."""
+    """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
+
+    `grid` is that of a NetCDF file, where GDAL's own word for it does not count.
+    """
 
     path: str
     name: str
     driver: str
     band: int = 1
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -117,14 +125,15 @@ class RasterLayer:
         if inside.size < out.size:
             out[...] = FILL[self.dtype.name]
         if overlap is not None:
-            self.decode(self._raw(self.files[pair], place, *overlap[0]), inside, pair, self.files[pair].path)
+            raw = self._raw(self.files[pair], place, *overlap[0])
+            self.decode(raw if place is None else place.upright(raw), inside, pair, self.files[pair].path)
 
     def _raw(self, file: RasterFile, place: Place | None, rows: slice, cols: slice) -> np.ndarray:
         window = Window.from_slices(rows, cols)
         try:
             with open_band(file, located=place is None) as dataset:
                 if place is None:
-                    return self._warped(dataset, file.band, window)
+                    return self._warped(dataset, file, window)
                 if dataset.shape == (place.height, place.width):
                     return np.asarray(dataset.read(file.band, window=window))
                 found = dataset.shape
@@ -138,11 +147,12 @@ class RasterLayer:
             "when the stack was opened; open it again"
         )
 
-    def _warped(self, dataset: Any, band: int, window: Window) -> np.ndarray:
+    def _warped(self, dataset: Any, file: RasterFile, window: Window) -> np.ndarray:
         # labels, masks and bytes must not be mixed; no-data, and zeros that may be, are left out of the mean of four
-        real = np.dtype(dataset.dtypes[band - 1]).kind == "f"
+        real = np.dtype(dataset.dtypes[file.band - 1]).kind == "f"
         missing = dataset.nodata if dataset.nodata is not None else 0
         options = {
+            **source_place(file),
             "crs": self.grid.crs,
             "transform": Affine(*self.grid.affine),
             "height": self.grid.height,
@@ -152,7 +162,12 @@ class RasterLayer:
             "nodata": np.nan if real else missing,
         }
         with WarpedVRT(dataset, **options) as warped:
-            return np.asarray(warped.read(band, window=window))
+            return np.asarray(warped.read(file.band, window=window))
+
+
+def source_place(file: RasterFile) -> dict[str, Any]:
+    """Options of a warp by which it takes a NetCDF file's own coordinates for those of its pixels."""
+    return {} if file.grid is None else {"src_crs": file.grid.crs, "src_transform": Affine(*file.grid.affine)}
 
 
 def reading_threads(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
@@ -175,6 +190,8 @@ def environment(files: Sequence[RasterFile]) -> Any:
     options: dict[str, Any] = {"GDAL_CACHEMAX": 64, **gdal_options(protocols_of([file.name for file in files]))}
     if all(file.driver == "GTiff" for file in files):
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
+    if any(file.driver == "netCDF" for file in files):
+        options |= _AS_STORED
     return rasterio.Env(**options)
 
 
@@ -191,20 +208,20 @@ def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Ite
 
 
 @contextmanager
-def open_raster(path: str | Path) -> Iterator[Any]:
-    """Dataset of a one-file raster, by the one driver that its extension allows.
+def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
+    """Dataset of a one-file raster, by the one driver that its extension allows, and what opened it.
 
     Raises
     ------
     FileError
         If there is no such file, or its extension is not a raster's.
     """
-    place = location(path)
+    place = location(path_text(path, "raster", "give a file, or an xarray.DataArray (y, x) with its coordinates"))
     if not exists(place):
         raise FileError(f"{path}: does not exist")
     file = raster_file(place)
     with environment([file]), quiet_warnings(), open_band(file) as dataset:
-        yield dataset
+        yield dataset, file
 
 
 class quiet_warnings:  # noqa: N801 (a context manager)
@@ -270,23 +287,28 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
 def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
     if is_url(path):
         raise FileError(f"{path}: NetCDF rasters are read from files of this machine; copy it")
-    require_own_values(path)
-    whole = RasterFile(str(path), str(path), "netCDF")
+    name, grid = netcdf_image(path, variable, prefer)
+    return RasterFile(str(path), f'NETCDF:"{path}":{name}', "netCDF", grid=grid)
+
+
+def grid_of_dataset(path: PathLike, dataset: Any) -> Grid:
+    """Pixels of an open raster that is no NetCDF file; rows and columns are counted if it has no coordinates.
+
+    Raises
+    ------
+    FileError
+        If its pixels have no size.
+    """
+    transform = dataset.transform
+    height, width = dataset.shape
+    known = dataset.crs is not None and (dataset.crs.is_geographic or dataset.crs.is_projected)
+    crs = dataset.crs.to_wkt(version="WKT2_2019") if known else None
+    if transform.is_identity and crs is None:
+        return Grid(height, width)
     try:
-        with open_band(whole) as dataset:
-            found = [name.rsplit(":", 1)[-1] for name in dataset.subdatasets]
-    except (RasterioError, OSError, ValueError) as error:
-        raise FileError(f"{path}: is not a readable netCDF raster ({reason_of(error)})") from error
-    if variable is None and not found:  # GDAL takes the only variable by itself
-        return whole
-    if variable is None:
-        preferred = [name for name in prefer if name in found]
-        if len(preferred) != 1:
-            raise FileError(f"{path}: holds {', '.join(found)}; choose one with variable=")
-        variable = preferred[0]
-    elif found and variable not in found:
-        raise FileError(f"{path}: has no variable {variable!r}; it holds {', '.join(found)}")
-    return RasterFile(str(path), f'NETCDF:"{path}":{variable}', "netCDF")
+        return Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
+    except ArgumentError as error:
+        raise FileError(f"{path}: {error}") from error
 
 
 def reason_of(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The protocol between products and the lazy stack: a reader scans metadata, a layer reads windows of all pairs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,23 @@ import numpy as np
 
 from insarray.model.grid import Grid
 from insarray.model.network import Network
+from insarray.model.place import Area
 
 Sign = Literal["away", "toward"]
 Units = Literal["radian", "metre", "millimetre"]
 Extent = Literal["intersection", "union"]
+
+
+PathLike = str | os.PathLike[str]
+"""Path or URL of a file or folder, or a pattern."""
+
+Files = PathLike | Sequence[PathLike]
+
+AreaLike = PathLike | Sequence[float | str] | Area
+"""Area of interest, see `insarray.io.areas.window_of`."""
+
+Window = tuple[slice, slice]
+"""Rows and columns."""
 
 
 class Layer(Protocol):
@@ -72,6 +86,8 @@ class StackSource:
         What the user should know of how the files were taken, each a clause: extents, versions left out.
     fingerprints
         Of the files of each pair and of how they are decoded, hexadecimal; none if pairs share files.
+    window
+        Rows and columns of the grid that the layers and maps have; None for all.
     """
 
     network: Network
@@ -85,9 +101,7 @@ class StackSource:
     members: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
-
-
-Files = str | Path | Sequence[str | Path]
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ class Options:
 
     coherence: Files | None = None
     components: Files | None = None
-    baselines: str | Path | None = None
+    baselines: PathLike | None = None
     wavelength: float | None = None
     sign: Sign | None = None
     units: Units | None = None
@@ -105,7 +119,7 @@ class Options:
     variable: str | None = None
     extent: Extent | None = None
     resample: bool | None = None
-    dem: str | Path | None = None
+    dem: PathLike | None = None
 
     def given(self) -> set[str]:
         """Names of the options that were given."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
@@ -153,16 +154,15 @@ def open_stored(path: Path) -> xr.Dataset:
     FileError
         If it is neither, or keeps values in other files.
     """
-    zarr = is_zarr(path)
-    options: dict[str, Any] = {"engine": "zarr", "consolidated": False} if zarr else {}
-    if not zarr:
+    options: dict[str, Any] = {"engine": "zarr", "consolidated": False}
+    if not is_zarr(path):
         require_own_values(path)
+        # not netCDF4, of which some versions crash when a file that holds text is opened twice
+        classic = not is_url(path) and not h5py.is_hdf5(path)
+        options = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "access"}
     try:
-        if is_url(path) and not zarr:
-            return xr.open_dataset(open_url(str(path)), chunks=None, cache=False, engine="h5netcdf")
-        return xr.open_dataset(str(path), chunks=None, cache=False, **options)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise FileError(
-            f"{path}: cannot be opened as NetCDF or Zarr ({reason}); NetCDF needs the package h5netcdf or netCDF4"
-        ) from error
+        source = open_url(str(path)) if is_url(path) and options["engine"] == "h5netcdf" else str(path)
+        return xr.open_dataset(source, chunks=None, cache=False, **options)
+    except Exception as error:  # on damaged files the libraries raise whatever they stumble over
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise FileError(f"{path}: cannot be opened as NetCDF or Zarr ({reason}); replace the file") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from insarray.io.locations import is_url, local, location
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 
@@ -115,7 +116,7 @@ class Row:
 def read_table(path: Path) -> list[Row]:
     """Rows of a table ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
 
-    Columns come in any order and case, others are ignored; file names are relative to the table.
+    Columns come in any order and case, others are ignored; file names are URLs, or relative to the table.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def _file(line: Line, column: str) -> Path | None:
     name = line.cells.get(column)
     if not name:
         return None
-    path = line.table.parent / name
+    path = location(name) if is_url(name) or local(name) != name else line.table.parent / name
     if not path.is_file():
         raise line.error(f"{column} file {path} does not exist")
     return path

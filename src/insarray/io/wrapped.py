@@ -11,10 +11,11 @@ import xarray as xr
 
 from insarray.io.baselines import read_baselines
 from insarray.io.epochs import WrappedOptions, WrappedSource
-from insarray.io.files import expand, names
+from insarray.io.files import expand, expand_one, names
 from insarray.io.lazy import to_wrapped_dataset
-from insarray.io.source import Files, Sign
+from insarray.io.source import AreaLike, Files, PathLike, Sign
 from insarray.io.stored import is_zarr
+from insarray.io.windows import within
 from insarray.io.wrapped_files import map_layer, scan_rasters
 from insarray.io.wrapped_stores import scan_hdf5, scan_stored
 from insarray.model.conventions import metres_per_radian
@@ -27,14 +28,15 @@ _NETCDF = {".nc", ".nc4"}
 def open_wrapped(
     files: Files,
     *,
-    temporal_coherence: str | Path | None = None,
-    amplitude_dispersion: str | Path | None = None,
-    baselines: str | Path | None = None,
+    temporal_coherence: PathLike | None = None,
+    amplitude_dispersion: PathLike | None = None,
+    baselines: PathLike | None = None,
     wavelength: float | None = None,
     sign: Sign | None = None,
     nodata: float | None = None,
     dates: str | None = None,
     variable: str | None = None,
+    area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
     r"""Open wrapped phases against one reference date; headers are read and checked, no pixel is.
@@ -70,6 +72,8 @@ def open_wrapped(
         interferograms, or with one, the date of SLCs, whatever their extension.
     variable
         Dataset of the HDF5 file, if several have three dimensions.
+    area
+        Only this part of the image, of which nothing else is read; see `open_stack`.
     block
         Edge of the blocks in pixels; None chooses by the tiles of the files, the number of dates and memory.
 
@@ -101,10 +105,11 @@ def open_wrapped(
     paths = expand(files, "files")
     product, source = _scan(paths, options)
     if baselines is not None:
-        source = replace(source, baseline=_baselines(_one(baselines, "baselines"), source))
+        source = replace(source, baseline=_baselines(expand_one(baselines, "baselines", "give one CSV table"), source))
     rasters = {"temporal_coherence": temporal_coherence, "amplitude_dispersion": amplitude_dispersion}
-    given = {name: _one(path, name) for name, path in rasters.items() if path is not None}
-    return to_wrapped_dataset(_with_maps(source, source.map_files | given), product, block)
+    given = {name: expand_one(path, name) for name, path in rasters.items() if path is not None}
+    source = _with_maps(source, source.map_files | given)
+    return to_wrapped_dataset(within(source, area), product, block)
 
 
 def _check(options: WrappedOptions) -> None:
@@ -126,13 +131,6 @@ def _scan(paths: list[Path], options: WrappedOptions) -> tuple[str, WrappedSourc
     if is_zarr(path) or (len(paths) == 1 and path.suffix.lower() in _NETCDF):
         return "netcdf", scan_stored(path, options)
     return scan_rasters(paths, options)
-
-
-def _one(path: str | Path, argument: str) -> Path:
-    found = expand(path, argument)
-    if len(found) != 1:
-        raise ArgumentError(f"{argument}: {path!r} matches {len(found)} files; give one")
-    return found[0]
 
 
 def _baselines(table: Path, source: WrappedSource) -> xr.DataArray:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from insarray.io.decode import CoherenceDecode, MapDecode, WrappedPhaseDecode
+from insarray.io.decode import CoherenceDecode, Decode, MapDecode, WrappedPhaseDecode
 from insarray.io.epochs import DifferenceLayer, EpochLayer, WrappedOptions, WrappedSource, single_reference
 from insarray.io.files import names
 from insarray.io.generic import wavelength_of
 from insarray.io.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
 from insarray.io.locations import location
+from insarray.io.maps import whole_map_layer
 from insarray.io.pairs import pair_file_from_name, require_pattern
 from insarray.io.source import Layer, Sign
 from insarray.model.dates import date_from_name, date_label
@@ -154,9 +155,9 @@ def map_layer(name: str, path: Path, grid: Grid) -> tuple[Layer, list[str]]:
         If it is not on `grid`.
     """
     (header,) = read_headers([path])
-    grid.require_same(header.grid, f"{name}: {path}", "the phase")
+    decode: Decode = CoherenceDecode(header.nodata, header.scale)
     if name == "amplitude_dispersion":
         if header.scale != 1:
             raise FileError(f"{path}: has a scale of {header.scale}; write the values without it")
-        return raster_layer([header], MapDecode(header.nodata)), members_of(header)
-    return raster_layer([header], CoherenceDecode(header.nodata, header.scale)), members_of(header)
+        decode = MapDecode(header.nodata)
+    return whole_map_layer(header, grid, decode, f"{name}: {path}"), members_of(header)

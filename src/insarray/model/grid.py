@@ -1,7 +1,7 @@
 """Grid: where the pixels are. North-up rasters and radar coordinates; pixel (0, 0) is the upper-left one."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,6 +69,11 @@ class Grid:
         right, bottom = self.left + self.width * self.dx, self.top + self.height * self.dy
         return min(self.left, right), min(self.top, bottom), max(self.left, right), max(self.top, bottom)
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether nothing says where the pixels are: the coordinates are the numbers of row and column, from 0."""
+        return self == Grid(self.height, self.width)
+
     def mismatch(self, other: "Grid") -> str | None:
         """What makes `other` a different grid, in words; None if pixels coincide within 1 % of their size."""
         if self.shape != other.shape:
@@ -89,6 +94,10 @@ class Grid:
         """
         if self.crs is None or other.crs is None or not _same_crs(self.crs, other.crs):
             return self.mismatch(other)
+        return self.shift_misfit(other)
+
+    def shift_misfit(self, other: "Grid") -> str | None:
+        """The same for grids whose coordinates are known to mean the same, whatever is said of their CRS."""
         if any(
             abs(a - b) * max(size) > 0.01 * abs(a)
             for a, b, size in (
@@ -110,6 +119,10 @@ class Grid:
     def window(self, row: int, col: int, height: int, width: int) -> "Grid":
         """Grid of the same pixels that begins at (`row`, `col`) of this one, perhaps outside of it."""
         return Grid(height, width, self.left + col * self.dx, self.top + row * self.dy, self.dx, self.dy, self.crs)
+
+    def turned(self) -> "Grid":
+        """Grid of the same pixels whose rows run the other way."""
+        return replace(self, top=self.top + self.height * self.dy, dy=-self.dy)
 
     def require_same(self, other: "Grid", name: str, expected_by: str) -> None:
         """Raise StackError naming both files unless `other` coincides with this grid."""
