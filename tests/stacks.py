@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+import insarray.products.accessor  # noqa: F401  registers .insar, whichever test comes first
 from insarray.model.dataset import grid_coords, pair_coords
 from insarray.model.grid import Grid
 from insarray.model.network import Network

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.faces.plot.figures import new_axes
-from insarray.model.conventions import FIT_FLAGS, SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
+from insarray.model.conventions import FLAGS, VARIABLES
 from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -33,9 +33,7 @@ _SHARES = (
     "link_model_coherence",
 )  # 0 .. 1 whatever the data, so that pictures compare
 _CLASSES: dict[str, tuple[str, ...]] = {
-    "solver_flag": SOLVER_FLAGS,
-    "unwrapping_flag": UNWRAPPING_FLAGS,
-    "fit_flag": FIT_FLAGS,
+    **FLAGS,
     "water_mask": ("water", "land"),
 }
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0

@@ -14,9 +14,9 @@ from insarray.faces.report import facts, pictures
 from insarray.faces.report.doubts import doubts
 from insarray.faces.report.histories import histories, history_sampling
 from insarray.faces.report.thinning import Sampling, thinned
-from insarray.faces.report.totals import FLAGS, maps_of, totals
+from insarray.faces.report.totals import maps_of, totals
 from insarray.io.mintpy_series import is_series
-from insarray.model.conventions import SIGN, VARIABLES
+from insarray.model.conventions import FLAGS, SIGN, VARIABLES
 from insarray.model.errors import ArgumentError
 
 _MAP_SIDE = 800  # pixels: as many as a picture on the page shows
