@@ -1,6 +1,6 @@
 """How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import xarray as xr
 from insarray.engine.store import Store, open_store
 from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
+from insarray.products.quality import quality_mask
 from insarray.products.reference import Reference
-from insarray.products.stack import mask, select_pairs
+from insarray.products.stack import Raster, mask, select_pairs
 from insarray.products.unwrapping import correct_unwrapping
 from insarray.products.views import Phase
 
@@ -32,6 +33,10 @@ READING = (
 SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
 
+QUALITY = ("min_dates", "min_temporal_coherence", "max_residual_rms", "exclude_flags", "mask_raster")
+"""Options of `insarray.quality_mask`."""
+
+
 def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
     """Open, select, mask."""
     stack = open_stack(one_or_many(files), block=options["block"], **{name: options[name] for name in READING})
@@ -46,6 +51,23 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
 def open_result(path: str) -> xr.Dataset:
     """Stored result: a store of ours, or a series of MintPy."""
     return open_series(path) if is_series(Path(path)) else open_store(path)
+
+
+def mask_of(result: xr.Dataset, options: Mapping[str, Any], criteria: Sequence[str] = QUALITY) -> Raster | None:
+    """Mask of the pixels of a result that pass what was asked for on the command line; None if nothing was.
+
+    Parameters
+    ----------
+    result
+        Of which the criteria are.
+    options
+        Of the command.
+    criteria
+        Those of `QUALITY` that the command does not use for anything else.
+    """
+    given = {name: options[name] for name in criteria if options[name] not in (None, ())}
+    raster = given.pop("mask_raster", None)
+    return quality_mask(result, raster=raster, **given) if given else raster
 
 
 def is_result(files: Sequence[str]) -> bool:

@@ -1,6 +1,8 @@
 """Good pixels: one mask by what a result says of itself, which fits, pictures, files and pages all take."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 
 import numpy as np
 import xarray as xr
@@ -83,20 +85,20 @@ def quality_mask(
     for meaning in flags:
         conditions[f"not {meaning}"] = ~_has_flag(result, meaning)
     if raster is not None:
-        first = next(iter(conditions.values()), None)
-        layer = next((v for v in result.data_vars.values() if {"y", "x"} <= set(v.dims)), None) if first is None else first
-        if layer is None:
+        layers = [v for v in (*conditions.values(), *result.data_vars.values()) if {"y", "x"} <= set(v.dims)]
+        if not layers:
             raise StackError("result: has no layer with the dimensions y and x; give a series or a model")
-        conditions[f"raster {raster_name(raster)}"] = good_pixels(View(result), layer, raster)
+        conditions[f"raster {raster_name(raster)}"] = good_pixels(View(result), layers[0], raster)
     if not conditions:
         raise ArgumentError("quality_mask: give at least one criterion, such as min_dates or min_temporal_coherence")
-    good = xr.DataArray(True)
-    for condition in conditions.values():
-        good = good & condition.drop_vars(list(condition.coords))
+    good = reduce(and_, (condition.reset_coords(drop=True) for condition in conditions.values()))
     places = {name: c for name, c in result.coords.items() if set(c.dims) <= {"y", "x"} and name in _PLACES}
     criteria = {CRITERIA: " and ".join(conditions)}
-    return good.transpose("y", "x").assign_coords(places).rename("quality_mask").assign_attrs(
-        attributes("quality_mask") | criteria
+    return (
+        good.transpose("y", "x")
+        .assign_coords(places)
+        .rename("quality_mask")
+        .assign_attrs(attributes("quality_mask") | criteria)
     )
 
 
@@ -143,6 +145,14 @@ def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
     return data.assign(changed).assign_attrs(quality_mask=mask_name(mask))
 
 
+def masked_layer(layer: xr.DataArray, mask: Raster | None) -> xr.DataArray:
+    """One variable as `masked` leaves it."""
+    if mask is None:
+        return layer
+    alone: xr.DataArray = masked(layer.to_dataset(name="layer"), mask)["layer"].rename(layer.name)
+    return alone
+
+
 # -- criteria -------------------------------------------------------------------------------------------------------
 
 
@@ -160,7 +170,9 @@ def _require_criteria(dates: int | None, coherence: float | None, residual: floa
 def _map(result: xr.Dataset, name: str, asked_by: str) -> xr.DataArray:
     if name not in result or set(result[name].dims) != {"y", "x"}:
         has = ", ".join(str(k) for k, v in result.data_vars.items() if set(v.dims) == {"y", "x"}) or "no map"
-        raise StackError(f"{asked_by}: the result has no {name} (y, x), but {has}; merge it in, or leave the option out")
+        raise StackError(
+            f"{asked_by}: the result has no {name} (y, x), but {has}; merge it in, or leave the option out"
+        )
     layer: xr.DataArray = result[name]
     return layer
 

@@ -144,7 +144,7 @@ def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray
         values = xr.DataArray(read_on_grid(os.fspath(raster), view.grid), dims=("y", "x"))
     else:
         values = aligned("mask raster", raster, view, ("y", "x")).reset_coords(drop=True)
-    good: xr.DataArray = values.notnull() & (values != 0)
+    good: xr.DataArray = (values != 0) & np.isfinite(values)
     if good.chunks and not layer.chunks:
         good = good.compute()
     return in_blocks_of(good, layer)

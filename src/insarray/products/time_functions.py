@@ -184,7 +184,7 @@ def fit(
     if residuals:
         series = isinstance(view, SeriesView)
         fitted = fitted.assign_coords({"time": view.data["time"]} if series else pair_coords(view.network))  # type: ignore[arg-type]
-    asked = {"fit_min_dates": least.dates, "fit_min_redundancy": least.redundancy}
+    asked: dict[str, Any] = {"fit_min_dates": least.dates, "fit_min_redundancy": least.redundancy}
     asked |= {} if mask is None else {"fit_mask": mask_name(mask)}
     # with the variable, as attributes of a dataset are lost when it is merged with the series
     fitted.fit_flag.attrs |= {"time_model": model.as_json(), "time_origin": str(rows.origin)[:19], **asked}
