@@ -158,7 +158,7 @@ minimum_options = all_of(
         "--min-redundancy",
         type=int,
         metavar="N",
-        help="Fit only pixels with this many degrees of freedom; default: 3 (or half of those of a complete pixel).",
+        help="Fit only pixels with this many degrees of freedom; default: 3 (or a third of those of a complete pixel).",
     ),
 )
 """Fewest observations with which `insarray.fit` gives terms."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from insarray.model.errors import ArgumentError
 
-_DATES, _SHARE = 5, 3  # dates, and one in so many of the dates of the data
+_DATES, _SHARE = 5, 3  # so many dates, and one in so many of those of the data
 _FREEDOM = 3  # degrees of freedom from which the variance of Student's t is finite
 
 
@@ -37,7 +37,8 @@ def minimum_of(dates: int, freedom: int, min_dates: int | None, min_redundancy: 
     min_dates
         Default: a third of the dates, and five where that is less; but of fewer than ten dates half.
     min_redundancy
-        Default: three, but never more than half of `freedom`.
+        Default: three, but never more than a third of `freedom`. For a velocity alone it asks no more than the default of
+        `min_dates`; it counts with more terms, and more offsets.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def minimum_of(dates: int, freedom: int, min_dates: int | None, min_redundancy: 
         if min_dates > dates:
             raise ArgumentError(f"min_dates: {min_dates} is more than the {dates} dates of the data; give less")
     if min_redundancy is None:
-        min_redundancy = min(_FREEDOM, max(freedom, 0) // 2)
+        min_redundancy = min(_FREEDOM, max(freedom, 0) // _SHARE)
     else:
         min_redundancy = whole_number("min_redundancy", min_redundancy)
         if min_redundancy > max(freedom, 0):

@@ -123,7 +123,7 @@ def fit(
         Fewest dates observed at a pixel, and fewest degrees of freedom (dates less offsets, or pairs, less terms), with
         which it is given terms. Defaults: a third of the dates of the data, and five where that is less (of fewer than
         ten dates half); three degrees of freedom, the least with which the variance of Student's t, that is of a
-        velocity over its standard error, is finite (but no more than half of those of a complete pixel). 0 and 0 give
+        velocity over its standard error, is finite (but no more than a third of those of a complete pixel). 0 and 0 give
         terms wherever they are determined.
     mask
         Pixels to be fitted: where this raster, a file or an array (y, x), is neither 0 nor without data, such as

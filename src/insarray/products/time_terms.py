@@ -47,7 +47,7 @@ def _several(name: str, given: Any) -> list[Any]:
 
 def _date(event: Time) -> str:
     """Date as a model keeps it: as text, without the time of day if there is none."""
-    return date_label(as_time(event)) if not isinstance(event, str) else event
+    return str(as_time(event)).removesuffix("T00:00:00") if not isinstance(event, str) else event
 
 
 def _relaxation(name: str, item: Any) -> tuple[str, float]:
