@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from insarray.products.links import estimate_links
     from insarray.products.motion import predict, remove_terms
     from insarray.products.points import points_to_grid, select_points
+    from insarray.products.quality import quality_mask
     from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.refinement import refine_points
@@ -77,6 +78,7 @@ _HOMES = {
     "points_to_grid": "insarray.products.points",
     "predict": "insarray.products.motion",
     "progress_bar": "insarray.faces.progress",
+    "quality_mask": "insarray.products.quality",
     "ramp_surface": "insarray.products.ramps",
     "refine_points": "insarray.products.refinement",
     "remove_terms": "insarray.products.motion",
@@ -119,6 +121,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "ramp_surface",
     "residuals",
     "pair_misfit",
+    "quality_mask",
     "covariance",
     "fit",
     "predict",

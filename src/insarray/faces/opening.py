@@ -1,6 +1,6 @@
 """How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -12,8 +12,9 @@ from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
+from insarray.products.quality import quality_mask
 from insarray.products.reference import Reference
-from insarray.products.stack import mask, select_pairs
+from insarray.products.stack import Raster, mask, select_pairs
 from insarray.products.unwrapping import correct_unwrapping
 from insarray.products.views import Phase
 
@@ -34,6 +35,10 @@ READING = (
     "area",
 )
 SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
+
+
+QUALITY = ("min_dates", "min_temporal_coherence", "max_residual_rms", "exclude_flags", "mask_raster")
+"""Options of `insarray.quality_mask`."""
 
 
 def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
@@ -58,6 +63,23 @@ def open_result(path: str, area: str | None = None) -> xr.Dataset:
         raise ArgumentError(f"area: {path} holds no image; leave --area out")
     rows, cols = window_of(area, grid_of(stored))
     return stored.isel(y=rows, x=cols)
+
+
+def mask_of(result: xr.Dataset, options: Mapping[str, Any], criteria: Sequence[str] = QUALITY) -> Raster | None:
+    """Mask of the pixels of a result that pass what was asked for on the command line; None if nothing was.
+
+    Parameters
+    ----------
+    result
+        Of which the criteria are.
+    options
+        Of the command.
+    criteria
+        Those of `QUALITY` that the command does not use for anything else.
+    """
+    given = {name: options[name] for name in criteria if options[name] not in (None, ())}
+    raster = given.pop("mask_raster", None)
+    return quality_mask(result, raster=raster, **given) if given else raster
 
 
 def is_result(files: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ import xarray as xr
 from click.core import ParameterSource
 
 from insarray.engine.store import open_store
-from insarray.faces.opening import READING, corrected, is_result, one_or_many, open_masked, open_result
+from insarray.faces.opening import READING, corrected, is_result, mask_of, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into
 from insarray.faces.words import parse_reference, parse_relaxation
 from insarray.io.geometry import open_geometry
@@ -34,7 +34,6 @@ _OF_PAIRS = (
     *(
         "min_coherence",
         "mask_components",
-        "mask_raster",
         "correct_unwrapping",
         "reference",
         "weights",
@@ -43,6 +42,9 @@ _OF_PAIRS = (
     ),
 )
 """Options of `fit` that make sense for interferograms alone."""
+
+_OF_SERIES = ("min_temporal_coherence", "max_residual_rms", "exclude_flags")
+"""Options of `fit` that make sense for a stored series alone."""
 
 
 def fit(arguments: Sequence[str], **options: Any) -> None:
@@ -57,11 +59,12 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
     if is_result(files):
         _refuse_given(_OF_PAIRS, f"{files[0]} is a stored series: the option belongs to interferograms")
         data = open_result(files[0], options["area"])
-        how: dict[str, Any] = {}
+        how: dict[str, Any] = {"mask": mask_of(data, options, (*_OF_SERIES, "mask_raster"))}
         times = data.time.values
         data = data.isel(time=chosen_dates(times, options))
         options["reference"] = None  # the series has its own
     else:
+        _refuse_given(_OF_SERIES, "belongs to a stored series: fit to the output of insarray invert")
         data = open_masked(files, options)
         times = data.insar.network.times
         left_out = times[~chosen_dates(times, options | {"exclude_dates": ()})]
@@ -70,7 +73,7 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         reference = parse_reference(options["reference"])
         data, phase = corrected(data, options, reference)
         how = {"weights": options["weights"], "looks": options["looks"], "reference": reference, "phase": phase}
-    for name in ("height_error", "uncertainty", "samples", "seed", "residuals"):
+    for name in ("min_dates", "min_redundancy", "height_error", "uncertainty", "samples", "seed", "residuals"):
         how[name] = options[name]
     run_into(fit_functions(data, **terms, **how, **_geometry(data, options)), out, options)
 
