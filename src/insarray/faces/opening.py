@@ -1,13 +1,11 @@
 """How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from insarray.engine.store import Store, open_store
-from insarray.io.mintpy_series import is_series, open_series
+from insarray.engine.open import is_result
 from insarray.io.open import open_stack
 from insarray.products.reference import Reference
 from insarray.products.stack import mask, select_pairs
@@ -43,17 +41,9 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
     )
 
 
-def open_result(path: str) -> xr.Dataset:
-    """Stored result: a store of ours, or a series of MintPy."""
-    return open_series(path) if is_series(Path(path)) else open_store(path)
-
-
-def is_result(files: Sequence[str]) -> bool:
+def is_one_result(files: Sequence[str]) -> bool:
     """Whether the only argument is a stored result, and not a stack."""
-    if len(files) != 1:
-        return False
-    path = files[0]
-    return is_series(Path(path)) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None)
+    return len(files) == 1 and is_result(files[0])
 
 
 def selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:
