@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from insarray.engine.append import append
     from insarray.engine.estimators import map_blocks
+    from insarray.engine.open import open  # noqa: A004
     from insarray.engine.plan import plan_run
     from insarray.engine.point_store import save_points
     from insarray.engine.run import run
@@ -68,6 +69,7 @@ _HOMES = {
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
     "map_blocks": "insarray.engine.estimators",
+    "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry",
     "open_series": "insarray.io.mintpy_series",
     "open_stack": "insarray.io.open",
@@ -99,6 +101,7 @@ _HOMES = {
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the work
+    "open",
     "open_stack",
     "open_wrapped",
     "open_series",

@@ -10,11 +10,12 @@ from typing import Any, cast
 import click
 import xarray as xr
 
+from insarray.engine.open import open as open_result
 from insarray.engine.run import BLOCK_TIMEOUT
 from insarray.engine.store import Store, open_store
 from insarray.faces.appending import append_into, reference_of_store, stored_reference
 from insarray.faces.closure import closure_report, closure_text
-from insarray.faces.opening import QUALITY, corrected, mask_of, one_or_many, open_masked, open_result
+from insarray.faces.opening import QUALITY, corrected, mask_of, one_or_many, open_masked
 from insarray.faces.running import refuse_input_as_output, run_into, say, store_into
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
@@ -148,7 +149,7 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
     if len(arguments) < 2:
         raise ArgumentError("residuals: give the interferograms and, last, the store of their series")
     *files, store = arguments
-    series = open_store(store)
+    series = open_result(store)
     stack = open_stack(one_or_many(files), **options)
     kept = series.insar.network
     stack = select_pairs(

@@ -6,9 +6,9 @@ from typing import Any
 import xarray as xr
 
 from insarray.engine.foreign import refuse_result
-from insarray.engine.store import Store, open_store
+from insarray.engine.open import is_result
+from insarray.engine.open import open as open_stored_result
 from insarray.io.areas import window_of
-from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
@@ -53,10 +53,8 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
 
 
 def open_result(path: str, area: str | None = None) -> xr.Dataset:
-    """Stored result, or the part of it in an area: a store of ours, or a series of MintPy."""
-    if is_series(path):
-        return open_series(path, area=area)
-    stored = open_store(path)
+    """Stored result, or the part of it in an area."""
+    stored = open_stored_result(path)
     if area is None:
         return stored
     if not {"y", "x"} <= set(stored.dims):
@@ -82,7 +80,7 @@ def mask_of(result: xr.Dataset, options: Mapping[str, Any], criteria: Sequence[s
     return quality_mask(result, raster=raster, **given) if given else raster
 
 
-def is_result(files: Sequence[str]) -> bool:
+def is_one_result(files: Sequence[str]) -> bool:
     """Whether the only argument is a stored result, and not a stack.
 
     Raises
@@ -92,10 +90,9 @@ def is_result(files: Sequence[str]) -> bool:
     """
     if len(files) != 1:
         return False
-    path = files[0]
-    if is_series(path) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None):
+    if is_result(files[0]):
         return True
-    refuse_result(path)
+    refuse_result(files[0])
     return False
 
 

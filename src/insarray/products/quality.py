@@ -7,10 +7,10 @@ from operator import and_
 import numpy as np
 import xarray as xr
 
-from insarray.model.conventions import FILL, FLAGS, VARIABLES, attributes
+from insarray.engine.stored_types import as_stored
+from insarray.model.conventions import FILL, FLAGS, attributes
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.aligning import in_blocks_of
-from insarray.products.layers import as_declared
 from insarray.products.minimum import whole_number
 from insarray.products.stack import Raster, good_pixels, raster_name, require_share
 from insarray.products.views import View, as_series, require_dataset
@@ -198,7 +198,7 @@ def _has_flag(result: xr.Dataset, meaning: str) -> xr.DataArray:
     found = None
     for name, meanings in known.items():
         if meaning in meanings:
-            flag = xr.DataArray(as_declared(name, result[name].variable, VARIABLES[name]))
+            flag = xr.DataArray(as_stored(name, result[name].variable))
             here = flag == meanings.index(meaning)
             found = here if found is None else found | here
     if found is None:

@@ -8,15 +8,14 @@ from typing import Any
 
 import xarray as xr
 
-from insarray.engine.store import Store
+from insarray.engine.open import job_of
+from insarray.engine.open import open as open_result
 from insarray.faces.export import complete_file, require_free
-from insarray.faces.opening import open_result
 from insarray.faces.report import facts, pictures
 from insarray.faces.report.doubts import doubts
 from insarray.faces.report.histories import histories, history_sampling
 from insarray.faces.report.thinning import Sampling, thinned
 from insarray.faces.report.totals import maps_of, totals
-from insarray.io.mintpy_series import is_series
 from insarray.model.conventions import FLAGS, SIGN, VARIABLES
 from insarray.model.errors import ArgumentError
 from insarray.products.quality import masked
@@ -99,7 +98,7 @@ def _source(dataset: xr.Dataset | str | Path) -> facts.Source:
     if isinstance(dataset, xr.Dataset):
         return facts.Source(_with_integers(dataset))
     url = str(dataset)
-    return facts.Source(open_result(url), url, None if is_series(Path(url)) else Store(url).job())
+    return facts.Source(open_result(url), url, job_of(url))
 
 
 def _with_integers(dataset: xr.Dataset) -> xr.Dataset:
