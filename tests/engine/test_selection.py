@@ -219,3 +219,9 @@ def test_what_dask_has_optimised_is_selected_all_the_same(stack: xr.Dataset) -> 
     (optimised,) = dask.optimize(ia.mask(stack, coherence=0.3))
     xr.testing.assert_identical(take(optimised, "pair", SOME).compute(), optimised.isel(pair=SOME).compute())
     assert selection.__doc__
+
+
+def test_select_pairs_reads_only_what_it_keeps(stack: xr.Dataset, read: Callable[..., int]) -> None:
+    kept = ia.select_pairs(stack, max_neighbours=1)
+    assert 0 < kept.sizes["pair"] < 30
+    assert read(kept[["coherence"]]) == 4 * kept.sizes["pair"]

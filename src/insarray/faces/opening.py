@@ -8,6 +8,7 @@ import xarray as xr
 from insarray.engine.foreign import refuse_result
 from insarray.engine.open import is_result
 from insarray.engine.open import open as open_stored_result
+from insarray.engine.selection import crop
 from insarray.io.areas import window_of
 from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
@@ -60,7 +61,7 @@ def open_result(path: str, area: str | None = None) -> xr.Dataset:
     if not {"y", "x"} <= set(stored.dims):
         raise ArgumentError(f"area: {path} holds no image; leave --area out")
     rows, cols = window_of(area, grid_of(stored))
-    return stored.isel(y=rows, x=cols)
+    return crop(stored, rows, cols)
 
 
 def mask_of(result: xr.Dataset, options: Mapping[str, Any], criteria: Sequence[str] = QUALITY) -> Raster | None:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from click.core import ParameterSource
 
+from insarray.engine.selection import take
 from insarray.faces.opening import READING, corrected, is_one_result, mask_of, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into
 from insarray.faces.words import parse_reference, parse_relaxation
@@ -61,7 +62,7 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         found = open_result(files[0], options["area"])
         series = as_series(found, files[0])
         how: dict[str, Any] = {"mask": mask_of(found, options, (*_OF_SERIES, "mask_raster"))}
-        data = series.data.isel(time=chosen_dates(series.times, options))
+        data = take(series.data, "time", np.flatnonzero(chosen_dates(series.times, options)))
         options["reference"] = None  # the series has its own
     else:
         _refuse_given(_OF_SERIES, "belongs to a stored series: fit to the output of insarray invert")

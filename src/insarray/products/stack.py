@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
+from insarray.engine.selection import take
 from insarray.model import selection
 from insarray.model.dates import Time
 from insarray.model.errors import ArgumentError, StackError
@@ -52,7 +53,7 @@ def select_pairs(
         coherence=mean,
     )
     view.network.subset(keep)  # refuses an empty selection
-    return view.data.isel(pair=np.flatnonzero(keep))
+    return take(view.data, "pair", np.flatnonzero(keep))
 
 
 Raster = str | os.PathLike[str] | xr.DataArray
