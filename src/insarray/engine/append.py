@@ -19,6 +19,7 @@ from insarray import __version__
 from insarray.engine.blocks import Arrays, Made, made_by
 from insarray.engine.jobs import fingerprint
 from insarray.engine.plan import Plan, Window, plan_run
+from insarray.engine.prepare import prepare, store_url
 from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
 from insarray.engine.store import Block, Store, open_store
 from insarray.engine.swap import new_beside, only_append, swap
@@ -113,7 +114,7 @@ class Appended(NamedTuple):
 
 def append(
     series: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     scheduler: str = "threads",
     workers: int | None = None,
@@ -158,6 +159,7 @@ def append(
     """
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client}
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command}
+    url, series = store_url(url), prepare(series)
     store = _local(url)
     _inversion(series)  # refuses what is none
     with only_append(store.url):
@@ -177,7 +179,7 @@ def append(
     return Appended(store.url, plan.n_blocks, len(todo), len(change.kept), *added)
 
 
-def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Change:
+def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | None = None) -> Change:
     """What an append would compute, without computing it; the new pairs are read, and one block is compared.
 
     Parameters
@@ -190,6 +192,7 @@ def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Cha
     StoreMismatchError, StoreError, ArgumentError
         As `append`.
     """
+    url, series = store_url(url), prepare(series)
     store, plan = _local(url), plan_run(series, 1)
     made = _inversion(series)
     if _is_of(store, series):
