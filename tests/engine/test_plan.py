@@ -185,11 +185,11 @@ def test_fused_graphs_are_not_taken_for_less(stack: xr.Dataset) -> None:
 def test_ten_thousand_blocks_are_planned_at_once() -> None:
     """No longer than a graph of one block, and within what the job of one block is made in."""
     large = ia.invert(stack_of(network(100, 3), 1600, 16), weights="variance")
-    clock = time.perf_counter()
+    clock = time.process_time()
     plan = plan_run(large, 2)
-    seconds = time.perf_counter() - clock
+    seconds = time.process_time() - clock
     assert plan.n_blocks == 10_000
-    clock = time.perf_counter()
+    clock = time.process_time()
     Jobs(large, plan)
     assert seconds < 0.2
-    assert seconds < time.perf_counter() - clock
+    assert seconds < time.process_time() - clock

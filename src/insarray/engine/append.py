@@ -19,7 +19,7 @@ from insarray.engine.blocks import Arrays, Made, made_by
 from insarray.engine.jobs import fingerprint
 from insarray.engine.ledger import Block
 from insarray.engine.plan import Plan, Window, plan_run
-from insarray.engine.prepare import in_memory, prepare
+from insarray.engine.prepare import in_memory, prepare, store_url
 from insarray.engine.program import program_identity
 from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
 from insarray.engine.store import Store, open_store
@@ -116,7 +116,7 @@ class Appended(NamedTuple):
 
 def append(
     series: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -161,8 +161,8 @@ def append(
     """
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client}
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command}
+    url, series = store_url(url), in_memory(prepare(series))
     store = _local(url)
-    series = in_memory(prepare(series))
     _inversion(series)  # refuses what is none
     with only_append(store.url):
         store.refuse_foreign()
@@ -182,7 +182,7 @@ def append(
     return Appended(store.url, plan.n_blocks, len(todo), len(change.kept), *added)
 
 
-def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Change:
+def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | None = None) -> Change:
     """What an append would compute, without computing it; the new pairs are read, and one block is compared.
 
     Parameters
@@ -195,7 +195,7 @@ def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Cha
     StoreMismatchError, StoreError, ArgumentError
         As `append`.
     """
-    series = in_memory(prepare(series))
+    url, series = store_url(url), in_memory(prepare(series))
     store, plan = _local(url), plan_run(series, 1)
     made = _inversion(series)
     if _is_of(store, series):
