@@ -130,7 +130,7 @@ def test_an_output_that_is_something_else_stays(things, name):
 
 
 def test_a_place_that_cannot_be_looked_at(monkeypatch):
-    with pytest.raises(ArgumentError, match="ftpx://host/o.zarr: "):
+    with pytest.raises(ArgumentError, match=r"ftpx://host/o\.zarr: "):
         Store("ftpx://host/o.zarr")
     store = Store("memory://somewhere/o.zarr")
 

@@ -115,7 +115,7 @@ class Appended(NamedTuple):
 
 def append(
     series: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -180,7 +180,7 @@ def append(
     return Appended(store.url, plan.n_blocks, len(todo), len(change.kept), *added)
 
 
-def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Change:
+def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | None = None) -> Change:
     """What an append would compute, without computing it; the new pairs are read, and one block is compared.
 
     Parameters
@@ -219,7 +219,7 @@ def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Cha
 # -- may anything be kept? ------------------------------------------------------------------------------------------
 
 
-def _local(url: str) -> Store:
+def _local(url: str | os.PathLike[str]) -> Store:
     store = Store(url)
     if not store.files.local:
         raise StoreError(

@@ -51,7 +51,7 @@ class Report(NamedTuple):
 
 def run(
     dataset: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -116,8 +116,8 @@ def run(
     if threads:
         plan.require_memory()
     identity = fingerprint(dataset)
-    finish_swap(url)
     store = Store(url)
+    finish_swap(store.url)
     if not resume:
         store.remove()
     options = {str(key): str(value) for key, value in dataset.attrs.items()}
