@@ -222,7 +222,7 @@ def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | 
 # -- may anything be kept? ------------------------------------------------------------------------------------------
 
 
-def _local(url: str) -> Store:
+def _local(url: str | os.PathLike[str]) -> Store:
     store = Store(url)
     if not store.files.local:
         raise StoreError(

@@ -33,13 +33,13 @@ class StoreFiles:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
         try:
             self.fs, self.root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise ArgumentError(f"{url}: {error}; s3:// needs pip install 'insarray[s3]'") from error
         protocols = (self.fs.protocol,) if isinstance(self.fs.protocol, str) else self.fs.protocol
         self.local = "file" in protocols or "local" in protocols
+        self.url = self.root if self.local else url
 
     def path(self, name: str) -> str:
         """Full path of a file of the store."""

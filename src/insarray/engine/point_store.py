@@ -25,7 +25,7 @@ _CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
 
 def save_points(
     dataset: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     settings: Mapping[str, Any] | None = None,
     restart: bool = False,
@@ -85,7 +85,7 @@ def save_points(
     return True
 
 
-def is_stored(url: str, settings: Mapping[str, Any]) -> bool:
+def is_stored(url: str | os.PathLike[str], settings: Mapping[str, Any]) -> bool:
     """Whether a store of these settings is there already.
 
     Raises

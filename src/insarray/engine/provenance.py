@@ -43,6 +43,6 @@ def difference(job: Mapping[str, Any], new_job: Mapping[str, Any]) -> str:
         return f"holds another job ({text or 'other inputs or other variables'})"
     made = f"insarray {job['program']}" if "program" in job else "an earlier insarray"
     return (
-        f"the program has changed: it was made by {made}, this is insarray {program_identity()}, and a store holds the "
-        f"results of one program{f' ({text})' if text else ''}; go on with the one that began it"
+        f"the program has changed{f' and the job, too ({text})' if text else ''}: it was begun by {made}, this is insarray "
+        f"{program_identity()}, and a store holds the results of one program; finish it with that one"
     )

@@ -121,8 +121,8 @@ def run(
         plan.require_memory()
     dataset = in_memory(dataset)
     identity = fingerprint(dataset)
-    finish_swap(url)
     store = Store(url)
+    finish_swap(store.url)
     if not resume:
         store.remove()
     options = {str(key): str(value) for key, value in dataset.attrs.items()}

@@ -45,8 +45,9 @@ class Store:
         Folder or fsspec URL of the Zarr group.
     """
 
-    def __init__(self, url: str) -> None:
-        self.files = StoreFiles(os.path.abspath(url) if "://" not in url else url)
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)  # some paths of servers are no PathLike
+        self.files = StoreFiles(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
         self.url = self.files.url
         self.ledger = Ledger(self.files)
 
@@ -62,13 +63,14 @@ class Store:
         """
         try:
             job = self.files.read(_JOB)
-            damaged = job is None and self.files.exists(_JOB)
+            there = job is None and self.files.exists(_JOB)
+            job = self.files.read(_JOB) if there else job  # it may have been written just now
         except Exception as error:  # clients of servers raise what they like
             if self.files.local and not isinstance(error, OSError):
                 raise
             reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
             raise StoreError(f"{self.url}: cannot be read ({reason})") from error
-        if damaged:
+        if there and job is None:
             raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
         return job
 
@@ -354,7 +356,7 @@ def write_block(
     return record
 
 
-def open_store(url: str) -> xr.Dataset:
+def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
     """Lazy dataset of a finished store, each block with all its dates, pairs or loops.
 
     Raises
