@@ -9,6 +9,7 @@ import xarray as xr
 import insarray as ia
 from insarray.faces.cli import cli
 from insarray.model.conventions import FIT_FLAGS
+from insarray.model.dataset import network_of
 from insarray.simulate import WAVELENGTH, simulate_stack, write_geotiffs
 from tests.faces.test_cli import insarray
 
@@ -21,9 +22,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quality")
     stack, _ = simulate_stack(shape=(24, 30), n_dates=10, water=False, missing=0.0, seed=3)
     phase = stack.unwrapped_phase.values.copy()
-    late = (stack.insar.network.pairs > 5).any(axis=1)
+    late = (network_of(stack).pairs > 5).any(axis=1)
     phase[late, :6, :6] = np.nan  # six dates
-    late = (stack.insar.network.pairs > 2).any(axis=1)
+    late = (network_of(stack).pairs > 2).any(axis=1)
     phase[late, :6, 20:] = np.nan  # three dates
     write_geotiffs(stack.assign(unwrapped_phase=(stack.unwrapped_phase.dims, phase)), folder / "ifgs")
     return folder
@@ -115,7 +116,7 @@ def test_export_takes_every_criterion(capsys, store, raster, tmp_path, name):
     assert insarray(capsys, "export", store, path, option, value)[0] == 0
     (found,), tags = bands(path)
     np.testing.assert_array_equal(found, series.velocity.where(xr.DataArray(good, dims=("y", "x"))).values)
-    assert tags["quality_mask"]
+    assert tags["masked_by"]
     path = tmp_path / "all.nc"
     assert insarray(capsys, "export", store, path, option, value)[0] == 0
     with xr.open_dataset(path, engine="h5netcdf") as whole:
@@ -129,14 +130,14 @@ def test_functions_that_write_take_a_mask(store, raster, tmp_path):
     good = ia.quality_mask(series, min_dates=7)
     (found,), tags = bands(ia.to_cog(series.solver_flag, tmp_path / "flag.tif", mask=good))
     np.testing.assert_array_equal(found, series.solver_flag.where(good, 0))
-    assert tags["quality_mask"] == "dates >= 7"
+    assert tags["masked_by"] == "dates >= 7"
     crop = series.isel(y=slice(2, 20), x=slice(None, None, -1))
     (found,), _ = bands(ia.to_cog(crop.velocity, tmp_path / "crop.tif", mask=good))
     np.testing.assert_array_equal(found, crop.velocity.where(good))
     ia.to_netcdf(crop, tmp_path / "crop.nc", mask=good)
     with xr.open_dataset(tmp_path / "crop.nc", engine="h5netcdf") as whole:
         np.testing.assert_array_equal(whole.displacement, crop.displacement.where(good).values)
-        assert whole.attrs["quality_mask"] == "dates >= 7"
+        assert whole.attrs["masked_by"] == "dates >= 7"
     paths = {path.name: path for path in ia.to_mintpy(series, tmp_path / "mintpy", mask=raster)}
     with h5py.File(paths["timeseries.h5"]) as file, h5py.File(paths["velocity.h5"]) as model:
         assert np.isnan(file["timeseries"][:, 10:14]).all()
@@ -177,7 +178,7 @@ def test_plot_and_report_take_every_criterion(capsys, store, raster, tmp_path, n
     path = tmp_path / "page.html"
     assert insarray(capsys, "report", store, path, option, value)[0] == 0
     text = path.read_text()
-    assert "quality_mask" in text
+    assert "masked_by" in text
     assert f"{int((good & np.isfinite(series.velocity.values)).sum())}</td>" in text.replace(" ", "")
 
 
