@@ -259,7 +259,7 @@ def test_masked_data_have_no_values_and_keep_what_they_are():
         np.testing.assert_array_equal(found[name].values[..., good], layer.values[..., good])
         outside = found[name].values[..., ~good]
         assert (np.isnan(outside) if layer.dtype.kind == "f" else outside == 0).all(), name
-    assert found.attrs["quality_mask"] == "array"
+    assert found.attrs["masked_by"] == "array"
     assert masked(series, None) is series
 
 

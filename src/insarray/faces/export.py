@@ -76,7 +76,7 @@ def to_cog(
     from rasterio.shutil import copy
 
     if mask is not None:
-        data, attrs = masked_layer(data, mask), {**(attrs or {}), "quality_mask": mask_name(mask)}
+        data, attrs = masked_layer(data, mask), {**(attrs or {}), "masked_by": mask_name(mask)}
     layers = _layers(data)
     grid, dtype = grid_of(data), layers.dtype.name
     stored = "uint8" if dtype == "bool" else dtype

@@ -125,7 +125,7 @@ def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Floats are NaN there, whole numbers and flags 0. The attribute `quality_mask` names the mask.
+        Floats are NaN there, whole numbers and flags 0. The attribute `masked_by` names the mask.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
     for name, layer in layers.items():
         fill = FILL.get(layer.dtype.name, np.nan if layer.dtype.kind in "fc" else 0)
         changed[name] = layer.where(in_blocks_of(good, layer), fill).astype(layer.dtype).assign_attrs(layer.attrs)
-    return data.assign(changed).assign_attrs(quality_mask=mask_name(mask))
+    return data.assign(changed).assign_attrs(masked_by=mask_name(mask))
 
 
 def masked_layer(layer: xr.DataArray, mask: Raster | None) -> xr.DataArray:
