@@ -151,6 +151,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``insarray --help`` is instant."""
     if name not in _HOMES:
         raise AttributeError(f"module 'insarray' has no attribute {name!r}")
-    importlib.import_module("insarray.products.accessor")  # whoever has an object of ours has its accessor
+    importlib.import_module("insarray.backend")  # whoever has an object of ours has its accessors
     module = importlib.import_module(_HOMES[name])
     return module if name == "plot" else getattr(module, name)

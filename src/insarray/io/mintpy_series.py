@@ -13,7 +13,7 @@ from insarray.io.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.lazy import block_shape, lazy_variable
 from insarray.io.mintpy import attributes_of, grid_of_attributes
 from insarray.model.conventions import SIGN, attributes
-from insarray.model.dataset import epoch_coords, grid_coords
+from insarray.model.dataset import epoch_coords, grid_coords, with_nodata
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -69,7 +69,7 @@ def open_series(path: str | Path, *, block: int | None = None) -> xr.Dataset:
     coords = epoch_coords(times[order], along) | grid_coords(grid)
     mapping = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
     series["displacement"].attrs = attributes("displacement") | mapping
-    return series.assign_coords(coords).assign_attrs(known)
+    return with_nodata(series.assign_coords(coords).assign_attrs(known))
 
 
 def is_series(path: Path) -> bool:
