@@ -158,10 +158,10 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``insarray --help`` is instant."""
     if name not in _HOMES:
         raise AttributeError(f"module 'insarray' has no attribute {name!r}")
-    importlib.import_module("insarray.model.dataset")  # whoever has an object of ours has its accessor
+    importlib.import_module("insarray.backend")  # whoever has an object of ours has its accessors
     module = importlib.import_module(_HOMES[name])
     return module if name == "plot" else getattr(module, name)
 
 
 if "xarray" in sys.modules:  # else with the first public name: the command line's help needs no xarray
-    importlib.import_module("insarray.model.dataset")
+    importlib.import_module("insarray.backend")

@@ -134,6 +134,10 @@ def _is_known(name: str, array: xr.DataArray) -> bool:
 def _open_dataset(where: Path) -> xr.Dataset:
     """NetCDF file, or Zarr store that xarray has written, in blocks with all dates, pairs or loops."""
     found = open_stored(where)
+    mappings = {
+        array.encoding.get("grid_mapping", array.attrs.get("grid_mapping")) for array in found.data_vars.values()
+    }
+    found = found.set_coords([str(name) for name in mappings if name in found.data_vars])
     largest = max(found.data_vars.values(), key=lambda array: array.ndim)
     preferred = largest.encoding.get("preferred_chunks") or {}
     chunks = {dim: int(preferred.get(dim, _EDGE)) if dim in ("y", "x") else -1 for dim in found.dims}

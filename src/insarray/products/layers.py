@@ -1,5 +1,8 @@
 """Layers as the data model has them: dimensions in order, data types, units, one chunk of pairs or dates, even blocks."""
 
+from typing import Any
+
+import numpy as np
 import xarray as xr
 
 from insarray.engine.edges import Cut, common_edge
@@ -63,7 +66,17 @@ def _layer(name: str, variable: xr.Variable, lead: str) -> xr.Variable:
     if entry is None or entry.dims != variable.dims:
         return variable
     _require_unit(name, variable, entry)
-    return as_stored(name, variable)
+    return as_stored(name, _without_fill(variable, np.dtype(entry.dtype)))
+
+
+def _without_fill(variable: xr.Variable, dtype: np.dtype[Any]) -> xr.Variable:
+    """Whole numbers with 0, which means none, for the fill value that a reprojection has put outside of the image."""
+    fill = variable.attrs.get("_FillValue")
+    if fill is None or dtype.kind == "f" or variable.dtype.kind not in "iu":
+        return variable
+    kept = {name: value for name, value in variable.attrs.items() if name != "_FillValue"}
+    filled: xr.Variable = variable if fill == 0 else variable.where(variable != fill, variable.dtype.type(0))
+    return xr.Variable(filled.dims, filled.data, kept, variable.encoding)
 
 
 def _require_unit(name: str, variable: xr.Variable, entry: Variable) -> None:
