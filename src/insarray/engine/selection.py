@@ -275,5 +275,5 @@ def _is_samplewise(layer: Blockwise) -> bool:
         return False
     if any(axes is not None and not set(axes) <= set(layer.output_indices) for _, axes in layer.indices):
         return False
-    expected = tuple(TaskRef(blockwise_token(k)) for k in range(len(layer.indices)))
-    return tuple(layer.task.args) == expected
+    expected = [blockwise_token(k) for k in range(len(layer.indices))]
+    return [getattr(argument, "key", None) for argument in layer.task.args] == expected
