@@ -30,7 +30,7 @@ _INVERTED = ("displacement", "temporal_coherence", "number_of_observations")
 
 Report = dict[str, Any]
 
-_NO_MINIMUM: dict[str, int] = {"min_dates": 0, "min_redundancy": 0}
+_NO_MINIMUM: dict[str, Any] = {"min_dates": 0, "min_redundancy": 0}
 """MintPy fits whatever a pixel has."""
 
 
