@@ -95,10 +95,10 @@ def criterion(name, series, raster):
     if name == "--min-dates":
         return name, 7, np.isfinite(series.displacement).sum("time").values >= 7
     if name == "--min-temporal-coherence":
-        limit = float(series.temporal_coherence.median())
+        limit = float(np.nanmedian(series.temporal_coherence.values))
         return name, limit, series.temporal_coherence.values >= limit
     if name == "--max-residual-rms":
-        limit = float(series.residual_rms.median())
+        limit = float(np.nanmedian(series.residual_rms.values))
         return name, limit, series.residual_rms.values <= limit
     if name == "--exclude-flag":
         return name, "dates_untied", series.solver_flag.values != 3
