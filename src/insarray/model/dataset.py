@@ -224,7 +224,7 @@ def _spatial_ref(source: xr.Dataset, crs: str) -> xr.DataArray:
     made = xr.DataArray(np.int32(0), attrs=attrs)
     own = source.coords.get("spatial_ref")
     if own is not None and made.variable.identical(xr.Variable((), np.int32(0), own.attrs)):  # some are arrays
-        return own.reset_coords(drop=True)
+        made = own.reset_coords(drop=True)
     return made
 
 
