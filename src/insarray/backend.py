@@ -18,7 +18,6 @@ class InsarrayBackend(BackendEntrypoint):
     """Stacks as `insarray.open_stack` opens them, results as `insarray.open` does."""
 
     description = "Stacks of interferograms, and the results of insarray"
-    url = "https://docs.xarray.dev/en/stable/internals/how-to-add-new-backend.html"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "options")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

@@ -187,7 +187,7 @@ def write(folder, name):
         ("temperature.nc", "holds t2m; none of it is a result"),
         ("velocity.tif", "a raster; open one map with rioxarray.open_rasterio"),
         ("results", r"a folder with the stores o\.zarr; give one of them"),
-        ("ifgs", "a folder of the product folder; open it as a stack with open_stack"),
+        ("ifgs", r"a folder of the product \w+; open it as a stack with open_stack"),
         ("empty", "an empty folder"),
         ("odd", r"a folder of readme\.txt; expected the output"),
         ("notes.txt", "a file of another kind"),

@@ -115,20 +115,19 @@ def _kind(where: Path) -> Kind | None:
 
 def _holds_result(found: xr.Dataset) -> bool:
     """Whether some variable is of the data model, and of no stack."""
-    names = set(map(str, found.variables))
-    if "displacement" not in names and names & set(_OPENERS):
+    phases = [name for name in _OPENERS if name in found and not {"point", "link"} & set(found[name].dims)]
+    if "displacement" not in found and phases:
         return False
     return any(_is_known(str(name), array) for name, array in found.data_vars.items())
 
 
 def _is_known(name: str, array: xr.DataArray) -> bool:
-    if name in _INPUTS:
-        return False
     try:
         entry = variable(name)
     except KeyError:
         return False
-    return set(entry.dims) == set(array.dims) or bool({"point", "link"} & set(array.dims))
+    scattered = bool({"point", "link"} & set(array.dims))
+    return scattered or (name not in _INPUTS and set(entry.dims) == set(array.dims))
 
 
 def _open_dataset(where: Path) -> xr.Dataset:

@@ -220,9 +220,11 @@ def _spatial_ref(source: xr.Dataset, crs: str) -> xr.DataArray:
     except StackError:  # pixels that were picked have none
         extent = {}
     attrs = {name: value for name, value in attrs.items() if name not in ("GeoTransform", "pixel_size")} | extent
-    if "spatial_ref" in source.coords and attrs == source.coords["spatial_ref"].attrs:
-        return source.coords["spatial_ref"].reset_coords(drop=True)
-    return xr.DataArray(np.int32(0), attrs=attrs)
+    made = xr.DataArray(np.int32(0), attrs=attrs)
+    own = source.coords.get("spatial_ref")
+    if own is not None and made.variable.identical(xr.Variable((), np.int32(0), own.attrs)):  # some are arrays
+        made = own.reset_coords(drop=True)
+    return made
 
 
 def _extent(grid: Grid) -> dict[str, object]:
@@ -231,7 +233,7 @@ def _extent(grid: Grid) -> dict[str, object]:
     No `GeoTransform` but of a single row or column: rioxarray takes its pixel size for that of the coordinates, and it
     outlives thinning, sorting and averaging. From y and x alone GDAL and rioxarray make the same transform.
     """
-    extent: dict[str, object] = {"pixel_size": [float(grid.dy), float(grid.dx)]}
+    extent: dict[str, object] = {"pixel_size": f"{float(grid.dy)!r} {float(grid.dx)!r}"}
     return extent | ({"GeoTransform": grid.geotransform} if 1 in grid.shape else {})
 
 
@@ -274,7 +276,8 @@ def _pixel_size(data: xr.Dataset | xr.DataArray) -> tuple[float, float] | None:
     """Declared size (y, x) of a pixel, if there is one."""
     size = data.coords["spatial_ref"].attrs.get("pixel_size") if "spatial_ref" in data.coords else None
     if size is not None:
-        return float(size[0]), float(size[1])
+        height, width = str(size).split()
+        return float(height), float(width)
     declared = _declared(data)
     return None if declared is None else (declared[5], declared[1])
 
