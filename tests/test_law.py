@@ -98,6 +98,18 @@ PRODUCTS = {
     ),
     "fit of many dates": ("long series", lambda d: ia.fit(d, residuals=True), True),
     "fit of pairs": ("stack", lambda d: ia.fit(d, weights="variance", reference=None), True),
+    "fit with a mask": ("series", lambda d: ia.fit(d, mask=whole("stack").coherence[0].drop_vars("pair") > 0.5), True),
+    "quality_mask": (
+        "series",
+        lambda d: ia.quality_mask(
+            d,
+            min_dates=8,
+            min_temporal_coherence=0.4,
+            exclude_flags="no_data",
+            raster=whole("stack").coherence[0] > 0.5,
+        ).to_dataset(),
+        True,
+    ),
     "predict": ("model", lambda d: ia.predict(d, ["2020-02-01", "2021-01-01"]), True),
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
@@ -308,7 +320,7 @@ REFUSED = {
     "a path": (lambda: ia.fit("series.zarr"), "is a str, not an xarray.Dataset"),
     "labels that were averaged": (
         lambda: ia.component_counts(make("stack").coarsen(y=2, x=2).mean()).compute(),
-        "which is no whole number of uint16; drop the layer",
+        "but is uint16 in the data model; rename or drop",
     ),
     "other names of dimensions": (lambda: ia.invert(make("stack").rename(y="lat", x="lon")), "no 'y'"),
     "centimetres": (

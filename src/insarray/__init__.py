@@ -1,12 +1,15 @@
 """insarray: InSAR time series from stacks of interferograms, lazily, fast, with honest uncertainty."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from insarray.engine.append import append
+    from insarray.engine.estimators import map_blocks
+    from insarray.engine.open import open  # noqa: A004
     from insarray.engine.plan import plan_run
     from insarray.engine.point_store import save_points
     from insarray.engine.run import run
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from insarray.products.links import estimate_links
     from insarray.products.motion import predict, remove_terms
     from insarray.products.points import points_to_grid, select_points
+    from insarray.products.quality import quality_mask
     from insarray.products.ramps import deramp, ramp_surface
     from insarray.products.reference import area, find_reference, lonlat
     from insarray.products.refinement import refine_points
@@ -64,6 +68,8 @@ _HOMES = {
     "join": "insarray.products.joining",
     "lonlat": "insarray.products.reference",
     "mask": "insarray.products.stack",
+    "map_blocks": "insarray.engine.estimators",
+    "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry",
     "open_series": "insarray.io.mintpy_series",
     "open_stack": "insarray.io.open",
@@ -74,6 +80,7 @@ _HOMES = {
     "points_to_grid": "insarray.products.points",
     "predict": "insarray.products.motion",
     "progress_bar": "insarray.faces.progress",
+    "quality_mask": "insarray.products.quality",
     "ramp_surface": "insarray.products.ramps",
     "refine_points": "insarray.products.refinement",
     "remove_terms": "insarray.products.motion",
@@ -94,6 +101,7 @@ _HOMES = {
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the work
+    "open",
     "open_stack",
     "open_wrapped",
     "open_series",
@@ -116,6 +124,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "ramp_surface",
     "residuals",
     "pair_misfit",
+    "quality_mask",
     "covariance",
     "fit",
     "predict",
@@ -127,6 +136,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "unwrap_points",
     "points_to_grid",
     "save_points",
+    "map_blocks",
     "plan_run",
     "run",
     "append",
@@ -148,6 +158,10 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``insarray --help`` is instant."""
     if name not in _HOMES:
         raise AttributeError(f"module 'insarray' has no attribute {name!r}")
-    importlib.import_module("insarray.products.accessor")  # whoever has an object of ours has its accessor
+    importlib.import_module("insarray.backend")  # whoever has an object of ours has its accessors
     module = importlib.import_module(_HOMES[name])
     return module if name == "plot" else getattr(module, name)
+
+
+if "xarray" in sys.modules:  # else with the first public name: the command line's help needs no xarray
+    importlib.import_module("insarray.backend")

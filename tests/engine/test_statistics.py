@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import insarray as ia
-from insarray.engine.statistics import add_up, block_statistics
+from insarray.engine.statistics import Totals, block_statistics
 from insarray.engine.store import Store
 from tests.engine.test_store_and_run import job
 
@@ -41,14 +41,14 @@ def test_the_sum_does_not_depend_on_the_order():
         for k in range(12)
     ]
     shuffled = random.Random(1).sample(records, 12)
-    assert add_up(shuffled) == add_up(records)
-    assert add_up(records)["seconds"] == 1.2
+    assert Totals(shuffled).report() == Totals(records).report()
+    assert Totals(records).report()["seconds"] == 1.2
 
 
 def test_a_map_without_data_has_no_mean():
     record = {"seconds": 0.0, "statistics": block_statistics({"velocity": np.full((2, 2), np.nan, np.float32)})}
-    assert add_up([record])["means"] == {"velocity": None}
-    assert add_up([record])["valid_pixels"] == 0
+    assert Totals([record]).report()["means"] == {"velocity": None}
+    assert Totals([record]).report()["valid_pixels"] == 0
 
 
 def test_a_run_returns_and_stores_what_it_found(tmp_path):

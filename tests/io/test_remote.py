@@ -1,23 +1,32 @@
 """Files behind URLs: GeoTIFF, HDF5, NetCDF and Zarr from a real S3-compatible server on the loopback, and over HTTP."""
 
 import gc
+import os
+import re
 import socket
+import subprocess
+import sys
+import time
 import warnings
 from pathlib import Path
 
 import fsspec
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine.store import open_store
+from insarray.engine.store import Store, open_store
 from insarray.faces.entry import run_command
-from insarray.model.errors import ArgumentError, FileError, StackWarning
+from insarray.model.errors import ArgumentError, FileError, StackWarning, StoreError, StoreMismatchError
+from tests.engine.test_store_and_run import job
 from tests.io.products.hyp3 import write_jobs
 from tests.io.products.opera_disp import DispProduct
 from tests.io.products.scene import Scene
 from tests.io.stack_files import PAIRS, WAVELENGTH
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytest.importorskip("s3fs", reason="needs s3fs")
 server_module = pytest.importorskip("moto.server", reason="needs moto[server]")
@@ -40,6 +49,7 @@ def server():
     """Address of the server."""
     thread = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=unused_port(), verbose=False)
     thread.start()
+    fsspec.filesystem("s3").clear_instance_cache()  # clients of other servers
     host, port = thread.get_host_and_port()
     yield f"http://{host}:{port}"
     thread.stop()
@@ -61,10 +71,8 @@ def bucket(server, monkeypatch):
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
     name = f"s3://stack-{unused_port()}"
-    filesystem.mkdir(name)
-    fsspec.filesystem("s3").clear_instance_cache()
+    fsspec.filesystem("s3").mkdir(name)
     return name
 
 
@@ -105,8 +113,23 @@ def test_a_changed_object_is_another_input(bucket, folder, truth):
     truth.phase[0] += 1
     truth.write(folder)
     upload(folder, f"{bucket}/ifgs")
-    fsspec.filesystem("s3").invalidate_cache()
     assert ia.open_stack(f"{url}/*.unw.tif").attrs["input_fingerprint"] != before
+
+
+def test_what_another_program_writes_is_seen(bucket, folder, truth):
+    """Clients remember listings; the same object has one fingerprint, whichever request has told of it."""
+    url, other = upload(folder, f"{bucket}/ifgs"), fsspec.filesystem("s3", skip_instance_cache=True)
+    path = f"{url}/{PAIRS[0]}.unw.tif"
+    alone = ia.open_stack(path).attrs["input_fingerprint"]
+    before = ia.open_stack(f"{url}/*.unw.tif")
+    assert ia.open_stack(path).attrs["input_fingerprint"] == alone
+    truth.phase[0] += 1
+    truth.write(folder)
+    other.put(str(folder / f"{PAIRS[0]}.unw.tif"), path)
+    assert ia.open_stack(path).attrs["input_fingerprint"] != alone
+    assert ia.open_stack(f"{url}/*.unw.tif").attrs["input_fingerprint"] != before.attrs["input_fingerprint"]
+    other.rm_file(f"{url}/{PAIRS[1]}.unw.tif")
+    assert ia.open_stack(f"{url}/*.unw.tif").sizes["pair"] == before.sizes["pair"] - 1
 
 
 def test_hdf5(bucket, tmp_path, truth):
@@ -197,3 +220,87 @@ def test_products_are_found_in_folders_of_a_bucket(bucket, tmp_path):
     stack = ia.open_stack(upload(tmp_path / "disp", f"{bucket}/disp"))
     assert stack.attrs["product"] == "opera-disp"
     np.testing.assert_allclose(stack.unwrapped_phase[1] / stack.unwrapped_phase[0], 2, rtol=1e-5)
+
+
+# -- a store on a server -------------------------------------------------------------------------------------------------
+
+SLOW_RUN = """
+import sys, time
+import insarray as ia
+from insarray.engine import workers
+from tests.engine.test_store_and_run import job
+write = workers.write_block
+def slow(*args):
+    time.sleep(0.3)
+    return write(*args)
+workers.write_block = slow
+if __name__ == "__main__":
+    ia.run(job(), sys.argv[1], scheduler=sys.argv[2], workers=2)
+"""
+
+
+def state_of(url, capsys) -> tuple[str, int, bool]:
+    """What `insarray status` says: state, blocks done, whether there is a lock."""
+    assert run_command(["status", url]) == 0
+    text = capsys.readouterr().out
+    state, done = re.match(rf"{url}: (\w+), (\d+) of 12 blocks done", text).groups()
+    return state, int(done), "if it was, remove stack-" in text
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "local"])
+def test_killed_and_resumed_by_process_workers(bucket, tmp_path, capsys, scheduler):
+    """Blocks are written by other processes than the one that lists them; at every point status tells the truth."""
+    url, script = f"{bucket}/o.zarr", tmp_path / "slow.py"
+    script.write_text(SLOW_RUN)
+    assert run_command(["status", url]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    with subprocess.Popen([sys.executable, str(script), url, scheduler], env=environment, cwd=ROOT) as process:
+        while len(Store(url).done()) < 4:
+            assert process.poll() is None
+            time.sleep(0.5)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert state_of(url, capsys)[::2] == ("unfinished", True)
+        process.kill()
+    psutil.wait_procs(children, timeout=60)
+    done = len(Store(url).done())
+    assert 4 <= done < 12
+    assert state_of(url, capsys) == ("unfinished", done, True)
+    with pytest.raises(StoreError, match=f"only {done} of 12 blocks"):
+        open_store(url)
+    with pytest.raises(StoreMismatchError, match=r"if it died, remove (\S+)") as locked:
+        ia.run(job(), url, scheduler="local", workers=2)
+    fsspec.filesystem("s3").rm_file(re.search(r"remove (\S+)", str(locked.value))[1])
+    assert state_of(url, capsys) == ("unfinished", done, False)
+    seen = []
+
+    def look(finished, _):
+        seen.append((finished, len(Store(url).done()) if finished in (done, done + 2) else finished))
+
+    report = ia.run(job(), url, scheduler="local", workers=2, progress=look)
+    assert report.computed == 12 - done
+    assert [finished for finished, _ in seen] == list(range(done, 13))
+    assert all(listed >= finished for finished, listed in seen)
+    assert state_of(url, capsys) == ("complete", 12, False)
+    assert report.statistics == Store(url).report()
+    assert (report.statistics["blocks"], report.statistics["pixels"]) == (12, 600)
+    assert run_command(["status", url, "--verify"]) == 0
+    ia.run(job(), str(tmp_path / "calm.zarr"))
+    stored, expected = open_store(url), open_store(str(tmp_path / "calm.zarr"))
+    for name in expected.variables:
+        assert stored[name].values.tobytes() == expected[name].values.tobytes(), name
+    calm = Store(str(tmp_path / "calm.zarr")).report()
+    assert {**report.statistics, "seconds": 0} == {**calm, "seconds": 0}
+    assert ia.run(job(), url, scheduler="local", workers=2).computed == 0
+
+
+def test_started_over_after_others_have_written(bucket):
+    """Nothing of theirs is left behind, though this process listed the folders before they wrote."""
+    url, fs = f"{bucket}/o.zarr", fsspec.filesystem("s3")
+    ia.run(job(), url, workers=2)
+    fs.find(url)
+    other = fsspec.filesystem("s3", skip_instance_cache=True)
+    other.pipe_file(f"{url}/_insarray/blocks/7.7.json", b"{}")
+    Store(url).remove()
+    assert other.find(url) == []
+    assert not Store(url).files.exists()

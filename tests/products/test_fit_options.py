@@ -170,7 +170,9 @@ def test_flags_say_how_each_pixel_was_determined():
     values[2:, 0, 1] = np.nan
     values[4:, 0, 2] = np.nan
     series = xr.Dataset({"displacement": (("time", "y", "x"), values)}, {"time": times})
-    model = ia.fit(series)
+    few = ia.fit(series)
+    assert [FIT_FLAGS[flag] for flag in few.fit_flag.values[0]][:2] == ["no_data", "too_few_observations"]
+    model = ia.fit(series, min_dates=0, min_redundancy=0)
     names = [FIT_FLAGS[flag] for flag in model.fit_flag.values[0]]
     assert names == ["no_data", "no_redundancy", "determined", "determined"]
     assert model.degrees_of_freedom.values[0].tolist() == [0, 0, 2, 4]

@@ -15,12 +15,14 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from insarray import __version__
 from insarray.engine.blocks import Arrays, Made, made_by
 from insarray.engine.jobs import fingerprint
+from insarray.engine.ledger import Block
 from insarray.engine.plan import Plan, Window, plan_run
+from insarray.engine.prepare import in_memory, prepare, store_url
+from insarray.engine.program import program_identity
 from insarray.engine.run import BLOCK_TIMEOUT, Progress, run
-from insarray.engine.store import Block, Store, open_store
+from insarray.engine.store import Store, open_store
 from insarray.engine.swap import new_beside, only_append, swap
 from insarray.io.lazy import only_pairs
 from insarray.model.dataset import grid_of, network_of
@@ -32,6 +34,7 @@ _GROWS = {
     "input_files",
     "number_of_pairs",
     "last_time",
+    "reference_date",
     "notes",
     "reference_pixels",
     "reference_lon",
@@ -113,9 +116,9 @@ class Appended(NamedTuple):
 
 def append(
     series: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
-    scheduler: str = "threads",
+    scheduler: str | None = None,
     workers: int | None = None,
     client: Any = None,
     block_timeout: float = BLOCK_TIMEOUT,
@@ -149,7 +152,7 @@ def append(
     Raises
     ------
     StoreMismatchError
-        If the stored series was made with other options, by another version, on another grid, or of pairs that the
+        If the stored series was made with other options, by another program, on another grid, or of pairs that the
         new one lacks, or another run is writing.
     ArgumentError, StoreError
         If `series` is not the result of an inversion; if the store is not ours, not complete, or not on a local disk.
@@ -158,9 +161,11 @@ def append(
     """
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client}
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command}
+    url, series = store_url(url), in_memory(prepare(series))
     store = _local(url)
     _inversion(series)  # refuses what is none
     with only_append(store.url):
+        store.refuse_foreign()
         if not store.files.exists() or _is_of(store, series):
             report = run(series, store.url, **how)
             return Appended(store.url, report.blocks, report.computed, report.blocks - report.computed, 0, 0, None)
@@ -177,7 +182,7 @@ def append(
     return Appended(store.url, plan.n_blocks, len(todo), len(change.kept), *added)
 
 
-def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Change:
+def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | None = None) -> Change:
     """What an append would compute, without computing it; the new pairs are read, and one block is compared.
 
     Parameters
@@ -190,6 +195,7 @@ def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Cha
     StoreMismatchError, StoreError, ArgumentError
         As `append`.
     """
+    url, series = store_url(url), in_memory(prepare(series))
     store, plan = _local(url), plan_run(series, 1)
     made = _inversion(series)
     if _is_of(store, series):
@@ -216,7 +222,7 @@ def find_change(series: xr.Dataset, url: str, workers: int | None = None) -> Cha
 # -- may anything be kept? ------------------------------------------------------------------------------------------
 
 
-def _local(url: str) -> Store:
+def _local(url: str | os.PathLike[str]) -> Store:
     store = Store(url)
     if not store.files.local:
         raise StoreError(
@@ -251,7 +257,7 @@ def _require_same(series: xr.Dataset, store: Store, plan: Plan) -> xr.Dataset:
     version = str(before.attrs.get("source", "")).split(",")[0]
     old = dict((job or {}).get("options", {})) | {"made by": version, "variables": _names(before)}
     new = {str(key): str(value) for key, value in series.attrs.items()}
-    new |= {"block": f"{max(plan.rows)} x {max(plan.cols)}", "made by": f"insarray {__version__}"}
+    new |= {"block": f"{max(plan.rows)} x {max(plan.cols)}", "made by": f"insarray {program_identity()}"}
     new |= {"variables": _names(series)}
     changed = sorted(k for k in (old.keys() | new.keys()) - _GROWS if old.get(k) != new.get(k))
     text = [f"{key} was {old.get(key)!r} and is now {new.get(key)!r}" for key in changed]

@@ -4,6 +4,9 @@ import logging
 import math
 import os
 import pickle
+import queue
+import sys
+import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +14,12 @@ from typing import Any
 
 import cloudpickle
 import dask
+from dask.base import get_scheduler
 from dask.utils import parse_timedelta
 from threadpoolctl import threadpool_limits
 
 from insarray.engine.gate import close_gate
+from insarray.engine.ledger import Block, Record
 from insarray.engine.workers import WRITE_SECONDS, BlockJob, ThreadWorkers, WorkerDiedError, Workers, deadline, work
 from insarray.model.errors import ArgumentError, ClusterError
 
@@ -25,7 +30,13 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # `drive` gives a block that died with its worker its second chance
 }
 _LOOK_SECONDS = 2.0  # between two looks at who is there
+_ANSWER_SECONDS = 30.0  # for an answer of the scheduler
 _STALL = 6  # times the limit of a block: for two in a row, each tried by four workers at most, something must finish
+_LOST = "the Dask scheduler was lost, or the client closed; finished blocks are stored: run again to resume"
+
+_TOPIC = "insarray-records"  # one for all runs: the scheduler keeps the last events of each topic for ever
+_RECORDS: dict[str, dict[Block, Record]] = {}
+"""Records that have come and were not asked for yet, by run."""
 
 
 class ClusterWorkers:
@@ -34,9 +45,12 @@ class ClusterWorkers:
     def __init__(self, shared: dict[Any, Any], client: Any) -> None:
         self._client = client
         self._data = cloudpickle.dumps(shared)
-        self._shared = self._share()
+        with self._talking():
+            self._client.subscribe_topic(_TOPIC, _receive)
+            self._shared = self._share()
         self._threads = 0
         self._limit = math.inf
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._looked = self._met = time.monotonic()
         self._patience = parse_timedelta(dask.config.get(_NO_WORKERS, None) or "300s")
         self._look()
@@ -53,11 +67,8 @@ class ClusterWorkers:
 
     def _look(self) -> None:
         """See who is there; nobody for too long ends the run."""
-        self._require_scheduler()
-        try:
-            self._threads = sum(self._client.nthreads().values())
-        except (OSError, TimeoutError) as error:
-            raise ClusterError(_LOST) from error
+        with self._talking():
+            self._threads = sum(self._client.nthreads(callback_timeout=_ANSWER_SECONDS).values())
         self._looked = time.monotonic()
         if self._threads:
             self._met = self._looked
@@ -66,35 +77,47 @@ class ClusterWorkers:
                 f"no worker has been there for {self._patience:g} s; finished blocks are stored: run again to resume"
             )
 
-    def _require_scheduler(self) -> None:
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Context of all that needs the scheduler; without it Dask raises whatever was under way."""
         if self._client.status != "running":
             raise ClusterError(_LOST)
+        try:
+            yield
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(_LOST) from error
+        except Exception as error:
+            if self._client.status == "running":
+                raise
+            raise ClusterError(_LOST) from error
 
     def submit(self, job: BlockJob) -> Any:
         """Future of the block's record."""
         self._limit = job.timeout
-        if self._shared.status == "error":  # its worker died with it
-            self._shared = self._share()
-        return self._client.submit(_work_remotely, job, self._shared, pure=False)
+        _RECORDS.setdefault(job.run, {})
+        with self._talking():
+            if self._shared.status == "error":  # its worker died with it
+                self._shared = self._share()
+            future = self._client.submit(_work_remotely, job, self._shared, pure=False)
+            future.add_done_callback(self._done.put)
+        return future
 
     def completed(self, futures: Collection[Any]) -> Collection[Any]:
         """Wait for the first future; those that are done."""
-        from distributed import CancelledError
-        from distributed import wait as wait_for
-
         until = time.monotonic() + _STALL * self._limit
         while True:
             try:
-                done: Collection[Any] = wait_for(list(futures), _LOOK_SECONDS, "FIRST_COMPLETED").done
-            except TimeoutError:
+                done = [self._done.get(timeout=_LOOK_SECONDS)]
+            except queue.Empty:
                 self._look()
                 if time.monotonic() > until:
                     raise ClusterError(
                         f"nothing has been finished for {_STALL * self._limit:g} s; finished blocks are stored: run again"
                     ) from None
-            except CancelledError as error:
-                raise ClusterError(_LOST) from error
             else:
+                with suppress(queue.Empty):
+                    while True:
+                        done.append(self._done.get_nowait())
                 return done
 
     def error(self, future: Any) -> BaseException | None:
@@ -103,7 +126,10 @@ class ClusterWorkers:
 
         if future.cancelled():
             raise ClusterError(_LOST)
-        error: BaseException | None = future.exception()
+        if future.status != "error":  # a record that was lost with its worker since is in the store
+            return None
+        with self._talking():
+            error: BaseException | None = future.exception(timeout=_ANSWER_SECONDS)
         if isinstance(error, KilledWorker):
             return WorkerDiedError(
                 "its worker died with it twice: killed, out of memory, or hung; see the worker's log"
@@ -112,24 +138,37 @@ class ClusterWorkers:
             raise ClusterError(f"no worker is left ({error}); finished blocks are stored: run again") from error
         return error
 
+    def record(self, future: Any, job: BlockJob) -> Record | None:
+        """The record of a block that is done, which its worker has sent ahead of the news that it is."""
+        return _RECORDS.get(job.run, {}).pop(job.block, None)
+
     def stop(self, run: str, futures: Collection[Any]) -> None:
         """Drop what is not done, and return once no block of the run can write any more.
 
         Workers that cannot be reached are not waited for: what they may still write is of this job, and is refused if
         the store has become another's.
         """
+        _RECORDS.pop(run, None)
         if self._client.status != "running":
             return
-        try:
-            self._client.cancel(list(futures))
+        # in a thread of its own: a client that is closed meanwhile may never answer
+        dropping = threading.Thread(target=self._drop, args=(run, list(futures)), daemon=True)
+        dropping.start()
+        dropping.join(WRITE_SECONDS + _ANSWER_SECONDS)
+
+    def _drop(self, run: str, futures: list[Any]) -> None:
+        with suppress(ClusterError), self._talking():
+            self._client.cancel(futures)
             until = time.monotonic() + WRITE_SECONDS
             while False in self._client.run(close_gate, run, on_error="ignore").values() and time.monotonic() < until:
                 time.sleep(0.05)
-        except (OSError, TimeoutError):  # no scheduler, no workers
-            return
 
 
-_LOST = "the Dask scheduler was lost; finished blocks are stored: run again to resume"
+def _receive(event: tuple[float, dict[str, Any]]) -> None:
+    """Keep the record of a block that a worker has told of; those of other people's runs are none of ours."""
+    told = event[1]
+    record = told["record"]
+    _RECORDS.get(told["run"], {})[record["block"][0], record["block"][1]] = record
 
 
 class SharedGraph:
@@ -149,14 +188,69 @@ class SharedGraph:
         return {"_data": self._data, "_graph": None}
 
 
-def _work_remotely(job: BlockJob, shared: SharedGraph) -> dict[str, Any]:
+def _work_remotely(job: BlockJob, shared: SharedGraph) -> None:
+    from distributed import get_worker
+
     with deadline(job):
-        return work(job, shared.graph())
+        record = work(job, shared.graph())
+    with suppress(Exception):  # the block is done whatever becomes of its record on the way: the store has it, too
+        get_worker().log_event(_TOPIC, {"run": job.run, "record": record})
+
+
+def client_of(scheduler: str | None, client: Any) -> Any:
+    """The client that a run uses: the one given or, if nothing is asked for, the one that `dask.compute` would use.
+
+    Returns
+    -------
+    distributed.Client or None
+        None if the run has threads, or makes its own client.
+
+    Raises
+    ------
+    ArgumentError
+        If what was given is no client, or one for asynchronous code.
+    ClusterError
+        If the client given is closed.
+    """
+    given = client is not None
+    if not given:
+        if scheduler is not None or "distributed" not in sys.modules or _in_a_task():  # nobody has made one without
+            return None
+        client = _active_client()
+    from distributed import Client
+
+    if not isinstance(client, Client):
+        if given:
+            raise ArgumentError(f"client: {client!r} is not a client of Dask; give distributed.Client(...)")
+        return None
+    if client.asynchronous:
+        raise ArgumentError("client: is asynchronous; make one without asynchronous=True, or give scheduler='threads'")
+    if client.status != "running":
+        raise ClusterError("the Dask client is closed, or has lost its scheduler; connect again and run again")
+    return client
+
+
+def _in_a_task() -> bool:
+    """Whether this is a task of a worker, which must not wait for others: it may hold the thread that they need."""
+    from distributed import get_worker
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
+def _active_client() -> Any:
+    try:
+        return getattr(get_scheduler(), "__self__", None)
+    except (RuntimeError, ValueError, TypeError) as error:  # what dask.config says does not fit
+        raise ArgumentError(f"scheduler: {error}; give scheduler='threads' or a client") from error
 
 
 @contextmanager
-def hire(scheduler: str, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
-    """Workers of a given client, "threads" of this process, "local" processes, or those of a scheduler's address.
+def hire(scheduler: str | None, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
+    """Workers of a given client, "threads" of this process (None, too), "local" processes, or those at an address.
 
     Raises
     ------
@@ -165,12 +259,12 @@ def hire(scheduler: str, count: int | None, client: Any, shared: dict[Any, Any])
     """
     if client is not None:
         yield ClusterWorkers(shared, client)
-    elif scheduler == "threads":
+    elif scheduler in (None, "threads"):
         # one BLAS thread per worker thread, set once because the limit holds for the whole process
         with threadpool_limits(1, "blas"):
             yield ThreadWorkers(shared, count or os.cpu_count() or 1)
     else:
-        with _connect(scheduler, count) as connected:
+        with _connect(str(scheduler), count) as connected:
             yield ClusterWorkers(shared, connected)
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from insarray.engine.store import Block
+from insarray.engine.ledger import Block, Record
 from insarray.engine.workers import BlockJob, WorkerDiedError, Workers
 from insarray.model.errors import InsarrayError, StoreError
 
@@ -19,7 +19,11 @@ class Failure(NamedTuple):
 
 
 def drive(
-    workers: Workers, job_of: Callable[[Block], BlockJob], todo: Iterable[Block], run: str, done: Callable[[], None]
+    workers: Workers,
+    job_of: Callable[[Block], BlockJob],
+    todo: Iterable[Block],
+    run: str,
+    done: Callable[[Block, Record | None], None],
 ) -> list[Failure]:
     """Have all blocks of `todo` worked on; those that failed.
 
@@ -37,7 +41,7 @@ def drive(
     run
         Name of the run, whose gate is closed at the end.
     done
-        Called after every block that is done.
+        Called after every block that is done, with its record if the worker's word of it has come.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def drive(
             for future in workers.completed(waiting):
                 error, job = workers.error(future), waiting.pop(future)
                 if error is None:
-                    done()
+                    done(job.block, workers.record(future, job))
                 elif isinstance(error, WorkerDiedError) and not alone:
                     suspects.append(job.block)
                 else:

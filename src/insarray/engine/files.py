@@ -3,28 +3,43 @@
 import json
 import os
 import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import fsspec
 from filelock import FileLock, Timeout
 
-from insarray.model.errors import StoreError, StoreMismatchError
+from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
+
+_AT_ONCE = 32
+"""Files that are read at the same time."""
 
 
 class StoreFiles:
     """Read, write and list small JSON files under the root of a store; local writes are atomic.
 
+    Other processes write to the same store: what fsspec remembers of a folder is never believed.
+
     Parameters
     ----------
     url
         Folder, or URL such as ``s3://bucket/prefix``.
+
+    Raises
+    ------
+    ArgumentError
+        If no installed package knows the protocol.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.fs, self.root = fsspec.core.url_to_fs(url)
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ArgumentError(f"{url}: {error}; s3:// needs pip install 'insarray[s3]'") from error
         protocols = (self.fs.protocol,) if isinstance(self.fs.protocol, str) else self.fs.protocol
         self.local = "file" in protocols or "local" in protocols
+        self.url = self.root if self.local else url
 
     def path(self, name: str) -> str:
         """Full path of a file of the store."""
@@ -32,7 +47,9 @@ class StoreFiles:
 
     def exists(self, name: str = "") -> bool:
         """Whether the file, or the store's root, is there."""
-        return bool(self.fs.exists(self.path(name) if name else self.root))
+        path = self.path(name) if name else self.root
+        self.fs.invalidate_cache(path)
+        return bool(self.fs.exists(path))
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
@@ -57,21 +74,37 @@ class StoreFiles:
         """Content of a JSON file; None if it is not there or not whole."""
         try:
             content = json.loads(self.fs.cat_file(self.path(name)))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return content if isinstance(content, dict) else None
+
+    def read_many(self, names: Iterable[str]) -> list[dict[str, Any] | None]:
+        """Contents of JSON files as `read` gives them, in as many round trips as there are files for each thread."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="insarray-files") as pool:
+            return list(pool.map(self.read, names))
 
     def remove(self, name: str) -> None:
         """Remove a file."""
         self.fs.rm_file(self.path(name))
 
+    def remove_all(self) -> None:
+        """Remove the store, and what others have written into it since it was listed last."""
+        self.fs.invalidate_cache()
+        self.fs.rm(self.root, recursive=True)
+
+    def listed(self, folder: str = "") -> list[str]:
+        """Names of what is in a folder of the store now."""
+        path = self.path(folder) if folder else self.root
+        self.fs.invalidate_cache(path)
+        try:
+            found = self.fs.ls(path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in found]
+
     def names(self, folder: str) -> list[str]:
         """Names of the JSON files in a folder of the store; what a killed writer left half-done does not count."""
-        try:
-            found = self.fs.ls(self.path(folder), detail=False)
-        except FileNotFoundError:
-            return []
-        return [name for path in found if (name := str(path).rsplit("/", 1)[-1]).endswith(".json")]
+        return [name for name in self.listed(folder) if name.endswith(".json")]
 
 
 class StoreLock:

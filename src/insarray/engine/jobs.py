@@ -13,8 +13,8 @@ import xarray as xr
 from dask.highlevelgraph import HighLevelGraph
 from dask.optimization import cull
 
-from insarray import __version__
 from insarray.engine.plan import Plan
+from insarray.engine.program import program_identity
 
 
 class Jobs:
@@ -65,11 +65,12 @@ def _digest(values: np.ndarray) -> str:
 
 
 def fingerprint(dataset: xr.Dataset) -> str:
-    """Identity of a job: what is computed from which inputs with which options, by blocks of which size.
+    """Identity of a job: what is computed from which inputs with which options, by which program, in blocks of which size.
 
     The names of dask arrays are hashes of all that goes into them, down to path, size and time of the input files.
     """
-    identity: dict[str, Any] = {"version": __version__, "attrs": {k: str(v) for k, v in sorted(dataset.attrs.items())}}
+    attrs = {k: str(v) for k, v in sorted(dataset.attrs.items())}
+    identity: dict[str, Any] = {"program": program_identity(), "attrs": attrs}
     for name, variable in sorted(dataset.variables.items(), key=lambda item: str(item[0])):
         lazy = dask.is_dask_collection(variable.data)
         content = variable.data.name if lazy else _digest(variable.values)

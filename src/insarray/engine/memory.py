@@ -1,5 +1,6 @@
 """What one block of a graph takes in memory: its tasks in the order in which dask runs them, with sizes for results."""
 
+import math
 import operator
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -126,12 +127,21 @@ class _Sizes:
         if view is not None:
             return view, 0
         known = self._known(key)
-        size = known if known is not None else max(2 * entering, self._wanted.get(key, 0))
+        size = known if known is not None else max(2 * entering, self._wanted.get(key, 0), self._window(node))
         if function in _READS:  # what the files hold, before it is decoded
             return {key: size}, size
         if known is not None and (is_elementwise(function) or getattr(function, "__name__", "") in _COPIES):
             return {key: size}, 0
         return {key: size}, entering + _nested(node) * size
+
+    def _window(self, node: GraphNode) -> int:
+        """Bytes of the window that a task reads, by its slices, if no layer tells: one of a graph that was optimised."""
+        values: list[Any] = [getattr(self._nodes[dep], "value", None) for dep in node.dependencies]
+        itemsize = max((value.dtype.itemsize for value in values if hasattr(value, "dtype")), default=8)
+        given = [getattr(arg, "value", arg) for arg in getattr(node, "args", ())]
+        windows = [arg for arg in given if isinstance(arg, tuple) and arg and all(isinstance(p, slice) for p in arg)]
+        samples = [math.prod((part.stop or 0) - (part.start or 0) for part in window) for window in windows]
+        return itemsize * max(samples, default=0)
 
     def _block_of(self, inputs: Mapping[Any, Held]) -> tuple[int, int]:
         """Rows and columns of a block, by its inputs."""

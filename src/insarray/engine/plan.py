@@ -125,11 +125,9 @@ def plan_prepared(dataset: xr.Dataset, workers: int) -> Plan:
 
 
 def _peaks(graph: HighLevelGraph, lazy: list[Any], sizes: tuple[int, int]) -> list[Peak]:
-    """Memory of some blocks: their graphs differ only where the blocks are other ones than those of the inputs."""
-    numbers = lazy[0].numblocks[-2:]
-    inner = [sorted({0, min(1, n - 1), n // 2}) for n in numbers]
-    alike = all(len(set(of[:-1])) <= 1 for of in lazy[0].chunks[-2:])
-    blocks = list(product(*inner)) if not alike else [(0, 0), (numbers[0] // 2, numbers[1] // 2)]
+    """Memory of some blocks: their graphs differ where blocks were cut anew, and lie over more or fewer of the old."""
+    places = [sorted({0, min(1, n - 1), n // 2}) for n in lazy[0].numblocks[-2:]]
+    blocks = list(product(*places))
     keys = {block: [(array.name, *(0,) * (array.ndim - 2), *block) for array in lazy] for block in blocks}
     tasks = {block: needed(graph, of) for block, of in keys.items()}
     shared = set.intersection(*(set(of) for of in tasks.values())) if len(tasks) > 1 else set()

@@ -12,11 +12,12 @@ import numpy as np
 import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from insarray import __version__
 from insarray.engine.files import StoreFiles
 from insarray.engine.jobs import fingerprint
+from insarray.engine.ledger import META
+from insarray.engine.program import program_identity
 from insarray.engine.provenance import provenance
-from insarray.engine.store import META, Store
+from insarray.engine.store import Store
 from insarray.model.errors import StoreError
 
 _CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
@@ -24,7 +25,7 @@ _CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
 
 def save_points(
     dataset: xr.Dataset,
-    url: str,
+    url: str | os.PathLike[str],
     *,
     settings: Mapping[str, Any] | None = None,
     restart: bool = False,
@@ -55,7 +56,7 @@ def save_points(
     StoreError
         If something that is not ours is there, or the place cannot be written.
     StoreMismatchError
-        If a store with other settings is there; the message names what differs.
+        If a store with other settings, or of another program, is there; the message names what differs.
     """
     options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
     store = Store(url)
@@ -65,8 +66,8 @@ def save_points(
         return False
     identity = _identity(options)
     described = dataset.assign_attrs({**_feature(dataset), **provenance(identity, command)})
-    job: dict[str, Any] = {"fingerprint": identity, "rows": [], "cols": [], "state": "complete", "command": command}
-    job["options"] = _words(options)
+    job: dict[str, Any] = {"fingerprint": identity, "program": program_identity(), "rows": [], "cols": []}
+    job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
         if not store.files.local:
             _write(described, store.url, store.files, job)
@@ -84,7 +85,7 @@ def save_points(
     return True
 
 
-def is_stored(url: str, settings: Mapping[str, Any]) -> bool:
+def is_stored(url: str | os.PathLike[str], settings: Mapping[str, Any]) -> bool:
     """Whether a store of these settings is there already.
 
     Raises
@@ -100,7 +101,7 @@ def _words(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _identity(settings: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([__version__, _words(settings)], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([program_identity(), _words(settings)], sort_keys=True).encode()).hexdigest()
 
 
 def _feature(dataset: xr.Dataset) -> dict[str, str]:

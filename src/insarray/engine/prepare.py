@@ -15,6 +15,7 @@ import xarray as xr
 
 from insarray.engine.edges import Cut, common_edge, default_edge
 from insarray.engine.stored_types import as_stored, as_text
+from insarray.model.dataset import placed
 from insarray.model.errors import ArgumentError, StackError
 
 _SPATIAL = ("y", "x")
@@ -37,6 +38,7 @@ def prepare(dataset: xr.Dataset) -> xr.Dataset:
         If no variable has y and x, or one holds what cannot be stored.
     """
     _require_dataset(dataset)
+    dataset = placed(dataset)
     maps, others = {}, {}
     for name, variable in dataset.variables.items():
         pixels = name in dataset.data_vars and set(_SPATIAL) <= set(variable.dims)
@@ -65,7 +67,7 @@ def _require_dataset(dataset: Any) -> None:
         if not isinstance(name, str) or not name or "/" in name or name.startswith((".", "_insarray", "zarr.json")):
             raise ArgumentError(f"dataset: {name!r} cannot be the name of an array in a store; rename it")
     for name, index in dataset.indexes.items():
-        if index.nlevels > 1:
+        if hasattr(index, "levels"):
             raise ArgumentError(
                 f"dataset: {name} is an index of several levels, which is not stored; use .reset_index({name!r})"
             )
@@ -82,10 +84,11 @@ def _in_blocks(maps: Mapping[Any, xr.Variable]) -> dict[Any, xr.Variable]:
     else:
         per_pixel = sum(v.dtype.itemsize * int(np.prod(v.shape[:-2])) for v in maps.values())
         edges = [default_edge(size, per_pixel) for size in next(iter(maps.values())).shape[-2:]]
-    return {name: _in_block(variable, edges) for name, variable in maps.items()}
+    return {name: in_block(variable, edges) for name, variable in maps.items()}
 
 
-def _in_block(variable: xr.Variable, edges: list[int]) -> xr.Variable:
+def in_block(variable: xr.Variable, edges: list[int]) -> xr.Variable:
+    """A variable (..., y, x), lazily, with blocks of these rows and columns and all of its other dimensions."""
     spatial = tuple(_parts(size, edge) for size, edge in zip(variable.shape[-2:], edges, strict=True))
     chunks = (*((size,) for size in variable.shape[:-2]), *spatial)
     if not dask.is_dask_collection(variable.data):

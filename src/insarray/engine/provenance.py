@@ -1,11 +1,12 @@
-"""Where a result comes from: versions, command, time, conventions; attributes of every store."""
+"""Where a result comes from: versions, command, time, conventions; attributes of every store, and how two differ."""
 
 import datetime as dt
 import importlib.metadata
 import platform
+from collections.abc import Mapping
 from typing import Any
 
-from insarray import __version__
+from insarray.engine.program import program_identity
 from insarray.model.conventions import SIGN
 
 _LIBRARIES = ("numpy", "numba", "xarray", "dask", "zarr", "rasterio")
@@ -27,6 +28,21 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "sign": SIGN,
         "history": f"{now} {command or 'insarray.run'}",
-        "source": f"insarray {__version__}, Python {platform.python_version()}, {versions}",
+        "source": f"insarray {program_identity()}, Python {platform.python_version()}, {versions}",
         "job_fingerprint": fingerprint,
     }
+
+
+def difference(job: Mapping[str, Any], new_job: Mapping[str, Any]) -> str:
+    """What a store holds instead of a new job, in words."""
+    old, new = job.get("options", {}), new_job.get("options", {})
+    follows = {"reference_lon", "reference_lat"}  # from row and column, which are named
+    changed = sorted(k for k in (old.keys() | new.keys()) - follows if old.get(k) != new.get(k))
+    text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
+    if job.get("program") == program_identity():
+        return f"holds another job ({text or 'other inputs or other variables'})"
+    made = f"insarray {job['program']}" if "program" in job else "an earlier insarray"
+    return (
+        f"the program has changed{f' and the job, too ({text})' if text else ''}: it was begun by {made}, this is insarray "
+        f"{program_identity()}, and a store holds the results of one program; finish it with that one"
+    )

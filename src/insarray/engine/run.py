@@ -1,28 +1,28 @@
 """Run a lazy dataset into a store: one task per block reads, solves, writes and returns a small record."""
 
-import itertools
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import xarray as xr
 
-from insarray.engine.cluster import hire
+from insarray.engine.account import Account
+from insarray.engine.account import Progress as Progress
+from insarray.engine.cluster import client_of, hire
 from insarray.engine.driver import Failure, drive
 from insarray.engine.jobs import Jobs, fingerprint
+from insarray.engine.ledger import Block
 from insarray.engine.plan import Plan, plan_prepared
 from insarray.engine.prepare import in_memory, prepare, store_url, template
 from insarray.engine.provenance import provenance
-from insarray.engine.store import Block, Compressor, Store
+from insarray.engine.store import Store
 from insarray.engine.swap import finish_swap
-from insarray.engine.workers import BlockJob, this_process
+from insarray.engine.template import Compressor
+from insarray.engine.workers import BlockJob, Workers, this_process
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
-
-Progress = Callable[[int, int], None]
-"""Called with the number of finished blocks and of all blocks."""
 
 BLOCK_TIMEOUT = 3600.0
 """Seconds that a block may take."""
@@ -54,7 +54,7 @@ def run(
     dataset: xr.Dataset,
     url: str | os.PathLike[str],
     *,
-    scheduler: str = "threads",
+    scheduler: str | None = None,
     workers: int | None = None,
     client: Any = None,
     resume: bool = True,
@@ -76,11 +76,13 @@ def run(
     url
         Output folder or fsspec URL.
     scheduler
-        "threads" of this process, "local" processes, or the address of a Dask scheduler.
+        "threads" of this process, "local" processes, or the address of a Dask scheduler. Default: the client of
+        `dask.distributed` that `dask.compute` would use, and threads if there is none.
     workers
-        Blocks at the same time for "threads" and "local"; default: number of processors.
+        Blocks at the same time for threads and "local"; default: number of processors. A cluster has as many as it has
+        threads.
     client
-        A Dask client to use instead of `scheduler`.
+        A Dask client to use, whatever `scheduler` says.
     resume
         Keep the finished blocks of the same job. False: a store of ours at `url` is deleted first.
     block_timeout
@@ -99,35 +101,38 @@ def run(
     Raises
     ------
     StoreError, StoreMismatchError
-        If the output is not ours, locked, holds another job or cannot be written (disk full).
+        If the output is not ours, locked, holds another job or that of another program, or cannot be written (disk
+        full).
     PartialRunError
         If blocks failed, killed their worker twice, or took too long; the others are stored.
     ClusterError
-        If the scheduler was lost, or all workers for longer than Dask's ``distributed.scheduler.no-workers-timeout``
-        (300 s if it is not set), or if nothing is done any more.
+        If the scheduler was lost, the client closed, a worker runs another program, or all workers were gone for longer
+        than Dask's ``distributed.scheduler.no-workers-timeout`` (300 s if it is not set), or if nothing is done any more.
     """
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
     url, dataset = store_url(url), prepare(dataset)
-    threads = scheduler == "threads" and client is None
+    client = client_of(scheduler, client)
+    threads = client is None and scheduler in (None, "threads")
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
         plan.require_memory()
     dataset = in_memory(dataset)
     identity = fingerprint(dataset)
-    finish_swap(url)
     store = Store(url)
+    finish_swap(store.url)
     if not resume:
         store.remove()
     options = {str(key): str(value) for key, value in dataset.attrs.items()}
     options["block"] = f"{max(plan.rows)} x {max(plan.cols)}"
     description = {"options": options, "command": command}
     exists = store.check(identity, description)
-    if exists and len(store.done()) == plan.n_blocks:
+    known = store.records() if exists else {}
+    if len(known) == plan.n_blocks:
         with store.lock():
-            return _finished(store, plan, 0)
+            return _finished(store, plan, Account(store.ledger, identity, plan, known, None), 0)
     jobs = Jobs(dataset, plan, instead)
     with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
         if not exists:  # only now that there is somebody to fill it
@@ -136,21 +141,27 @@ def run(
                 store.create(template(dataset).assign_attrs(attrs), plan, identity, description, compressor)
         with store.lock():
             store.check(identity, description)  # it may have changed hands
-            done = store.done()
-            todo = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols)) if (i, j) not in done]
-            name, driver, count = uuid.uuid4().hex, this_process(), itertools.count(len(done))
+            account = Account(store.ledger, identity, plan, store.records(known), progress)
+            return _fill(store, plan, identity, jobs, hired, account, block_timeout)
 
-            def job_of(block: Block) -> BlockJob:
-                parts = (jobs.names, jobs.block(*block), block, plan.window(*block))
-                return BlockJob(store.url, identity, *parts, name, block_timeout, driver)
 
-            def tell() -> None:
-                if progress is not None:
-                    progress(next(count), plan.n_blocks)
+def _fill(
+    store: Store, plan: Plan, identity: str, jobs: Jobs, hired: Workers, account: Account, block_timeout: float
+) -> Report:
+    """Have the blocks that are missing computed into a store that is locked."""
+    todo = account.missing()
+    name, driver = uuid.uuid4().hex, this_process()
 
-            tell()
-            _require_all(store.url, drive(hired, job_of, todo, name, tell), plan.n_blocks)
-            return _finished(store, plan, len(todo))
+    def job_of(block: Block) -> BlockJob:
+        parts = (jobs.names, jobs.block(*block), block, plan.window(*block))
+        return BlockJob(store.url, identity, *parts, name, block_timeout, driver)
+
+    if todo:
+        store.begin()  # if it is complete but for a block whose record has gone
+    with account:
+        failures = drive(hired, job_of, todo, name, account.take)
+    _require_all(store.url, failures, plan.n_blocks)
+    return _finished(store, plan, account, len(todo))
 
 
 @contextmanager
@@ -176,11 +187,12 @@ def _refusals(url: str) -> Iterator[None]:
         raise StoreError(f"{url}: this dataset cannot be stored ({reason}); drop or convert what is named") from error
 
 
-def _finished(store: Store, plan: Plan, computed: int) -> Report:
+def _finished(store: Store, plan: Plan, account: Account, computed: int) -> Report:
     """The report of a store that has all its blocks, which is marked so; a complete one is left as it is."""
+    report = account.report()
     if not store.is_complete():
-        store.finalize()
-    return Report(store.url, plan.n_blocks, computed, store.report() or {})
+        store.finalize(report)
+    return Report(store.url, plan.n_blocks, computed, report)
 
 
 def _require_all(url: str, failures: list[Failure], blocks: int) -> None:

@@ -82,28 +82,31 @@ def take(dataset: xr.Dataset, dim: str, index: np.ndarray) -> xr.Dataset:
         Positions, in any order, or a mask.
     """
     places = np.arange(dataset.sizes[dim])[np.asarray(index)]
-    return _selected(dataset, {dim: places}, {dim: places})
+    return _selected(dataset, {dim: places})
 
 
 def crop(dataset: xr.Dataset, rows: slice, cols: slice) -> xr.Dataset:
     """As ``dataset.isel(y=rows, x=cols)`` for steps of 1, of lazy variables as `select_window` does."""
-    return _selected(dataset, {"y": rows, "x": cols}, {"y": rows, "x": cols})
+    return _selected(dataset, {"y": rows, "x": cols})
 
 
-def _selected(dataset: xr.Dataset, parts: Mapping[str, Any], plain: Mapping[str, Any]) -> xr.Dataset:
+def _selected(dataset: xr.Dataset, parts: Mapping[str, Any]) -> xr.Dataset:
     lazy = {
         name: variable
         for name, variable in dataset.data_vars.items()
         if dask.is_dask_collection(variable.data) and not parts.keys().isdisjoint(variable.dims)
     }
-    rest = dataset.drop_vars(lazy).isel(
-        {dim: part for dim, part in plain.items() if dim in dataset.drop_vars(lazy).dims}
-    )
-    made = {}
-    for name, variable in lazy.items():
-        wanted = {axis: parts[str(dim)] for axis, dim in enumerate(variable.dims) if dim in parts}
-        made[name] = xr.Variable(variable.dims, select(variable.data, wanted), variable.attrs, variable.encoding)
-    return rest.assign(made)[list(dataset.data_vars)]
+    rest = dataset.drop_vars(lazy)
+    rest = rest.isel({dim: part for dim, part in parts.items() if dim in rest.dims})
+    variables: dict[Any, Any] = {}
+    for name, variable in dataset.data_vars.items():  # in their order
+        variables[name] = rest.variables.get(name)
+        if name in lazy:
+            wanted = {axis: parts[str(dim)] for axis, dim in enumerate(variable.dims) if dim in parts}
+            variables[name] = xr.Variable(
+                variable.dims, select(variable.data, wanted), variable.attrs, variable.encoding
+            )
+    return xr.Dataset(variables, rest.coords, dataset.attrs)
 
 
 def _normal(part: slice | np.ndarray, size: int) -> slice | np.ndarray:
@@ -272,5 +275,5 @@ def _is_samplewise(layer: Blockwise) -> bool:
         return False
     if any(axes is not None and not set(axes) <= set(layer.output_indices) for _, axes in layer.indices):
         return False
-    expected = tuple(TaskRef(blockwise_token(k)) for k in range(len(layer.indices)))
-    return tuple(layer.task.args) == expected
+    expected = [blockwise_token(k) for k in range(len(layer.indices))]
+    return [getattr(argument, "key", None) for argument in layer.task.args] == expected

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -44,30 +45,44 @@ def block_statistics(results: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def add_up(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Sum of ledger records; counts are whole numbers and sums are rounded once, so their order does not matter.
+class Totals:
+    """Sum of ledger records, taken as they come: sums are exact until they are told, so their order does not matter."""
 
-    Returns
-    -------
-    dict
-        blocks, pixels, valid_pixels, bytes; seconds of work of all blocks; means of the maps over their finite pixels;
-        counts of their flags.
-    """
-    rows = list(records)
-    parts = [row["statistics"] for row in rows]
-    counts: dict[str, Counter[str]] = {}
-    for part in parts:
+    def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.blocks = 0
+        self._seconds = Fraction(0)
+        self._numbers = dict.fromkeys(("pixels", "valid_pixels", "bytes"), 0)
+        self._sums: dict[str, tuple[int, Fraction]] = {}
+        self._counts: dict[str, Counter[str]] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take in the record of one block."""
+        part = record["statistics"]
+        self.blocks += 1
+        self._seconds += Fraction(record["seconds"])
+        for key in self._numbers:
+            self._numbers[key] += part[key]
+        for name, (number, total) in part["sums"].items():
+            before = self._sums.get(name, (0, Fraction(0)))
+            self._sums[name] = before[0] + number, before[1] + Fraction(total)
         for name, found in part["counts"].items():
-            counts.setdefault(name, Counter()).update(found)
-    names = sorted({name for part in parts for name in part["sums"]})
-    means = {}
-    for name in names:
-        number = sum(part["sums"][name][0] for part in parts)
-        means[name] = math.fsum(part["sums"][name][1] for part in parts) / number if number else None
-    return {
-        "blocks": len(rows),
-        **{key: sum(part[key] for part in parts) for key in ("pixels", "valid_pixels", "bytes")},
-        "seconds": round(math.fsum(row["seconds"] for row in rows), 3),
-        "means": means,
-        "counts": {name: {value: counts[name][value] for value in sorted(counts[name])} for name in sorted(counts)},
-    }
+            self._counts.setdefault(name, Counter()).update(found)
+
+    def report(self) -> dict[str, Any]:
+        """What has been taken in.
+
+        Returns
+        -------
+        dict
+            blocks, pixels, valid_pixels, bytes; seconds of work of all blocks; means of the maps over their finite
+            pixels; counts of their flags.
+        """
+        return {
+            "blocks": self.blocks,
+            **self._numbers,
+            "seconds": round(float(self._seconds), 3),
+            "means": {name: float(s) / n if n else None for name, (n, s) in sorted(self._sums.items())},
+            "counts": {name: dict(sorted(found.items())) for name, found in sorted(self._counts.items())},
+        }

@@ -5,6 +5,7 @@ Layout beside the Zarr arrays::
     _insarray/job.json          fingerprint, blocks, provenance; its presence makes the store ours
     _insarray/blocks/I.J.json   one record per finished block: fingerprint of the job, checksum of every variable,
                                 statistics
+    _insarray/copies/*.json     on servers: copies of records, many to a file
     _insarray/lock              one writer at a time
 """
 
@@ -13,29 +14,26 @@ import shutil
 import time
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-import dask
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray.engine.files import StoreFiles, StoreLock
+from insarray.engine.foreign import what_is
+from insarray.engine.ledger import META, Block, Ledger, Record
 from insarray.engine.plan import Plan, Window
-from insarray.engine.statistics import add_up, block_statistics
-from insarray.model.conventions import FILL
+from insarray.engine.program import program_identity
+from insarray.engine.provenance import difference
+from insarray.engine.statistics import Totals, block_statistics
+from insarray.engine.template import Compressor, write_template
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
-META = "_insarray"
 _JOB = f"{META}/job.json"
-_BLOCKS = f"{META}/blocks"
-_TIME_CHUNK = 16
-
-Block = tuple[int, int]
-Compressor = Literal["zstd", "lz4"]
+_LOCK = f"{META}/lock"
 
 
 class Store:
@@ -47,9 +45,11 @@ class Store:
         Folder or fsspec URL of the Zarr group.
     """
 
-    def __init__(self, url: str) -> None:
-        self.files = StoreFiles(os.path.abspath(url) if "://" not in url else url)
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)  # some paths of servers are no PathLike
+        self.files = StoreFiles(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
         self.url = self.files.url
+        self.ledger = Ledger(self.files)
 
     # -- create and open ----------------------------------------------------------------------------------------
 
@@ -59,10 +59,18 @@ class Store:
         Raises
         ------
         StoreError
-            If it was one of ours and cannot be read any more.
+            If it was one of ours and cannot be read any more, or what is there cannot be looked at.
         """
-        job = self.files.read(_JOB)
-        if job is None and self.files.exists(_JOB):
+        try:
+            job = self.files.read(_JOB)
+            there = job is None and self.files.exists(_JOB)
+            job = self.files.read(_JOB) if there else job  # it may have been written just now
+        except Exception as error:  # clients of servers raise what they like
+            if self.files.local and not isinstance(error, OSError):
+                raise
+            reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+            raise StoreError(f"{self.url}: cannot be read ({reason})") from error
+        if there and job is None:
             raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
         return job
 
@@ -72,15 +80,14 @@ class Store:
         Raises
         ------
         StoreError
-            If there is none, or something that is not ours.
+            If there is none, or something that is not ours; the message says what it is.
         """
         job = self.job()
         if job is None and not self.files.exists():
             raise StoreError(f"{self.url}: does not exist; give the output of 'insarray invert', 'fit' or 'closure'")
         if job is None:
-            raise StoreError(
-                f"{self.url}: is not an insarray store; expected the output of 'insarray invert', 'fit' or 'closure'"
-            )
+            found = what_is(self.files)
+            raise StoreError(f"{self.url}: is not an insarray store but {found.kind}; {found.remedy}")
         return job
 
     def check(self, fingerprint: str, provenance: dict[str, Any]) -> bool:
@@ -93,9 +100,14 @@ class Store:
         StoreMismatchError
             If it holds another job; the message names what differs.
         """
-        if not self.files.exists():
+        job = self.job()
+        if job is None:
+            self.refuse_foreign()
             return False
-        self._require_same_job(fingerprint, provenance)
+        if job["fingerprint"] != fingerprint:
+            raise StoreMismatchError(
+                f"{self.url}: {difference(job, provenance)}; choose another output, or start over with --restart"
+            )
         self._open("r+")
         return True
 
@@ -103,17 +115,15 @@ class Store:
         """The arrays, whose metadata are all read."""
         try:
             group = zarr.open_group(self.url, mode=mode, use_consolidated=False)
-            names = [path for path in self.files.fs.ls(self.files.root, detail=False) if self._is_array(str(path))]
-            for path in names:
-                group[str(path).rsplit("/", 1)[-1]]
+            for name in filter(self._is_array, self.files.listed()):
+                group[name]
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise what they like
             raise VerificationError(
                 f"{self.url}: its metadata are damaged ({error}); start over with --restart, or choose another output"
             ) from error
         return group
 
-    def _is_array(self, path: str) -> bool:
-        name = path.rsplit("/", 1)[-1]
+    def _is_array(self, name: str) -> bool:
         return name != META and not name.startswith(".") and not name.endswith(".json")
 
     def create(
@@ -131,12 +141,19 @@ class Store:
         StoreError
             If the place cannot be written.
         """
-        job = {"fingerprint": fingerprint, "rows": plan.rows, "cols": plan.cols, "state": "running", **provenance}
+        job = {
+            "fingerprint": fingerprint,
+            "program": program_identity(),
+            "rows": plan.rows,
+            "cols": plan.cols,
+            "state": "unfinished",
+            **provenance,
+        }
         try:
             if self.files.local:
                 self._create_local(dataset, plan, job, compressor)
             else:
-                _write_template(dataset, plan, self.url, compressor)
+                write_template(dataset, plan, self.url, compressor)
                 self._write_meta(self.files, job)
         except OSError as error:
             raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
@@ -147,7 +164,7 @@ class Store:
         os.makedirs(folder, exist_ok=True)
         temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
         try:
-            _write_template(dataset, plan, temporary, compressor)
+            write_template(dataset, plan, temporary, compressor)
             self._write_meta(StoreFiles(temporary), job)
             try:
                 os.rename(temporary, self.url)
@@ -164,45 +181,40 @@ class Store:
         files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
         files.write(_JOB, job)
 
-    def _require_same_job(self, fingerprint: str, provenance: dict[str, Any]) -> None:
-        job = self.job()
-        if job is None:
-            raise StoreError(f"{self.url}: exists and is not an insarray store; choose another output or remove it")
-        if job["fingerprint"] == fingerprint:
-            return
-        old, new = job.get("options", {}), provenance.get("options", {})
-        follows = {"reference_lon", "reference_lat"}  # from row and column, which are named
-        changed = sorted(k for k in (old.keys() | new.keys()) - follows if old.get(k) != new.get(k))
-        text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
-        raise StoreMismatchError(
-            f"{self.url}: holds another job ({text or 'other inputs or another version'}); "
-            "choose another output, or start over with --restart"
-        )
+    def refuse_foreign(self) -> None:
+        """Raise StoreError if something is there that is not ours."""
+        if self.job() is None and self.files.exists():
+            raise StoreError(
+                f"{self.url}: exists and is not an insarray store but {what_is(self.files).kind}; choose another output or "
+                "remove it"
+            )
 
     def remove(self) -> None:
         """Delete the store, if it is one of ours, for a fresh start."""
         if not self.files.exists():
             return
         if self.job() is None:
-            raise StoreError(f"{self.url}: is not an insarray store and will not be deleted; choose another output")
+            raise StoreError(
+                f"{self.url}: is not an insarray store but {what_is(self.files).kind}, and will not be deleted; choose "
+                "another output"
+            )
         with self.lock():
-            self.files.fs.rm(self.files.root, recursive=True)
+            self.files.remove_all()
 
     def lock(self) -> StoreLock:
         """Context in which this process is the only writer."""
-        return StoreLock(self.files, f"{META}/lock")
+        return StoreLock(self.files, _LOCK)
 
     # -- blocks -------------------------------------------------------------------------------------------------
 
-    def records(self) -> dict[Block, dict[str, Any]]:
-        """Ledger records of the finished blocks, those of this job that are whole."""
+    def records(self, known: Mapping[Block, Record] | None = None) -> dict[Block, Record]:
+        """Ledger records of the finished blocks, those of this job that are whole; those known are not read again."""
         job = self.job()
-        found = {}
-        for name in self.files.names(_BLOCKS):
-            record = self.files.read(f"{_BLOCKS}/{name}")
-            if job is not None and record is not None and record.get("fingerprint") == job["fingerprint"]:
-                found[int(record["block"][0]), int(record["block"][1])] = record
-        return found
+        if job is None:
+            return {}
+        listed = self.ledger.blocks()
+        kept = {block: record for block, record in (known or {}).items() if block in listed}
+        return kept | self.ledger.records(job["fingerprint"], listed - kept.keys())
 
     def done(self) -> set[Block]:
         """Blocks with a valid record of this job."""
@@ -213,8 +225,15 @@ class Store:
         job = self.job()
         return job is not None and job["state"] == "complete"
 
-    def finalize(self) -> None:
-        """Consolidate the metadata, add up what the blocks say of themselves, and mark the store complete."""
+    def begin(self) -> None:
+        """Mark the store unfinished, before anything in it changes."""
+        job = self.job() or {}
+        if job.get("state") == "complete":
+            kept = {name: value for name, value in job.items() if name != "report"}
+            self.files.write(_JOB, {**kept, "state": "unfinished"})
+
+    def finalize(self, report: dict[str, Any]) -> None:
+        """Consolidate the metadata and mark the store complete, with what its blocks say of themselves."""
         job = self.job()
         if job is None:
             raise StoreError(f"{self.url}: its job file has gone")
@@ -222,15 +241,19 @@ class Store:
             # consolidated metadata are not in the v3 specification yet, and our ledger is no Zarr array: both are known
             warnings.filterwarnings("ignore", message="Consolidated metadata|Object at", category=UserWarning)
             zarr.consolidate_metadata(self.url)
-        self.files.write(_JOB, {**job, "state": "complete", "report": add_up(self.records().values())})
+        self.files.write(_JOB, {**job, "state": "complete", "report": report})
 
     def report(self) -> dict[str, Any] | None:
-        """What the finished blocks say of themselves, as `add_up` has it; None if there is none."""
-        job = self.job() or {}
-        if "report" in job:
-            return dict(job["report"])
+        """What the finished blocks say of themselves, as `Totals` has it; None if there is none."""
+        told = (self.job() or {}).get("report")
+        if told is not None and told["blocks"] == len(self.ledger.blocks()):
+            return dict(told)
         records = self.records()
-        return add_up(records.values()) if records else None
+        return Totals(records.values()).report() if records else None
+
+    def left_lock(self) -> str | None:
+        """The file that locks a store on a server, if it is there: of a run that is writing, or was killed."""
+        return self.files.path(_LOCK) if not self.files.local and self.files.exists(_LOCK) else None
 
     # -- verification -------------------------------------------------------------------------------------------
 
@@ -253,7 +276,7 @@ class Store:
         return len(self.done())
 
     def damage(self) -> dict[Block, list[str]]:
-        """What differs from its record, by block.
+        """What differs from its record, by block; in a complete store a block without a record, too.
 
         Raises
         ------
@@ -268,6 +291,9 @@ class Store:
             if unreadable:
                 raise VerificationError(f"{self.url}: {name}: {unreadable}; start over with --restart")
         damaged: dict[Block, list[str]] = {}
+        if job["state"] == "complete":
+            blocks = {(i, j) for i in range(len(job["rows"])) for j in range(len(job["cols"]))}
+            damaged = {block: [f"record of block {block}: missing"] for block in sorted(blocks - records.keys())}
         for block, record in sorted(records.items()):
             window = _window(job, block)
             for name, checksum in record["checksums"].items():
@@ -279,10 +305,8 @@ class Store:
     def discard(self, blocks: Iterable[Block]) -> None:
         """Remove the records of blocks, so that the same run computes them again; the store is unfinished until then."""
         with self.lock():
-            job = {name: value for name, value in (self.job() or {}).items() if name != "report"}
-            self.files.write(_JOB, {**job, "state": "running"})  # first: no moment at which it counts as complete
-            for block in blocks:
-                self.files.remove(_record(block))
+            self.begin()  # first: no moment at which it counts as complete
+            self.ledger.discard(blocks)
 
 
 def _differs(array: Any, window: Window, checksum: int) -> str | None:
@@ -303,13 +327,9 @@ def _unreadable(array: Any) -> str | None:
     return None
 
 
-def _record(block: Block) -> str:
-    return f"{_BLOCKS}/{block[0]}.{block[1]}.json"
-
-
 def write_block(
     url: str, fingerprint: str, block: Block, window: Window, results: dict[str, Any], started: float
-) -> dict[str, Any]:
+) -> Record:
     """Write all variables of one block, whole Zarr chunks, and then its ledger record, which it returns.
 
     Raises
@@ -332,11 +352,11 @@ def write_block(
         "write_seconds": round(time.time() - writing, 3),
         "statistics": block_statistics(results),
     }
-    files.write(_record(block), record)
+    Ledger(files).write(record)
     return record
 
 
-def open_store(url: str) -> xr.Dataset:
+def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
     """Lazy dataset of a finished store, each block with all its dates, pairs or loops.
 
     Raises
@@ -347,9 +367,10 @@ def open_store(url: str) -> xr.Dataset:
     store = Store(url)
     job = store.required_job()
     if not store.is_complete():
-        blocks = len(job["rows"]) * len(job["cols"])
+        done, blocks = len(store.done()), len(job["rows"]) * len(job["cols"])
         raise StoreError(
-            f"{url}: only {len(store.done())} of {blocks} blocks are there; repeat its command to finish it"
+            f"{url}: {'is not finished' if done == blocks else f'only {done} of {blocks} blocks are there'}; repeat its "
+            "command to finish it"
         )
     dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1, "pair": -1}, consolidated=True)
     return dataset
@@ -366,22 +387,3 @@ def _checksum(values: np.ndarray) -> int:
 
 def _window(job: dict[str, Any], block: Block) -> Window:
     return Plan(tuple(job["rows"]), tuple(job["cols"]), 0, 1, 0).window(*block)
-
-
-def _write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compressor) -> None:
-    """Metadata and coordinates of the store; no pixel is computed."""
-    codecs = (BloscCodec(cname=compressor, clevel=1, shuffle="shuffle"), Crc32cCodec())
-    encoding: dict[str, dict[str, Any]] = {}
-    for name, variable in dataset.variables.items():
-        encoding[str(name)] = {"compressors": codecs}
-        if dask.is_dask_collection(variable.data):
-            lead = tuple(min(n, _TIME_CHUNK) for n in variable.shape[:-2])
-            encoding[str(name)] |= {"chunks": (*lead, max(plan.rows), max(plan.cols))}
-            # unwritten chunks must never read as zeros
-            encoding[str(name)]["fill_value"] = FILL[str(variable.dtype)]
-    template = dataset.copy()
-    for variable in template.variables.values():
-        variable.encoding = {}
-        if variable.dtype.kind == "f" and variable.dims[-2:] == ("y", "x"):
-            variable.attrs = {**variable.attrs, "_FillValue": np.float32("nan")}
-    template.to_zarr(url, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding)

@@ -11,7 +11,8 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from insarray import __version__
+from insarray.engine.program import program_identity
+from insarray.model.errors import ArgumentError
 
 Arrays = dict[str, np.ndarray]
 BlockFunction = Callable[[Any, Arrays], Mapping[str, np.ndarray]]
@@ -58,13 +59,17 @@ class BlockTask:
     bytes_per_pixel: int = 0
 
     def __call__(self, constants: object, *arrays: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Results of one block; TypeError if names, shapes or dtypes are not those declared."""
+        """Results of one block; ArgumentError if names, shapes or dtypes are not those declared."""
         results = self.function(constants, dict(zip(self.inputs, arrays, strict=True)))
         pixels = arrays[0].shape[-2:]
         for name, declared in self.outputs.items():
-            found, expected = results[name], (np.dtype(declared.dtype), (*declared.lead, *pixels))
-            if (found.dtype, found.shape) != expected:
-                raise TypeError(f"{name}: block of {found.dtype} {found.shape}, declared {expected[0]} {expected[1]}")
+            dtype, shape = np.dtype(declared.dtype), (*declared.lead, *pixels)
+            found = results.get(name) if isinstance(results, Mapping) else None
+            if not isinstance(found, np.ndarray) or (found.dtype, found.shape) != (dtype, shape):
+                got = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else f"a {type(found).__name__}"
+                raise ArgumentError(
+                    f"{self.function.__name__}: returned {got} for {name!r}, declared as {dtype} {shape}; mend the function"
+                )
         return results
 
 
@@ -138,7 +143,7 @@ def token_of(
     with dask.config.set({"tokenize.ensure-deterministic": True}):
         return tokenize(
             f"{function.__module__}.{function.__qualname__}",
-            __version__,
+            program_identity(),
             constants,
             tuple(inputs),
             [a.name for a in arrays],

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, Protocol
 
 from insarray.engine.gate import gate_of
 from insarray.engine.jobs import compute_block
+from insarray.engine.ledger import Block, Record
 from insarray.engine.plan import Window
+from insarray.engine.program import program_identity
 from insarray.engine.retry import patiently
-from insarray.engine.store import Block, write_block
+from insarray.engine.store import write_block
 from insarray.model.errors import ClusterError
 
 WRITE_SECONDS = 60.0
@@ -50,6 +52,8 @@ class BlockJob(NamedTuple):
     """Seconds that it may take."""
     driver: tuple[str, int]
     """Host and process that must not be ended for a block that takes longer."""
+    program: str = program_identity()
+    """The program that has cut the job; a worker of another one does not take it."""
 
 
 def this_process() -> tuple[str, int]:
@@ -57,8 +61,19 @@ def this_process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-def work(job: BlockJob, shared: dict[Any, Any]) -> dict[str, Any]:
-    """The whole life of a block: read, solve, write; returns its ledger record."""
+def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
+    """The whole life of a block: read, solve, write; returns its ledger record.
+
+    Raises
+    ------
+    ClusterError
+        If this process runs another program than the run: its blocks would be of two.
+    """
+    if job.program != program_identity():
+        raise ClusterError(
+            f"the worker {socket.gethostname()} runs insarray {program_identity()}, the run is of {job.program}: start all "
+            "workers from the same installation, then run again"
+        )
     started = time.time()
     results = patiently(lambda: compute_block(job.names, shared, job.graph), job.url)
     with gate_of(job.run).passing():
@@ -114,6 +129,9 @@ class Workers(Protocol):
 
     def error(self, future: Any) -> BaseException | None:
         """What a finished block raised, if anything."""
+
+    def record(self, future: Any, job: BlockJob) -> Record | None:
+        """The record of a block that is done; None if only its store has it."""
 
     def stop(self, run: str, futures: Collection[Any]) -> None:
         """Drop what is not done, and return once no block of the run can write any more."""
@@ -181,6 +199,11 @@ class ThreadWorkers:
         """What a finished block raised, if anything."""
         error: BaseException | None = future.exception()
         return error
+
+    def record(self, future: Any, job: BlockJob) -> Record | None:
+        """The record of a block that is done."""
+        record: Record = future.result()
+        return record
 
     def stop(self, run: str, futures: Collection[Any]) -> None:
         """Drop what is not done, and return once no block of the run can write any more."""

@@ -15,7 +15,10 @@ from insarray.faces.options import (
     json_option,
     link_options,
     masking,
+    minimum_options,
     point_options,
+    quality_criteria,
+    quality_options,
     reading,
     reference_option,
     robust_options,
@@ -115,6 +118,7 @@ def closure(files: tuple[str, ...], **options: Any) -> None:
     show_default=True,
     help="Dates that no pair ties to the first one: leave out, keep as pieces, or tie by an assumption.",
 )
+@minimum_options
 @append_option
 @block_option
 @run_options
@@ -146,6 +150,8 @@ def residuals(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @click.argument("files", nargs=-1, required=True)
 @time_options
 @fit_options
+@minimum_options
+@quality_criteria
 @geometry_options
 @reading
 @selecting
@@ -281,12 +287,13 @@ def links(stack: str, out: str, **options: Any) -> None:
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.option("--variable", help="What to export to a GeoTIFF; default: the name of PATH.")
+@quality_options
 @click.option("--overwrite", is_flag=True, help="Replace PATH.")
-def export(store: str, path: str, variable: str | None, overwrite: bool) -> None:
+def export(store: str, path: str, variable: str | None, overwrite: bool, **quality: Any) -> None:
     """Write a variable of STORE to a cloud-optimised GeoTIFF (PATH ends in .tif), or all of it to NetCDF (.nc)."""
     from insarray.faces import commands
 
-    commands.export(store, path, variable, overwrite=overwrite)
+    commands.export(store, path, variable, overwrite=overwrite, **quality)
 
 
 @cli.command()
@@ -317,6 +324,7 @@ def status(store: str, verify: bool, discard_damaged: bool, as_json: bool) -> No
 @click.option("--col", type=int, help="For point.")
 @click.option("--lon", type=float, help="For point, WGS 84 degrees.")
 @click.option("--lat", type=float, help="For point, WGS 84 degrees.")
+@quality_options
 def plot(what: str, store: str, path: str, **options: Any) -> None:
     """Draw STORE into PATH (.png): network, closure, velocity, any map or small multiples, the history of a point, points."""
     from insarray.faces import commands
@@ -328,8 +336,9 @@ def plot(what: str, store: str, path: str, **options: Any) -> None:
 @click.argument("store")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.option("--title", help="Heading of the page; default: the name of STORE.")
+@quality_options
 @click.option("--overwrite", is_flag=True, help="Replace PATH.")
-def report(store: str, path: str, title: str | None, overwrite: bool) -> None:
+def report(store: str, path: str, title: str | None, overwrite: bool, **quality: Any) -> None:
     """Write a page (.html) about STORE: how it was made, what came out, what to doubt, histories at a click.
 
     STORE is the output of invert, of fit, or of what turns a series into another. The page is one file that needs no
@@ -337,4 +346,4 @@ def report(store: str, path: str, title: str | None, overwrite: bool) -> None:
     """
     from insarray.faces import commands
 
-    commands.report(store, path, title, overwrite=overwrite)
+    commands.report(store, path, title, overwrite=overwrite, **quality)

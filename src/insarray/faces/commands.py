@@ -10,11 +10,12 @@ from typing import Any, cast
 import click
 import xarray as xr
 
+from insarray.engine.open import open as open_result
 from insarray.engine.run import BLOCK_TIMEOUT
 from insarray.engine.store import Store, open_store
 from insarray.faces.appending import append_into, reference_of_store, stored_reference
 from insarray.faces.closure import closure_report, closure_text
-from insarray.faces.opening import corrected, one_or_many, open_masked, open_result
+from insarray.faces.opening import QUALITY, corrected, mask_of, one_or_many, open_masked
 from insarray.faces.running import refuse_input_as_output, run_into, say, store_into
 from insarray.faces.words import parse_reference
 from insarray.io.open import open_stack
@@ -83,7 +84,8 @@ def invert(arguments: Sequence[str], **options: Any) -> None:
             reference=kept or reference,
             gap=options["gap"],
         )
-    results = series.merge(fit_series(series), combine_attrs="override")
+    model = fit_series(series, min_dates=options["min_dates"], min_redundancy=options["min_redundancy"])
+    results = series.merge(model, combine_attrs="override")
     if phase == "corrected_phase":
         results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
     (append_into if options["append"] else run_into)(results, out, options)
@@ -147,7 +149,7 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
     if len(arguments) < 2:
         raise ArgumentError("residuals: give the interferograms and, last, the store of their series")
     *files, store = arguments
-    series = open_store(store)
+    series = open_result(store)
     stack = open_stack(one_or_many(files), **options)
     kept = series.insar.network
     stack = select_pairs(
@@ -168,28 +170,30 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
         click.echo(f"and {len(rows) - 20} more that agree better")
 
 
-def export(store: str, path: str, variable: str | None, *, overwrite: bool) -> None:
+def export(store: str, path: str, variable: str | None, *, overwrite: bool, **quality: Any) -> None:
     """Write a GeoTIFF or NetCDF file."""
     from insarray.faces.export import to_cog, to_netcdf
 
     dataset, suffix = open_result(store), Path(path).suffix.lower()
+    good = mask_of(dataset, quality)
     if suffix == ".nc":
         if variable is not None:
             dataset = dataset[[_known(dataset, variable, store)]]
-        to_netcdf(dataset, path, overwrite=overwrite)
+        to_netcdf(dataset, path, mask=good, overwrite=overwrite)
     elif suffix in (".tif", ".tiff"):
         name = _known(dataset, variable or Path(path).stem, store)
-        to_cog(dataset[name], path, attrs=dataset.attrs, overwrite=overwrite)
+        to_cog(dataset[name], path, attrs=dataset.attrs, mask=good, overwrite=overwrite)
     else:
         raise ArgumentError(f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF or .nc for NetCDF")
     click.echo(f"{path}: written")
 
 
-def report(store: str, path: str, title: str | None, *, overwrite: bool) -> None:
+def report(store: str, path: str, title: str | None, *, overwrite: bool, **quality: Any) -> None:
     """Write the page about a store."""
     from insarray.faces.report import report as write_report
 
-    write_report(store, path, overwrite=overwrite, title=title)
+    good = mask_of(open_result(store), quality)
+    write_report(store, path, mask=good, overwrite=overwrite, title=title)
     click.echo(f"{path}: written")
 
 
@@ -214,7 +218,7 @@ def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> N
     done, blocks = 0 if report is None else report["blocks"], len(job["rows"]) * len(job["cols"])
     result = {
         "url": url,
-        "state": job["state"],
+        "state": "complete" if job["state"] == "complete" and done == blocks else "unfinished",
         "blocks_done": done,
         "blocks": blocks,
         "fingerprint": job["fingerprint"],
@@ -229,6 +233,9 @@ def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> N
     click.echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
     for line in _numbers(report):
         click.echo(line)
+    lock = store.left_lock()
+    if lock is not None:
+        click.echo(f"locked by a run that is writing, or was killed: if it was, remove {lock}")
     if discarded:
         click.echo(
             f"discarded, as they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"
@@ -264,11 +271,17 @@ def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset
     return dataset.isel(time=-1 if date is None else date_index(dataset.time.values, date))
 
 
-def plot(what: str, url: str, path: str, *, variable: str | None, date: str | None, **point: Any) -> None:
+def plot(what: str, url: str, path: str, *, variable: str | None, date: str | None, **options: Any) -> None:
     """Draw into a file."""
     from insarray.faces import plot as draw
 
     dataset = open_result(url)
+    quality = {name: options.pop(name) for name in QUALITY}
+    good = mask_of(dataset, quality)
+    if good is not None and what not in ("velocity", "map", "multiples"):
+        raise ArgumentError(
+            f"--mask, --min-dates, ...: {what} has no pixels to mask; they belong to maps and multiples"
+        )
     axes: Any
     if what == "closure":
         axes = draw.closure(closure_summary(dataset, maps=True))
@@ -277,14 +290,14 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
             raise ArgumentError(f"{url}: has no pairs; give the output of insarray invert")
         axes = draw.network(dataset)
     elif what == "velocity":
-        axes = draw.velocity(dataset)
+        axes = draw.velocity(dataset, mask=good)
     elif what == "map":
         if variable is None:
             raise ArgumentError("variable: say which map to draw with --variable")
-        axes = draw.map(_at_date(dataset, _known(dataset, variable, url), date), variable)
+        axes = draw.map(_at_date(dataset, _known(dataset, variable, url), date), variable, mask=good)
     elif what == "multiples":
         name = variable or "displacement"
-        axes = draw.multiples(dataset, _known(dataset, name, url))
+        axes = draw.multiples(dataset, _known(dataset, name, url), mask=good)
     elif what == "points":
         if "point" not in dataset.sizes:
             raise ArgumentError(f"{url}: has no points; give the points.zarr of insarray links")
@@ -292,6 +305,6 @@ def plot(what: str, url: str, path: str, *, variable: str | None, date: str | No
         _known(dataset, name, url)
         axes = draw.points(_at_date(dataset, name, date) if "time" in dataset[name].dims else dataset, name)
     else:
-        axes = draw.point(dataset, **point)
+        axes = draw.point(dataset, **options)
     draw.save(axes, path)
     click.echo(f"{path}: drawn")

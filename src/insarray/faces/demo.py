@@ -56,7 +56,7 @@ def run_demo(folder: str, seed: int) -> None:
     _compare(series, true)
     _draw(series, true, target / "demo.png")
     click.echo(
-        f"look at {target / 'demo.png'}; open {target / 'series.zarr'} with xarray.open_zarr; next, on your own files:"
+        f"look at {target / 'demo.png'}; open {target / 'series.zarr'} with insarray.open; next, on your own files:"
     )
     click.echo(
         f"  insarray info {target / 'interferograms'} --wavelength {WAVELENGTH} "

@@ -19,6 +19,8 @@ from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of, placed
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StoreError
+from insarray.products.quality import mask_name, masked, masked_layer
+from insarray.products.stack import Raster
 
 _DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32")
 _WINDOW_BYTES = 64 * 2**20  # read at once where the data do not say how they are chunked
@@ -31,6 +33,7 @@ def to_cog(
     path: str | Path,
     *,
     attrs: Mapping[str, object] | None = None,
+    mask: Raster | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a map, or a series with a band for each date or pair, as Cloud-Optimised GeoTIFF.
@@ -49,6 +52,9 @@ def to_cog(
     attrs
         Attributes of the dataset, such as ``dataset.attrs``, to keep as tags, besides those of `data` itself
         (`units`, `long_name`, ...) and the sign convention.
+    mask
+        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the others are NaN, or 0 in integer layers.
     overwrite
         Replace an existing file.
 
@@ -69,6 +75,8 @@ def to_cog(
     import rasterio
     from rasterio.shutil import copy
 
+    if mask is not None:
+        data, attrs = masked_layer(data, mask), {**(attrs or {}), "masked_by": mask_name(mask)}
     layers = _layers(data)
     grid, dtype = grid_of(data), layers.dtype.name
     stored = "uint8" if dtype == "bool" else dtype
@@ -94,7 +102,7 @@ def to_cog(
     return Path(path)
 
 
-def to_netcdf(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
+def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = None, overwrite: bool = False) -> Path:
     """Write a dataset as compressed NetCDF-4 by the CF conventions 1.9 (the first with unsigned integers).
 
     Lazy variables are computed chunk by chunk. The file appears under its name when it is complete.
@@ -106,6 +114,9 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False)
         NaN (`_FillValue`); integer layers have no `_FillValue`.
     path
         File to write.
+    mask
+        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the others are NaN, or 0 in integer layers.
     overwrite
         Replace an existing file.
 
@@ -119,7 +130,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False)
     StoreError
         If `path` exists or cannot be written.
     """
-    dataset = placed(dataset)
+    dataset = placed(masked(dataset, mask))
     output = dataset.drop_encoding()
     for name, variable in dataset.variables.items():
         encoding = _netcdf_encoding(variable, is_coordinate=name in dataset.coords)

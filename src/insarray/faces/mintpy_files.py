@@ -17,7 +17,9 @@ from insarray.io.hdf5 import opened
 from insarray.io.mintpy import attributes_of
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.products.quality import masked
 from insarray.products.rereference import rereference
+from insarray.products.stack import Raster
 from insarray.products.views import as_series
 
 Nodata = Literal["nan", "zero"]
@@ -31,6 +33,7 @@ def to_mintpy(
     *,
     attrs: Mapping[str, object] | str | Path | None = None,
     nodata: Nodata = "nan",
+    mask: Raster | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write a series, a model of its motion, or both, as the files that MintPy would have made.
@@ -51,6 +54,9 @@ def to_mintpy(
         Value where there is none: "nan", or "zero" as MintPy writes, for those of its tools that fail on NaN. Pixels
         that lack a date are 0 at all dates then, as there, with their temporal coherence and number of pairs: a 0
         between other values would be taken for motion back and forth.
+    mask
+        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the others are without data in every file.
     overwrite
         Replace existing files.
 
@@ -76,7 +82,7 @@ def to_mintpy(
     """
     target = Path(folder)
     with _folder(target):
-        return write_mintpy(dataset, target, {}, attrs=attrs, nodata=nodata, overwrite=overwrite)
+        return write_mintpy(masked(dataset, mask), target, {}, attrs=attrs, nodata=nodata, overwrite=overwrite)
 
 
 def write_mintpy(

@@ -1,18 +1,21 @@
 """How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from insarray.engine.store import Store, open_store
+from insarray.engine.foreign import refuse_result
+from insarray.engine.open import is_result
+from insarray.engine.open import open as open_stored_result
+from insarray.engine.selection import crop
 from insarray.io.areas import window_of
-from insarray.io.mintpy_series import is_series, open_series
 from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
+from insarray.products.quality import quality_mask
 from insarray.products.reference import Reference
-from insarray.products.stack import mask, select_pairs
+from insarray.products.stack import Raster, mask, select_pairs
 from insarray.products.unwrapping import correct_unwrapping
 from insarray.products.views import Phase
 
@@ -35,6 +38,10 @@ READING = (
 SELECTING = ("max_temporal_baseline", "max_perpendicular_baseline", "max_neighbours", "exclude_dates", "exclude_pairs")
 
 
+QUALITY = ("min_dates", "min_temporal_coherence", "max_residual_rms", "exclude_flags", "mask_raster")
+"""Options of `insarray.quality_mask`."""
+
+
 def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
     """Open, select, mask."""
     stack = open_stack(one_or_many(files), block=options["block"], **{name: options[name] for name in READING})
@@ -47,24 +54,47 @@ def open_masked(files: Sequence[str], options: dict[str, Any]) -> xr.Dataset:
 
 
 def open_result(path: str, area: str | None = None) -> xr.Dataset:
-    """Stored result, or the part of it in an area: a store of ours, or a series of MintPy."""
-    if is_series(path):
-        return open_series(path, area=area)
-    stored = open_store(path)
+    """Stored result, or the part of it in an area."""
+    stored = open_stored_result(path)
     if area is None:
         return stored
     if not {"y", "x"} <= set(stored.dims):
         raise ArgumentError(f"area: {path} holds no image; leave --area out")
     rows, cols = window_of(area, grid_of(stored))
-    return stored.isel(y=rows, x=cols)
+    return crop(stored, rows, cols)
 
 
-def is_result(files: Sequence[str]) -> bool:
-    """Whether the only argument is a stored result, and not a stack."""
+def mask_of(result: xr.Dataset, options: Mapping[str, Any], criteria: Sequence[str] = QUALITY) -> Raster | None:
+    """Mask of the pixels of a result that pass what was asked for on the command line; None if nothing was.
+
+    Parameters
+    ----------
+    result
+        Of which the criteria are.
+    options
+        Of the command.
+    criteria
+        Those of `QUALITY` that the command does not use for anything else.
+    """
+    given = {name: options[name] for name in criteria if options[name] not in (None, ())}
+    raster = given.pop("mask_raster", None)
+    return quality_mask(result, raster=raster, **given) if given else raster
+
+
+def is_one_result(files: Sequence[str]) -> bool:
+    """Whether the only argument is a stored result, and not a stack.
+
+    Raises
+    ------
+    StoreError
+        If it is a result that cannot be opened.
+    """
     if len(files) != 1:
         return False
-    path = files[0]
-    return is_series(path) or (path.rstrip("/").endswith(".zarr") and Store(path).job() is not None)
+    if is_result(files[0]):
+        return True
+    refuse_result(files[0])
+    return False
 
 
 def selected(stack: xr.Dataset, options: dict[str, Any]) -> xr.Dataset:

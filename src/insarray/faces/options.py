@@ -123,12 +123,52 @@ correction_option = click.option(
     help="Add whole cycles found by closure (per pixel or component) or over bridges; may be repeated, in this order.",
 )
 
+mask_option = click.option(
+    "--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data."
+)
+
 masking = all_of(
     click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence."),
     click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0."),
-    click.option("--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data."),
+    mask_option,
 )
 """What `insarray.mask` takes."""
+
+_min_dates = click.option("--min-dates", type=int, metavar="N", help="Only pixels observed at this many dates.")
+
+quality_criteria = all_of(
+    click.option(
+        "--min-temporal-coherence", type=float, metavar="G", help="Only pixels of at least this temporal coherence."
+    ),
+    click.option("--max-residual-rms", type=float, metavar="RAD", help="Only pixels of at most this residual rms."),
+    click.option(
+        "--exclude-flag",
+        "exclude_flags",
+        multiple=True,
+        metavar="NAME",
+        help="Not pixels with this flag, such as dates_untied; may be repeated.",
+    ),
+)
+"""Criteria of `insarray.quality_mask` for a stored result, without those that `insarray fit` has already."""
+
+quality_options = all_of(_min_dates, quality_criteria, mask_option)
+"""What `insarray.quality_mask` takes."""
+
+minimum_options = all_of(
+    click.option(
+        "--min-dates",
+        type=int,
+        metavar="N",
+        help="Fit only pixels observed at this many dates; default: a third of the dates, at least 5 (or half of them).",
+    ),
+    click.option(
+        "--min-redundancy",
+        type=int,
+        metavar="N",
+        help="Fit only pixels with this many degrees of freedom; default: 3 (or a third of those of a complete pixel).",
+    ),
+)
+"""Fewest observations with which `insarray.fit` gives terms."""
 
 reference_option = click.option(
     "--reference",

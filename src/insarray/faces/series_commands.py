@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from click.core import ParameterSource
 
-from insarray.engine.store import open_store
-from insarray.faces.opening import READING, corrected, is_result, one_or_many, open_masked, open_result
+from insarray.engine.selection import take
+from insarray.faces.opening import READING, corrected, is_one_result, mask_of, one_or_many, open_masked, open_result
 from insarray.faces.running import refuse_input_as_output, run_into
 from insarray.faces.words import parse_reference, parse_relaxation
 from insarray.io.geometry import open_geometry
@@ -23,6 +23,7 @@ from insarray.products.ramps import deramp as deramp_series
 from insarray.products.rereference import rereference as rereference_series
 from insarray.products.stack import select_pairs
 from insarray.products.time_functions import fit as fit_functions
+from insarray.products.views import as_series
 
 _LABELS = "connected_component_labels"
 
@@ -34,7 +35,6 @@ _OF_PAIRS = (
     *(
         "min_coherence",
         "mask_components",
-        "mask_raster",
         "correct_unwrapping",
         "reference",
         "weights",
@@ -43,6 +43,9 @@ _OF_PAIRS = (
     ),
 )
 """Options of `fit` that make sense for interferograms alone."""
+
+_OF_SERIES = ("min_temporal_coherence", "max_residual_rms", "exclude_flags")
+"""Options of `fit` that make sense for a stored series alone."""
 
 
 def fit(arguments: Sequence[str], **options: Any) -> None:
@@ -54,14 +57,15 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
     terms: dict[str, Any] = {name: options[name] for name in _TERMS}
     for name in ("exponentials", "logarithms"):
         terms[name] = tuple(parse_relaxation(name, text) for text in options[name])
-    if is_result(files):
+    if is_one_result(files):
         _refuse_given(_OF_PAIRS, f"{files[0]} is a stored series: the option belongs to interferograms")
-        data = open_result(files[0], options["area"])
-        how: dict[str, Any] = {}
-        times = data.time.values
-        data = data.isel(time=chosen_dates(times, options))
+        found = open_result(files[0], options["area"])
+        series = as_series(found, files[0])
+        how: dict[str, Any] = {"mask": mask_of(found, options, (*_OF_SERIES, "mask_raster"))}
+        data = take(series.data, "time", np.flatnonzero(chosen_dates(series.times, options)))
         options["reference"] = None  # the series has its own
     else:
+        _refuse_given(_OF_SERIES, "belongs to a stored series: fit to the output of insarray invert")
         data = open_masked(files, options)
         times = data.insar.network.times
         left_out = times[~chosen_dates(times, options | {"exclude_dates": ()})]
@@ -70,7 +74,7 @@ def fit(arguments: Sequence[str], **options: Any) -> None:
         reference = parse_reference(options["reference"])
         data, phase = corrected(data, options, reference)
         how = {"weights": options["weights"], "looks": options["looks"], "reference": reference, "phase": phase}
-    for name in ("height_error", "uncertainty", "samples", "seed", "residuals"):
+    for name in ("min_dates", "min_redundancy", "height_error", "uncertainty", "samples", "seed", "residuals"):
         how[name] = options[name]
     run_into(fit_functions(data, **terms, **how, **_geometry(data, options)), out, options)
 
@@ -79,7 +83,7 @@ def remove(series: str, model: str, out: str, **options: Any) -> None:
     """Take fitted terms out of a stored series."""
     refuse_input_as_output([series, model], out)
     data, names = open_result(series), options["terms"] or None
-    result = remove_terms(data, open_store(model), names, **_geometry(data, options))
+    result = remove_terms(data, open_result(model), names, **_geometry(data, options))
     run_into(result, out, options)
 
 
@@ -164,6 +168,6 @@ def average(arguments: Sequence[str], **options: Any) -> None:
 
 
 def _opened(files: list[str], options: dict[str, Any]) -> xr.Dataset:
-    if is_result(files):
+    if is_one_result(files):
         return open_result(files[0], options["area"])
     return open_stack(one_or_many(files), block=options["block"], **{name: options[name] for name in READING})

@@ -17,7 +17,7 @@ from insarray.io.files import fingerprint, names
 from insarray.io.source import Layer, StackSource
 from insarray.io.windows import WindowLayer, edge_on_tiles, window_coords
 from insarray.model.conventions import FILL, SIGN, VARIABLES, attributes
-from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords
+from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords, with_nodata
 from insarray.model.errors import ArgumentError
 
 _EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
@@ -73,7 +73,7 @@ def _described(
     for variable in lazy.data_vars.values():
         grid = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
         variable.attrs = attributes(str(variable.name)) | grid
-    return lazy.assign_coords(coords).assign_attrs(_attrs(source, product))
+    return with_nodata(lazy.assign_coords(coords).assign_attrs(_attrs(source, product)))
 
 
 def _attrs(source: StackSource | WrappedSource, product: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -117,6 +118,7 @@ def exists(path: Path) -> bool:
     if not is_url(path):
         return os.path.lexists(path)
     with _server(path):
+        cast("Any", path).fs.invalidate_cache()  # others write there, too
         return path.exists()
 
 
@@ -133,6 +135,7 @@ def matches(pattern: str) -> list[Path]:
         return [Path(os.path.abspath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
     with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
+        filesystem.invalidate_cache()  # others write there, too
         found = filesystem.glob(inside)
     return [location(filesystem.unstrip_protocol(match)) for match in found]
 
@@ -149,7 +152,12 @@ def stamp(url: str) -> list[tuple[str, str]]:
         filesystem, inside = fsspec.core.url_to_fs(url)
         found = filesystem.find(inside, detail=True) or {inside: filesystem.info(inside)}
     ages = ("ETag", "etag", "LastModified", "mtime", "updated")
-    return [(name, repr([info.get(key) for key in ("size", *ages)])) for name, info in sorted(found.items())]
+    return [(name, repr([_plain(info.get(key)) for key in ("size", *ages)])) for name, info in sorted(found.items())]
+
+
+def _plain(value: object) -> object:
+    """A time as seconds: the same one is told in UTC by one request and in the zone of this machine by another."""
+    return value.timestamp() if isinstance(value, datetime) else value
 
 
 def open_url(url: str) -> Any:

@@ -17,7 +17,7 @@ from insarray.io.mintpy import attributes_of, grid_of_attributes
 from insarray.io.source import AreaLike, Layer, PathLike, Window
 from insarray.io.windows import window_coords, window_layer
 from insarray.model.conventions import SIGN, attributes
-from insarray.model.dataset import epoch_coords
+from insarray.model.dataset import epoch_coords, with_nodata
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -87,7 +87,7 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
     coords = epoch_coords(times[order], along) | window_coords(grid, window)
     mapping = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
     series["displacement"].attrs = attributes("displacement") | mapping
-    return series.assign_coords(coords).assign_attrs(known)
+    return with_nodata(series.assign_coords(coords).assign_attrs(known))
 
 
 def is_series(file: PathLike) -> bool:

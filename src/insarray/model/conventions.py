@@ -37,12 +37,14 @@ _POINT = ("point",)
 SOLVER_FLAGS = ("no_data", "complete", "missing_pairs", "dates_untied", "reference_date_missing", "not_converged")
 """Meanings of `solver_flag` 0, 1, 2, ... in this order."""
 
-FIT_FLAGS = ("no_data", "determined", "no_redundancy", "undetermined_terms")
+FIT_FLAGS = ("no_data", "determined", "no_redundancy", "undetermined_terms", "too_few_observations", "masked")
 """Meanings of `fit_flag` 0, 1, 2, ... in this order."""
 
 UNWRAPPING_FLAGS = ("no_data", "closed", "corrected", "ambiguous", "no_loops")
 """Meanings of `unwrapping_flag` 0, 1, 2, ... in this order."""
 
+FLAGS = {"solver_flag": SOLVER_FLAGS, "fit_flag": FIT_FLAGS, "unwrapping_flag": UNWRAPPING_FLAGS}
+"""Flags of pixels, with their meanings."""
 
 LINK_FLAGS = (
     "velocity_at_bound",
@@ -133,6 +135,7 @@ VARIABLES: dict[str, Variable] = {
     "displacement_covariance": Variable(
         ("time", "other_time", "y", "x"), "float32", "m^2", "covariance of the displacement of two dates"
     ),
+    "quality_mask": Variable(_MAP, "bool", "1", "True where the pixel passes every criterion of quality"),
     "closure_phase": Variable(_LOOP, "float32", "radian", "sum of the phases of the pairs around the loop"),
     "integer_closure": Variable(_LOOP, "float32", "1", "whole cycles in the closure phase, NaN where not observed"),
     "number_of_loops": Variable(_MAP, "uint16", "1", "number of loops of which every pair has data"),

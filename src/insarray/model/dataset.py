@@ -152,7 +152,7 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
     axes = {axis["axis"]: {k: v for k, v in axis.items() if k != "axis"} for axis in crs.cs_to_cf()}
     reference = dict(crs.to_cf())
     reference["spatial_ref"] = reference["crs_wkt"]
-    reference["GeoTransform"] = grid.geotransform
+    reference |= _extent(grid)
     return {
         "y": xr.DataArray(grid.y, dims="y", attrs={"axis": "Y", **axes.get("Y", {})}),
         "x": xr.DataArray(grid.x, dims="x", attrs={"axis": "X", **axes.get("X", {})}),
@@ -166,8 +166,9 @@ def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:
     if isinstance(data, xr.Dataset):
         names += [array.attrs.get("grid_mapping") for array in data.data_vars.values()]
         names += [array.encoding.get("grid_mapping") for array in data.data_vars.values()]
+    known = data.variables if isinstance(data, xr.Dataset) else data.coords  # a NetCDF file may have it as a variable
     for name in names:
-        attrs = data.coords[name].attrs if name in data.coords else {}
+        attrs = known[name].attrs if name in known else {}
         wkt = attrs.get("crs_wkt") or attrs.get("spatial_ref")
         if wkt:
             return str(wkt)
@@ -177,8 +178,9 @@ def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:
 def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """`result` with y, x and CRS of `source`, each variable pointing to the CRS.
 
-    What says where the pixels are is made from y and x: a `GeoTransform` outlives a crop. `grid_mapping` is an
-    attribute, not an encoding: there it would be lost by ``to_zarr(encoding=...)``.
+    What says where the pixels are is made from y and x. `grid_mapping` is an attribute, not an encoding: there it would
+    be lost by ``to_zarr(encoding=...)``. That NaN is no data is an encoding, as of what is read from a file: an attribute
+    would be kept by ``astype(int)``, which then cannot be stored.
     """
     result = result.assign_coords({name: source.coords[name].variable for name in ("y", "x") if name in source.coords})
     if (crs := crs_of(source)) is not None:
@@ -191,7 +193,15 @@ def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
         for variable in mapped.values():
             variable.attrs = {**variable.attrs, "grid_mapping": "spatial_ref"}
         result = result.assign(mapped)
-    return result
+    return with_nodata(result)
+
+
+def with_nodata(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset itself, whose layers of floats say to rioxarray and to files that NaN is no data."""
+    for layer in dataset.data_vars.values():
+        if layer.dtype.kind == "f" and {"y", "x"} <= set(layer.dims) and "_FillValue" not in layer.attrs:
+            layer.encoding.setdefault("_FillValue", layer.dtype.type(np.nan))
+    return dataset
 
 
 def placed(dataset: xr.Dataset) -> xr.Dataset:
@@ -206,12 +216,25 @@ def _spatial_ref(source: xr.Dataset, crs: str) -> xr.DataArray:
     attrs = dict(source.coords["spatial_ref"].attrs) if "spatial_ref" in source.coords else {"crs_wkt": crs}
     attrs["spatial_ref"] = crs
     try:
-        attrs["GeoTransform"] = grid_of(source).geotransform
-    except StackError:  # pixels that were picked have no transform
-        attrs.pop("GeoTransform", None)
-    if "spatial_ref" in source.coords and attrs == source.coords["spatial_ref"].attrs:
-        return source.coords["spatial_ref"].reset_coords(drop=True)
-    return xr.DataArray(np.int32(0), attrs=attrs)
+        extent = _extent(grid_of(source))
+    except StackError:  # pixels that were picked have none
+        extent = {}
+    attrs = {name: value for name, value in attrs.items() if name not in ("GeoTransform", "pixel_size")} | extent
+    made = xr.DataArray(np.int32(0), attrs=attrs)
+    own = source.coords.get("spatial_ref")
+    if own is not None and made.variable.identical(xr.Variable((), np.int32(0), own.attrs)):  # some are arrays
+        made = own.reset_coords(drop=True)
+    return made
+
+
+def _extent(grid: Grid) -> dict[str, object]:
+    """Attributes of `spatial_ref` for what y and x do not say: the pixel size, which a single row or column lacks.
+
+    No `GeoTransform` but of a single row or column: rioxarray takes its pixel size for that of the coordinates, and it
+    outlives thinning, sorting and averaging. From y and x alone GDAL and rioxarray make the same transform.
+    """
+    extent: dict[str, object] = {"pixel_size": f"{float(grid.dy)!r} {float(grid.dx)!r}"}
+    return extent | ({"GeoTransform": grid.geotransform} if 1 in grid.shape else {})
 
 
 def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
@@ -223,7 +246,7 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
         If x and y are missing or not evenly spaced.
     """
     steps = {}
-    for name, position in (("y", 5), ("x", 1)):
+    for name, position in (("y", 0), ("x", 1)):
         if name not in data.coords or data.coords[name].dims != (name,):
             raise StackError(f"dataset: has no coordinate {name!r} along its {name!r}; it is not an insarray dataset")
         values = np.asarray(data[name].values, np.float64)
@@ -234,7 +257,7 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
                 raise StackError(
                     f"coordinate {name}: is not evenly spaced; where the pixels are cannot be written down"
                 )
-        elif (declared := _declared(data)) is not None:  # one row or column does not say how wide it is
+        elif (declared := _pixel_size(data)) is not None:  # one row or column does not say how wide it is
             step = declared[position]
         steps[name] = (values[0] - step / 2, step)
     (top, dy), (left, dx) = steps["y"], steps["x"]
@@ -247,6 +270,16 @@ def _unevenness(values: np.ndarray) -> float:
         return 0.01
     step = abs(float(values[-1]) - float(values[0])) / (len(values) - 1)
     return max(0.01, 4 * float(np.spacing(np.abs(values).max())) / step) if step else 0.01
+
+
+def _pixel_size(data: xr.Dataset | xr.DataArray) -> tuple[float, float] | None:
+    """Declared size (y, x) of a pixel, if there is one."""
+    size = data.coords["spatial_ref"].attrs.get("pixel_size") if "spatial_ref" in data.coords else None
+    if size is not None:
+        height, width = str(size).split()
+        return float(height), float(width)
+    declared = _declared(data)
+    return None if declared is None else (declared[5], declared[1])
 
 
 def _declared(data: xr.Dataset | xr.DataArray) -> list[float] | None:
@@ -287,6 +320,17 @@ def place_of(data: xr.Dataset) -> Place | None:
     return Place.of_pixel(y, x, row, col) if row < len(y) and col < len(x) else None
 
 
+def reference_time_of(series: xr.Dataset) -> np.datetime64:
+    """Date at which a series is zero: as it is stated, else the first of its pairs, else its first."""
+    stated = series.attrs.get("reference_date")
+    if stated is not None:
+        return as_time(str(stated))
+    name = "reference_time" if "reference_time" in series.coords else "time"
+    if name not in series.coords:
+        raise StackError("reference_date: the dataset has no dates; give a series")
+    return np.datetime64(series[name].values.astype("datetime64[s]").min())
+
+
 def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:
     """Row and column, or area, of this very dataset at which it is zero; None if it is not in it, or not known."""
     place = place_of(data)
@@ -309,3 +353,6 @@ def geozarr_attributes(grid: Grid) -> dict[str, object]:
         code = crs.to_authority(min_confidence=70)
         attrs |= {"proj:code": ":".join(code)} if code else {"proj:wkt2": crs.to_wkt()}
     return attrs
+
+
+import insarray.model.accessor  # noqa: E402, F401  whoever makes such objects has their accessor

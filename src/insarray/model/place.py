@@ -87,20 +87,26 @@ class Place:
             Of the dataset, for longitude and latitude.
         """
         pixels = int(attrs["reference_pixels"]) if "reference_pixels" in attrs else None
+        stated = None
         if "reference_bounds" in attrs:
             low_y, high_y, low_x, high_x = (float(value) for value in attrs["reference_bounds"])
-            return cls((low_y + high_y) / 2, (low_x + high_x) / 2, (low_y, high_y, low_x, high_x), pixels)
-        stated = None
-        if "reference_y" in attrs and "reference_x" in attrs:
-            stated = cls(float(attrs["reference_y"]), float(attrs["reference_x"]))
-        if "reference_lon" not in attrs or "reference_area" in attrs or grid is None or grid.crs is None:
+            stated = cls((low_y + high_y) / 2, (low_x + high_x) / 2, (low_y, high_y, low_x, high_x), pixels)
+        elif "reference_y" in attrs and "reference_x" in attrs:
+            stated = cls(float(attrs["reference_y"]), float(attrs["reference_x"]), None, pixels)
+        numbered = "reference_area" in attrs and stated is None
+        if "reference_lon" not in attrs or numbered or grid is None or grid.crs is None:
             return stated
         x, y = grid.position(float(attrs["reference_lon"]), float(attrs["reference_lat"]))
-        other = cls(y, x)  # the coordinates are of another CRS if the data were reprojected
-        return stated if stated is not None and stated.same(other, grid.y, grid.x) else other
+        other = cls(y, x, None, pixels)  # the coordinates are of another CRS if the data were reprojected
+        return stated if stated is not None and stated.near(other, grid.y, grid.x) else other
 
     def on(self, y: np.ndarray, x: np.ndarray) -> tuple[int, int] | Area | None:
-        """Where the place is in an image whose pixel centres are at `y` and `x`; None if it is not in it, or not all."""
+        """Where the place is in an image whose pixel centres are at `y` and `x`; None if it is not in it, or not all.
+
+        An area of an image that was reprojected since is no rectangle of the new one: it has `pixels` and no bounds.
+        """
+        if self.bounds is None and self.pixels is not None:
+            return None
         if self.bounds is None:
             row, col = _nearest(y, self.y), _nearest(x, self.x)
             return None if row is None or col is None else (row, col)
@@ -111,7 +117,8 @@ class Place:
         """Attributes that record the place, with rows and columns if it is in the image."""
         found: dict[str, Any] = {"reference_y": self.y, "reference_x": self.x}
         if self.bounds is not None:
-            found = {"reference_bounds": list(self.bounds), "reference_pixels": self.pixels}
+            found = {"reference_bounds": list(self.bounds)}
+        found["reference_pixels"] = self.pixels
         where = self.on(y, x)
         if isinstance(where, Area):
             found["reference_area"] = [where.row_start, where.row_stop, where.col_start, where.col_stop]
@@ -121,6 +128,10 @@ class Place:
         if position is not None:
             found |= {"reference_lon": position[0], "reference_lat": position[1]}
         return {name: value for name, value in found.items() if value is not None}
+
+    def near(self, other: "Place", y: np.ndarray, x: np.ndarray) -> bool:
+        """Whether the middles of two places are the same within a quarter of a pixel."""
+        return abs(self.y - other.y) <= _limit(y, self.y) and abs(self.x - other.x) <= _limit(x, self.x)
 
     def same(self, other: "Place", y: np.ndarray, x: np.ndarray) -> bool:
         """Whether two places are the same within a quarter of a pixel of an image with these pixel centres."""

@@ -13,6 +13,7 @@ from insarray.kernels.temporal import Fit, fit_terms
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import FIT_FLAGS
 from insarray.model.time_model import TimeModel
+from insarray.products.minimum import Minimum
 from insarray.products.weighting import INVERSE_VARIANCES, block_weights
 
 Uncertainty = Literal["residuals", "covariance", "bootstrap"]
@@ -42,6 +43,8 @@ class FitTask:
     samples: int
     seed: int
     residuals: bool
+    least: Minimum
+    ends: np.ndarray | None
 
     @property
     def inverse_variances(self) -> bool:
@@ -79,7 +82,11 @@ def fit_block(task: FitTask, arrays: Arrays) -> Arrays:
     fitted = _fit(task, rows, arrays)
     if factor is not None:
         fitted = _in_metres_of_height(fitted, factor)
-    return {name: found.reshape(*found.shape[:-1], *pixels) for name, found in _results(task, fitted)}
+    masked = ~arrays["good"].reshape(-1) if "good" in arrays else np.zeros(fitted.used.shape, bool)
+    few = (_dates_observed(task, rows, fitted) < task.least.dates) | (fitted.freedom < task.least.redundancy)
+    flag = _flag(fitted, masked, few)
+    fitted = _blank(fitted, masked | few)
+    return {name: found.reshape(*found.shape[:-1], *pixels) for name, found in _results(task, fitted, flag)}
 
 
 def _rows(task: FitTask, values: np.ndarray, arrays: Arrays) -> _Rows:
@@ -162,6 +169,40 @@ def _in_metres_of_height(fitted: Fit, factor: np.ndarray) -> Fit:
     return fitted._replace(terms=terms, covariance=covariance)
 
 
+def _dates_observed(task: FitTask, rows: _Rows, fitted: Fit) -> np.ndarray:
+    """Number of dates that the rows which were used tell of, (pixel,)."""
+    if task.ends is None:
+        return fitted.used
+    used = np.isfinite(rows.values)
+    if rows.how.get("weight") is not None:
+        used &= (rows.how["weight"] > 0) & (rows.how["weight"] < np.inf)
+    if "columns" in rows.how:
+        used &= np.isfinite(rows.how["columns"]).all(axis=0)
+    seen = np.zeros((int(task.ends.max()) + 1, used.shape[1]), bool)
+    for pair, (first, last) in zip(used, task.ends, strict=True):
+        seen[first] |= pair
+        seen[last] |= pair
+    count: np.ndarray = seen.sum(axis=0)
+    return count
+
+
+def _flag(fitted: Fit, masked: np.ndarray, few: np.ndarray) -> np.ndarray:
+    """`fit_flag`; what comes first says the most."""
+    undetermined = np.isnan(fitted.terms).any(axis=0)
+    names = ("masked", "no_data", "too_few_observations", "undetermined_terms", "no_redundancy")
+    conditions = [masked, fitted.used == 0, few, undetermined, fitted.freedom <= 0]
+    flags = [np.uint8(FIT_FLAGS.index(name)) for name in names]
+    return np.select(conditions, flags, np.uint8(FIT_FLAGS.index("determined"))).astype(np.uint8)
+
+
+def _blank(fitted: Fit, pixels: np.ndarray) -> Fit:
+    """Fit without values at some pixels; the degrees of freedom stay, as they may be the reason."""
+    if not pixels.any():
+        return fitted
+    names = ("terms", "covariance", "offset", "square", "residual")
+    return fitted._replace(**{name: np.where(pixels, np.nan, getattr(fitted, name)) for name in names})
+
+
 def outputs(task: FitTask) -> tuple[str, ...]:
     """Names of the variables of a fit, each term followed by its standard error."""
     terms = [*_terms(task.model), *(["height_error"] if task.height else []), *([] if task.pairs else ["intercept"])]
@@ -190,15 +231,12 @@ def period_name(years: str) -> str:
     return _PERIODS.get(float(years), f"period_{years}y")
 
 
-def _results(task: FitTask, fitted: Fit) -> Iterator[tuple[str, np.ndarray]]:
+def _results(task: FitTask, fitted: Fit, flag: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Variables of a fit, as they are stored."""
     for name, values in _values_and_errors(task, fitted):
         yield name, values.astype(np.float32)
     yield "degrees_of_freedom", fitted.freedom.clip(0).astype(np.uint16)
-    conditions = [fitted.used == 0, np.isnan(fitted.terms).any(axis=0), fitted.freedom <= 0]
-    names = ("no_data", "undetermined_terms", "no_redundancy")
-    flags = [np.uint8(FIT_FLAGS.index(name)) for name in names]
-    yield "fit_flag", np.select(conditions, flags, np.uint8(FIT_FLAGS.index("determined"))).astype(np.uint8)
+    yield "fit_flag", flag
     if task.inverse_variances:
         yield "reduced_chi_square", fitted.variance.astype(np.float32)
     elif task.weights == "none":
@@ -234,8 +272,8 @@ def workspace(task: FitTask) -> int:
     """Working memory of a pixel in `fit_block`: rows, baselines and covariances in float64, factors and theirs."""
     rows, terms = len(task.design), task.design.shape[1] + task.height
     needed = 16 * terms**2 + (145 if task.uncertainty == "bootstrap" else 16) * terms + 80
-    if task.pairs:
-        needed += (8 + {"none": 0, "given": 4}.get(task.weights, 8)) * rows
+    if task.pairs:  # and a byte for each, twice, of the dates that are counted
+        needed += (10 + {"none": 0, "given": 4}.get(task.weights, 8)) * rows
     if task.height and task.baseline is None:
         needed += 8 * (rows + (0 if task.closing is None else task.closing.shape[1]))
     if task.full_covariance:

@@ -1,11 +1,12 @@
 """Layers as the data model has them: dimensions in order, data types, units, one chunk of pairs or dates, even blocks."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from insarray.engine.edges import Cut, common_edge
+from insarray.engine.stored_types import as_stored
 from insarray.model.conventions import UNITS, VARIABLES, Variable
 from insarray.model.errors import StackError
 
@@ -65,7 +66,17 @@ def _layer(name: str, variable: xr.Variable, lead: str) -> xr.Variable:
     if entry is None or entry.dims != variable.dims:
         return variable
     _require_unit(name, variable, entry)
-    return as_declared(name, variable, entry)
+    return as_stored(name, _without_fill(variable, np.dtype(entry.dtype)))
+
+
+def _without_fill(variable: xr.Variable, dtype: np.dtype[Any]) -> xr.Variable:
+    """Whole numbers with 0, which means none, for the fill value that a reprojection has put outside of the image."""
+    fill = variable.attrs.get("_FillValue")
+    if fill is None or dtype.kind == "f" or variable.dtype.kind not in "iu":
+        return variable
+    kept = {name: value for name, value in variable.attrs.items() if name != "_FillValue"}
+    filled: xr.Variable = variable if fill == 0 else variable.where(variable != fill, variable.dtype.type(0))
+    return xr.Variable(filled.dims, filled.data, kept, variable.encoding)
 
 
 def _require_unit(name: str, variable: xr.Variable, entry: Variable) -> None:
@@ -79,51 +90,13 @@ def _require_unit(name: str, variable: xr.Variable, entry: Variable) -> None:
         )
 
 
-def as_declared(name: str, variable: xr.Variable, entry: Variable) -> xr.Variable:
-    """Variable with the data type of the table; lazily if it is lazy.
-
-    Whole numbers that became floats, with NaN where masked, become whole again, with 0 where masked.
-
-    Raises
-    ------
-    StackError
-        If its values are of another kind: complex numbers, text, dates. When computed, if a layer of whole numbers holds
-        others, as labels that were averaged do.
-    """
-    dtype = np.dtype(entry.dtype)
-    if variable.dtype == dtype:
-        return variable
-    if variable.dtype.kind not in "fiub":
-        raise StackError(f"{name}: has values of type {variable.dtype}, expected {dtype}")
-    if dtype.kind == "f":
-        return variable.astype(dtype)
-    how: dict[str, Any] = {"dask": "parallelized", "output_dtypes": [dtype], "keep_attrs": True}
-    whole: xr.Variable = xr.apply_ufunc(partial(_whole, name=name, dtype=dtype), variable, **how)
-    return whole
-
-
-def _whole(values: np.ndarray, *, name: str, dtype: np.dtype[Any]) -> np.ndarray:
-    """Values as whole numbers, 0 where they are NaN."""
-    if dtype.kind == "b":
-        return np.asarray(np.nan_to_num(values) != 0)
-    known = np.nan_to_num(values) if values.dtype.kind == "f" else values
-    result = known.astype(dtype)
-    wrong = result != known
-    if wrong.any():
-        raise StackError(
-            f"{name}: holds {known[wrong].flat[0]:g}, which is no whole number of {dtype}; drop the layer "
-            f"(drop_vars({name!r})), or make it by the nearest neighbour or the maximum instead of a mean"
-        )
-    return result
-
-
 def evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
     """Dataset whose lazy layers have the same spatial blocks, all alike but the last, and each block all of the rest."""
     lazy = {name: v.variable for name, v in dataset.data_vars.items() if v.chunks and {"y", "x"} <= set(v.dims)}
     if not lazy:
         return dataset
-    largest = max(lazy.values(), key=lambda variable: variable.ndim)
-    edges = {dim: max(largest.chunksizes[dim]) for dim in ("y", "x")}
+    cuts = {dim: [Cut(v.chunksizes[dim], v.nbytes) for v in lazy.values()] for dim in ("y", "x")}
+    edges = {dim: common_edge(of) for dim, of in cuts.items()}
     changed = {}
     for name, variable in lazy.items():
         wanted = {dim: edges.get(str(dim), -1) for dim in variable.dims}

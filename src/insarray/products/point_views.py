@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from insarray.engine.stored_types import as_stored
 from insarray.kernels.arcs import Arcs
-from insarray.model.conventions import VARIABLES
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
-from insarray.products.layers import as_declared, canonical
+from insarray.products.layers import canonical
 from insarray.products.views import View, require_dataset
 
 
@@ -100,8 +100,8 @@ def as_points(points: xr.Dataset | PointsView, name: str = "points") -> PointsVi
         raise StackError(f"{name}: have no coordinate 'time' that dates their phases")
     points, by_time = in_order(points, "time")
     points, by_number = in_order(points, "point")
-    entry, phase = VARIABLES["wrapped_phase"], points["wrapped_phase"].variable.transpose("time", "point")
-    data = points.assign(wrapped_phase=as_declared("wrapped_phase", phase, entry))
+    phase = points["wrapped_phase"].variable.transpose("time", "point")
+    data = points.assign(wrapped_phase=as_stored("wrapped_phase", phase))
     return PointsView(
         data,
         by_time | by_number,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
+from insarray.engine.selection import take
 from insarray.model import selection
 from insarray.model.dates import Time
 from insarray.model.errors import ArgumentError, StackError
@@ -52,7 +53,7 @@ def select_pairs(
         coherence=mean,
     )
     view.network.subset(keep)  # refuses an empty selection
-    return view.data.isel(pair=np.flatnonzero(keep))
+    return take(view.data, "pair", np.flatnonzero(keep))
 
 
 Raster = str | os.PathLike[str] | xr.DataArray
@@ -95,9 +96,9 @@ def mask(
         keep.append(_layer(view, "connected_component_labels", "mask") != 0)
     checksum = None
     if raster is not None:
-        good = good_pixels(view, phase, raster)
+        good = good_pixels(view, phase, raster).compute()  # its checksum is needed now
         checksum = f"{zlib.crc32(np.ascontiguousarray(good.values).tobytes()):08x}"
-        keep.append(good)
+        keep.append(in_blocks_of(good, phase))
     for condition in keep:
         phase = phase.where(condition)
     options = {
@@ -131,6 +132,8 @@ def raster_name(raster: Raster | None) -> str | None:
 def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray:
     """True where a raster is neither 0 nor without data, as an array (y, x) with the blocks of a layer of the data.
 
+    Lazy if the raster is an array that is lazy, and the layer is, too.
+
     Raises
     ------
     ArgumentError, FileError
@@ -139,7 +142,10 @@ def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray
     if isinstance(raster, str | os.PathLike):
         from insarray.io.warp import read_on_grid
 
-        values = read_on_grid(os.fspath(raster), view.grid)
+        values = xr.DataArray(read_on_grid(os.fspath(raster), view.grid), dims=("y", "x"))
     else:
-        values = aligned("mask raster", raster, view, ("y", "x")).values
-    return in_blocks_of(xr.DataArray(np.isfinite(values) & (values != 0), dims=("y", "x")), layer)
+        values = aligned("mask raster", raster, view, ("y", "x")).reset_coords(drop=True)
+    good: xr.DataArray = (values != 0) & np.isfinite(values)
+    if good.chunks and not layer.chunks:
+        good = good.compute()
+    return in_blocks_of(good, layer)

@@ -1,6 +1,5 @@
 """Time functions of a displacement series or of the pairs themselves: velocity, seasons, steps, relaxation, height error."""
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -12,13 +11,17 @@ from insarray.engine.blocks import map_blocks
 from insarray.kernels.variance import Weights
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import pair_coords
-from insarray.model.dates import Time, as_time, date_label
+from insarray.model.dates import Time, as_time
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.time_model import TimeModel
 from insarray.products.aligning import aligned, in_blocks_of
 from insarray.products.fitting import FitTask, Uncertainty, fit_block, outputs, workspace
 from insarray.products.geometry import HeightGeometry, height_geometry
+from insarray.products.minimum import Minimum, minimum_of
+from insarray.products.quality import mask_name
 from insarray.products.reference import Asked, reference_phase
+from insarray.products.stack import Raster, good_pixels
+from insarray.products.time_terms import model_of, require_events_between
 from insarray.products.views import Phase, SeriesView, StackView, as_data
 from insarray.products.weighting import INVERSE_VARIANCES, require_weights, weighting
 
@@ -51,6 +54,14 @@ class _Rows:
     covariance: np.ndarray | None
     sizes: dict[str, int]
     attrs: dict[str, Any]
+    dates: int
+    ends: np.ndarray | None  # numbers of the dates of each row, (pair, 2), if they are pairs
+
+    @property
+    def span(self) -> tuple[np.datetime64, np.datetime64]:
+        """First and last time that a row depends on."""
+        first = as_time(self.origin) if self.first is None else self.first.min()
+        return first, self.last.astype("datetime64[s]").max()
 
 
 def fit(
@@ -71,6 +82,9 @@ def fit(
     looks: float | None = None,
     phase: Phase = "unwrapped_phase",
     reference: Asked = "check",
+    min_dates: int | None = None,
+    min_redundancy: int | None = None,
+    mask: Raster | None = None,
     uncertainty: Uncertainty = "residuals",
     samples: int = 400,
     seed: int = 0,
@@ -104,6 +118,15 @@ def fit(
         variable `displacement_covariance` (see `insarray.covariance`). A common part of all dates does not count.
     looks, phase, reference
         Of a stack, as in `insarray.invert`.
+    min_dates, min_redundancy
+        Fewest dates observed at a pixel, and fewest degrees of freedom (dates less offsets, or pairs, less terms), with
+        which it is given terms. Defaults: a third of the dates of the data, and five where that is less (of fewer than
+        ten dates half); three degrees of freedom, the least with which the variance of Student's t, that is of a
+        velocity over its standard error, is finite (but no more than a third of those of a complete pixel). 0 and 0 give
+        terms wherever they are determined.
+    mask
+        Pixels to be fitted: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`.
     uncertainty
         "residuals": standard errors by the scatter about the fit, of dates (series) or pairs (stack) that are taken as
         independent; pairs are not where the atmosphere of their common dates is more than their own noise: then take the
@@ -123,8 +146,8 @@ def fit(
         rad (A cos(2 pi t / T - phase), t since the first date), `semiannual_...`, or `period_<T>y_...`;
         `step_<date>`, `velocity_change_<date>`, `exponential_<date>_<days>d`, `logarithmic_<date>_<days>d`;
         `height_error` in m; for a series `intercept` in m. All of displacement toward the satellite. NaN where the
-        pixel does not determine the term, standard errors also where there is no redundancy. `fit_flag`,
-        `degrees_of_freedom`, and `reduced_chi_square` (weights that are inverse variances) or `fit_residual_std` (equal
+        pixel does not determine the term, lacks `min_dates` or `min_redundancy`, or is masked, standard errors also
+        where there is no redundancy. `fit_flag`, `degrees_of_freedom`, and `reduced_chi_square` (weights that are inverse variances) or `fit_residual_std` (equal
         weights).
 
     Raises
@@ -134,7 +157,7 @@ def fit(
     StackError
         If the data lacks what is asked for.
     """
-    model = _model(degree, periods, steps, velocity_changes, exponentials, logarithms)
+    model = model_of(degree, periods, steps, velocity_changes, exponentials, logarithms)
     if uncertainty not in get_args(Uncertainty):
         raise ArgumentError(f"uncertainty: {uncertainty!r} is not one of {', '.join(get_args(Uncertainty))}")
     if uncertainty == "bootstrap" and samples < 2:
@@ -149,96 +172,30 @@ def fit(
             raise ArgumentError("covariance: belongs to a series, but the data is a stack; give weights")
         rows = _pair_rows(view, weights, looks, reference)
     _require_variances(rows, uncertainty)
-    _require_events_between(model, rows)
+    require_events_between(model, *rows.span)
     geometry = None
     if height_error:
         geometry = height_geometry(view, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle)
-    task = _task(model, rows, geometry, uncertainty, samples, seed, residuals=residuals)
-    names = outputs(task)
-    inputs = rows.inputs | _maps(geometry)
+    least = _minimum(model, rows, min_dates, min_redundancy, height=height_error)
+    task = _task(model, rows, geometry, least, uncertainty, samples, seed, residuals=residuals)
+    inputs, names = rows.inputs | _maps(geometry) | _mask(view, rows, mask), outputs(task)
     fitted = xr.Dataset(map_blocks(fit_block, task, inputs, names, rows.sizes, bytes_per_pixel=workspace(task)))
     if residuals:
         series = isinstance(view, SeriesView)
         fitted = fitted.assign_coords({"time": view.data["time"]} if series else pair_coords(view.network))  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"fit_min_dates": least.dates, "fit_min_redundancy": least.redundancy}
+    asked |= {} if mask is None else {"fit_mask": mask_name(mask)}
     # with the variable, as attributes of a dataset are lost when it is merged with the series
-    fitted.fit_flag.attrs |= {"time_model": model.as_json(), "time_origin": str(rows.origin)[:19]}
+    fitted.fit_flag.attrs |= {"time_model": model.as_json(), "time_origin": str(rows.origin)[:19], **asked}
     attrs = rows.attrs | {
         "model": " ".join(model.names) + (" height_error" if height_error else ""),
         "fit_weights": rows.weights,  # not "weights", which a series has of its own
         "uncertainty": uncertainty,
+        **asked,
     }
     if uncertainty == "bootstrap":
         attrs |= {"samples": samples, "seed": seed}
     return view.on_grid(fitted).assign_attrs(attrs)
-
-
-def _model(
-    degree: int,
-    periods: Sequence[float],
-    steps: Sequence[Time],
-    velocity_changes: Sequence[Time],
-    exponentials: Sequence[tuple[Time, float]],
-    logarithms: Sequence[tuple[Time, float]],
-) -> TimeModel:
-    """Model of what was given: dates in whatever form, one date or period without brackets, too."""
-    dates: list[Any] = [
-        tuple(_date(event) for event in _several(name, events))
-        for name, events in (("steps", steps), ("velocity_changes", velocity_changes))
-    ]
-    relaxations: list[Any] = [
-        tuple(_relaxation(name, item) for item in _several(name, items))
-        for name, items in (("exponentials", exponentials), ("logarithms", logarithms))
-    ]
-    try:
-        years = tuple(float(period) for period in _several("periods", periods))
-    except (TypeError, ValueError):
-        raise ArgumentError(f"periods: {periods!r} are not numbers of years") from None
-    return TimeModel(degree, years, *dates, *relaxations)
-
-
-def _several(name: str, given: Any) -> list[Any]:
-    """What was given as a list, a single one, too."""
-    if isinstance(given, str | float | int | np.datetime64 | dt.date | np.number):
-        return [given]
-    try:
-        return list(given)
-    except TypeError:
-        raise ArgumentError(f"{name}: {given!r} is not a list") from None
-
-
-def _date(event: Time) -> str:
-    """Date as a model keeps it: as text, without the time of day if there is none."""
-    return date_label(as_time(event)) if not isinstance(event, str) else event
-
-
-def _relaxation(name: str, item: Any) -> tuple[str, float]:
-    try:
-        event, days = item
-        return _date(event), float(days)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name}: {item!r} is not (date, days)") from None
-
-
-def _require_events_between(model: TimeModel, rows: "_Rows") -> None:
-    """Raise ArgumentError for an event that no date follows, or none precedes: it changes nothing that was observed."""
-    first = as_time(rows.origin) if rows.first is None else rows.first.min()
-    last = rows.last.astype("datetime64[s]").max()
-    events = {
-        "steps": model.steps,
-        "velocity_changes": model.velocity_changes,
-        "exponentials": tuple(event for event, _ in model.exponentials),
-        "logarithms": tuple(event for event, _ in model.logarithms),
-    }
-    for name, given in events.items():
-        for event in given:
-            # a step on the last date can be seen there, a change of velocity only behind it
-            too_late = as_time(event) > last if name == "steps" else as_time(event) >= last
-            too_early = as_time(event) <= first if name == "steps" else False
-            if too_late or too_early:
-                raise ArgumentError(
-                    f"{name}: {event} is not within the dates {date_label(first)}..{date_label(last)}, so that nothing "
-                    "observed depends on it; leave it out"
-                )
 
 
 def _series_rows(
@@ -287,6 +244,8 @@ def _series_rows(
         row_weight=row_weight,
         covariance=shared,
         sizes={"time": len(times)},
+        dates=len(times),
+        ends=None,
         attrs=attrs | {"first_time": str(times[0])[:19], "last_time": str(times[-1])[:19]},
     )
 
@@ -334,6 +293,8 @@ def _pair_rows(
         row_weight=None,
         covariance=None,
         sizes={"pair": network.n_pairs},
+        dates=network.n_dates,
+        ends=network.pairs,
         attrs=attrs | {"first_time": str(times[0])[:19], "last_time": str(times[-1])[:19]},
     )
 
@@ -345,10 +306,26 @@ def _require_variances(rows: _Rows, uncertainty: Uncertainty) -> None:
         raise ArgumentError(f"uncertainty: 'covariance' needs {remedy}")
 
 
+def _minimum(
+    model: TimeModel, rows: _Rows, min_dates: int | None, min_redundancy: int | None, *, height: bool
+) -> Minimum:
+    """What a pixel needs to be given terms."""
+    fitted = len(model.names) + height + (rows.ends is None)  # dates have an offset
+    return minimum_of(rows.dates, sum(rows.sizes.values()) - fitted, min_dates, min_redundancy)
+
+
+def _mask(view: SeriesView | StackView, rows: _Rows, mask: Raster | None) -> dict[str, xr.DataArray]:
+    """Map of the pixels to be fitted, if there is one."""
+    if mask is None:
+        return {}
+    return {"good": good_pixels(view, next(iter(rows.inputs.values())), mask)}
+
+
 def _task(
     model: TimeModel,
     rows: _Rows,
     geometry: HeightGeometry | None,
+    least: Minimum,
     uncertainty: Uncertainty,
     samples: int,
     seed: int,
@@ -378,6 +355,8 @@ def _task(
         samples=samples,
         seed=seed,
         residuals=residuals,
+        least=least,
+        ends=rows.ends,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import grid_of, loops_of, network_of, on_grid_of, place_of
-from insarray.model.dates import as_time, date_label
+from insarray.model.dataset import grid_of, loops_of, network_of, on_grid_of, place_of, reference_time_of
+from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
 from insarray.model.grid import Grid
 from insarray.model.loops import Loops
@@ -338,7 +338,7 @@ def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesVi
         {} if sorted_already else {"time": order},
         times=times[order],
         network=network_of(series) if {"reference_time", "secondary_time"} <= set(series.coords) else None,
-        reference_time=_reference_time(series, times[order]),
+        reference_time=reference_time_of(series),
         in_pieces="network_subset" in series and _gap(series) == "subset",
     )
 
@@ -383,16 +383,6 @@ def require_dataset(data: object, name: str, maker: str) -> None:
         raise StackError(f"{name}: is one variable, {data.name!r}; give the whole dataset of {maker}")
     if not isinstance(data, xr.Dataset):
         raise StackError(f"{name}: is a {type(data).__name__}, not an xarray.Dataset; open it with {maker}")
-
-
-def _reference_time(series: xr.Dataset, times: np.ndarray) -> np.datetime64:
-    """Date at which the displacement is zero: as it is stated, else the first of the pairs, else the first."""
-    stated = series.attrs.get("reference_date")
-    if stated is not None:
-        return as_time(str(stated))
-    if "reference_time" in series.coords:
-        return np.datetime64(series["reference_time"].values.astype("datetime64[s]").min())
-    return np.datetime64(times[0])
 
 
 def _gap(series: xr.Dataset) -> str | None:

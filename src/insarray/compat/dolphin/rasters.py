@@ -17,8 +17,8 @@ from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
-from insarray import __version__
 from insarray.engine.jobs import fingerprint
+from insarray.engine.program import program_identity
 from insarray.engine.run import Progress, run
 from insarray.engine.store import Store, open_store
 from insarray.faces.export import complete_file
@@ -77,13 +77,13 @@ class Raster:
     @property
     def _said(self) -> dict[str, str]:
         options = {**self.options, "layer": f"{self.variable} {self.index}", "overviews": self.overviews}
-        return {name: str(value) for name, value in options.items()} | {"version": __version__}
+        return {name: str(value) for name, value in options.items()} | {"version": program_identity()}
 
     def all_tags(self) -> dict[str, str]:
         """Tags of the file."""
         own = {"sign": SIGN} if self.variable in ("displacement", "velocity") else {}
         job = {_JOB: self.job, _OPTIONS: json.dumps(self._said, sort_keys=True)}
-        return own | {"source": f"insarray {__version__}"} | dict(self.tags) | job
+        return own | {"source": f"insarray {program_identity()}"} | dict(self.tags) | job
 
     def is_there(self, *, overwrite: bool) -> bool:
         """Whether the file is there with this content.
@@ -141,7 +141,7 @@ def compute_and_write(
     """
     make_folder(folder)
     store = folder / f".insarray-{fingerprint(dataset)[:12]}.zarr"
-    run(dataset, str(store), workers=workers, progress=progress, compressor="lz4")
+    run(dataset, str(store), scheduler="threads", workers=workers, progress=progress, compressor="lz4")
     write_rasters(open_store(str(store)), rasters, workers=workers)
     Store(str(store)).remove()
 

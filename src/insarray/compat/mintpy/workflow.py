@@ -30,6 +30,9 @@ _INVERTED = ("displacement", "temporal_coherence", "number_of_observations")
 
 Report = dict[str, Any]
 
+_NO_MINIMUM: dict[str, Any] = {"min_dates": 0, "min_redundancy": 0}
+"""MintPy fits whatever a pixel has."""
+
 
 def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     """What ifgram_inversion.py does with unwrapped phase.
@@ -92,6 +95,7 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
         logarithms=_relaxations("--log", chosen["logarithms"]),
         uncertainty=_UNCERTAINTY[chosen["uncertainty"]],  # type: ignore[arg-type]
         samples=chosen["samples"],
+        **_NO_MINIMUM,
     )
     return _through_store(model, {"velocity.h5": options["output"]}, mintpy_attributes(series_file), options)
 
@@ -110,7 +114,7 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
     # since the reference date, as what is taken out of the series: then the offset of the fit is none of the height's
     start = date_index(series.time.values, series.attrs.get("reference_date", series.time.values[0]))
     baselines = baselines - baselines.isel(time=start, drop=True)
-    terms = {name: chosen[name] for name in ("degree", "periods", "steps")}
+    terms = {name: chosen[name] for name in ("degree", "periods", "steps")} | _NO_MINIMUM
     model = fit(series.isel(time=keep), **terms, height_error=True, baselines=baselines.isel(time=keep), **how)
     corrected = remove_terms(series, model, ["height_error"], baselines=baselines, **how)
     residual = corrected.displacement - predict(model, series.time.values)

@@ -9,11 +9,13 @@ import numpy as np
 import xarray as xr
 
 from insarray.faces.plot.figures import new_axes
-from insarray.model.conventions import FIT_FLAGS, SOLVER_FLAGS, UNWRAPPING_FLAGS, VARIABLES
+from insarray.model.conventions import FLAGS, VARIABLES
 from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
 from insarray.model.place import Area
+from insarray.products.quality import masked_layer
+from insarray.products.stack import Raster
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +35,7 @@ _SHARES = (
     "link_model_coherence",
 )  # 0 .. 1 whatever the data, so that pictures compare
 _CLASSES: dict[str, tuple[str, ...]] = {
-    "solver_flag": SOLVER_FLAGS,
-    "unwrapping_flag": UNWRAPPING_FLAGS,
-    "fit_flag": FIT_FLAGS,
+    **FLAGS,
     "water_mask": ("water", "land"),
 }
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
@@ -49,7 +49,7 @@ _TITLES = {
 }
 
 
-def velocity(data: xr.Dataset, ax: "Axes | None" = None) -> "Axes":
+def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None = None) -> "Axes":
     """Map of the line-of-sight velocity in mm/yr; `map` says how.
 
     Raises
@@ -57,10 +57,12 @@ def velocity(data: xr.Dataset, ax: "Axes | None" = None) -> "Axes":
     ArgumentError
         If `data` has no `velocity` (y, x).
     """
-    return map(data, "velocity", ax)
+    return map(data, "velocity", ax, mask=mask)
 
 
-def map(data: xr.Dataset, name: str, ax: "Axes | None" = None) -> "Axes":  # noqa: A001  the field's word
+def map(  # noqa: A001  the field's word
+    data: xr.Dataset, name: str, ax: "Axes | None" = None, *, mask: Raster | None = None
+) -> "Axes":
     """Map of any variable (y, x): with colour bar, scale bar and reference point; what is masked is grey.
 
     Displacements and velocities (and everything else of both signs) have a diverging map centred on zero, from minus
@@ -77,6 +79,9 @@ def map(data: xr.Dataset, name: str, ax: "Axes | None" = None) -> "Axes":  # noq
         Variable. Larger than 3000 pixels, only every n-th row and column is read.
     ax
         Where to draw, in the units of the grid's CRS; a new figure (``.figure`` of what is returned) if None.
+    mask
+        Pixels to draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`. The others are grey, and do not count for the colours.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def map(data: xr.Dataset, name: str, ax: "Axes | None" = None) -> "Axes":  # noq
     """
     if name not in data:
         raise ArgumentError(f"name: {name!r} is not in the dataset; it has {', '.join(str(k) for k in data.data_vars)}")
-    layer = data[name]
+    layer = masked_layer(data[name], mask)
     if set(layer.dims) != {"y", "x"}:
         raise ArgumentError(f"{name}: dimensions are {layer.dims}, not (y, x); choose one layer with .isel(...)")
     from matplotlib.ticker import MaxNLocator
@@ -96,6 +101,7 @@ def map(data: xr.Dataset, name: str, ax: "Axes | None" = None) -> "Axes":  # noq
     step = max(1, math.ceil(max(grid.shape) / _MAX_SIDE))
     values = np.asarray(layer.transpose("y", "x")[::step, ::step].values)
     seen = data.get(_OBSERVED.get(name, ""))
+    seen = None if seen is None else masked_layer(seen, mask)
     observed = values != 0 if seen is None else seen.transpose("y", "x")[::step, ::step].values != 0
     style = _style(name, layer, values, observed)
     wide, high = values.shape[1] * step * grid.dx, values.shape[0] * step * grid.dy

@@ -11,6 +11,8 @@ from insarray.faces.plot.maps import colouring, frame, ground_aspect, mark_refer
 from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
+from insarray.products.quality import masked_layer
+from insarray.products.stack import Raster
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +22,14 @@ _MAX_SIDE = 800  # pixels of a panel
 _WIDTH = 2.6  # inches of a panel
 
 
-def multiples(data: xr.Dataset, name: str, *, layers: Sequence[int] | None = None, wrap: bool = False) -> "Figure":
+def multiples(
+    data: xr.Dataset,
+    name: str,
+    *,
+    layers: Sequence[int] | None = None,
+    wrap: bool = False,
+    mask: Raster | None = None,
+) -> "Figure":
     """Maps of a variable at several dates or pairs, all in the colours of one bar.
 
     Parameters
@@ -35,6 +44,8 @@ def multiples(data: xr.Dataset, name: str, *, layers: Sequence[int] | None = Non
         there are no more.
     wrap
         Show a phase (radian) modulo 2 pi, from -pi to pi, in cyclic colours: fringes, as in the interferogram.
+    mask
+        Pixels to draw, as in `map`.
 
     Raises
     ------
@@ -47,7 +58,7 @@ def multiples(data: xr.Dataset, name: str, *, layers: Sequence[int] | None = Non
     from matplotlib.figure import Figure
 
     kind = _kind(data, name, wrap=wrap)
-    layer, grid = data[name], grid_of(data)
+    layer, grid = masked_layer(data[name], mask), grid_of(data)
     chosen = _chosen(layer.sizes[kind], layers, kind)
     step = max(1, math.ceil(max(grid.shape) / _MAX_SIDE))
     shown = layer.transpose(kind, "y", "x")[chosen, ::step, ::step].load()

@@ -7,8 +7,7 @@ import xarray as xr
 
 from insarray.faces.report.facts import Source, date_table
 from insarray.faces.report.thinning import reference_pixel
-from insarray.faces.report.totals import FLAGS
-from insarray.model.conventions import DAYS_PER_YEAR
+from insarray.model.conventions import DAYS_PER_YEAR, FLAGS
 from insarray.model.network import Network
 
 _FEW_PAIRS = 2
@@ -104,6 +103,10 @@ _FLAG_DOUBTS = {
     ("fit_flag", "undetermined_terms"): (
         "do not determine every term of the fit",
         "Use fewer terms, or mask them (fit_flag 3).",
+    ),
+    ("fit_flag", "too_few_observations"): (
+        "have too few dates, or too few to spare, for the fit",
+        "They have no velocity. Loosen the masks or add pairs; lower --min-dates and --min-redundancy only to look at them.",
     ),
     ("unwrapping_flag", "ambiguous"): (
         "have unwrapping errors that the loops do not decide",

@@ -8,7 +8,7 @@ import xarray as xr
 
 from insarray import __version__
 from insarray.faces.report.thinning import reference_pixel
-from insarray.faces.report.totals import FLAGS
+from insarray.model.conventions import FLAGS
 from insarray.model.dataset import grid_of, network_of, reference_in
 from insarray.model.errors import InsarrayError
 from insarray.model.network import Network
@@ -30,6 +30,9 @@ FLAG_WORDS = {
         "determined": "every term is determined, with dates or pairs to spare",
         "no_redundancy": "as many terms as dates or pairs: the fit cannot be checked, it has no standard error",
         "undetermined_terms": "some term is not determined by the dates that there are, and is empty",
+        "too_few_observations": "fewer dates, or fewer to spare, than the fit asks for (fit_min_dates, fit_min_redundancy): "
+        "left empty",
+        "masked": "outside the mask that was given to the fit: left empty",
     },
     "unwrapping_flag": {
         "no_data": "no pair has data",

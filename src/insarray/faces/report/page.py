@@ -2,22 +2,24 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from insarray.engine.store import Store
+from insarray.engine.open import job_of
+from insarray.engine.open import open as open_result
 from insarray.faces.export import complete_file, require_free
-from insarray.faces.opening import open_result
 from insarray.faces.report import facts, pictures
 from insarray.faces.report.doubts import doubts
 from insarray.faces.report.histories import histories, history_sampling
 from insarray.faces.report.thinning import Sampling, thinned
-from insarray.faces.report.totals import FLAGS, maps_of, totals
-from insarray.io.mintpy_series import is_series
-from insarray.model.conventions import SIGN, VARIABLES
+from insarray.faces.report.totals import maps_of, totals
+from insarray.model.conventions import FLAGS, SIGN, VARIABLES
 from insarray.model.errors import ArgumentError
+from insarray.products.quality import masked
+from insarray.products.stack import Raster
 
 _MAP_SIDE = 800  # pixels: as many as a picture on the page shows
 _HISTORY_BYTES = 8 * 2**20
@@ -28,7 +30,12 @@ _NOT_DRAWN = {"intercept", "intercept_std", "fit_residual_std"}
 
 
 def report(
-    dataset: xr.Dataset | str | Path, path: str | Path, *, overwrite: bool = False, title: str | None = None
+    dataset: xr.Dataset | str | Path,
+    path: str | Path,
+    *,
+    mask: Raster | None = None,
+    overwrite: bool = False,
+    title: str | None = None,
 ) -> Path:
     """Write an HTML page about a result: how it was made, what came out, what to doubt, and histories at a click.
 
@@ -43,6 +50,9 @@ def report(
         then also says command, state and blocks.
     path
         File to write.
+    mask
+        Pixels to count and draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the page names it among the options.
     overwrite
         Replace an existing file.
     title
@@ -65,6 +75,7 @@ def report(
         raise ArgumentError(f"{path}: a report is a page; give it a name that ends in .html")
     source = _source(dataset)
     _require_maps(source.dataset)
+    source = replace(source, dataset=masked(source.dataset, mask))
     text = _rendered(_content(source) | {"title": title or _name(source)})
     with complete_file(path, overwrite=overwrite) as final:
         final.write_text(text, encoding="utf-8")
@@ -87,7 +98,7 @@ def _source(dataset: xr.Dataset | str | Path) -> facts.Source:
     if isinstance(dataset, xr.Dataset):
         return facts.Source(_with_integers(dataset))
     url = str(dataset)
-    return facts.Source(open_result(url), url, None if is_series(Path(url)) else Store(url).job())
+    return facts.Source(open_result(url), url, job_of(url))
 
 
 def _with_integers(dataset: xr.Dataset) -> xr.Dataset:

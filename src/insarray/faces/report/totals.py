@@ -6,10 +6,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, sum_blocks
-from insarray.model.conventions import FIT_FLAGS, SOLVER_FLAGS, UNWRAPPING_FLAGS
-
-FLAGS = {"solver_flag": SOLVER_FLAGS, "fit_flag": FIT_FLAGS, "unwrapping_flag": UNWRAPPING_FLAGS}
-"""Flags that are counted, with their meanings."""
+from insarray.model.conventions import FLAGS
 
 _PIECES = ("unobserved", "tied", "untied")
 

@@ -1,17 +1,14 @@
-"""Accessor ``.insar``: what a dataset is, as the products see it."""
+"""Accessor ``.insar``: what is derived from a canonical object."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import crs_of, grid_of, network_of
-from insarray.model.errors import StackError
+from insarray.model.dataset import crs_of, grid_of, network_of, place_of, reference_in, reference_time_of
 from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.model.place import Area
-from insarray.products.views import SeriesView, StackView, as_series, as_stack
 
 
 @xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call, unused-ignore]
@@ -55,47 +52,34 @@ class InsarAccessor:
     @property
     def times(self) -> np.ndarray:
         """Acquisition times, ascending, ``datetime64[s]``: of a series its dates, of a stack those of its pairs."""
-        return self._view.times if isinstance(self._view, SeriesView) else self._view.network.times
+        if "time" in self._dataset.coords:
+            return np.sort(self._dataset["time"].values.astype("datetime64[s]"))
+        return self.network.times
 
     @property
     def wavelength(self) -> float | None:
         """Wavelength in m; None if it is not known."""
-        return self._view.wavelength
+        found = self._dataset.attrs.get("wavelength")
+        return None if found is None else float(found)
 
     @property
     def reference(self) -> tuple[int, int] | Area | None:
-        """Row and column, or area, of this very dataset at which a series is zero.
+        """Row and column, or area, of this very dataset at which a result is zero.
 
         None if it is not in it, as after a crop, or not known; `reference_position` still says where it is.
         """
-        place = self._series.place
-        return None if place is None else place.on(*self._series.centres)
+        return reference_in(self._dataset)
 
     @property
     def reference_position(self) -> tuple[float, float] | None:
-        """Coordinates (x, y) of the place at which a series is zero, in its CRS; None if it is not known."""
-        place = self._series.place
+        """Coordinates (x, y) of the place at which a result is zero, in its CRS; None if it is not known."""
+        place = place_of(self._dataset)
         return None if place is None else (place.x, place.y)
 
     @property
     def reference_date(self) -> np.datetime64:
         """Date at which a series is zero; it need not be among its dates."""
-        return self._series.reference_time
-
-    def to_canonical(self) -> xr.Dataset:
-        """Dataset in the terms of the data model: order of dimensions and dates, data types, even blocks."""
-        return self._view.data
-
-    @cached_property
-    def _view(self) -> StackView | SeriesView:
-        dataset = self._dataset
-        return as_series(dataset) if "displacement" in dataset else as_stack(dataset, phaseless=True)
-
-    @property
-    def _series(self) -> SeriesView:
-        if not isinstance(self._view, SeriesView):
-            raise StackError("reference: a stack has none; it is chosen by invert, and recorded in the series")
-        return self._view
+        return reference_time_of(self._dataset)
 
     def __repr__(self) -> str:
         facts: dict[str, Any] = {"grid": f"{self._dataset.sizes.get('y')} x {self._dataset.sizes.get('x')}"}

@@ -1,0 +1,207 @@
+"""`open`: any result of insarray, or a series of MintPy, ready for every product."""
+
+import glob
+import os
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+import xarray as xr
+
+from insarray.engine.store import Store, open_store
+from insarray.io.files import fingerprint, names
+from insarray.io.hdf5 import opened
+from insarray.io.locations import exists, is_url, location
+from insarray.io.mintpy import attributes_of
+from insarray.io.mintpy_series import is_series, open_series
+from insarray.io.open import READERS
+from insarray.io.stored import is_zarr, open_stored
+from insarray.model.conventions import variable
+from insarray.model.errors import ArgumentError, FileError, InsarrayError
+
+_EDGE = 512  # of the blocks of a file without chunks
+_NETCDF = {".nc", ".nc4", ".cdf"}
+_RASTERS = {".tif", ".tiff", ".vrt", ".img", ".bil"}
+_OPENERS = {
+    "unwrapped_phase": "a stack; open it with open_stack",
+    "wrapped_phase": "wrapped; open it with open_wrapped",
+}
+_INPUTS = {"coherence", "connected_component_labels", "amplitude_dispersion", "water_mask", "height", *_OPENERS} | {
+    *("incidence_angle", "slant_range", "los_east", "los_north", "los_up")
+}
+"""Names of the table that stacks and geometry files have, too."""
+
+Kind = Literal["store", "series", "dataset"]
+
+
+def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the module, as `gzip.open`
+    """Open a result: what `run` or `save_points` has stored, what `to_netcdf` has written, or a series of MintPy.
+
+    Parameters
+    ----------
+    path
+        Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these; MintPy's
+        ``timeseries.h5``. A path, or a URL such as ``s3://bucket/series.zarr``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy, ready for every product: all dates, pairs and loops of a block in one chunk, the spatial chunks of the
+        store, coordinates in memory.
+
+    Raises
+    ------
+    ArgumentError
+        If `path` is no path.
+    FileError
+        If nothing is there, or something else than a result; the message says what, and what opens it.
+    StoreError
+        If it is a store that is not finished.
+
+    Examples
+    --------
+    >>> series = open("series.zarr")  # doctest: +SKIP
+    """
+    where = _location(path)
+    kind = _kind(where)
+    if kind == "series":
+        return open_series(where)
+    if kind is None:
+        raise FileError(_refusal(where))
+    return _with_coordinates_in_memory(open_store(str(where)) if kind == "store" else _open_dataset(where))
+
+
+def is_result(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something that `open` opens, an unfinished store included; nothing is raised about what is else."""
+    try:
+        return _kind(_location(path)) is not None
+    except FileError:
+        return False
+
+
+def job_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What a store of ours was made for; None for everything else.
+
+    Raises
+    ------
+    StoreError
+        If it was a store of ours and cannot be read any more.
+    """
+    where = _location(path)
+    return Store(str(where)).job() if exists(where) and (is_url(where) or where.is_dir()) else None
+
+
+def _location(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike) and not is_url(path):
+        raise ArgumentError(f"path: is a {type(path).__name__}, not a path; give a store or a file")
+    text = str(path)
+    if text.startswith("file://"):
+        text = unquote(urlsplit(text).path)
+    return location(text.rstrip("/") or text)
+
+
+def _kind(where: Path) -> Kind | None:
+    if job_of(where) is not None:
+        return "store"
+    if not exists(where):
+        return None
+    if is_series(where):
+        return "series"
+    if where.suffix.lower() in _NETCDF or is_zarr(where):
+        with open_stored(where) as found:
+            return "dataset" if _holds_result(found) else None
+    return None
+
+
+def _holds_result(found: xr.Dataset) -> bool:
+    """Whether some variable is of the data model, and of no stack."""
+    phases = [name for name in _OPENERS if name in found and not {"point", "link"} & set(found[name].dims)]
+    if "displacement" not in found and phases:
+        return False
+    return any(_is_known(str(name), array) for name, array in found.data_vars.items())
+
+
+def _is_known(name: str, array: xr.DataArray) -> bool:
+    try:
+        entry = variable(name)
+    except KeyError:
+        return False
+    scattered = bool({"point", "link"} & set(array.dims))
+    return scattered or (name not in _INPUTS and set(entry.dims) == set(array.dims))
+
+
+def _open_dataset(where: Path) -> xr.Dataset:
+    """NetCDF file, or Zarr store that xarray has written, in blocks with all dates, pairs or loops."""
+    found = open_stored(where)
+    mappings = {
+        array.encoding.get("grid_mapping", array.attrs.get("grid_mapping")) for array in found.data_vars.values()
+    }
+    found = found.set_coords([str(name) for name in mappings if name in found.data_vars])
+    largest = max(found.data_vars.values(), key=lambda array: array.ndim)
+    preferred = largest.encoding.get("preferred_chunks") or {}
+    chunks = {dim: int(preferred.get(dim, _EDGE)) if dim in ("y", "x") else -1 for dim in found.dims}
+    return found.chunk(chunks, token=fingerprint([where]))
+
+
+def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
+    lazy = {n: c for n, c in dataset.coords.items() if c.variable.chunks and not {"y", "x"} <= set(c.dims)}
+    return dataset.assign_coords({name: coord.variable.compute() for name, coord in lazy.items()}) if lazy else dataset
+
+
+# -- what it is instead ---------------------------------------------------------------------------------------------
+
+
+def _refusal(where: Path) -> str:
+    if not exists(where):
+        if glob.has_magic(str(where)):
+            return f"{where}: is a pattern; give one result, or open a stack of files with open_stack"
+        return f"{where}: does not exist; give the output of 'insarray invert', 'fit' or 'closure'"
+    what = _what(where)
+    return f"{where}: is not an insarray store, no file of to_netcdf and no timeseries.h5 of MintPy, but {what}"
+
+
+def _what(where: Path) -> str:
+    suffix = where.suffix.lower()
+    if suffix in _NETCDF or is_zarr(where):
+        with open_stored(where) as found:
+            listed = list(map(str, found.variables))
+        known = next((words for name, words in _OPENERS.items() if name in listed), None)
+        return known or f"holds {', '.join(listed[:8]) or 'nothing'}; none of it is a result of insarray"
+    if where.is_dir():
+        return _what_folder(where)
+    if suffix in {".h5", ".he5", ".hdf5"}:
+        return _what_hdf5(where)
+    if suffix in _RASTERS:
+        return "a raster; open one map with rioxarray.open_rasterio, a stack of them with open_stack"
+    return "a file of another kind; give the output of 'insarray invert', 'fit' or 'closure'"
+
+
+def _what_folder(where: Path) -> str:
+    inside = sorted(where.iterdir())
+    if not inside:
+        return "an empty folder; give the output of 'insarray invert', 'fit' or 'closure'"
+    stores = [path for path in inside if path.is_dir() and job_of(path) is not None]
+    if stores:
+        return f"a folder with the stores {names(stores)}; give one of them"
+    reader = next((reader for reader in READERS if _recognises(reader, where)), None)
+    if reader is not None:
+        return f"a folder of the product {reader.name}; open it as a stack with open_stack"
+    return f"a folder of {names(inside)}; expected the output of 'insarray invert', 'fit' or 'closure'"
+
+
+def _recognises(reader: Any, where: Path) -> bool:
+    try:
+        return bool(reader.recognises(where))
+    except InsarrayError:
+        return False
+
+
+def _what_hdf5(where: Path) -> str:
+    with opened(where) as file:
+        kind = attributes_of(file).get("FILE_TYPE") or next(iter(file), "nothing")
+    remedies = {
+        "velocity": "fit the series it was made of: fit(open('timeseries.h5'))",
+        "ifgramStack": "open it with open_stack",
+        "geometry": "open it with open_geometry",
+    }
+    return f"HDF5 with {kind}; {remedies.get(kind, 'for a product of interferograms take open_stack')}"

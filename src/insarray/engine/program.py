@@ -1,0 +1,40 @@
+"""Identity of the program that computes: its version, and a hash of the sources as they were when it was loaded."""
+
+import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from insarray import __version__
+
+_COMPUTES = ("model", "kernels", "io", "engine", "products", "compat")
+"""Folders whose code decides what stands in a store; the others draw and write what is there."""
+
+
+def program_identity() -> str:
+    """Version and hash, such as ``0.1.0+3f2a9c81d04b``: another one may compute other bits.
+
+    It is the same from a wheel, a checkout and an editable install of the same sources.
+    """
+    return _IDENTITY
+
+
+def _identity() -> str:
+    digest = hashlib.sha256()
+    for folder in _COMPUTES:
+        for name, content in _sources(files("insarray") / folder, folder):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return f"{__version__}+{digest.hexdigest()[:12]}"
+
+
+def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the sources in a folder, and in those in it; of an archive, too."""
+    for item in sorted(folder.iterdir(), key=lambda found: found.name):
+        path = f"{name}/{item.name}"
+        if item.is_dir():
+            yield from _sources(item, path)
+        elif item.name.endswith(".py"):
+            yield path, item.read_bytes()
+
+
+_IDENTITY = _identity()  # on import, not later: a checkout may change under a program that runs

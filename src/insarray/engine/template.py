@@ -1,0 +1,34 @@
+"""Template of a store: metadata, coordinates and codecs, before any pixel is computed."""
+
+from typing import Any, Literal
+
+import dask
+import numpy as np
+import xarray as xr
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from insarray.engine.plan import Plan
+from insarray.model.conventions import FILL
+
+Compressor = Literal["zstd", "lz4"]
+
+_TIME_CHUNK = 16
+
+
+def write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compressor) -> None:
+    """Metadata and coordinates of the store; no pixel is computed."""
+    codecs = (BloscCodec(cname=compressor, clevel=1, shuffle="shuffle"), Crc32cCodec())
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in dataset.variables.items():
+        encoding[str(name)] = {"compressors": codecs}
+        if dask.is_dask_collection(variable.data):
+            lead = tuple(min(n, _TIME_CHUNK) for n in variable.shape[:-2])
+            encoding[str(name)] |= {"chunks": (*lead, max(plan.rows), max(plan.cols))}
+            # unwritten chunks must never read as zeros
+            encoding[str(name)]["fill_value"] = FILL[str(variable.dtype)]
+    template = dataset.copy()
+    for variable in template.variables.values():
+        variable.encoding = {}
+        if variable.dtype.kind == "f" and variable.dims[-2:] == ("y", "x"):
+            variable.attrs = {**variable.attrs, "_FillValue": np.float32("nan")}
+    template.to_zarr(url, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding)

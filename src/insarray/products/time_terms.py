@@ -1,0 +1,78 @@
+"""Terms of `insarray.fit` as they are given: dates in whatever form, one or several, and whether anything follows from them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from insarray.model.dates import Time, as_time, date_label
+from insarray.model.errors import ArgumentError
+from insarray.model.time_model import TimeModel
+
+
+def model_of(
+    degree: int,
+    periods: Sequence[float],
+    steps: Sequence[Time],
+    velocity_changes: Sequence[Time],
+    exponentials: Sequence[tuple[Time, float]],
+    logarithms: Sequence[tuple[Time, float]],
+) -> TimeModel:
+    """Model of what was given: dates in whatever form, one date or period without brackets, too."""
+    dates: list[Any] = [
+        tuple(_date(event) for event in _several(name, events))
+        for name, events in (("steps", steps), ("velocity_changes", velocity_changes))
+    ]
+    relaxations: list[Any] = [
+        tuple(_relaxation(name, item) for item in _several(name, items))
+        for name, items in (("exponentials", exponentials), ("logarithms", logarithms))
+    ]
+    try:
+        years = tuple(float(period) for period in _several("periods", periods))
+    except (TypeError, ValueError):
+        raise ArgumentError(f"periods: {periods!r} are not numbers of years") from None
+    return TimeModel(degree, years, *dates, *relaxations)
+
+
+def _several(name: str, given: Any) -> list[Any]:
+    """What was given as a list, a single one, too."""
+    if isinstance(given, str | float | int | np.datetime64 | dt.date | np.number):
+        return [given]
+    try:
+        return list(given)
+    except TypeError:
+        raise ArgumentError(f"{name}: {given!r} is not a list") from None
+
+
+def _date(event: Time) -> str:
+    """Date as a model keeps it: as text, without the time of day if there is none."""
+    return str(as_time(event)).removesuffix("T00:00:00") if not isinstance(event, str) else event
+
+
+def _relaxation(name: str, item: Any) -> tuple[str, float]:
+    try:
+        event, days = item
+        return _date(event), float(days)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: {item!r} is not (date, days)") from None
+
+
+def require_events_between(model: TimeModel, first: np.datetime64, last: np.datetime64) -> None:
+    """Raise ArgumentError for an event that no date follows, or none precedes: it changes nothing that was observed."""
+    events = {
+        "steps": model.steps,
+        "velocity_changes": model.velocity_changes,
+        "exponentials": tuple(event for event, _ in model.exponentials),
+        "logarithms": tuple(event for event, _ in model.logarithms),
+    }
+    for name, given in events.items():
+        for event in given:
+            # a step on the last date can be seen there, a change of velocity only behind it
+            too_late = as_time(event) > last if name == "steps" else as_time(event) >= last
+            too_early = as_time(event) <= first if name == "steps" else False
+            if too_late or too_early:
+                raise ArgumentError(
+                    f"{name}: {event} is not within the dates {date_label(first)}..{date_label(last)}, so that nothing "
+                    "observed depends on it; leave it out"
+                )
