@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -259,6 +260,32 @@ def test_what_is_no_raster_is_refused(tmp_path, make, words):
     path = _saved(tmp_path / f"{PAIRS[0]}.unw.nc", make())
     with pytest.raises(FileError, match=words):
         open_stack([path])
+
+
+def broken_links(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file["nowhere"] = h5py.SoftLink("/none")
+        file["lat"].attrs["units"] = np.array([3, 4])
+
+
+def no_rows(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["unw"] = np.zeros((0, 5), np.float32)
+
+
+def bad_transform(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file["crs"] = 0
+        file["crs"].attrs.update({"crs_wkt": "none", "GeoTransform": "a b c"})
+
+
+@pytest.mark.parametrize("damage", [broken_links, no_rows, bad_transform])
+def test_damaged_headers_are_one_line(tmp_path, damage):
+    path = _saved(tmp_path / f"{PAIRS[0]}.unw.nc", image(np.zeros(SHAPE, np.float32), "units"))
+    damage(path)
+    with pytest.raises(FileError, match=r"unw\.nc: .*") as error:
+        open_stack([path])
+    assert "\n" not in str(error.value)
 
 
 def test_one_more_dimension_of_length_one_is_no_band(tmp_path, truth):

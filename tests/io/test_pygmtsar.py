@@ -47,6 +47,17 @@ def test_radar_coordinates(tmp_path):
     np.testing.assert_array_equal(stack.unwrapped_phase, SCENE.expected_phase())
 
 
+def test_coordinates_in_few_digits(tmp_path):
+    """Steps of float32 differ by more than 1 % of a pixel; the even ones that fit are taken."""
+    data = cube(SCENE, west=360.0)
+    data = data.assign_coords({name: data[name].astype("f4") for name in ("lat", "lon")})
+    data.to_netcdf(tmp_path / "unwrap.nc")
+    stack = ia.open_stack(tmp_path / "unwrap.nc")
+    np.testing.assert_array_equal(stack.unwrapped_phase, SCENE.expected_phase())
+    np.testing.assert_allclose(stack.x, DEGREES.c + DEGREES.a * (np.arange(40) + 0.5), atol=1e-5)
+    assert np.ptp(np.diff(stack.x)) < 1e-9
+
+
 @pytest.mark.parametrize("store", ["netcdf", "zarr"])
 def test_a_cube_that_xarray_wrote(tmp_path, store):
     path = tmp_path / f"mine.{'nc' if store == 'netcdf' else 'zarr'}"

@@ -55,12 +55,15 @@ def netcdf_image(path: Path, variable: str | None, prefer: Sequence[str] = ()) -
     """
     require_own_values(path)
     group, _, _ = (variable or "").strip("/").rpartition("/")
-    with (_modern if h5py.is_hdf5(path) else _classic)(path, group) as (variables, in_groups):
-        prefix = f"{group}/" if group else ""
-        found = [prefix + name for name in _images(variables)] or in_groups()
-        chosen = _chosen(path, found, variable, prefer)
-        if chosen.removeprefix(prefix) in variables:
-            return chosen, _grid(path, variables, variables[chosen.removeprefix(prefix)])
+    try:
+        with (_modern if h5py.is_hdf5(path) else _classic)(path, group) as (variables, in_groups):
+            prefix = f"{group}/" if group else ""
+            found = [prefix + name for name in _images(variables)] or in_groups()
+            chosen = _chosen(path, found, variable, prefer)
+            if chosen.removeprefix(prefix) in variables:
+                return chosen, _grid(path, variables, variables[chosen.removeprefix(prefix)])
+    except (LookupError, TypeError, ValueError) as error:  # what is not as NetCDF has it
+        raise FileError(f"{path}: is not a readable netCDF raster ({error}); {_REMEDY}") from error
     return netcdf_image(path, chosen)
 
 
@@ -104,8 +107,9 @@ def _modern(path: Path, group: str) -> Iterator[_Found]:
             file.visititems(lambda name, found: names.append(name) if _is_image(found) else None)
             return names
 
-        found = ((name, one) for name, one in parent.items() if isinstance(one, h5py.Dataset))
-        yield {name: _of_hdf5(name, one) for name, one in found}, in_groups
+        own = (name for name in parent if isinstance(parent.get(name, getlink=True), h5py.HardLink))
+        found = ((name, parent[name]) for name in own)
+        yield {name: _of_hdf5(name, one) for name, one in found if isinstance(one, h5py.Dataset)}, in_groups
 
 
 def _is_image(found: Any) -> bool:
