@@ -49,7 +49,7 @@ def as_text(variable: xr.Variable) -> xr.Variable:
         return variable.copy(data=np.char.decode(values, "utf-8", "replace"))
     if values.dtype.kind == "O" and not all(isinstance(value, str) for value in values.ravel()):
         return variable
-    return variable.copy(data=values.astype(np.str_))
+    return variable.copy(data=np.array(values.tolist(), np.str_))  # also of text of any length, as Zarr gives it back
 
 
 def _converted(variable: xr.Variable, function: Any, dtype: np.dtype[Any]) -> xr.Variable:
