@@ -43,12 +43,13 @@ def series():
     data["number_of_observations"] = (
         xr.ones_like(data.displacement, np.uint16) * np.arange(12, dtype=np.uint16)[:, None, None]
     )
-    data.attrs = {"reference_row": 20, "reference_col": 10}
+    data.attrs = {"reference_y": float(data.y[20]), "reference_x": float(data.x[10])}
     return data
 
 
 def on(data, grid):
-    return data.drop_vars(["x", "y", "spatial_ref"], errors="ignore").assign_coords(grid_coords(grid))
+    placed = data.drop_vars(["x", "y", "spatial_ref"], errors="ignore").assign_coords(grid_coords(grid))
+    return placed.assign_attrs(reference_y=float(placed.y[20]), reference_x=float(placed.x[10]))
 
 
 def image(ax):
@@ -206,7 +207,10 @@ def test_other_variables_by_their_attributes(series):
             "solver_flag",
             ["no data", "complete", "missing pairs", "dates untied", "reference date missing", "not converged"],
         ),
-        ("fit_flag", ["no data", "determined", "no redundancy", "undetermined terms"]),
+        (
+            "fit_flag",
+            ["no data", "determined", "no redundancy", "undetermined terms", "too few observations", "masked"],
+        ),
         ("unwrapping_flag", ["no data", "closed", "corrected", "ambiguous", "no loops"]),
         ("water_mask", ["water", "land"]),
     ],

@@ -12,7 +12,8 @@ from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
-from insarray.products.views import SeriesView, StackView, as_data, as_series, as_stack
+from insarray.products.layers import canonical
+from insarray.products.views import View, as_data, as_series, as_stack
 
 Named = Literal["mean", "median", "std"]
 
@@ -72,14 +73,15 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     return view.on_grid(xr.Dataset(maps, attrs=view.inherited | own))
 
 
-def _view(data: xr.Dataset) -> StackView | SeriesView:
-    """View of pairs or dates; a stack may lack the phase."""
+def _view(data: xr.Dataset) -> View:
+    """View of pairs or dates; a stack may lack the phase, and rasters that are averaged their dates."""
     if isinstance(data, xr.Dataset) and "pair" in data.dims and "displacement" not in data:
-        return as_stack(data, phaseless=True)
+        dated = "reference_time" in data.coords
+        return as_stack(data, phaseless=True) if dated else View(canonical(data, "pair"))
     return as_series(data) if isinstance(data, xr.Dataset) and "displacement" in data else as_data(data)
 
 
-def _samples(view: StackView | SeriesView, layer: str) -> xr.DataArray:
+def _samples(view: View, layer: str) -> xr.DataArray:
     data = view.data
     choices = [str(n) for n, v in data.data_vars.items() if v.dims in (("pair", "y", "x"), ("time", "y", "x"))]
     choices = [name for name in choices if name in VARIABLES and data[name].dtype == np.float32]
