@@ -1,6 +1,5 @@
 """Small canonical stacks in memory, lazily chunked, with known truth."""
 
-import insarray.products.accessor  # noqa: F401  registers .insar, whichever test comes first
 import numpy as np
 import xarray as xr
 

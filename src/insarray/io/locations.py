@@ -136,7 +136,10 @@ def matches(pattern: str) -> list[Path]:
     with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
         filesystem.invalidate_cache()  # others write there, too
-        found = filesystem.glob(inside)
+        try:
+            found = filesystem.glob(inside)
+        except FileNotFoundError:  # an empty bucket, for some versions
+            found = []
     return [location(filesystem.unstrip_protocol(match)) for match in found]
 
 
