@@ -109,8 +109,8 @@ def run(
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
-    dataset = dataset.assign_coords({name: coord.load() for name, coord in dataset.coords.items()})
     client = client_of(scheduler, client)
+    dataset = dataset.assign_coords({name: coord.load() for name, coord in dataset.coords.items()})
     threads = client is None and scheduler in (None, "threads")
     plan = plan_run(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
