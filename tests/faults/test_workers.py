@@ -176,7 +176,7 @@ def test_a_straggler_and_its_double_write_the_same_bytes(tmp_path, calm, account
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert not errors
-    store.finalize()
+    store.finalize(store.report() or {})
     assert contents(url) == calm
     assert store.verify() == BLOCKS
     assert not [name for _, _, names in os.walk(url) for name in names if "partial" in name]
