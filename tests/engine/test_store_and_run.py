@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ import insarray as ia
 from insarray.engine import store as store_module
 from insarray.engine import workers as workers_module
 from insarray.engine.cluster import hire
+from insarray.engine.files import StoreFiles
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import plan_run
 from insarray.engine.store import Store, open_store
+from insarray.faces.entry import run_command
 from insarray.model.errors import (
     ArgumentError,
     FileError,
@@ -389,3 +392,89 @@ def test_a_store_that_does_not_exist(tmp_path):
         open_store(str(tmp_path / "nothing.zarr"))
     with pytest.raises(StoreError, match=r"nothing\.zarr: does not exist"):
         Store(str(tmp_path / "nothing.zarr")).verify()
+
+
+def said_by_status(url, capsys):
+    assert run_command(["status", url, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["report"] or {"blocks": 0})["blocks"] == told["blocks_done"]
+    return told["state"], told["blocks_done"], (told["report"] or {}).get("pixels")
+
+
+def test_status_after_blocks_have_failed(tmp_path, monkeypatch, capsys):
+    url = str(tmp_path / "o.zarr")
+    fail_at(monkeypatch, (1, 1), ValueError("boom"))
+    for _ in range(2):
+        with pytest.raises(PartialRunError, match="1 of 12 blocks failed"):
+            ia.run(job(), url)
+        assert said_by_status(url, capsys) == ("unfinished", 11, 600 - 64)
+        assert not Store(url).is_complete()
+    assert Store(url).verify() == 11
+    monkeypatch.undo()
+    report = ia.run(job(), url)
+    assert report.computed == 1
+    assert said_by_status(url, capsys) == ("complete", 12, 600)
+    assert report.statistics == Store(url).report()
+
+
+def test_a_complete_store_that_has_lost_a_record_does_not_pass_for_one(tmp_path, monkeypatch, capsys):
+    url, record = str(tmp_path / "o.zarr"), tmp_path / "o.zarr/_insarray/blocks/1.2.json"
+    ia.run(job(), url)
+    expected, whole = Store(url).report(), record.read_text()
+    record.unlink()
+    assert said_by_status(url, capsys) == ("unfinished", 11, 600 - 64)
+    with pytest.raises(VerificationError, match=r"record of block \(1, 2\): missing; to recompute block \(1, 2\)"):
+        Store(url).verify()
+    record.write_text(whole[:30])
+    with pytest.raises(VerificationError, match=r"record of block \(1, 2\): missing"):
+        Store(url).verify()
+    states = []
+    report = ia.run(job(), url, progress=lambda *_: states.append(Store(url).is_complete()))
+    assert (report.computed, states) == (1, [False, False])  # nobody opens it while it changes
+    assert said_by_status(url, capsys) == ("complete", 12, 600)
+    assert {**Store(url).report(), "seconds": 0} == {**expected, "seconds": 0} == {**report.statistics, "seconds": 0}
+    record.unlink()
+    assert run_command(["status", url, "--discard-damaged"]) == 0
+    assert "unfinished, 11 of 12 blocks done" in capsys.readouterr().out
+
+
+def test_killed_before_it_was_marked_complete(tmp_path, monkeypatch, capsys):
+    url = str(tmp_path / "o.zarr")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "finalize", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ia.run(job(), url)
+    monkeypatch.undo()
+    assert said_by_status(url, capsys) == ("unfinished", 12, 600)
+    with pytest.raises(StoreError, match="is not finished; repeat its command"):
+        open_store(url)
+    report = ia.run(job(), url)
+    assert report.computed == 0
+    assert said_by_status(url, capsys) == ("complete", 12, 600)
+    assert report.statistics == Store(url).report()
+
+
+def test_a_job_that_is_written_while_it_is_looked_for_is_not_damaged(tmp_path, monkeypatch):
+    url = str(tmp_path / "o.zarr")
+    ia.run(job(), url)
+    read, looks = StoreFiles.read, []
+
+    def late(self, name):
+        looks.append(name)
+        return None if len(looks) == 1 else read(self, name)
+
+    monkeypatch.setattr(StoreFiles, "read", late)
+    assert Store(url).is_complete()
+
+
+def test_paths_and_file_urls_are_outputs_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for k, out in enumerate((tmp_path / "o.zarr", Path("o.zarr"), "~/o.zarr", f"file://{tmp_path}/o.zarr")):
+        report = ia.run(job(), out)
+        assert report[:3] == (str(tmp_path / "o.zarr"), 12, 0 if k else 12)
+        assert open_store(out).displacement.shape == (8, 20, 30)
+    assert os.listdir(tmp_path) == ["o.zarr"]

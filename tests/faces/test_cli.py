@@ -126,6 +126,21 @@ def test_info(capsys, files):
     assert found["peak_gigabytes"] > 0.5
 
 
+def test_info_of_a_network_in_pieces(capsys, files, tmp_path):
+    """It is there to say so."""
+    shutil.copytree(files, tmp_path / "ifgs")
+    cut_network(tmp_path / "ifgs")
+    code, output, errors = insarray(capsys, "info", tmp_path / "ifgs/*.unw.tif", "--json")
+    assert (code, errors) == (0, [])
+    found = json.loads(output)
+    assert found["components"] == 2
+    assert any("falls into 2 pieces: choose --gap" in warning for warning in found["warnings"])
+    assert found["peak_gigabytes"] > 0.5
+    code, output, errors = insarray(capsys, "info", tmp_path / "ifgs/*.unw.tif")
+    assert (code, errors) == (0, [])
+    assert "warning: the network falls into 2 pieces" in output
+
+
 def test_info_says_how_extents_were_reconciled_and_draws_the_network(capsys, files, tmp_path):
     shutil.copytree(files, tmp_path / "ifgs")
     path = sorted((tmp_path / "ifgs").glob("*.unw.tif"))[3]

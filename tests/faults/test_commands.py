@@ -30,14 +30,16 @@ class Command:
         write_geotiffs(stack, folder / "ifgs")
         self.files = str(folder / "ifgs/*.unw.tif")
 
-    def start(self, out: Path, seconds: float, scheduler: str = "threads") -> subprocess.Popen:
-        """Process in a group of its own, as a shell would start it."""
+    def start(
+        self, out: Path, seconds: float, scheduler: str = "threads", shell: tuple[str, ...] = (), **more: str
+    ) -> subprocess.Popen:
+        """Process in a group of its own, as a shell would start it; or started by a shell, and with more settings."""
         words = ["invert", self.files, str(out), "--wavelength", "0.0555", "--reference", "none"]
         words += ["--block", "16", "--workers", "2", "--scheduler", scheduler]
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.command", *words],
+            [*shell, sys.executable, "-m", "tests.faults.command", *words],
             cwd=ROOT,
-            env={**os.environ, "INSARRAY_TEST_SECONDS": str(seconds)},
+            env={**os.environ, "INSARRAY_TEST_SECONDS": str(seconds), **more},
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -128,6 +130,17 @@ def test_asked_to_end(command, expected, tmp_path, account, scheduler, number, c
         "the running ones",
         f"exit {code}; lock free; same bits",
     )
+
+
+def test_interrupts_that_the_shell_ignores_stay_ignored(command, expected, tmp_path):
+    """Behind nohup, or with & in a script, Ctrl-C is meant for somebody else."""
+    out, deaf = tmp_path / "o.zarr", ("sh", "-c", 'trap \'\' INT; exec "$0" "$@"')
+    with command.start(out, 0.2, shell=deaf, INSARRAY_TEST_IGNORES="1") as process:
+        wait_for(out, 4, process)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert contents(out) == expected
 
 
 def test_two_at_once(command, expected, tmp_path, account):

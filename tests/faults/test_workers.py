@@ -112,9 +112,9 @@ def test_a_thread_that_hangs_does_not_keep_the_others(tmp_path, calm, account):
     dataset, out = job(tmp_path / "t"), tmp_path / "o.zarr"
     file = trouble(tmp_path / "t", (1, 1), "hang")
     with pytest.raises(PartialRunError, match=r"1 of 12 blocks failed.*\(1, 1\): BlockTimeoutError"):
-        run(dataset, str(out), workers=2, block_timeout=5)
+        run(dataset, str(out), scheduler="threads", workers=2, block_timeout=5)
     file.unlink()
-    assert run(dataset, str(out), workers=2).computed == 1
+    assert run(dataset, str(out), scheduler="threads", workers=2).computed == 1
     assert contents(out) == calm
     account("hung block, thread", "sleeps for ever; --block-timeout", 1, 1, "exit 4, listed; rest done")
 
@@ -123,7 +123,7 @@ def test_all_threads_hang(tmp_path):
     dataset = job(tmp_path / "t")
     trouble(tmp_path / "t", None, "hang")
     with pytest.raises(ClusterError, match="every thread hangs"):
-        run(dataset, str(tmp_path / "o.zarr"), workers=2, block_timeout=1)
+        run(dataset, str(tmp_path / "o.zarr"), scheduler="threads", workers=2, block_timeout=1)
 
 
 def test_no_worker_ever_comes(tmp_path, account):
@@ -176,7 +176,7 @@ def test_a_straggler_and_its_double_write_the_same_bytes(tmp_path, calm, account
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert not errors
-    store.finalize()
+    store.finalize(store.report() or {})
     assert contents(url) == calm
     assert store.verify() == BLOCKS
     assert not [name for _, _, names in os.walk(url) for name in names if "partial" in name]

@@ -210,7 +210,7 @@ def client_of(scheduler: str | None, client: Any) -> Any:
     ArgumentError
         If what was given is no client, or one for asynchronous code.
     ClusterError
-        If the client given is closed.
+        If the client is closed.
     """
     given = client is not None
     if not given:
@@ -242,10 +242,17 @@ def _in_a_task() -> bool:
 
 
 def _active_client() -> Any:
+    from distributed import Client
+
     try:
         return getattr(get_scheduler(), "__self__", None)
     except (RuntimeError, ValueError, TypeError) as error:  # what dask.config says does not fit
-        raise ArgumentError(f"scheduler: {error}; give scheduler='threads' or a client") from error
+        reason = f"scheduler: {str(error).rstrip('.')}; give scheduler='threads' or a client"
+        try:
+            Client.current()
+        except ValueError:  # it was closed
+            raise ClusterError(reason) from error
+        raise ArgumentError(reason) from error
 
 
 @contextmanager

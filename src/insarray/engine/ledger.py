@@ -6,6 +6,7 @@ file; a copy counts for as long as the record itself is listed.
 
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from insarray.engine.files import StoreFiles
@@ -61,7 +62,8 @@ class Ledger:
         for name in self._files.names(_COPIES):
             self._files.remove(f"{_COPIES}/{name}")
         for block in blocks:
-            self._files.remove(_name(block))
+            with suppress(FileNotFoundError):  # its record was what is missing
+                self._files.remove(_name(block))
 
     def _copied(self) -> dict[Block, Record]:
         files = self._files.read_many(f"{_COPIES}/{name}" for name in self._files.names(_COPIES))

@@ -113,8 +113,8 @@ def run(
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
+client = client_of(scheduler, client)
     url, dataset = store_url(url), prepare(dataset)
-    client = client_of(scheduler, client)
     threads = client is None and scheduler in (None, "threads")
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
