@@ -96,7 +96,7 @@ def merged(folder: str) -> Plan:
 
 def store(folder: str) -> Plan:
     """The series that `stored` fits; not measured."""
-    return ran(ia.invert(stack_of(network(60, 2), 1024, 512, coherence=False)), f"{folder}/series")
+    return ran(ia.invert(stack_of(network(60, 2), 768, 384, coherence=False)), f"{folder}/series")
 
 
 def stored(folder: str) -> Plan:
@@ -117,11 +117,11 @@ def closed(folder: str) -> Plan:
 
 def begin(folder: str) -> Plan:
     """The store that `appended` continues; not measured."""
-    return ran(ia.invert(stack_of(network(39, 3), 1024, 512, coherence=False)), folder)
+    return ran(ia.invert(stack_of(network(39, 3), 768, 384, coherence=False)), folder)
 
 
 def appended(folder: str) -> Plan:
-    series = ia.invert(stack_of(network(40, 3), 1024, 512, coherence=False))
+    series = ia.invert(stack_of(network(40, 3), 768, 384, coherence=False))
     plan = plan_run(series, WORKERS)
     done = append(series, f"{folder}/out.zarr", workers=WORKERS)
     assert (done.new_dates, done.blocks) == (1, 4)
