@@ -113,7 +113,7 @@ def run(
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
-client = client_of(scheduler, client)
+    client = client_of(scheduler, client)
     url, dataset = store_url(url), prepare(dataset)
     threads = client is None and scheduler in (None, "threads")
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
