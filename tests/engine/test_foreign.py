@@ -21,14 +21,14 @@ THINGS = {
     "ifgramStack.h5": (r"a file of MintPy \(ifgramStack\)", r"insarray invert .*ifgramStack\.h5 OUT\.zarr"),
     "exported.nc": ("a NetCDF file exported from a store", ORIGIN),
     "stack.nc": ("a NetCDF file of interferograms", r"insarray invert .*stack\.nc OUT\.zarr"),
-    "other.nc": ("an HDF5 or NetCDF file", "xarray.open_dataset"),
+    "other.nc": ("an HDF5 or NetCDF file of a, x", "xarray.open_dataset"),
     "classic.nc": ("a NetCDF file", "xarray.open_dataset"),
     "velocity.tif": ("a GeoTIFF", ORIGIN),
     "notes.txt": ("a text file", GIVE),
     "noise.bin": ("a file", GIVE),
     "broken.h5": ("something that cannot be read", GIVE),
     "empty": ("an empty folder", GIVE),
-    "plain": ("a folder", GIVE),
+    "plain": (r"a folder of a\.txt", GIVE),
     "project": ("a folder", r"give a store that is in it: .*project/series\.zarr$"),
     "project/series.zarr/velocity": (r"a part of the store .*project/series\.zarr", "give that"),
     "project/series.zarr/_insarray/job.json": (r"a part of the store .*project/series\.zarr", "give that"),
@@ -86,7 +86,7 @@ def test_it_says_what_it_is_and_what_to_give(things, name):
     assert (things / name).exists()
 
 
-@pytest.mark.parametrize("name", sorted(THINGS.keys() - {"mintpy/timeseries.h5", "broken.h5"}))
+@pytest.mark.parametrize("name", sorted(THINGS.keys() - {"mintpy/timeseries.h5", "broken.h5", "exported.nc"}))
 @pytest.mark.parametrize(
     "words",
     [
@@ -107,10 +107,25 @@ def test_commands_say_it_in_one_line(things, name, words, tmp_path, capsys):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("verb", ["fit", "average"])
 @pytest.mark.parametrize(
-    "name", ["mintpy/velocity.h5", "mintpy/temporalCoherence.h5", "exported.nc", "project/series.zarr/velocity"]
+    "words",
+    [
+        ("export", "{0}", "{1}/x.tif", "--variable", "velocity"),
+        ("plot", "velocity", "{0}", "{1}/x.png"),
+        ("report", "{0}", "{1}/x.html"),
+        ("deramp", "{0}", "{1}/x.zarr"),
+        ("fit", "{0}", "{1}/x.zarr"),
+        ("average", "{0}", "{1}/x.zarr"),
+    ],
+    ids=lambda words: words[0],
 )
+def test_an_exported_series_is_taken_as_the_store_would_be(things, words, tmp_path):
+    assert run_command([word.format(things / "exported.nc", tmp_path) for word in words]) == 0
+    assert any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("verb", ["fit", "average"])
+@pytest.mark.parametrize("name", ["mintpy/velocity.h5", "mintpy/temporalCoherence.h5", "project/series.zarr/velocity"])
 def test_a_result_is_not_taken_for_interferograms(things, name, verb, tmp_path, capsys):
     assert run_command([verb, str(things / name), str(tmp_path / "x.zarr")]) == 2
     assert f"{name}: is a" in (said := capsys.readouterr().err)

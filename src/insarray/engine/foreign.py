@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from insarray.engine.files import StoreFiles
 from insarray.engine.ledger import META
+from insarray.io.files import names
 from insarray.io.hdf5 import opened
 from insarray.io.locations import is_url
 from insarray.io.mintpy import attributes_of
-from insarray.model.errors import StoreError
+from insarray.io.open import READERS
+from insarray.model.errors import InsarrayError, StoreError
 
 _GIVE = "give the output of 'insarray invert', 'fit' or 'closure'"
 _ORIGIN = "give the store that it was exported from"
@@ -18,7 +22,7 @@ _LOOKED = 100  # entries of a folder that are looked into
 
 _MINTPY = {
     "timeseries": "open it with insarray.open_series, or give it to 'insarray fit', 'plot', 'export' or 'report'",
-    "ifgramStack": "invert it first: insarray invert {url} OUT.zarr",
+    "ifgramStack": "open it with insarray.open_stack, or invert it first: insarray invert {url} OUT.zarr",
     "geometry": "give it to 'insarray fit' as --geometry",
     "velocity": "fit its series instead: insarray fit timeseries.h5 OUT.zarr",
 }
@@ -80,7 +84,19 @@ def _folder(files: StoreFiles) -> Foreign:
     if inside:
         more = f" or {len(inside) - _LISTED} more" if len(inside) > _LISTED else ""
         return Foreign("a folder", f"give a store that is in it: {', '.join(inside[:_LISTED])}{more}")
-    return Foreign("a folder", _GIVE)
+    product = None if is_url(files.url) else _product(Path(files.root))
+    if product is not None:
+        return Foreign(f"a folder of the product {product}", _to_invert(files))
+    return Foreign(f"a folder of {names(sorted(entries))}", _GIVE)
+
+
+def _product(folder: Path) -> str | None:
+    """The product whose files are in a folder."""
+    for reader in READERS:
+        with suppress(InsarrayError):  # it is the product, but something is wrong with its files
+            if reader.recognises(folder):
+                return reader.name
+    return None
 
 
 def _zarr(files: StoreFiles, entries: list[str]) -> Foreign:
@@ -123,21 +139,23 @@ def _file(files: StoreFiles) -> Foreign:
 
 def _hdf5(files: StoreFiles) -> Foreign:
     with opened(files.url if not files.local else files.root) as file:
-        attributes, names = attributes_of(file), set(file)
+        attributes, listed = attributes_of(file), set(file)
     kind = attributes.get("FILE_TYPE")
     if kind is not None:
         remedy = _MINTPY.get(kind, f"{_GIVE}; of MintPy's results a series can be opened: timeseries.h5")
         return Foreign(f"a file of MintPy ({kind})", remedy.format(url=files.url), result=kind != "ifgramStack")
-    if "unwrapped_phase" in names:
+    if "unwrapped_phase" in listed:
         return Foreign("a NetCDF file of interferograms", _to_invert(files))
     if attributes.get("source", "").startswith("insarray"):
-        remedy = f"{_ORIGIN}, or open it with xarray.open_dataset"
+        remedy = f"{_ORIGIN}, or open it with insarray.open"
         return Foreign("a NetCDF file exported from a store", remedy, result=True)
-    return Foreign("an HDF5 or NetCDF file", f"{_GIVE}, or open it with xarray.open_dataset")
+    return Foreign(
+        f"an HDF5 or NetCDF file of {names(sorted(listed))}", f"{_GIVE}, or open it with xarray.open_dataset"
+    )
 
 
 def _to_invert(files: StoreFiles) -> str:
-    return f"invert it first: insarray invert {files.url} OUT.zarr"
+    return f"open it with insarray.open_stack, or invert it first: insarray invert {files.url} OUT.zarr"
 
 
 def _is_text(head: bytes) -> bool:

@@ -8,25 +8,21 @@ from urllib.parse import unquote, urlsplit
 
 import xarray as xr
 
+from insarray.engine.files import StoreFiles
+from insarray.engine.foreign import what_is
+from insarray.engine.ledger import META
 from insarray.engine.store import Store, open_store
-from insarray.io.files import fingerprint, names
-from insarray.io.hdf5 import opened
+from insarray.io.files import fingerprint
 from insarray.io.locations import exists, is_url, location
-from insarray.io.mintpy import attributes_of
 from insarray.io.mintpy_series import is_series, open_series
-from insarray.io.open import READERS
 from insarray.io.stored import is_zarr, open_stored
 from insarray.model.conventions import variable
-from insarray.model.errors import ArgumentError, FileError, InsarrayError
+from insarray.model.errors import ArgumentError, FileError
 
 _EDGE = 512  # of the blocks of a file without chunks
 _NETCDF = {".nc", ".nc4", ".cdf"}
-_RASTERS = {".tif", ".tiff", ".vrt", ".img", ".bil"}
-_OPENERS = {
-    "unwrapped_phase": "a stack; open it with open_stack",
-    "wrapped_phase": "wrapped; open it with open_wrapped",
-}
-_INPUTS = {"coherence", "connected_component_labels", "amplitude_dispersion", "water_mask", "height", *_OPENERS} | {
+_PHASES = {"unwrapped_phase", "wrapped_phase"}
+_INPUTS = {"coherence", "connected_component_labels", "amplitude_dispersion", "water_mask", "height", *_PHASES} | {
     *("incidence_angle", "slant_range", "los_east", "los_north", "los_up")
 }
 """Names of the table that stacks and geometry files have, too."""
@@ -107,15 +103,24 @@ def _kind(where: Path) -> Kind | None:
         return None
     if is_series(where):
         return "series"
-    if where.suffix.lower() in _NETCDF or is_zarr(where):
+    if where.suffix.lower() in _NETCDF or _is_group(where):
         with open_stored(where) as found:
             return "dataset" if _holds_result(found) else None
     return None
 
 
+def _is_group(where: Path) -> bool:
+    """Whether it is a Zarr group of another program; not an array, nor a store of ours that has lost its job."""
+    if not is_zarr(where):
+        return False
+    files = StoreFiles(str(where))
+    listed = files.listed()
+    return not {META, ".zarray"} & set(listed) and (files.read("zarr.json") or {}).get("node_type") != "array"
+
+
 def _holds_result(found: xr.Dataset) -> bool:
     """Whether some variable is of the data model, and of no stack."""
-    phases = [name for name in _OPENERS if name in found and not {"point", "link"} & set(found[name].dims)]
+    phases = [name for name in _PHASES if name in found and not {"point", "link"} & set(found[name].dims)]
     if "displacement" not in found and phases:
         return False
     return any(_is_known(str(name), array) for name, array in found.data_vars.items())
@@ -148,60 +153,10 @@ def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords({name: coord.variable.compute() for name, coord in lazy.items()}) if lazy else dataset
 
 
-# -- what it is instead ---------------------------------------------------------------------------------------------
-
-
 def _refusal(where: Path) -> str:
     if not exists(where):
         if glob.has_magic(str(where)):
             return f"{where}: is a pattern; give one result, or open a stack of files with open_stack"
         return f"{where}: does not exist; give the output of 'insarray invert', 'fit' or 'closure'"
-    what = _what(where)
-    return f"{where}: is not an insarray store, no file of to_netcdf and no timeseries.h5 of MintPy, but {what}"
-
-
-def _what(where: Path) -> str:
-    suffix = where.suffix.lower()
-    if suffix in _NETCDF or is_zarr(where):
-        with open_stored(where) as found:
-            listed = list(map(str, found.variables))
-        known = next((words for name, words in _OPENERS.items() if name in listed), None)
-        return known or f"holds {', '.join(listed[:8]) or 'nothing'}; none of it is a result of insarray"
-    if where.is_dir():
-        return _what_folder(where)
-    if suffix in {".h5", ".he5", ".hdf5"}:
-        return _what_hdf5(where)
-    if suffix in _RASTERS:
-        return "a raster; open one map with rioxarray.open_rasterio, a stack of them with open_stack"
-    return "a file of another kind; give the output of 'insarray invert', 'fit' or 'closure'"
-
-
-def _what_folder(where: Path) -> str:
-    inside = sorted(where.iterdir())
-    if not inside:
-        return "an empty folder; give the output of 'insarray invert', 'fit' or 'closure'"
-    stores = [path for path in inside if path.is_dir() and job_of(path) is not None]
-    if stores:
-        return f"a folder with the stores {names(stores)}; give one of them"
-    reader = next((reader for reader in READERS if _recognises(reader, where)), None)
-    if reader is not None:
-        return f"a folder of the product {reader.name}; open it as a stack with open_stack"
-    return f"a folder of {names(inside)}; expected the output of 'insarray invert', 'fit' or 'closure'"
-
-
-def _recognises(reader: Any, where: Path) -> bool:
-    try:
-        return bool(reader.recognises(where))
-    except InsarrayError:
-        return False
-
-
-def _what_hdf5(where: Path) -> str:
-    with opened(where) as file:
-        kind = attributes_of(file).get("FILE_TYPE") or next(iter(file), "nothing")
-    remedies = {
-        "velocity": "fit the series it was made of: fit(open('timeseries.h5'))",
-        "ifgramStack": "open it with open_stack",
-        "geometry": "open it with open_geometry",
-    }
-    return f"HDF5 with {kind}; {remedies.get(kind, 'for a product of interferograms take open_stack')}"
+    found = what_is(StoreFiles(str(where)))
+    return f"{where}: is not an insarray store but {found.kind}; {found.remedy}"
