@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 
 import insarray as ia
-from insarray.io.raster import RasterLayer
-from insarray.simulate import write_geotiffs
+from insarray.io.layers.raster import RasterLayer
+from insarray.simulate.stacks import write_geotiffs
 
 EDGE = 128
 ONE = RasterLayer._read_one

@@ -18,8 +18,8 @@ import numpy as np
 from cases import Array, Samples
 from threadpoolctl import threadpool_limits
 
-from insarray.kernels.elimination import Solution, solve
-from insarray.kernels.plan import plan_elimination
+from insarray.kernels.network.elimination import Solution, solve
+from insarray.kernels.network.elimination_plan import plan_elimination
 
 CORES = 2
 

@@ -18,8 +18,8 @@ from kernels import best, print_heading, speed
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, identity
 
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.robust import ADMM, L1, Huber, Robust, solve_robust
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.robust.inversion import ADMM, L1, Huber, Robust, solve_robust
 
 NOISE = 0.1
 TARGETS = {"insarray, the same 20 steps": 8.0, "insarray, gap 1e-3": 5.0}

@@ -17,9 +17,9 @@ from cases import Array
 from contenders import installed_version, missing_peer
 from threadpoolctl import threadpool_limits
 
-from insarray.kernels.periodogram import estimate_links, make_problem
-from insarray.kernels.periodogram_dense import estimate_links_dense
-from insarray.kernels.periodogram_search import search
+from insarray.kernels.links.periodogram import estimate_links, make_problem
+from insarray.kernels.links.periodogram_dense import estimate_links_dense
+from insarray.kernels.links.periodogram_search import search
 
 BOX = {"velocity_range": (-0.03, 0.03), "height_range": (-40.0, 40.0)}
 GRID = (np.linspace(*BOX["velocity_range"], 121), np.linspace(*BOX["height_range"], 161))

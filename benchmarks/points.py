@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsqr
 
-from insarray.kernels.arcs import delaunay
-from insarray.kernels.potentials import integrate
+from insarray.kernels.links.arcs import delaunay
+from insarray.kernels.links.potentials import integrate
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ import insarray as ia
 from insarray.engine.jobs import Jobs, compute_block
 from insarray.engine.plan import plan_run
 from insarray.model.grid import Grid
-from insarray.simulate_files import write_geotiff
+from insarray.simulate.files import write_geotiff
 
 EDGE = 256
 THREADS = (1, 2, 4, 8)

@@ -27,11 +27,11 @@ from kernels import print_heading
 import insarray as ia
 from insarray.engine.jobs import Jobs
 from insarray.engine.plan import plan_run
-from insarray.io.lazy import to_dataset
+from insarray.io.layers.lazy import to_dataset
 from insarray.io.source import StackSource
 from insarray.model.grid import Grid
 from insarray.model.network import Network
-from insarray.simulate_files import write_geotiff
+from insarray.simulate.files import write_geotiff
 
 WAVELENGTH = 0.05546576
 

@@ -19,7 +19,7 @@ from kernels import print_heading
 from threadpoolctl import threadpool_limits
 
 from insarray.model.time_model import TimeModel
-from insarray.products.fitting import FitTask, fit_block
+from insarray.products.timefit.block_fit import FitTask, fit_block
 
 DATES = 100
 NOISE = 0.005

@@ -59,7 +59,7 @@ def manifests(path: str) -> None:
 
 def files(folder: str) -> None:
     """Interferograms of a simulated stack."""
-    from insarray.simulate import simulate_stack, write_geotiffs
+    from insarray.simulate.stacks import simulate_stack, write_geotiffs
 
     stack, _ = simulate_stack(shape=(200, 260), n_dates=20, neighbours=3, looks=20, seed=3)
     write_geotiffs(stack, Path(folder))

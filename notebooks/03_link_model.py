@@ -28,7 +28,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import insarray as ia
-from insarray.simulate_points import write_wrapped
+from insarray.simulate import write_wrapped
 
 plt.rcParams["figure.dpi"] = 50
 

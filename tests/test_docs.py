@@ -18,8 +18,8 @@ from insarray.__main__ import cli
 from insarray.compat import dolphin, mintpy
 from insarray.model import errors
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES
-from insarray.simulate import simulate_stack, write_geotiffs
-from insarray.simulate_points import simulate_wrapped, write_wrapped
+from insarray.simulate.points import simulate_wrapped, write_wrapped
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(

@@ -8,15 +8,15 @@ import rasterio
 import xarray as xr
 
 import insarray as ia
-from insarray.kernels.elimination import solve
-from insarray.kernels.gaps import close_gaps
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.robust import ADMM, L1, solve_robust
-from insarray.kernels.temporal import fit_terms
+from insarray.kernels.network.elimination import solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.network.gaps import close_gaps
+from insarray.kernels.robust.inversion import ADMM, L1, solve_robust
+from insarray.kernels.timefit.least_squares import fit_terms
 from insarray.kernels.variance import pair_weights, phase_variance_cramer_rao, phase_variance_ds
 from insarray.model.network import Network
 from insarray.model.time_model import TimeModel
-from insarray.products.reference import choose_pixel
+from insarray.products.stacks.reference import choose_pixel
 from tests.networks import lapack
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import insarray as ia
-from insarray.kernels.closure import close_loops
+from insarray.kernels.unwrapping.closure import close_loops
 from insarray.model.errors import ReferencePointError
 from insarray.model.loops import find_loops
 from tests.test_golden import hdf5, network_of

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.kernels.bootstrap import bootstrap
-from insarray.kernels.covariance import propagate, series_covariance
-from insarray.kernels.elimination import solve
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.temporal import fit_terms
+from insarray.kernels.network.elimination import solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.timefit.bootstrap import bootstrap
+from insarray.kernels.timefit.covariance import propagate, series_covariance
+from insarray.kernels.timefit.least_squares import fit_terms
 
 MODELS = [
     *("linear", "constant_annual", "quadratic", "cubic", "linear_annual", "linear_annual_semi", "linear_p0.7"),

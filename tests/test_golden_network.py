@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.kernels.arcs import delaunay
-from insarray.kernels.potentials import integrate
-from insarray.kernels.residues import common_phase, unwrap_points
+from insarray.kernels.links.arcs import delaunay
+from insarray.kernels.links.potentials import integrate
+from insarray.kernels.unwrapping.residues import common_phase, unwrap_points
 from insarray.model.dataset import grid_coords
 from insarray.model.grid import Grid
 

@@ -5,7 +5,7 @@ import pytest
 import insarray as ia
 from insarray.model import dataset as module
 from insarray.model.network import Network
-from insarray.products import views
+from insarray.products.views import stacks as views
 from tests.test_law import PRODUCTS, make
 
 TWO = ("join", "residuals", "residuals of a series", "pair_misfit", "remove_terms", "remove_terms by a model")

@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.kernels.temporal import fit_terms
+from insarray.kernels.timefit.least_squares import fit_terms
 from insarray.model.conventions import metres_per_radian
-from tests.faces.test_cli import insarray
+from tests.cli.test_cli import insarray
 
 WAVELENGTH = 0.0554657595
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import insarray as ia
-from insarray.simulate import simulate_stack
+from insarray.simulate.stacks import simulate_stack
 
 ROOT = Path(ia.__file__).parent
 RUNS_CODE = {
@@ -14,7 +14,7 @@ RUNS_CODE = {
     "pickle.load", "pickle.loads", "pickle.Unpickler", "cloudpickle.load", "cloudpickle.loads", "joblib.load",
     "pandas.read_pickle", "pd.read_pickle", "yaml.unsafe_load", "yaml.full_load", "yaml.load_all",
 }  # fmt: skip
-ALLOWED = {("engine/jobs.py", "pickle.loads"), ("engine/cluster.py", "pickle.loads")}
+ALLOWED = {("engine/jobs.py", "pickle.loads"), ("engine/run/cluster.py", "pickle.loads")}
 """What this run has sent to its own workers; Dask does the same."""
 
 

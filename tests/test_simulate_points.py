@@ -10,7 +10,7 @@ import xarray as xr
 import insarray as ia
 from insarray.model.conventions import VARIABLES, metres_per_radian
 from insarray.model.errors import ArgumentError, StackError, StoreError
-from insarray.simulate_points import WAVELENGTH, simulate_wrapped, write_wrapped
+from insarray.simulate.points import WAVELENGTH, simulate_wrapped, write_wrapped
 
 PI = np.float32(np.pi)
 SMALL = {"shape": (36, 48), "n_dates": 9}

@@ -7,97 +7,97 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from insarray.engine.append import append
+    from insarray import plot
     from insarray.engine.estimators import map_blocks
     from insarray.engine.open import open  # noqa: A004
     from insarray.engine.plan import plan_run
-    from insarray.engine.point_store import save_points
-    from insarray.engine.run import run
-    from insarray.faces import plot
-    from insarray.faces.export import to_cog, to_netcdf
-    from insarray.faces.mintpy_files import to_mintpy
-    from insarray.faces.progress import progress_bar
-    from insarray.faces.report import report
-    from insarray.io.geometry import open_geometry
-    from insarray.io.mintpy_series import open_series
+    from insarray.engine.run.append import append
+    from insarray.engine.run.runner import run
+    from insarray.engine.store.point_store import save_points
+    from insarray.export.mintpy import to_mintpy
+    from insarray.export.rasters import to_cog, to_netcdf
+    from insarray.io.geometry.open import open_geometry
     from insarray.io.open import open_stack
-    from insarray.io.wrapped import open_wrapped
+    from insarray.io.readers.mintpy_series import open_series
+    from insarray.io.wrapped.open import open_wrapped
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
-    from insarray.products.averages import component_counts, temporal_average
-    from insarray.products.closure import closure, closure_summary
-    from insarray.products.covariance import covariance
-    from insarray.products.integration import integrate_links
-    from insarray.products.joining import join
-    from insarray.products.links import estimate_links
-    from insarray.products.motion import predict, remove_terms
-    from insarray.products.points import points_to_grid, select_points
-    from insarray.products.quality import quality_mask
-    from insarray.products.ramps import deramp, ramp_surface
-    from insarray.products.reference import area, find_reference, lonlat
-    from insarray.products.refinement import refine_points
-    from insarray.products.rereference import rereference
-    from insarray.products.residuals import pair_misfit, residuals
-    from insarray.products.stack import mask, select_pairs
-    from insarray.products.time_functions import fit
-    from insarray.products.timeseries import invert
-    from insarray.products.unwrapped_points import unwrap_points
-    from insarray.products.unwrapping import correct_unwrapping, correction_account
-    from insarray.simulate import simulate_stack
-    from insarray.simulate_points import simulate_wrapped
+    from insarray.products.points.integration import integrate_links
+    from insarray.products.points.links import estimate_links
+    from insarray.products.points.refinement import refine_points
+    from insarray.products.points.selection import points_to_grid, select_points
+    from insarray.products.points.unwrapping import unwrap_points
+    from insarray.products.series.covariance import covariance
+    from insarray.products.series.inversion import invert
+    from insarray.products.series.joining import join
+    from insarray.products.series.ramps import deramp, ramp_surface
+    from insarray.products.series.rereference import rereference
+    from insarray.products.series.residuals import pair_misfit, residuals
+    from insarray.products.stacks.averages import component_counts, temporal_average
+    from insarray.products.stacks.closure import closure, closure_summary
+    from insarray.products.stacks.quality import quality_mask
+    from insarray.products.stacks.reference import area, find_reference, lonlat
+    from insarray.products.stacks.selection import mask, select_pairs
+    from insarray.products.stacks.unwrapping import correct_unwrapping, correction_account
+    from insarray.products.timefit.fit import fit
+    from insarray.products.timefit.prediction import predict, remove_terms
+    from insarray.progress import progress_bar
+    from insarray.reports import report
+    from insarray.simulate.points import simulate_wrapped
+    from insarray.simulate.stacks import simulate_stack
 
 _HOMES = {
     "Grid": "insarray.model.grid",
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
-    "append": "insarray.engine.append",
-    "area": "insarray.products.reference",
-    "closure": "insarray.products.closure",
-    "closure_summary": "insarray.products.closure",
-    "component_counts": "insarray.products.averages",
-    "correct_unwrapping": "insarray.products.unwrapping",
-    "correction_account": "insarray.products.unwrapping",
-    "covariance": "insarray.products.covariance",
-    "deramp": "insarray.products.ramps",
-    "estimate_links": "insarray.products.links",
-    "find_reference": "insarray.products.reference",
-    "fit": "insarray.products.time_functions",
-    "integrate_links": "insarray.products.integration",
-    "invert": "insarray.products.timeseries",
-    "join": "insarray.products.joining",
-    "lonlat": "insarray.products.reference",
-    "mask": "insarray.products.stack",
+    "append": "insarray.engine.run.append",
+    "area": "insarray.products.stacks.reference",
+    "closure": "insarray.products.stacks.closure",
+    "closure_summary": "insarray.products.stacks.closure",
+    "component_counts": "insarray.products.stacks.averages",
+    "correct_unwrapping": "insarray.products.stacks.unwrapping",
+    "correction_account": "insarray.products.stacks.unwrapping",
+    "covariance": "insarray.products.series.covariance",
+    "deramp": "insarray.products.series.ramps",
+    "estimate_links": "insarray.products.points.links",
+    "find_reference": "insarray.products.stacks.reference",
+    "fit": "insarray.products.timefit.fit",
+    "integrate_links": "insarray.products.points.integration",
+    "invert": "insarray.products.series.inversion",
+    "join": "insarray.products.series.joining",
+    "lonlat": "insarray.products.stacks.reference",
+    "mask": "insarray.products.stacks.selection",
     "map_blocks": "insarray.engine.estimators",
     "open": "insarray.engine.open",
-    "open_geometry": "insarray.io.geometry",
-    "open_series": "insarray.io.mintpy_series",
+    "open_geometry": "insarray.io.geometry.open",
+    "open_series": "insarray.io.readers.mintpy_series",
     "open_stack": "insarray.io.open",
-    "open_wrapped": "insarray.io.wrapped",
-    "pair_misfit": "insarray.products.residuals",
+    "open_wrapped": "insarray.io.wrapped.open",
+    "pair_misfit": "insarray.products.series.residuals",
     "plan_run": "insarray.engine.plan",
-    "plot": "insarray.faces.plot",
-    "points_to_grid": "insarray.products.points",
-    "predict": "insarray.products.motion",
-    "progress_bar": "insarray.faces.progress",
-    "quality_mask": "insarray.products.quality",
-    "ramp_surface": "insarray.products.ramps",
-    "refine_points": "insarray.products.refinement",
-    "remove_terms": "insarray.products.motion",
-    "report": "insarray.faces.report",
-    "rereference": "insarray.products.rereference",
-    "residuals": "insarray.products.residuals",
-    "run": "insarray.engine.run",
-    "save_points": "insarray.engine.point_store",
-    "select_pairs": "insarray.products.stack",
-    "select_points": "insarray.products.points",
-    "simulate_stack": "insarray.simulate",
-    "simulate_wrapped": "insarray.simulate_points",
-    "temporal_average": "insarray.products.averages",
-    "to_cog": "insarray.faces.export",
-    "to_mintpy": "insarray.faces.mintpy_files",
-    "to_netcdf": "insarray.faces.export",
-    "unwrap_points": "insarray.products.unwrapped_points",
+    "plot": "insarray.plot",
+    "points_to_grid": "insarray.products.points.selection",
+    "predict": "insarray.products.timefit.prediction",
+    "progress_bar": "insarray.progress",
+    "quality_mask": "insarray.products.stacks.quality",
+    "ramp_surface": "insarray.products.series.ramps",
+    "refine_points": "insarray.products.points.refinement",
+    "remove_terms": "insarray.products.timefit.prediction",
+    "report": "insarray.reports",
+    "rereference": "insarray.products.series.rereference",
+    "residuals": "insarray.products.series.residuals",
+    "run": "insarray.engine.run.runner",
+    "save_points": "insarray.engine.store.point_store",
+    "select_pairs": "insarray.products.stacks.selection",
+    "select_points": "insarray.products.points.selection",
+    "simulate_stack": "insarray.simulate.stacks",
+    "simulate_wrapped": "insarray.simulate.points",
+    "temporal_average": "insarray.products.stacks.averages",
+    "to_cog": "insarray.export.rasters",
+    "to_mintpy": "insarray.export.mintpy",
+    "to_netcdf": "insarray.export.rasters",
+    "unwrap_points": "insarray.products.points.unwrapping",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the work

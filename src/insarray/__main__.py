@@ -1,10 +1,10 @@
 """The whole command line: the verbs of this package and, in groups of their own, those of its peers."""
 
+from insarray.cli.main import cli
+from insarray.cli.process import main
+from insarray.cli.recipe_commands import config, run
 from insarray.compat.dolphin_cli import dolphin
 from insarray.compat.mintpy_cli import mintpy
-from insarray.faces.cli import cli
-from insarray.faces.entry import main
-from insarray.faces.recipe_cli import config, run
 
 cli.add_command(config)
 cli.add_command(run)

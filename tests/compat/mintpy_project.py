@@ -9,7 +9,7 @@ import xarray as xr
 
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.dates import date_label
-from insarray.simulate import WAVELENGTH, simulate_stack
+from insarray.simulate.stacks import WAVELENGTH, simulate_stack
 
 REFERENCE = (11, 9)
 

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 
 from insarray.compat import dolphin
-from insarray.kernels.lanes import solve_groups
+from insarray.kernels.network.lanes import solve_groups
 from insarray.model.errors import ArgumentError
 from tests.compat.peers import arguments, own_options
 from tests.networks import lapack, nearest, samples

@@ -16,10 +16,10 @@ import xarray as xr
 
 import insarray.compat.dolphin.rasters as rasters_module
 from insarray.__main__ import cli  # noqa: F401 (the group is added there)
+from insarray.cli.process import run_command
 from insarray.compat import dolphin
 from insarray.compat.dolphin import ReferencePoint
-from insarray.engine.store import Store
-from insarray.faces.entry import run_command
+from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import (
     ArgumentError,
     FileError,
@@ -543,7 +543,7 @@ def test_d8_a_run_that_broke_off_goes_on(files, tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         return original(*arguments)
 
-    import insarray.engine.workers as workers
+    import insarray.engine.run.workers as workers
 
     original = workers.write_block
     monkeypatch.setattr(workers, "write_block", broken)

@@ -18,8 +18,8 @@ import pytest
 
 import insarray as ia
 from insarray.__main__ import cli
+from insarray.cli.process import run_command
 from insarray.compat.mintpy import settings, workflow
-from insarray.faces.entry import run_command
 from insarray.model.errors import ArgumentError, FileError
 from tests.compat.mintpy_project import REFERENCE, attributes, edit, read, write_project
 from tests.io.stack_files import write_raster

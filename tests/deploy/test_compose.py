@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from insarray.simulate import simulate_stack, write_geotiffs
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
 
 SERVICES = yaml.safe_load((Path(__file__).resolve().parents[2] / "deploy/compose.yaml").read_text())["services"]
 JOB = ["--wavelength", "0.05546576", "--reference", "5,5", "--block", "16"]

@@ -19,7 +19,8 @@ def settings_of_the_process() -> dict[str, object]:
     import threadpoolctl
     from rasterio.env import get_gdal_config
 
-    from insarray.kernels import lanes, temporal
+    from insarray.kernels.network import lanes
+    from insarray.kernels.timefit import least_squares as temporal
 
     with rasterio.Env():
         cache = get_gdal_config("GDAL_CACHEMAX")

@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.faces.entry import run_command
-from insarray.simulate import simulate_stack, write_geotiffs
+from insarray.cli.process import run_command
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
 
 pytest.importorskip("cryptography", reason="needs cryptography, for certificates")
 from distributed import LocalCluster

@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 import insarray as ia
-from insarray.engine.append import append
 from insarray.engine.plan import Plan, plan_run
-from insarray.io.lazy import to_dataset
+from insarray.engine.run.append import append
+from insarray.io.layers.lazy import to_dataset
 from insarray.io.source import StackSource
 from insarray.model.grid import Grid
 from insarray.model.network import Network

@@ -13,13 +13,13 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine import append as append_module
-from insarray.engine import swap as swap_module
-from insarray.engine.append import Appended, append, find_change
-from insarray.engine.store import Store, open_store
-from insarray.engine.swap import new_beside
-from insarray.io.raster import RasterLayer
-from insarray.kernels.plan import plan_elimination
+from insarray.engine.run import append as append_module
+from insarray.engine.run.append import Appended, append, find_change
+from insarray.engine.store import swap as swap_module
+from insarray.engine.store.swap import new_beside
+from insarray.engine.store.zarr_store import Store, open_store
+from insarray.io.layers.raster import RasterLayer
+from insarray.kernels.network.elimination_plan import plan_elimination
 from insarray.model.dataset import fingerprint_coords
 from insarray.model.errors import ArgumentError, PartialRunError, StoreError, StoreMismatchError
 from insarray.model.network import Network
@@ -258,7 +258,7 @@ def test_without_a_store_it_is_a_run(tmp_path):
 
 def test_only_the_new_pairs_are_read_to_decide(tmp_path, monkeypatch):
     stack, _ = ia.simulate_stack(shape=(60, 50), n_dates=7, seed=3)
-    from insarray.simulate import write_geotiffs
+    from insarray.simulate.stacks import write_geotiffs
 
     stack.unwrapped_phase[:, 20, 20] = 0.5
     stack.coherence[:, 20, 20] = 0.9
@@ -385,7 +385,7 @@ def test_what_was_made_of_a_series_is_refused(tmp_path):
 
 SLOW_APPEND = """
 import sys, time
-from insarray.engine import workers
+from insarray.engine.run import workers
 from tests.engine.test_append import append, longer, series
 write = workers.write_block
 def slow(*args):

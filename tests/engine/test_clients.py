@@ -10,11 +10,11 @@ import xarray as xr
 from distributed import Client, LocalCluster
 
 import insarray as ia
-from insarray.engine import cluster as cluster_module
-from insarray.engine import files as files_module
-from insarray.engine import workers as workers_module
-from insarray.engine.append import append
-from insarray.engine.store import Store
+from insarray.engine.run import cluster as cluster_module
+from insarray.engine.run import workers as workers_module
+from insarray.engine.run.append import append
+from insarray.engine.store import files as files_module
+from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import ArgumentError, ClusterError
 from tests.engine.test_store_and_run import contents, job
 from tests.stacks import stack_of

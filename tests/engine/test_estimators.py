@@ -17,7 +17,7 @@ import xarray as xr
 import insarray as ia
 from insarray.engine import estimators
 from insarray.engine.plan import plan_run
-from insarray.engine.store import open_store
+from insarray.engine.store.zarr_store import open_store
 from insarray.model.conventions import Variable
 from insarray.model.errors import ArgumentError, StackError
 from tests.stacks import stack_of

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine.store import Store, open_store
-from insarray.faces.entry import run_command
+from insarray.cli.process import run_command
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import ArgumentError, StoreError
 from tests.engine.test_store_and_run import job
 from tests.stacks import stack_of

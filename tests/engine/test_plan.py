@@ -14,12 +14,12 @@ from dask.highlevelgraph import HighLevelGraph
 
 import insarray as ia
 from insarray.engine.blocks import map_blocks
+from insarray.engine.graph.memory import block_peak
+from insarray.engine.graph.needed import needed
+from insarray.engine.graph.prepare import prepare
 from insarray.engine.jobs import Jobs
-from insarray.engine.memory import block_peak
-from insarray.engine.needed import needed
 from insarray.engine.plan import BASE_BYTES, plan_run
-from insarray.engine.prepare import prepare
-from insarray.engine.store import open_store
+from insarray.engine.store.zarr_store import open_store
 from tests.engine.memory_jobs import network, stack_of
 
 EDGE = 16

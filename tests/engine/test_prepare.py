@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine.edges import Cut, common_edge, default_edge, is_regular
+from insarray.engine.graph.edges import Cut, common_edge, default_edge, is_regular
+from insarray.engine.graph.prepare import prepare
 from insarray.engine.plan import plan_run
-from insarray.engine.prepare import prepare
-from insarray.engine.store import Store, open_store
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import ArgumentError, StackError, StoreError
 from tests.stacks import stack_of
 

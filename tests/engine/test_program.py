@@ -13,12 +13,12 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine import append as append_module
 from insarray.engine import program
 from insarray.engine.jobs import fingerprint
-from insarray.engine.point_store import save_points
 from insarray.engine.program import program_identity
-from insarray.engine.store import Store, open_store
+from insarray.engine.run import append as append_module
+from insarray.engine.store.point_store import save_points
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import ClusterError, StoreMismatchError
 from tests.engine.test_store_and_run import contents, job
 from tests.stacks import stack_of
@@ -65,8 +65,8 @@ def test_it_changes_with_the_code_that_computes(tree, folder):
 
 
 def test_it_does_not_change_with_the_code_that_shows(tree):
-    change(tree / "insarray/faces/cli.py")
-    change(tree / "insarray/faces/report/page.py")
+    change(tree / "insarray/cli/main.py")
+    change(tree / "insarray/reports/page.py")
     assert run_python(PRINT, tree) == program_identity()
 
 
@@ -89,7 +89,7 @@ try:
 except ia.InsarrayError as error:
     print(error.exit_code, error)
 """
-    change(tree / "insarray/products/timeseries.py")
+    change(tree / "insarray/products/series/inversion.py")
     code, _, said = run_python(resume, tree).partition(" ")
     assert code == "6"
     assert f"the program has changed: it was begun by insarray {program_identity()}, this is insarray 0" in said

@@ -12,12 +12,12 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine import selection
 from insarray.engine.blocks import map_blocks
+from insarray.engine.graph import selection
+from insarray.engine.graph.selection import crop, select, select_lead, select_window, take
 from insarray.engine.plan import plan_run
-from insarray.engine.selection import crop, select, select_lead, select_window, take
-from insarray.engine.store import open_store
-from insarray.io.raster import RasterLayer
+from insarray.engine.store.zarr_store import open_store
+from insarray.io.layers.raster import RasterLayer
 from insarray.model.errors import ArgumentError
 from tests.engine.memory_jobs import network, stack_of
 from tests.io.stack_files import Truth

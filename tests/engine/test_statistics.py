@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import insarray as ia
-from insarray.engine.statistics import Totals, block_statistics
-from insarray.engine.store import Store
+from insarray.engine.store.statistics import Totals, block_statistics
+from insarray.engine.store.zarr_store import Store
 from tests.engine.test_store_and_run import job
 
 

@@ -19,14 +19,14 @@ import xarray as xr
 from distributed import WorkerPlugin
 
 import insarray as ia
-from insarray.engine import store as store_module
-from insarray.engine import workers as workers_module
-from insarray.engine.cluster import hire
-from insarray.engine.files import StoreFiles
+from insarray.cli.process import run_command
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import plan_run
-from insarray.engine.store import Store, open_store
-from insarray.faces.entry import run_command
+from insarray.engine.run import workers as workers_module
+from insarray.engine.run.cluster import hire
+from insarray.engine.store import zarr_store as store_module
+from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import (
     ArgumentError,
     FileError,
@@ -163,7 +163,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
 def test_one_writer_at_a_time(tmp_path):
     url = str(tmp_path / "o.zarr")
     ia.run(job(), url)
-    code = f"from insarray.engine.store import Store; import time; l = Store({url!r}).lock(); l.__enter__(); print('ok', flush=True); time.sleep(60)"
+    code = f"from insarray.engine.store.zarr_store import Store; import time; l = Store({url!r}).lock(); l.__enter__(); print('ok', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"ok\n"
         with pytest.raises(StoreMismatchError, match="another run"):
@@ -339,7 +339,7 @@ def test_what_cannot_be_planned_is_refused():
 SLOW_RUN = """
 import sys, time
 import insarray as ia
-from insarray.engine import workers
+from insarray.engine.run import workers
 from tests.engine.test_store_and_run import job
 write = workers.write_block
 def slow(*args):

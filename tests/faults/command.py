@@ -5,8 +5,8 @@ import signal
 import time
 
 from insarray.__main__ import main
-from insarray.engine import workers
 from insarray.engine.jobs import compute_block
+from insarray.engine.run import workers
 
 
 def slowly(*arguments):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from insarray.engine.run import run
+from insarray.engine.run.runner import run
 from tests.faults.scene import contents, job
 
 ROWS: list[tuple[str, ...]] = []

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from insarray.engine.run import run
-from insarray.engine.store import Store
+from insarray.engine.run.runner import run
+from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import ClusterError
 from tests.faults.scene import BLOCKS, contents, job, trouble
 

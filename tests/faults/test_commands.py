@@ -13,10 +13,10 @@ import psutil
 import pytest
 import xarray as xr
 
-from insarray.engine import workers
-from insarray.engine.store import Store
-from insarray.faces.entry import run_command
-from insarray.simulate import simulate_stack, write_geotiffs
+from insarray.cli.process import run_command
+from insarray.engine.run import workers
+from insarray.engine.store.zarr_store import Store
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
 from tests.faults.scene import contents, state
 
 ROOT = Path(__file__).resolve().parents[2]

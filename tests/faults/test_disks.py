@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import insarray as ia
+from insarray.cli.process import run_command
 from insarray.engine.jobs import fingerprint
-from insarray.engine.run import run
-from insarray.engine.store import Store, open_store, write_block
-from insarray.faces.entry import run_command
+from insarray.engine.run.runner import run
+from insarray.engine.store.zarr_store import Store, open_store, write_block
 from insarray.model.errors import FileError, StoreError, StoreMismatchError, VerificationError
-from insarray.simulate import simulate_stack, write_geotiffs
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
 from tests.faults.scene import BLOCKS, contents, job
 
 
@@ -253,7 +253,7 @@ def test_a_store_that_is_replaced_takes_no_late_blocks(tmp_path, monkeypatch):
             run(job(tmp_path / "t", weights="coherence"), str(out))
             replaced.set()
 
-    monkeypatch.setattr("insarray.engine.workers.write_block", write_late)
+    monkeypatch.setattr("insarray.engine.run.workers.write_block", write_late)
     with pytest.raises(StoreMismatchError, match="was removed or replaced while block"):
         run(first, str(out), workers=1, progress=replace)
     assert Store(str(out)).verify() == BLOCKS

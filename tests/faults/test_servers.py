@@ -7,11 +7,12 @@ import warnings
 import fsspec
 import pytest
 
-from insarray.engine import account as account_module
-from insarray.engine import retry, workers
-from insarray.engine.ledger import COPIED, Ledger
-from insarray.engine.run import run
-from insarray.engine.store import Store, open_store
+from insarray.engine.run import workers
+from insarray.engine.run.runner import run
+from insarray.engine.store import account as account_module
+from insarray.engine.store import retry
+from insarray.engine.store.ledger import COPIED, Ledger
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import FileError, InsarrayError
 from tests.faults.scene import BLOCKS, job
 

@@ -8,13 +8,13 @@ import time
 import dask
 import pytest
 
-from insarray.engine import cluster as cluster_module
-from insarray.engine import workers as workers_module
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import plan_run
-from insarray.engine.run import run
-from insarray.engine.store import Store
-from insarray.engine.workers import BlockJob, this_process, work
+from insarray.engine.run import cluster as cluster_module
+from insarray.engine.run import workers as workers_module
+from insarray.engine.run.runner import run
+from insarray.engine.run.workers import BlockJob, this_process, work
+from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import ClusterError, PartialRunError
 from tests.faults.scene import BLOCKS, attempts, contents, job, state, trouble
 

@@ -17,8 +17,8 @@ from affine import Affine
 
 import insarray as ia
 from insarray.io.baselines import read_baselines
+from insarray.io.layers.warp import read_on_grid
 from insarray.io.locations import local
-from insarray.io.warp import read_on_grid
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError, FileError
 from tests.io.products.aria import NORTH, SHAPE, STEP, WEST, AriaProduct

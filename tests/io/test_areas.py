@@ -14,15 +14,15 @@ from affine import Affine
 from pyproj import Transformer
 
 import insarray as ia
-from insarray.faces.entry import run_command
-from insarray.faces.recipe import execute
+from insarray.cli.process import run_command
+from insarray.cli.recipe import execute
 from insarray.io.areas import window_of
-from insarray.io.hdf5 import Hdf5Layer
-from insarray.io.hdf5_files import Hdf5FilesLayer
-from insarray.io.lazy import block_shape
-from insarray.io.raster import RasterLayer
-from insarray.io.stored import StoredLayer
-from insarray.io.windows import WindowLayer, edge_on_tiles, window_layer
+from insarray.io.layers.hdf5 import Hdf5Layer
+from insarray.io.layers.hdf5_files import Hdf5FilesLayer
+from insarray.io.layers.lazy import block_shape
+from insarray.io.layers.raster import RasterLayer
+from insarray.io.layers.windows import WindowLayer, edge_on_tiles, window_layer
+from insarray.io.readers.stored import StoredLayer
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid

@@ -9,8 +9,8 @@ from affine import Affine
 from pyproj import CRS
 
 import insarray as ia
-from insarray.engine.store import open_store
-from insarray.faces.entry import run_command
+from insarray.cli.process import run_command
+from insarray.engine.store.zarr_store import open_store
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.aria import NORTH, SHAPE, STEP, WAVELENGTH, WEST, AriaProduct, geometry
 from tests.io.products.opening import empty, opened, truncated

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from insarray.io.lazy import block_shape
+from insarray.io.layers.lazy import block_shape
 
 
 @dataclass

@@ -7,7 +7,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy.interpolate import RegularGridInterpolator
 
-from insarray.io.cubes import Cube, as_stored, dem_path, geometry_maps, trilinear
+from insarray.io.layers.cubes import Cube, as_stored, dem_path, geometry_maps, trilinear
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 from tests.io.stack_files import write_raster

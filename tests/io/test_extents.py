@@ -9,9 +9,9 @@ import pytest
 from affine import Affine
 
 import insarray as ia
-from insarray.io.decode import ComponentDecode, PhaseDecode
-from insarray.io.extents import reconcile
-from insarray.io.hdf5_files import hdf5_files_layer
+from insarray.io.layers.decode import ComponentDecode, PhaseDecode
+from insarray.io.layers.extents import reconcile
+from insarray.io.layers.hdf5_files import hdf5_files_layer
 from insarray.io.pairs import newest, pair_file_from_name
 from insarray.model.errors import StackError, StackWarning
 from insarray.model.grid import Grid

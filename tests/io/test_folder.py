@@ -5,9 +5,9 @@ import pytest
 import rasterio
 
 import insarray as ia
-from insarray.engine.store import open_store
-from insarray.faces.entry import run_command
-from insarray.io.folder import _kind
+from insarray.cli.process import run_command
+from insarray.engine.store.zarr_store import open_store
+from insarray.io.readers.raster_folder import _kind
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.model.errors import ArgumentError, StackError, StackWarning
 from tests.io.stack_files import PAIRS, WAVELENGTH, write_raster

@@ -9,8 +9,8 @@ import xarray as xr
 from affine import Affine
 
 import insarray as ia
-from insarray.io import geometry as geometry_module
-from insarray.io.geometry import open_geometry
+from insarray.io.geometry import open as geometry_module
+from insarray.io.geometry.open import open_geometry
 from insarray.model.dataset import grid_coords, pair_coords, time_coords
 from insarray.model.errors import ArgumentError, FileError, InsarrayError, StackError
 from insarray.model.grid import Grid

@@ -159,7 +159,7 @@ def _in_little_memory(code: str, *words: str) -> subprocess.CompletedProcess[str
         import resource, sys, warnings
         import insarray as ia, rasterio, h5py, dask.array, zarr
         from insarray.engine.plan import plan_run
-        from insarray.kernels import elimination
+        from insarray.kernels.network import elimination
         with open("/proc/self/statm") as found:
             now = int(found.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + 2 * 2**30,) * 2)

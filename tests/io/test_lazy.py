@@ -15,11 +15,11 @@ import pytest
 import xarray as xr
 
 from insarray.io import open_stack
-from insarray.io.decode import ComponentDecode, PhaseDecode
-from insarray.io.generic import GenericReader
-from insarray.io.hdf5 import Hdf5Layer
-from insarray.io.lazy import keep_measured, layer_variable
-from insarray.io.raster import RasterLayer
+from insarray.io.layers.decode import ComponentDecode, PhaseDecode
+from insarray.io.layers.hdf5 import Hdf5Layer
+from insarray.io.layers.lazy import keep_measured, layer_variable
+from insarray.io.layers.raster import RasterLayer
+from insarray.io.readers.generic import GenericReader
 from insarray.io.source import Options
 from tests.io.stack_files import PAIRS, Truth, write_raster
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from insarray.io.derived import DerivedLayer, FirstValidLayer
-from insarray.io.headers import read_headers
-from insarray.io.maps import map_headers, map_layer, maps_of_angles, static_maps
+from insarray.io.layers.derived import DerivedLayer, FirstValidLayer
+from insarray.io.layers.headers import read_headers
+from insarray.io.layers.maps import map_headers, map_layer, maps_of_angles, static_maps
 from insarray.model.errors import FileError, StackError
 from tests.io.stack_files import UTM, write_raster
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import insarray as ia
-from insarray.io.mintpy_series import is_series, open_series
+from insarray.io.readers.mintpy_series import is_series, open_series
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError, FileError
 from tests.compat.mintpy_project import edit, read

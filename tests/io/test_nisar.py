@@ -8,8 +8,8 @@ import pytest
 from affine import Affine
 
 import insarray as ia
-from insarray.engine.store import open_store
-from insarray.faces.entry import run_command
+from insarray.cli.process import run_command
+from insarray.engine.store.zarr_store import open_store
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.nisar import LEFT, SHAPE, STEP, TOP, WAVELENGTH, NisarProduct, sight
 from tests.io.products.opening import empty, opened, truncated

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import insarray as ia
-from insarray.engine.store import open_store
-from insarray.faces.entry import run_command
+from insarray.cli.process import run_command
+from insarray.engine.store.zarr_store import open_store
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.opera_disp import SHAPE, WAVELENGTH, DispProduct
 

@@ -117,7 +117,7 @@ class Mine:
         return path.suffix == ".mine" or path.suffix == ".h5"
 
     def scan(self, paths, options):
-        from insarray.io.generic import GenericReader
+        from insarray.io.readers.generic import GenericReader
 
         return GenericReader().scan([path.with_suffix(".tif") for path in paths], options)
 

@@ -17,8 +17,8 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.engine.store import Store, open_store
-from insarray.faces.entry import run_command
+from insarray.cli.process import run_command
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import ArgumentError, FileError, StackWarning, StoreError, StoreMismatchError
 from tests.engine.test_store_and_run import job
 from tests.io.products.hyp3 import write_jobs
@@ -227,7 +227,7 @@ def test_products_are_found_in_folders_of_a_bucket(bucket, tmp_path):
 SLOW_RUN = """
 import sys, time
 import insarray as ia
-from insarray.engine import workers
+from insarray.engine.run import workers
 from tests.engine.test_store_and_run import job
 write = workers.write_block
 def slow(*args):

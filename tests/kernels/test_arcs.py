@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from insarray.kernels.arcs import Arcs, delaunay, nearest, shorter, unite
+from insarray.kernels.links.arcs import Arcs, delaunay, nearest, shorter, unite
 from insarray.model.errors import ArgumentError
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from insarray.kernels.bridging import STATES, _rims, bridge_cycles
+from insarray.kernels.unwrapping.bridging import STATES, _rims, bridge_cycles
 from insarray.model.errors import ArgumentError
 
 CYCLE = 2 * np.pi

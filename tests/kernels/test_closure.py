@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from insarray.kernels.closure import close_loops, find_suspects, sum_loops, sum_over_pairs
+from insarray.kernels.unwrapping.closure import close_loops, find_suspects, sum_loops, sum_over_pairs
 from insarray.model.loops import find_loops
 from tests.networks import nearest, random_network, samples
 

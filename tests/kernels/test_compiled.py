@@ -8,7 +8,7 @@ from pathlib import Path
 
 import insarray
 
-CODE = "from insarray.kernels.gather import load; print(load.stats.cache_path)"
+CODE = "from insarray.kernels.network.gather import load; print(load.stats.cache_path)"
 
 
 def cache_of(root, **environment):

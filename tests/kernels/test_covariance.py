@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from insarray.kernels.covariance import fit_terms_generalised, propagate, series_covariance
-from insarray.kernels.elimination import solve
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.temporal import fit_terms
+from insarray.kernels.network.elimination import solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.timefit.covariance import fit_terms_generalised, propagate, series_covariance
+from insarray.kernels.timefit.least_squares import fit_terms
 
 DATES = 12
 PAIRS = np.array([(i, j) for i in range(DATES) for j in range(i + 1, min(i + 4, DATES))])

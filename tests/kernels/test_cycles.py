@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from insarray.kernels.cycles import UNDECIDED, count_votes, cycles_by_closure, majority
-from insarray.kernels.plan import plan_elimination
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.unwrapping.cycles import UNDECIDED, count_votes, cycles_by_closure, majority
 from tests.networks import nearest, samples
 
 NETWORK = nearest(14, 4)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insarray.kernels.elimination import solve
-from insarray.kernels.plan import plan_elimination
+from insarray.kernels.network.elimination import solve
+from insarray.kernels.network.elimination_plan import plan_elimination
 from insarray.model.errors import ArgumentError
 from tests.networks import lapack, nearest, random_network, samples
 

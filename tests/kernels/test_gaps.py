@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from insarray.kernels.elimination import solve
-from insarray.kernels.gaps import close_gaps
-from insarray.kernels.plan import plan_elimination
+from insarray.kernels.network.elimination import solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.network.gaps import close_gaps
 from tests.networks import nearest, samples
 
 

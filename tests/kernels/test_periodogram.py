@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from insarray.kernels.periodogram import LinkFlag, estimate_links
-from insarray.kernels.periodogram_dense import estimate_links_dense
-from insarray.kernels.periodogram_newton import DOUBLE, SINGLE, sincos
-from insarray.kernels.periodogram_noise import residual_errors
+from insarray.kernels.links.periodogram import LinkFlag, estimate_links
+from insarray.kernels.links.periodogram_dense import estimate_links_dense
+from insarray.kernels.links.periodogram_newton import DOUBLE, SINGLE, sincos
+from insarray.kernels.links.periodogram_noise import residual_errors
 from insarray.model.errors import ArgumentError
 
 WAVENUMBER = 4 * np.pi / 0.031

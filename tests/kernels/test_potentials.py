@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
-from insarray.kernels.arcs import delaunay
-from insarray.kernels.potentials import HUBER, integrate
+from insarray.kernels.links.arcs import delaunay
+from insarray.kernels.links.potentials import HUBER, integrate
 from insarray.model.errors import ArgumentError
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from insarray.kernels import residues
-from insarray.kernels.arcs import Arcs, delaunay, nearest
-from insarray.kernels.residues import common_phase, surroundings, unwrap_points
+from insarray.kernels.links.arcs import Arcs, delaunay, nearest
+from insarray.kernels.unwrapping import residues
+from insarray.kernels.unwrapping.residues import common_phase, surroundings, unwrap_points
 from insarray.model.errors import ArgumentError, InsarrayError
 
 pytest.importorskip("ortools")

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import linprog, minimize
 from scipy.sparse import csr_array, hstack, identity
 
-from insarray.kernels.elimination import solve
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.robust import ADMM, L1, Huber, solve_robust
+from insarray.kernels.network.elimination import solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.robust.inversion import ADMM, L1, Huber, solve_robust
 from insarray.model.errors import ArgumentError
 from tests.networks import nearest, random_network
 

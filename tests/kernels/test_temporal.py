@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from insarray.kernels.temporal import fit_terms
+from insarray.kernels.timefit.least_squares import fit_terms
 
 
 def lapack(series, label, design):

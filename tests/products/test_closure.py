@@ -14,7 +14,7 @@ from insarray.model.dataset import loops_of
 from insarray.model.errors import ArgumentError, NetworkError, ReferencePointError, StackError
 from insarray.model.loops import find_loops
 from insarray.model.network import Network
-from insarray.products.closure import OUTPUTS
+from insarray.products.stacks.closure import OUTPUTS
 from tests.kernels.test_closure import by_hand
 from tests.networks import nearest
 from tests.stacks import stack_of
@@ -120,7 +120,7 @@ def test_nothing_is_computed_until_asked():
 
 
 def test_one_pass_over_the_blocks_for_table_and_maps(monkeypatch):
-    from insarray.products import closure as module
+    from insarray.products.stacks import closure as module
 
     calls = []
     kernel = module.close_loops
@@ -134,7 +134,7 @@ def test_one_pass_over_the_blocks_for_table_and_maps(monkeypatch):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_block_outlives_its_sums(monkeypatch, workers):
     """At most one block of (loop, pixel) for each worker, and one that is being handed on."""
-    from insarray.products import closure as module
+    from insarray.products.stacks import closure as module
 
     lock, alive, most = threading.Lock(), [0], [0]
     kernel = module.close_loops
@@ -224,7 +224,7 @@ def test_threshold_and_what_is_not_observed():
 
 
 def test_stored_loops_give_the_same_table(tmp_path):
-    from insarray.engine.store import open_store
+    from insarray.engine.store.zarr_store import open_store
 
     loops = ia.closure(stack_of(nearest(12, 3)), loops=4, reference=(5, 5))
     ia.run(loops, str(tmp_path / "loops.zarr"))
@@ -278,7 +278,7 @@ def test_blocks_that_do_not_fit_are_refused_before_anything_runs(monkeypatch):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_are_the_blocks_at_a_time(monkeypatch, workers):
-    from insarray.products import closure as module
+    from insarray.products.stacks import closure as module
 
     lock, running, most = threading.Lock(), [0], [0]
     together = threading.Event()  # set once as many blocks are worked on as there are workers

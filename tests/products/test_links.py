@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.kernels.arcs import nearest
+from insarray.kernels.links.arcs import nearest
 from insarray.model.conventions import LINK_FLAGS, VARIABLES
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
-from insarray.products.points import positions
+from insarray.products.points.selection import positions
 from tests.points import BOX, GEOMETRY, INCIDENCE, SLANT_RANGE, WAVELENGTH, scene, wrap
 
 

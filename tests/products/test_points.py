@@ -10,7 +10,7 @@ import insarray as ia
 from insarray.model.dataset import grid_coords
 from insarray.model.errors import ArgumentError, StackError, StoreError, StoreMismatchError
 from insarray.model.grid import Grid
-from insarray.products.points import positions
+from insarray.products.points.selection import positions
 from tests.points import scene
 
 

@@ -7,8 +7,8 @@ import xarray as xr
 import insarray as ia
 from insarray.model.conventions import FIT_FLAGS, FLAGS
 from insarray.model.errors import ArgumentError, InsarrayError, StackError
-from insarray.products.minimum import minimum_of
-from insarray.products.quality import masked
+from insarray.products.stacks.minimum import minimum_of
+from insarray.products.stacks.quality import masked
 from tests.networks import nearest
 from tests.stacks import stack_of
 

@@ -5,8 +5,8 @@ import pytest
 
 import insarray as ia
 from insarray.model.errors import ArgumentError
-from insarray.products.reference import choose_pixel, reference_phase
-from insarray.products.views import as_stack
+from insarray.products.stacks.reference import choose_pixel, reference_phase
+from insarray.products.views.stacks import as_stack
 from tests.stacks import GRID, stack_of
 
 

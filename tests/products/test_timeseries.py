@@ -6,13 +6,13 @@ import pytest
 import xarray as xr
 
 import insarray as ia
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.robust import ADMM, L1, Huber, solve_robust
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.robust.inversion import ADMM, L1, Huber, solve_robust
 from insarray.kernels.variance import pair_weights
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES, metres_per_radian
 from insarray.model.errors import ArgumentError, NetworkError, ReferencePointError, StackError
 from insarray.model.network import Network
-from insarray.products.timeseries import OUTPUTS, ROBUST_OUTPUTS
+from insarray.products.series.inversion import OUTPUTS, ROBUST_OUTPUTS
 from tests.networks import lapack, nearest
 from tests.stacks import GRID, WAVELENGTH, stack_of
 
@@ -89,7 +89,7 @@ def test_nothing_is_computed_until_asked():
 
 
 def test_one_solve_per_block_and_a_graph_of_that_size(monkeypatch):
-    from insarray.products import timeseries
+    from insarray.products.series import inversion as timeseries
 
     calls = []
     solve = timeseries.solve

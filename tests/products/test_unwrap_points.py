@@ -128,8 +128,8 @@ def test_lazy_points_give_the_same(points, refined):
 
 def test_epochs_and_arcs_at_a_time_do_not_matter(points, refined, monkeypatch):
     whole = ia.unwrap_points(points, refined, **GEOMETRY)
-    monkeypatch.setattr("insarray.products.unwrapped_points._SAMPLES", 4000)
-    monkeypatch.setattr("insarray.products.unwrapped_points._ARCS", 100)
+    monkeypatch.setattr("insarray.products.points.unwrapping._SAMPLES", 4000)
+    monkeypatch.setattr("insarray.products.points.unwrapping._ARCS", 100)
     xr.testing.assert_identical(ia.unwrap_points(points, refined, **GEOMETRY), whole)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from insarray.kernels.elimination import Solution
+from insarray.kernels.network.elimination import Solution
 from insarray.model.errors import ArgumentError
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -72,8 +72,8 @@ def timeseries(**options: Any) -> None:
     Run the same command again to finish an interrupted run; files that are there are left as they are.
     """
     from insarray.compat.dolphin.workflow import run
-    from insarray.faces.progress import progress_bar
     from insarray.model.dates import as_time
+    from insarray.progress import progress_bar
 
     for name in ("conncomp_paths", "corr_paths"):
         options[name] = options[name] or None

@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
+from insarray.cli.options import SeveralCommand, json_option
 from insarray.compat.mintpy_options import (
     dem_error_options,
     inversion_options,
     velocity_options,
     writing_options,
 )
-from insarray.faces.options import SeveralCommand, json_option
 
 
 @click.group()

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from insarray.faces.options import Several, all_of, json_option
+from insarray.cli.options import Several, all_of, json_option
 
 
 class Words(Several):

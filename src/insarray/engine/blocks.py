@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
 
-from insarray.engine.tasks import (
+from insarray.engine.graph.tasks import (
     Arrays,
     BlockFunction,
     BlockTask,

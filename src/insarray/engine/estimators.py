@@ -11,9 +11,9 @@ import xarray as xr
 from dask.base import tokenize
 
 from insarray.engine import blocks
-from insarray.engine.edges import Cut, common_edge
-from insarray.engine.prepare import in_block
-from insarray.engine.tasks import Arrays, BlockFunction
+from insarray.engine.graph.edges import Cut, common_edge
+from insarray.engine.graph.prepare import in_block
+from insarray.engine.graph.tasks import Arrays, BlockFunction
 from insarray.model.conventions import VARIABLES, Variable, variable
 from insarray.model.dataset import on_grid_of
 from insarray.model.errors import ArgumentError, StackError

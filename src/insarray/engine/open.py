@@ -8,14 +8,14 @@ from urllib.parse import unquote, urlsplit
 
 import xarray as xr
 
-from insarray.engine.files import StoreFiles
-from insarray.engine.foreign import what_is
-from insarray.engine.ledger import META
-from insarray.engine.store import Store, open_store
+from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.foreign import what_is
+from insarray.engine.store.ledger import META
+from insarray.engine.store.zarr_store import Store, open_store
 from insarray.io.files import fingerprint
 from insarray.io.locations import exists, is_url, location
-from insarray.io.mintpy_series import is_series, open_series
-from insarray.io.stored import is_zarr, open_stored
+from insarray.io.readers.mintpy_series import is_series, open_series
+from insarray.io.readers.stored import is_zarr, open_stored
 from insarray.model.conventions import variable
 from insarray.model.errors import ArgumentError, FileError
 

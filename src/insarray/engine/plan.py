@@ -9,9 +9,9 @@ import psutil
 import xarray as xr
 from dask.highlevelgraph import HighLevelGraph
 
-from insarray.engine.memory import Peak, block_peak, held_bytes
-from insarray.engine.needed import needed
-from insarray.engine.prepare import prepare
+from insarray.engine.graph.memory import Peak, block_peak, held_bytes
+from insarray.engine.graph.needed import needed
+from insarray.engine.graph.prepare import prepare
 from insarray.model.errors import ArgumentError
 
 BASE_BYTES = 500 * 2**20

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from insarray.io.files import expand_one
 from insarray.io.locations import location
-from insarray.io.source import PathLike
+from insarray.io.source import Options, PathLike
 from insarray.io.tables import Line, found_in, read_lines, require_columns
 from insarray.model.baselines import BaselineTable
 from insarray.model.dates import as_time, time_from_name
@@ -95,3 +96,10 @@ def _value(line: Line) -> float:
     if value is None:
         raise line.error(f"has no {_VALUE}; give one in metres")
     return value
+
+
+def given_baselines(options: Options) -> BaselineTable | None:
+    """Baselines of the table given as an option."""
+    if options.baselines is None:
+        return None
+    return read_baselines(expand_one(options.baselines, "baselines", "give one CSV table"))

@@ -7,26 +7,26 @@ from typing import Literal, cast, get_args
 
 import xarray as xr
 
-from insarray.io.aria import AriaReader
-from insarray.io.dolphin import DolphinReader
 from insarray.io.files import expand
-from insarray.io.flatsim import FlatsimReader
-from insarray.io.folder import FolderReader
-from insarray.io.generic import GenericReader
-from insarray.io.gmtsar import GmtsarReader
-from insarray.io.hyp3 import Hyp3Reader
-from insarray.io.isce2 import Isce2Reader
-from insarray.io.lazy import to_dataset
-from insarray.io.licsar import LicsarReader
-from insarray.io.mintpy import AnyHdf5Reader, MintpyReader
-from insarray.io.nisar import NisarReader
-from insarray.io.opera_disp import OperaDispReader
+from insarray.io.layers.lazy import to_dataset
+from insarray.io.layers.windows import within
 from insarray.io.plugins import asked, problem_of, scanned, third_party, third_party_named, third_party_names
-from insarray.io.pygmtsar import PygmtsarReader
-from insarray.io.snap import SnapReader
+from insarray.io.readers.aria import AriaReader
+from insarray.io.readers.dolphin import DolphinReader
+from insarray.io.readers.flatsim import FlatsimReader
+from insarray.io.readers.generic import GenericReader
+from insarray.io.readers.gmtsar import GmtsarReader
+from insarray.io.readers.hyp3 import Hyp3Reader
+from insarray.io.readers.isce2 import Isce2Reader
+from insarray.io.readers.licsar import LicsarReader
+from insarray.io.readers.mintpy import AnyHdf5Reader, MintpyReader
+from insarray.io.readers.nisar import NisarReader
+from insarray.io.readers.opera_disp import OperaDispReader
+from insarray.io.readers.pygmtsar import PygmtsarReader
+from insarray.io.readers.raster_folder import FolderReader
+from insarray.io.readers.snap import SnapReader
+from insarray.io.readers.stored import StoredReader
 from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
-from insarray.io.stored import StoredReader
-from insarray.io.windows import within
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 

@@ -32,7 +32,7 @@ def _cache_folder() -> str | None:
     Numba recompiles a function when its own file has changed, but not when that of a function it calls has.
     """
     sources = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.glob("*.py")))).hexdigest()[:16]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources.rglob("*.py")))).hexdigest()[:16]
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     for base in [chosen] if chosen else [str(sources / "__pycache__"), "~/.cache/insarray"]:
         try:

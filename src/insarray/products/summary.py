@@ -10,8 +10,8 @@ from insarray.model.dataset import crs_of
 from insarray.model.dates import date_label
 from insarray.model.errors import InsarrayError
 from insarray.model.network import Network
-from insarray.products.timeseries import invert
-from insarray.products.views import as_stack
+from insarray.products.series.inversion import invert
+from insarray.products.views.stacks import as_stack
 
 _SAMPLED_BLOCKS = 9
 _LARGE_MISCLOSURE = 10.0  # metres; pairs of one processor close to decimetres

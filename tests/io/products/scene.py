@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from affine import Affine
 
-from insarray.faces.entry import run_command
+from insarray.cli.process import run_command
 from insarray.model.errors import StackWarning
 
 SENTINEL1_WAVELENGTH = 299_792_458.0 / 5.405e9

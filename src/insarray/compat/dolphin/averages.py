@@ -14,11 +14,11 @@ from insarray.compat.dolphin.layers import open_labels, open_values
 from insarray.compat.dolphin.pairs import DatePairs, Paths, existing, labels_of, pair_files, require_blocks
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.engine.blocks import map_blocks
-from insarray.engine.run import Progress
+from insarray.engine.run.runner import Progress
 from insarray.io.pairs import by_pair, one_time_per_pass
 from insarray.model.dataset import on_grid_of, time_coords
 from insarray.model.network import Network
-from insarray.products.averages import count_block, temporal_average
+from insarray.products.stacks.averages import count_block, temporal_average
 
 AverageFunction = Callable[..., Any]
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from insarray.compat.arrays import Array, as_rows, as_rows_like, least_phase, pairs_of_incidence, refuse
-from insarray.kernels.elimination import Solution, solve
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.robust import ADMM, L1, Robust, solve_robust
+from insarray.kernels.network.elimination import Solution, solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.robust.inversion import ADMM, L1, Robust, solve_robust
 from insarray.model.errors import ArgumentError
 
 _PEER = "dolphin"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from insarray.io.decode import ComponentDecode, Decode, MapDecode, PhaseDecode
-from insarray.io.headers import Header, agreed, raster_layer, read_headers
-from insarray.io.lazy import block_shape, lazy_variable
+from insarray.io.layers.decode import ComponentDecode, Decode, MapDecode, PhaseDecode
+from insarray.io.layers.headers import Header, agreed, raster_layer, read_headers
+from insarray.io.layers.lazy import block_shape, lazy_variable
 from insarray.model.dataset import grid_coords
 
 

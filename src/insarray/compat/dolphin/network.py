@@ -10,7 +10,7 @@ import numpy as np
 from insarray.compat.dolphin.pairs import DatePairs, PairStack, Paths, as_given, labels_of, open_pairs, require_blocks
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.compat.dolphin.series import SeriesTask, series_of
-from insarray.engine.run import Progress
+from insarray.engine.run.runner import Progress
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import network_of
 from insarray.model.dates import date_label

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from insarray.io.generic import Inputs, assemble
-from insarray.io.lazy import to_dataset
+from insarray.io.layers.lazy import to_dataset
 from insarray.io.pairs import PairFile, pair_file
+from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.source import Options
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError
-from insarray.products.reference import level_at
-from insarray.products.stack import good_pixels, mask
-from insarray.products.views import View
+from insarray.products.stacks.reference import level_at
+from insarray.products.stacks.selection import good_pixels, mask
+from insarray.products.views.stacks import View
 
 Paths = Sequence[Path | str]
 DatePairs = Sequence[Sequence[Time]]

@@ -19,11 +19,11 @@ from rasterio.errors import RasterioError
 
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
-from insarray.engine.run import Progress, run
-from insarray.engine.store import Store, open_store
-from insarray.faces.export import complete_file
-from insarray.io.headers import read_headers
-from insarray.io.raster import environment, open_band, quiet_warnings, raster_file
+from insarray.engine.run.runner import Progress, run
+from insarray.engine.store.zarr_store import Store, open_store
+from insarray.export.rasters import complete_file
+from insarray.io.layers.headers import read_headers
+from insarray.io.layers.raster import environment, open_band, quiet_warnings, raster_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError

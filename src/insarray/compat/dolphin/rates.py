@@ -13,13 +13,13 @@ from insarray.compat.dolphin.pairs import Paths, ReferencePoint, dates_in, exist
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.compat.dolphin.velocity import estimate_velocity
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.engine.run import Progress
+from insarray.engine.run.runner import Progress
 from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
-from insarray.products.reference import level_at
-from insarray.products.stack import good_pixels
-from insarray.products.views import View
+from insarray.products.stacks.reference import level_at
+from insarray.products.stacks.selection import good_pixels
+from insarray.products.views.stacks import View
 
 _DAY = np.timedelta64(1, "D")
 

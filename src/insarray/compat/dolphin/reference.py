@@ -9,13 +9,13 @@ from insarray.compat.dolphin.layers import open_labels, open_map
 from insarray.compat.dolphin.pairs import Paths, ReferencePoint, existing, require_blocks
 from insarray.compat.dolphin.rasters import Raster, make_folder, missing, write_rasters
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.faces.export import complete_file
+from insarray.export.rasters import complete_file
 from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.errors import ReferencePointError, StoreError
-from insarray.products.reference import choose_pixel
-from insarray.products.stack import Raster as MaskRaster
-from insarray.products.stack import good_pixels
-from insarray.products.views import View
+from insarray.products.stacks.reference import choose_pixel
+from insarray.products.stacks.selection import Raster as MaskRaster
+from insarray.products.stacks.selection import good_pixels
+from insarray.products.views.stacks import View
 
 POINT_FILE = "reference_point.txt"
 INTERSECTION_FILE = "conncomp_intersection.tif"

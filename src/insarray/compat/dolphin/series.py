@@ -7,9 +7,9 @@ import xarray as xr
 
 from insarray.compat.dolphin.velocity import estimate_velocity
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.kernels.elimination import Solution, solve
-from insarray.kernels.plan import plan_elimination
-from insarray.kernels.robust import L1, solve_robust
+from insarray.kernels.network.elimination import Solution, solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.robust.inversion import L1, solve_robust
 from insarray.kernels.variance import pair_weights
 from insarray.model.conventions import DAYS_PER_YEAR
 from insarray.model.dataset import on_grid_of, time_coords

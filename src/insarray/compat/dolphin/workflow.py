@@ -10,7 +10,7 @@ from insarray.compat.dolphin.network import SeriesJob, compute, open_job, paths_
 from insarray.compat.dolphin.pairs import Paths, ReferencePoint, open_pairs, require_blocks
 from insarray.compat.dolphin.rasters import Raster, missing
 from insarray.compat.dolphin.reference import select_reference_point
-from insarray.engine.run import Progress
+from insarray.engine.run.runner import Progress
 from insarray.model.dataset import network_of
 from insarray.model.dates import date_index, date_label
 from insarray.model.errors import ArgumentError

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from insarray.compat.arrays import Array, as_rows, as_rows_like, refuse
-from insarray.kernels.temporal import fit_terms
+from insarray.kernels.timefit.least_squares import fit_terms
 from insarray.model.conventions import DAYS_PER_YEAR
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError

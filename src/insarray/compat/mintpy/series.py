@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 
 from insarray.compat.arrays import Array, as_rows, as_rows_like, least_phase, pairs_of_incidence, refuse
 from insarray.compat.mintpy.network import DateNetwork, network_of
-from insarray.kernels.covariance import series_covariance
-from insarray.kernels.elimination import Solution, solve
-from insarray.kernels.gaps import close_gaps
-from insarray.kernels.plan import plan_elimination
+from insarray.kernels.network.elimination import Solution, solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.network.gaps import close_gaps
+from insarray.kernels.timefit.covariance import series_covariance
 from insarray.model.errors import ArgumentError
 
 _PEER = "MintPy"

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from insarray.cli.compute import store_into
+from insarray.cli.series_commands import chosen_dates
 from insarray.compat.arrays import least_phase_of
 from insarray.compat.mintpy import settings
-from insarray.engine.store import Store, open_store
-from insarray.faces.mintpy_files import mintpy_attributes, mintpy_paths, to_mintpy, write_mintpy
-from insarray.faces.running import store_into
-from insarray.faces.series_commands import chosen_dates
-from insarray.io.geometry import open_geometry
-from insarray.io.hdf5 import dataset, opened
-from insarray.io.mintpy_series import open_series
+from insarray.engine.store.zarr_store import Store, open_store
+from insarray.export.mintpy import mintpy_attributes, mintpy_paths, to_mintpy, write_mintpy
+from insarray.io.geometry.open import open_geometry
+from insarray.io.layers.hdf5 import dataset, opened
 from insarray.io.open import open_stack
+from insarray.io.readers.mintpy_series import open_series
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StoreMismatchError
-from insarray.products.motion import predict, remove_terms
-from insarray.products.stack import mask
-from insarray.products.time_functions import fit
-from insarray.products.timeseries import invert as invert_stack
+from insarray.products.series.inversion import invert as invert_stack
+from insarray.products.stacks.selection import mask
+from insarray.products.timefit.fit import fit
+from insarray.products.timefit.prediction import predict, remove_terms
 
 _WEIGHTS = {"var": "variance", "fim": "fisher", "coh": "coherence", "no": "none"}
 _UNCERTAINTY = {"residue": "residuals", "bootstrap": "bootstrap"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from insarray.io.decode import PhaseDecode
 from insarray.io.files import fingerprint
+from insarray.io.layers.decode import PhaseDecode
 from insarray.io.pairs import by_pair, network_of_pairs, pair_file_from_name
 from insarray.io.source import Options, StackSource
 from insarray.model.conventions import metres_per_radian

@@ -1,0 +1,140 @@
+"""The demo: a stack with known truth through the whole chain, and how far the result is from the truth."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import xarray as xr
+
+from insarray import plot
+from insarray.engine.run.runner import run
+from insarray.engine.store.zarr_store import open_store
+from insarray.io.open import open_stack
+from insarray.model.dataset import network_of
+from insarray.model.errors import StoreError
+from insarray.model.place import Area
+from insarray.products.series.inversion import invert
+from insarray.products.stacks.selection import mask
+from insarray.products.timefit.fit import fit
+from insarray.progress import progress_bar
+from insarray.simulate.stacks import WAVELENGTH, simulate_stack, write_geotiffs
+
+_SHAPE, _DATES, _LOOKS = (320, 400), 30, 20.0
+_HALF = 6  # half the edge of the reference area in pixels
+
+
+def run_demo(folder: str, seed: int) -> None:
+    """Simulate files in `folder`, invert them into ``series.zarr``, compare with the truth, draw ``demo.png``.
+
+    Raises
+    ------
+    StoreError
+        If `folder` exists and is not empty.
+    """
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or os.listdir(target)):
+        raise StoreError(f"{folder}: exists and is not empty; name another folder: insarray demo FOLDER")
+    stack, truth = simulate_stack(shape=_SHAPE, n_dates=_DATES, looks=_LOOKS, seed=seed)
+    files = write_geotiffs(stack, target / "interferograms")
+    network = network_of(stack)
+    click.echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
+    click.echo(
+        f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error, atmosphere, noise"
+    )
+    started = time.perf_counter()
+    place = _stable_place(truth)
+    series = _invert(target, place)
+    seconds = time.perf_counter() - started
+    samples = network.n_pairs * _SHAPE[0] * _SHAPE[1]
+    click.echo(
+        f"files -> series and velocity in {seconds:.1f} s ({samples / seconds / 1e6:.1f} million samples a second)"
+    )
+    true = _relative(truth, stack, place)
+    _compare(series, true)
+    _draw(series, true, target / "demo.png")
+    click.echo(
+        f"look at {target / 'demo.png'}; open {target / 'series.zarr'} with insarray.open; next, on your own files:"
+    )
+    click.echo(
+        f"  insarray info {target / 'interferograms'} --wavelength {WAVELENGTH} "
+        f"--baselines {target / 'interferograms' / 'baselines.csv'}\n"
+        f"  insarray invert {target / 'interferograms'} mine.zarr --wavelength {WAVELENGTH} "
+        f"--weights variance --looks {_LOOKS:g} --reference "
+        f"{place.row_start}:{place.row_stop},{place.col_start}:{place.col_stop}"
+    )
+
+
+def _stable_place(truth: xr.Dataset) -> Area:
+    """Area that a user who knows the place would take as reference: coherent, and outside of what moves."""
+    still = (np.abs(truth.velocity) < 1e-3).values
+    quality = truth.coherence.mean("pair").where(still).values[_HALF:-_HALF, _HALF:-_HALF]
+    row, col = np.unravel_index(int(np.nanargmax(quality)), quality.shape)
+    return Area(int(row), int(row) + 2 * _HALF, int(col), int(col) + 2 * _HALF)
+
+
+def _relative(truth: xr.Dataset, stack: xr.Dataset, place: Area) -> xr.Dataset:
+    """True displacement and velocity relative to the mean of the reference area, as the result is."""
+    window = {"y": slice(place.row_start, place.row_stop), "x": slice(place.col_start, place.col_stop)}
+    complete = stack.unwrapped_phase.isel(window).notnull().all("pair")
+    true = truth[["displacement", "velocity"]]
+    return true - true.isel(window).where(complete).mean(("y", "x"))
+
+
+def _invert(target: Path, reference: Area) -> xr.Dataset:
+    """The chain as a user would write it."""
+    files = target / "interferograms"
+    stack = open_stack(
+        str(files / "*.unw.tif"),
+        coherence=str(files / "*.cor.tif"),
+        components=str(files / "*.conncomp.tif"),
+        baselines=str(files / "baselines.csv"),
+        wavelength=WAVELENGTH,
+        block=160,
+    )
+    series = invert(mask(stack, connected_components=True), weights="variance", looks=_LOOKS, reference=reference)
+    result = series.merge(fit(series), combine_attrs="override")
+    url = str(target / "series.zarr")
+    with progress_bar(quiet=False) as progress:
+        run(result, url, progress=progress, command="insarray " + " ".join(sys.argv[1:]))
+    return open_store(url)
+
+
+def _compare(series: xr.Dataset, true: xr.Dataset) -> None:
+    """Print the errors in the units of the field."""
+    error = (series.displacement - true.displacement).values[1:]
+    observed = np.isfinite(error)
+    within = np.abs(error) < 2 * series.displacement_std.values[1:]
+    line = fit(true[["displacement"]].where(series.displacement.notnull())).velocity
+    click.echo(
+        f"{100 * observed.mean():.1f} % of the samples determined, the rest (water, lost pairs) is NaN\n"
+        f"displacement: {1000 * _rms(error):.2f} mm rms from the truth, "
+        f"{100 * within[observed].mean():.0f} % within two of its own standard deviations\n"
+        f"velocity: {1000 * _rms(series.velocity - line):.2f} mm/yr rms from that of the true displacements, "
+        f"{1000 * _rms(series.velocity - true.velocity):.2f} from the motion alone\n"
+        "  (a line through one year takes seasons, atmosphere and height error for motion, too)"
+    )
+
+
+def _rms(values: xr.DataArray | np.ndarray) -> float:
+    return float(np.sqrt(np.nanmean(np.square(np.asarray(values)))))
+
+
+def _draw(series: xr.Dataset, true: xr.Dataset, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 5.9), layout="compressed")
+    axes = figure.subplots(2, 3)
+    plot.velocity(series, axes[0, 0]).set_title("estimated", fontsize="medium")
+    motion = true.velocity.where(series.velocity.notnull()).assign_attrs(series.velocity.attrs)
+    plot.velocity(series.assign(velocity=motion), axes[0, 1]).set_title("true motion", fontsize="medium")
+    axes[0, 1].images[0].set_clim(axes[0, 0].images[0].get_clim())
+    plot.map(series, "velocity_std", axes[0, 2])
+    plot.map(series, "temporal_coherence", axes[1, 0])
+    plot.network(series, axes[1, 1])
+    whole = series.displacement.notnull().all("time")
+    y, x = np.unravel_index(int(np.nanargmin(true.velocity.where(whole).values)), whole.shape)
+    plot.point(series, row=int(y), col=int(x), ax=axes[1, 2])
+    plot.save(figure, path)

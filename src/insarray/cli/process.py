@@ -1,0 +1,102 @@
+"""The process round a command: signals, warnings, one line for every failure, the exit code."""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from typing import Any, NoReturn
+
+import click
+
+from insarray.cli.main import cli
+
+_stopped_by: BaseException | None = None
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as behind nohup
+        signal.signal(signal.SIGINT, _interrupt)
+    code = run_command(sys.argv[1:])
+    if _still_at_a_block():
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _still_at_a_block() -> bool:
+    """Whether a thread works on a block that it may not write any more, which is not to be waited for."""
+    workers = sys.modules.get("insarray.engine.run.workers")  # only loaded by commands that compute
+    return workers is not None and any(thread.name.startswith(workers.THREADS) for thread in threading.enumerate())
+
+
+def _end(*_: object) -> NoReturn:
+    """Leave in order, once, as a batch system asks for at the end of the walltime."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _stop(SystemExit(143))
+
+
+def _interrupt(*_: object) -> NoReturn:
+    _stop(KeyboardInterrupt())
+
+
+def _stop(why: BaseException) -> NoReturn:
+    """Raise `why`, and keep it: a callback of the compiler loses it, and the compiler then fails of something else."""
+    global _stopped_by
+    _stopped_by = why
+    sys.unraisablehook = lambda _: None  # that it was lost is no news
+    raise why
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """One line for what a user should know, and Python's two for what a developer should."""
+    from insarray.model.errors import StackWarning
+
+    if issubclass(category, StackWarning):
+        click.echo(f"insarray: note: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)
+
+
+def run_command(arguments: list[str]) -> int:
+    """Exit code of a command; every failure is one line on stderr."""
+    from insarray.model.errors import InsarrayError
+
+    try:
+        _run(arguments)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message().replace("\n", " "), error.exit_code)
+    except InsarrayError as error:
+        return _fail(str(error).replace("\n", " "), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped; finished blocks are kept, run the same command again to go on", 130)
+    except SystemExit:  # of `_end`
+        return _fail("asked to end (SIGTERM); finished blocks are kept, run the same command again to go on", 143)
+    except OSError as error:
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+    except Exception as error:
+        if os.environ.get("INSARRAY_DEBUG"):
+            raise
+        return _fail(
+            f"internal error, please report it ({type(error).__name__}: {error}); INSARRAY_DEBUG=1 shows more", 1
+        )
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        cli.main(arguments or ["--help"], prog_name="insarray", standalone_mode=False)
+    except Exception as error:
+        if _stopped_by is not None and not isinstance(error, click.exceptions.Exit):
+            raise _stopped_by from error
+        raise
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"insarray: {message}", err=True)
+    return code

@@ -1,0 +1,204 @@
+"""What one block of a graph takes in memory: its tasks in the order in which dask runs them, with sizes for results."""
+
+import math
+import operator
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import numpy as np
+from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_graph
+from dask.array.chunk import getitem as array_getitem
+from dask.array.core import getter, getter_nofancy
+from dask.blockwise import Blockwise
+from dask.callbacks import Callback
+from dask.highlevelgraph import HighLevelGraph
+
+from insarray.engine.graph.elementwise import is_elementwise
+from insarray.engine.graph.tasks import BlockTask, SumTask
+
+Held = Mapping[Hashable, int]
+"""Memory that a result keeps: bytes by what was allocated. Views keep what they look into."""
+
+_READS = (getter, getter_nofancy)
+_COPIES = ("concatenate_shaped", "concatenate3", "_getitem")  # of dask: they make their result and nothing besides
+_PICKLED = 3  # times that data in the graph of a block is there: unpickled, and pickled in two jobs of each worker
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Memory of one block.
+
+    Parameters
+    ----------
+    computing
+        Largest sum of results that are there at the same time and the working memory of the task that runs then.
+    results
+        Sizes of the requested results, in their order.
+    """
+
+    computing: int
+    results: tuple[int, ...]
+
+
+def block_peak(
+    graph: HighLevelGraph, tasks: Mapping[Any, Any], keys: list[Any], pixels: tuple[int, int], shared: Iterable[Any]
+) -> Peak:
+    """Memory that ``dask.get(tasks, keys)`` takes.
+
+    Parameters
+    ----------
+    graph
+        That the tasks are of; its layers know the sizes of the arrays.
+    tasks
+        Those that `keys` need, nothing else.
+    keys
+        Results of one block.
+    pixels
+        Rows and columns of the block, for what no layer tells.
+    shared
+        Keys of what all blocks have in common, which is in memory once.
+    """
+    nodes: dict[Any, GraphNode] = convert_legacy_graph(dict(tasks))
+    walk = _Walk(_Sizes(graph, nodes, pixels))
+    own = [node for key, node in nodes.items() if isinstance(node, DataNode) and key not in set(shared)]
+    data = sum(node.value.nbytes for node in own if isinstance(node.value, np.ndarray))
+    with walk:
+        results = dask.get({key: walk.stand_in(key, node) for key, node in nodes.items()}, keys)
+    return Peak(walk.peak + _PICKLED * data, tuple(sum(held.values()) for held in results))
+
+
+class _Walk(Callback):
+    """Runs a graph of the same shape, whose results are the memory that the true ones keep."""
+
+    def __init__(self, sizes: "_Sizes") -> None:
+        super().__init__(pretask=self._before)  # type: ignore[no-untyped-call]
+        self._sizes = sizes
+        self._found: dict[Any, Held] = {}
+        self.peak = 0
+
+    def stand_in(self, key: Any, node: GraphNode) -> GraphNode:
+        """Node that takes the place of `node`."""
+        if isinstance(node, DataNode):
+            return DataNode(key, {})
+        inputs = [TaskRef(dep) for dep in node.dependencies]
+        return Task(key, lambda *_: self._found[key], *inputs)
+
+    def _before(self, key: Any, _: object, state: Mapping[str, Any]) -> None:
+        inputs = {dep: state["cache"][dep] for dep in state["dependencies"][key]}
+        self._found[key], working = self._sizes.run(key, inputs)
+        live: dict[Hashable, int] = {}
+        for held in (*state["cache"].values(), self._found[key]):
+            live |= held
+        self.peak = max(self.peak, sum(live.values()) + working)
+
+
+class _Sizes:
+    """Sizes of the results of tasks."""
+
+    def __init__(self, graph: HighLevelGraph, nodes: Mapping[Any, GraphNode], pixels: tuple[int, int]) -> None:
+        self._nodes, self._pixels = nodes, pixels
+        self._shapes = {key: shape_of(graph, key) for key in nodes}
+        self._wanted: dict[Any, int] = {}  # the most that a consumer makes of a result
+        for key, node in nodes.items():
+            for dep in node.dependencies:
+                self._wanted[dep] = max(self._wanted.get(dep, 0), self._known(key) or 0)
+
+    def _known(self, key: Any) -> int | None:
+        """Bytes of the result of a task, if its layer tells."""
+        known = self._shapes[key]
+        return None if known is None else int(np.prod(known[0], dtype=np.int64)) * known[1].itemsize
+
+    def run(self, key: Any, inputs: Mapping[Any, Held]) -> tuple[Held, int]:
+        """What the result of a task keeps, and the working memory of the task besides it."""
+        node = self._nodes[key]
+        entering = sum({k: v for held in inputs.values() for k, v in held.items()}.values())
+        if isinstance(node, Alias):
+            return inputs[node.target], 0
+        function = node.func if isinstance(node, Task) else None
+        if isinstance(function, BlockTask | SumTask):
+            rows, cols = self._block_of(inputs)
+            made: dict[Hashable, int] = {}
+            if isinstance(function, BlockTask):
+                made = {(key, name): rows * cols * of.bytes_per_pixel for name, of in function.outputs.items()}
+            return made, rows * cols * function.bytes_per_pixel
+        view = self._view(node, inputs, self._known(key))
+        if view is not None:
+            return view, 0
+        known = self._known(key)
+        size = known if known is not None else max(2 * entering, self._wanted.get(key, 0), self._window(node))
+        if function in _READS:  # what the files hold, before it is decoded
+            return {key: size}, size
+        if known is not None and (is_elementwise(function) or getattr(function, "__name__", "") in _COPIES):
+            return {key: size}, 0
+        return {key: size}, entering + _nested(node) * size
+
+    def _window(self, node: GraphNode) -> int:
+        """Bytes of the window that a task reads, by its slices, if no layer tells: one of a graph that was optimised."""
+        values: list[Any] = [getattr(self._nodes[dep], "value", None) for dep in node.dependencies]
+        itemsize = max((value.dtype.itemsize for value in values if hasattr(value, "dtype")), default=8)
+        given = [getattr(arg, "value", arg) for arg in getattr(node, "args", ())]
+        windows = [arg for arg in given if isinstance(arg, tuple) and arg and all(isinstance(p, slice) for p in arg)]
+        samples = [math.prod((part.stop or 0) - (part.start or 0) for part in window) for window in windows]
+        return itemsize * max(samples, default=0)
+
+    def _block_of(self, inputs: Mapping[Any, Held]) -> tuple[int, int]:
+        """Rows and columns of a block, by its inputs."""
+        for dep in inputs:
+            known = self._shapes[dep]
+            if known is not None and len(known[0]) >= 2:
+                return known[0][-2], known[0][-1]
+        return self._pixels
+
+    def _view(self, node: GraphNode, inputs: Mapping[Any, Held], size: int | None) -> Held | None:
+        """What a result keeps that is part of an input; None if it is an array of its own."""
+        function = getattr(node, "func", None)
+        if len(inputs) != 1 or function not in (operator.getitem, array_getitem, *_READS, np.transpose):
+            return None
+        ((dep, held),) = inputs.items()
+        if function is np.transpose:
+            return held
+        args: tuple[Any, ...] = getattr(node, "args", ())
+        index = args[1] if len(args) > 1 else None
+        if isinstance(index, str):
+            return {key: of for key, of in held.items() if key == (dep, index)}
+        if function in _READS and not isinstance(getattr(self._nodes[dep], "value", None), np.ndarray):  # of files
+            return None
+        if isinstance(index, tuple) and not all(part is None or isinstance(part, slice | int) for part in index):
+            return None
+        if function is array_getitem and size is not None and 2 * size <= sum(held.values()):  # dask copies these
+            return None
+        return held
+
+
+def shape_of(graph: HighLevelGraph, key: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+    """Shape and dtype of the chunk of a dask array that a task makes; None if `key` is no such task."""
+    if not isinstance(key, tuple):
+        return None
+    layer = graph.layers.get(key[0])
+    about = getattr(layer, "collection_annotations", None) or {}
+    chunks = about.get("chunks")
+    if chunks is None or about.get("dtype") is None or len(chunks) != len(key) - 1:
+        return None
+    return tuple(int(sizes[i]) for sizes, i in zip(chunks, key[1:], strict=True)), np.dtype(about["dtype"])
+
+
+def _nested(node: GraphNode) -> int:
+    """Number of tasks that were fused into one."""
+    fused = [arg for arg in getattr(node, "args", ()) if isinstance(arg, dict)]
+    return max((len(part) for part in fused), default=1)
+
+
+def held_bytes(graph: HighLevelGraph) -> int:
+    """Size of the arrays in memory that a graph holds, such as those of a dataset that was chunked."""
+    total = 0
+    for layer in graph.layers.values():
+        about = layer.collection_annotations or {}
+        first = next(iter(layer.values()), None) if not isinstance(layer, Blockwise) else None
+        value = getattr(first, "value", first)
+        if isinstance(value, np.ndarray) and "shape" in about:
+            total += int(np.prod(about["shape"], dtype=np.int64)) * np.dtype(about["dtype"]).itemsize
+        elif isinstance(value, np.ndarray):
+            total += value.nbytes
+    return total

@@ -1,0 +1,1 @@
+"""Runs: threads or a cluster work through the blocks of a lazy dataset."""

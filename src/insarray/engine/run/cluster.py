@@ -1,0 +1,315 @@
+"""The workers of a Dask cluster: what is lost with them is noticed within a bounded time."""
+
+import logging
+import math
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import cloudpickle
+import dask
+from dask.base import get_scheduler
+from dask.utils import parse_timedelta
+from threadpoolctl import threadpool_limits
+
+from insarray.engine.run.workers import WRITE_SECONDS, BlockJob, ThreadWorkers, WorkerDiedError, Workers, deadline, work
+from insarray.engine.store.gate import close_gate
+from insarray.engine.store.ledger import Block, Record
+from insarray.model.errors import ArgumentError, ClusterError
+
+_NO_WORKERS = "distributed.scheduler.no-workers-timeout"  # never by default: a job without workers would hang
+_SETTINGS = {
+    "distributed.deploy.lost-worker-timeout": "120s",  # 15 s closes workers for good that are slow to come back
+    "distributed.scheduler.worker-ttl": "60s",
+    "distributed.scheduler.allowed-failures": 0,  # `drive` gives a block that died with its worker its second chance
+}
+_LOOK_SECONDS = 2.0  # between two looks at who is there
+_ANSWER_SECONDS = 30.0  # for an answer of the scheduler
+_STALL = 6  # times the limit of a block: for two in a row, each tried by four workers at most, something must finish
+_LOST = "the Dask scheduler was lost, or the client closed; finished blocks are stored: run again to resume"
+
+_TOPIC = "insarray-records"  # one for all runs: the scheduler keeps the last events of each topic for ever
+_RECORDS: dict[str, dict[Block, Record]] = {}
+"""Records that have come and were not asked for yet, by run."""
+
+
+class ClusterWorkers:
+    """Workers of a Dask cluster; what the blocks share is sent once."""
+
+    def __init__(self, shared: dict[Any, Any], client: Any) -> None:
+        self._client = client
+        self._data = cloudpickle.dumps(shared)
+        with self._talking():
+            self._client.subscribe_topic(_TOPIC, _receive)
+            self._shared = self._share()
+        self._threads = 0
+        self._limit = math.inf
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._looked = self._met = time.monotonic()
+        self._patience = parse_timedelta(dask.config.get(_NO_WORKERS, None) or "300s")
+        self._look()
+
+    def _share(self) -> Any:
+        return self._client.submit(SharedGraph, self._data, pure=False)
+
+    @property
+    def count(self) -> int:
+        """Threads of the workers that are there, at least 1; a cluster may grow and shrink."""
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._look()
+        return max(1, self._threads)
+
+    def _look(self) -> None:
+        """See who is there; nobody for too long ends the run."""
+        with self._talking():
+            self._threads = sum(self._client.nthreads(callback_timeout=_ANSWER_SECONDS).values())
+        self._looked = time.monotonic()
+        if self._threads:
+            self._met = self._looked
+        elif self._looked - self._met > self._patience:
+            raise ClusterError(
+                f"no worker has been there for {self._patience:g} s; finished blocks are stored: run again to resume"
+            )
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Context of all that needs the scheduler; without it Dask raises whatever was under way."""
+        if self._client.status != "running":
+            raise ClusterError(_LOST)
+        try:
+            yield
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(_LOST) from error
+        except Exception as error:
+            if self._client.status == "running":
+                raise
+            raise ClusterError(_LOST) from error
+
+    def submit(self, job: BlockJob) -> Any:
+        """Future of the block's record."""
+        self._limit = job.timeout
+        _RECORDS.setdefault(job.run, {})
+        with self._talking():
+            if self._shared.status == "error":  # its worker died with it
+                self._shared = self._share()
+            future = self._client.submit(_work_remotely, job, self._shared, pure=False)
+            future.add_done_callback(self._done.put)
+        return future
+
+    def completed(self, futures: Collection[Any]) -> Collection[Any]:
+        """Wait for the first future; those that are done."""
+        until = time.monotonic() + _STALL * self._limit
+        while True:
+            try:
+                done = [self._done.get(timeout=_LOOK_SECONDS)]
+            except queue.Empty:
+                self._look()
+                if time.monotonic() > until:
+                    raise ClusterError(
+                        f"nothing has been finished for {_STALL * self._limit:g} s; finished blocks are stored: run again"
+                    ) from None
+            else:
+                with suppress(queue.Empty):
+                    while True:
+                        done.append(self._done.get_nowait())
+                return done
+
+    def error(self, future: Any) -> BaseException | None:
+        """What a finished block raised, if anything; losing the scheduler ends the run."""
+        from distributed import KilledWorker
+
+        if future.cancelled():
+            raise ClusterError(_LOST)
+        if future.status != "error":  # a record that was lost with its worker since is in the store
+            return None
+        with self._talking():
+            error: BaseException | None = future.exception(timeout=_ANSWER_SECONDS)
+        if isinstance(error, KilledWorker):
+            return WorkerDiedError(
+                "its worker died with it twice: killed, out of memory, or hung; see the worker's log"
+            )
+        if type(error).__name__ in ("NoWorkerError", "NoValidWorkerError"):
+            raise ClusterError(f"no worker is left ({error}); finished blocks are stored: run again") from error
+        return error
+
+    def record(self, future: Any, job: BlockJob) -> Record | None:
+        """The record of a block that is done, which its worker has sent ahead of the news that it is."""
+        return _RECORDS.get(job.run, {}).pop(job.block, None)
+
+    def stop(self, run: str, futures: Collection[Any]) -> None:
+        """Drop what is not done, and return once no block of the run can write any more.
+
+        Workers that cannot be reached are not waited for: what they may still write is of this job, and is refused if
+        the store has become another's.
+        """
+        _RECORDS.pop(run, None)
+        if self._client.status != "running":
+            return
+        # in a thread of its own: a client that is closed meanwhile may never answer
+        dropping = threading.Thread(target=self._drop, args=(run, list(futures)), daemon=True)
+        dropping.start()
+        dropping.join(WRITE_SECONDS + _ANSWER_SECONDS)
+
+    def _drop(self, run: str, futures: list[Any]) -> None:
+        with suppress(ClusterError), self._talking():
+            self._client.cancel(futures)
+            until = time.monotonic() + WRITE_SECONDS
+            while False in self._client.run(close_gate, run, on_error="ignore").values() and time.monotonic() < until:
+                time.sleep(0.05)
+
+
+def _receive(event: tuple[float, dict[str, Any]]) -> None:
+    """Keep the record of a block that a worker has told of; those of other people's runs are none of ours."""
+    told = event[1]
+    record = told["record"]
+    _RECORDS.get(told["run"], {})[record["block"][0], record["block"][1]] = record
+
+
+class SharedGraph:
+    """The shared part of the graph in a wrapper, so that Dask does not take it for one of its own and run it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._graph: dict[Any, Any] | None = None
+
+    def graph(self) -> dict[Any, Any]:
+        """The graph, unpacked once per worker."""
+        if self._graph is None:
+            self._graph = pickle.loads(self._data)  # noqa: S301 - made by `ClusterWorkers` in this run
+        return self._graph
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_data": self._data, "_graph": None}
+
+
+def _work_remotely(job: BlockJob, shared: SharedGraph) -> None:
+    from distributed import get_worker
+
+    with deadline(job):
+        record = work(job, shared.graph())
+    with suppress(Exception):  # the block is done whatever becomes of its record on the way: the store has it, too
+        get_worker().log_event(_TOPIC, {"run": job.run, "record": record})
+
+
+def client_of(scheduler: str | None, client: Any) -> Any:
+    """The client that a run uses: the one given or, if nothing is asked for, the one that `dask.compute` would use.
+
+    Returns
+    -------
+    distributed.Client or None
+        None if the run has threads, or makes its own client.
+
+    Raises
+    ------
+    ArgumentError
+        If what was given is no client, or one for asynchronous code.
+    ClusterError
+        If the client is closed.
+    """
+    given = client is not None
+    if not given:
+        if scheduler is not None or "distributed" not in sys.modules or _in_a_task():  # nobody has made one without
+            return None
+        client = _active_client()
+    from distributed import Client
+
+    if not isinstance(client, Client):
+        if given:
+            raise ArgumentError(f"client: {client!r} is not a client of Dask; give distributed.Client(...)")
+        return None
+    if client.asynchronous:
+        raise ArgumentError("client: is asynchronous; make one without asynchronous=True, or give scheduler='threads'")
+    if client.status != "running":
+        raise ClusterError("the Dask client is closed, or has lost its scheduler; connect again and run again")
+    return client
+
+
+def _in_a_task() -> bool:
+    """Whether this is a task of a worker, which must not wait for others: it may hold the thread that they need."""
+    from distributed import get_worker
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
+def _active_client() -> Any:
+    from distributed import Client
+
+    try:
+        return getattr(get_scheduler(), "__self__", None)
+    except (RuntimeError, ValueError, TypeError) as error:  # what dask.config says does not fit
+        reason = f"scheduler: {str(error).rstrip('.')}; give scheduler='threads' or a client"
+        try:
+            Client.current()
+        except ValueError:  # it was closed
+            raise ClusterError(reason) from error
+        raise ArgumentError(reason) from error
+
+
+@contextmanager
+def hire(scheduler: str | None, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
+    """Workers of a given client, "threads" of this process (None, too), "local" processes, or those at an address.
+
+    Raises
+    ------
+    ArgumentError
+        If the scheduler is no known word and no address, or nothing answers there.
+    """
+    if client is not None:
+        yield ClusterWorkers(shared, client)
+    elif scheduler in (None, "threads"):
+        # one BLAS thread per worker thread, set once because the limit holds for the whole process
+        with threadpool_limits(1, "blas"):
+            yield ThreadWorkers(shared, count or os.cpu_count() or 1)
+    else:
+        with _connect(str(scheduler), count) as connected:
+            yield ClusterWorkers(shared, connected)
+
+
+@contextmanager
+def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    if scheduler != "local" and "://" not in scheduler:
+        raise ArgumentError(
+            f"scheduler: {scheduler!r} is neither 'threads', 'local' nor an address such as tcp://host:8786"
+        )
+    if scheduler == "local":
+        number = count or os.cpu_count() or 1
+        with (
+            dask.config.set({**_SETTINGS, _NO_WORKERS: dask.config.get(_NO_WORKERS, None) or "300s"}),
+            LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+            Client(cluster) as client,
+        ):
+            try:
+                yield client
+            finally:
+                _silence(client)
+        return
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
+    except (TypeError, RuntimeError) as error:  # an address of tls:// without certificates, or one that is not
+        raise ArgumentError(
+            f"scheduler: {scheduler} and the settings of distributed.comm do not fit ({error})"
+        ) from error
+    with client:
+        yield client
+
+
+def _silence(client: Any) -> None:
+    """Let local workers say nothing more: as they close, some take the scheduler that closes too for a lost one."""
+    if client.status != "running":
+        return
+    with suppress(OSError, TimeoutError):
+        client.run(logging.disable, logging.CRITICAL, on_error="ignore")

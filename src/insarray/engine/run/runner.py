@@ -1,0 +1,205 @@
+"""Run a lazy dataset into a store: one task per block reads, solves, writes and returns a small record."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from insarray.engine.graph.prepare import in_memory, prepare, store_url, template
+from insarray.engine.jobs import Jobs, fingerprint
+from insarray.engine.plan import Plan, plan_prepared
+from insarray.engine.run.cluster import client_of, hire
+from insarray.engine.run.driver import Failure, drive
+from insarray.engine.run.workers import BlockJob, Workers, this_process
+from insarray.engine.store.account import Account
+from insarray.engine.store.account import Progress as Progress
+from insarray.engine.store.ledger import Block
+from insarray.engine.store.provenance import provenance
+from insarray.engine.store.swap import finish_swap
+from insarray.engine.store.template import Compressor
+from insarray.engine.store.zarr_store import Store
+from insarray.model.dataset import geozarr_attributes, grid_of
+from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
+
+BLOCK_TIMEOUT = 3600.0
+"""Seconds that a block may take."""
+
+
+class Report(NamedTuple):
+    """What a run did.
+
+    Parameters
+    ----------
+    url
+        The store.
+    blocks
+        Number of blocks of the job.
+    computed
+        How many of them this run computed; the others were there.
+    statistics
+        What all blocks say of themselves: pixels, valid_pixels, bytes (before compression), seconds (of work, summed
+        over the blocks), means of the maps over their finite pixels, counts of their flags. Also in the store.
+    """
+
+    url: str
+    blocks: int
+    computed: int
+    statistics: dict[str, Any]
+
+
+def run(
+    dataset: xr.Dataset,
+    url: str | os.PathLike[str],
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    client: Any = None,
+    resume: bool = True,
+    block_timeout: float = BLOCK_TIMEOUT,
+    progress: Progress | None = None,
+    command: str | None = None,
+    instead: Mapping[Any, Any] | None = None,
+    compressor: Compressor = "zstd",
+) -> Report:
+    """Compute `dataset` block by block into a Zarr store; run it again to finish what is missing.
+
+    Parameters
+    ----------
+    dataset
+        Result of `invert`, `fit`, ..., several merged, or what xarray has made of them: any Dataset with variables of y
+        and x, lazy or in memory. Variables of the data model are stored in its data types, 0 where a layer of whole
+        numbers has become NaN; others keep theirs. Blocks that differ, or are not regular, are cut anew so that as
+        little as possible is computed twice; coordinates and variables without pixels are computed at the start.
+    url
+        Output folder or fsspec URL.
+    scheduler
+        "threads" of this process, "local" processes, or the address of a Dask scheduler. Default: the client of
+        `dask.distributed` that `dask.compute` would use, and threads if there is none.
+    workers
+        Blocks at the same time for threads and "local"; default: number of processors. A cluster has as many as it has
+        threads.
+    client
+        A Dask client to use, whatever `scheduler` says.
+    resume
+        Keep the finished blocks of the same job. False: a store of ours at `url` is deleted first.
+    block_timeout
+        Seconds that one block may take. Generous: it is there so that a block that hangs (a dead disk, a server that
+        never answers) cannot keep a run from ending. A worker process that is at it for longer is ended, and the block
+        tried once more, alone; a thread cannot be ended, so its block has failed and the thread is left behind.
+    progress
+        Called once at the start and after every block.
+    command
+        The command line, for the provenance.
+    instead
+        Tasks that take the place of others of the graph, by key, and give the same values: what `append` knows already.
+    compressor
+        Of the chunks. "lz4" takes less time and more space: for a store that is soon removed.
+
+    Raises
+    ------
+    StoreError, StoreMismatchError
+        If the output is not ours, locked, holds another job or that of another program, or cannot be written (disk
+        full).
+    PartialRunError
+        If blocks failed, killed their worker twice, or took too long; the others are stored.
+    ClusterError
+        If the scheduler was lost, the client closed, a worker runs another program, or all workers were gone for longer
+        than Dask's ``distributed.scheduler.no-workers-timeout`` (300 s if it is not set), or if nothing is done any more.
+    """
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"workers: {workers} is not a positive number")
+    if not block_timeout > 0:
+        raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
+    client = client_of(scheduler, client)
+    url, dataset = store_url(url), prepare(dataset)
+    threads = client is None and scheduler in (None, "threads")
+    plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
+    if threads:
+        plan.require_memory()
+    dataset = in_memory(dataset)
+    identity = fingerprint(dataset)
+    store = Store(url)
+    finish_swap(store.url)
+    if not resume:
+        store.remove()
+    options = {str(key): str(value) for key, value in dataset.attrs.items()}
+    options["block"] = f"{max(plan.rows)} x {max(plan.cols)}"
+    description = {"options": options, "command": command}
+    exists = store.check(identity, description)
+    known = store.records() if exists else {}
+    if len(known) == plan.n_blocks:
+        with store.lock():
+            return _finished(store, plan, Account(store.ledger, identity, plan, known, None), 0)
+    jobs = Jobs(dataset, plan, instead)
+    with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
+        if not exists:  # only now that there is somebody to fill it
+            attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
+            with _refusals(store.url):
+                store.create(template(dataset).assign_attrs(attrs), plan, identity, description, compressor)
+        with store.lock():
+            store.check(identity, description)  # it may have changed hands
+            account = Account(store.ledger, identity, plan, store.records(known), progress)
+            return _fill(store, plan, identity, jobs, hired, account, block_timeout)
+
+
+def _fill(
+    store: Store, plan: Plan, identity: str, jobs: Jobs, hired: Workers, account: Account, block_timeout: float
+) -> Report:
+    """Have the blocks that are missing computed into a store that is locked."""
+    todo = account.missing()
+    name, driver = uuid.uuid4().hex, this_process()
+
+    def job_of(block: Block) -> BlockJob:
+        parts = (jobs.names, jobs.block(*block), block, plan.window(*block))
+        return BlockJob(store.url, identity, *parts, name, block_timeout, driver)
+
+    if todo:
+        store.begin()  # if it is complete but for a block whose record has gone
+    with account:
+        failures = drive(hired, job_of, todo, name, account.take)
+    _require_all(store.url, failures, plan.n_blocks)
+    return _finished(store, plan, account, len(todo))
+
+
+@contextmanager
+def _store_errors(url: str) -> Iterator[None]:
+    """What the run itself meets at the store, in the words that it has for what its blocks meet."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{url}: {error.strerror or error}; finished blocks are kept: mend it and run again"
+        ) from error
+
+
+@contextmanager
+def _refusals(url: str) -> Iterator[None]:
+    """What xarray or Zarr say of a dataset that they cannot write, such as its attributes, in one line."""
+    try:
+        yield
+    except InsarrayError:
+        raise
+    except (TypeError, ValueError, KeyError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{url}: this dataset cannot be stored ({reason}); drop or convert what is named") from error
+
+
+def _finished(store: Store, plan: Plan, account: Account, computed: int) -> Report:
+    """The report of a store that has all its blocks, which is marked so; a complete one is left as it is."""
+    report = account.report()
+    if not store.is_complete():
+        store.finalize(report)
+    return Report(store.url, plan.n_blocks, computed, report)
+
+
+def _require_all(url: str, failures: list[Failure], blocks: int) -> None:
+    """Raise PartialRunError that lists what failed."""
+    if failures:
+        first = "; ".join(f"{block}: {type(error).__name__}: {error}" for block, error in failures[:3])
+        more = f"; and {', '.join(str(block) for block, _ in failures[3:])}" if len(failures) > 3 else ""
+        raise PartialRunError(
+            f"{url}: {len(failures)} of {blocks} blocks failed, the others are stored; run again to retry ({first}{more})"
+        )

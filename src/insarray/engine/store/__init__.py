@@ -1,0 +1,1 @@
+"""Stores: Zarr arrays, the ledger of finished blocks, locks, files of other programs."""

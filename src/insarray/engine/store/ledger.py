@@ -1,0 +1,80 @@
+"""Ledger of a store: a record per finished block, written last; listed afresh and read many at a time.
+
+On a server each file is a request. There the run that gets the records of its blocks copies them now and then, many to a
+file; a copy counts for as long as the record itself is listed.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from insarray.engine.store.files import StoreFiles
+
+Block = tuple[int, int]
+Record = dict[str, Any]
+
+META = "_insarray"
+_BLOCKS = f"{META}/blocks"
+_COPIES = f"{META}/copies"
+
+COPIED = 256
+"""Records in a file of copies."""
+
+
+class Ledger:
+    """Records of the finished blocks of a store.
+
+    Parameters
+    ----------
+    files
+        Those of the store.
+    """
+
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        self.url = files.url
+
+    def blocks(self) -> set[Block]:
+        """Blocks with a record, as listed now; whether it is whole and of this job is not looked at."""
+        return {block for name in self._files.names(_BLOCKS) if (block := _block(name)) is not None}
+
+    def records(self, fingerprint: str, blocks: Iterable[Block] | None = None) -> dict[Block, Record]:
+        """Whole records of a job, of some blocks or of all that are listed."""
+        wanted = self.blocks() if blocks is None else set(blocks)
+        found = {block: record for block, record in self._copied().items() if block in wanted}
+        rest = sorted(wanted - found.keys())
+        read = zip(rest, self._files.read_many(map(_name, rest)), strict=True)
+        found |= {block: record for block, record in read if record is not None}
+        return {block: found[block] for block in sorted(found) if found[block].get("fingerprint") == fingerprint}
+
+    def write(self, record: Record) -> None:
+        """Write the record of a block, by which it is done."""
+        self._files.write(_name((record["block"][0], record["block"][1])), record)
+
+    def copy(self, records: Mapping[Block, Record]) -> None:
+        """Copy records into one file, where that saves requests."""
+        if records and not self._files.local:
+            self._files.write(f"{_COPIES}/{uuid.uuid4().hex}.json", {"records": list(records.values())})
+
+    def discard(self, blocks: Iterable[Block]) -> None:
+        """Remove records, and all copies: those of a block that is done again would be of what it was."""
+        for name in self._files.names(_COPIES):
+            self._files.remove(f"{_COPIES}/{name}")
+        for block in blocks:
+            with suppress(FileNotFoundError):  # its record was what is missing
+                self._files.remove(_name(block))
+
+    def _copied(self) -> dict[Block, Record]:
+        files = self._files.read_many(f"{_COPIES}/{name}" for name in self._files.names(_COPIES))
+        records = (record for file in files if file is not None for record in file.get("records", ()))
+        return {(record["block"][0], record["block"][1]): record for record in records}
+
+
+def _name(block: Block) -> str:
+    return f"{_BLOCKS}/{block[0]}.{block[1]}.json"
+
+
+def _block(name: str) -> Block | None:
+    row, _, col = name.removesuffix(".json").partition(".")
+    return (int(row), int(col)) if row.isdecimal() and col.isdecimal() else None

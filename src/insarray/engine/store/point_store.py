@@ -1,0 +1,132 @@
+"""Zarr store of points or links: written whole beside its place and renamed, never over anything."""
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from insarray.engine.jobs import fingerprint
+from insarray.engine.program import program_identity
+from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.ledger import META
+from insarray.engine.store.provenance import provenance
+from insarray.engine.store.zarr_store import Store
+from insarray.model.errors import StoreError
+
+_CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
+
+
+def save_points(
+    dataset: xr.Dataset,
+    url: str | os.PathLike[str],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    restart: bool = False,
+    command: str | None = None,
+) -> bool:
+    """Write points or links to a Zarr store, all or nothing; what is there already is left as it is.
+
+    Parameters
+    ----------
+    dataset
+        With the dimension "point" or "link". Lazy variables are computed.
+    url
+        Folder, or fsspec URL, of the store.
+    settings
+        What the dataset was made with and from: its identity. Default: the attributes and the values themselves.
+    restart
+        Delete a store of ours that is there.
+    command
+        The command line, for the provenance.
+
+    Returns
+    -------
+    bool
+        Whether it was written; False if the same was there.
+
+    Raises
+    ------
+    StoreError
+        If something that is not ours is there, or the place cannot be written.
+    StoreMismatchError
+        If a store with other settings, or of another program, is there; the message names what differs.
+    """
+    options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
+    store = Store(url)
+    if restart:
+        store.remove()
+    if is_stored(url, options):
+        return False
+    identity = _identity(options)
+    described = dataset.assign_attrs({**_feature(dataset), **provenance(identity, command)})
+    job: dict[str, Any] = {"fingerprint": identity, "program": program_identity(), "rows": [], "cols": []}
+    job |= {"state": "complete", "command": command, "options": _words(options)}
+    try:
+        if not store.files.local:
+            _write(described, store.url, store.files, job)
+            return True
+        folder, name = os.path.split(store.url)
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
+        try:
+            _write(described, temporary, StoreFiles(temporary), job)
+            os.rename(temporary, store.url)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
+    return True
+
+
+def is_stored(url: str | os.PathLike[str], settings: Mapping[str, Any]) -> bool:
+    """Whether a store of these settings is there already.
+
+    Raises
+    ------
+    StoreError, StoreMismatchError
+        As `save_points`.
+    """
+    return Store(url).check(_identity(settings), {"options": _words(settings)})
+
+
+def _words(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in settings.items()}
+
+
+def _identity(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([program_identity(), _words(settings)], sort_keys=True).encode()).hexdigest()
+
+
+def _feature(dataset: xr.Dataset) -> dict[str, str]:
+    """CF attribute of discrete points."""
+    if "point" not in dataset.dims:
+        return {}
+    return {"featureType": "timeSeries" if "time" in dataset.dims else "point"}
+
+
+def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]) -> None:
+    """Arrays and then the job, whose presence makes the store ours."""
+    codecs = (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec())
+    stored = dataset.compute().drop_encoding()
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in stored.variables.items():
+        encoding[str(name)] = {"compressors": codecs}
+        if variable.ndim:
+            lead = (1,) * (variable.ndim - 1)
+            encoding[str(name)]["chunks"] = (*lead, max(1, min(variable.shape[-1], _CHUNK)))
+        if variable.dtype.kind == "f" and name in stored.data_vars:
+            encoding[str(name)]["fill_value"] = np.nan
+            variable.attrs = {**variable.attrs, "_FillValue": variable.dtype.type(np.nan)}
+    with warnings.catch_warnings():
+        # consolidated metadata are not in the v3 specification yet, which is known
+        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
+        stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=True, encoding=encoding)
+    files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
+    files.write(f"{META}/job.json", job)

@@ -1,0 +1,389 @@
+"""Zarr store of a run: template, blocks, ledger. A block counts only once its ledger record is written, last.
+
+Layout beside the Zarr arrays::
+
+    _insarray/job.json          fingerprint, blocks, provenance; its presence makes the store ours
+    _insarray/blocks/I.J.json   one record per finished block: fingerprint of the job, checksum of every variable,
+                                statistics
+    _insarray/copies/*.json     on servers: copies of records, many to a file
+    _insarray/lock              one writer at a time
+"""
+
+import os
+import shutil
+import time
+import warnings
+import zlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from insarray.engine.plan import Plan, Window
+from insarray.engine.program import program_identity
+from insarray.engine.store.files import StoreFiles, StoreLock
+from insarray.engine.store.foreign import what_is
+from insarray.engine.store.ledger import META, Block, Ledger, Record
+from insarray.engine.store.provenance import difference
+from insarray.engine.store.statistics import Totals, block_statistics
+from insarray.engine.store.template import Compressor, write_template
+from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
+
+_JOB = f"{META}/job.json"
+_LOCK = f"{META}/lock"
+
+
+class Store:
+    """Where a run puts its blocks.
+
+    Parameters
+    ----------
+    url
+        Folder or fsspec URL of the Zarr group.
+    """
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)  # some paths of servers are no PathLike
+        self.files = StoreFiles(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
+        self.url = self.files.url
+        self.ledger = Ledger(self.files)
+
+    # -- create and open ----------------------------------------------------------------------------------------
+
+    def job(self) -> dict[str, Any] | None:
+        """What the store was made for, or None if it is not a store of ours.
+
+        Raises
+        ------
+        StoreError
+            If it was one of ours and cannot be read any more, or what is there cannot be looked at.
+        """
+        try:
+            job = self.files.read(_JOB)
+            there = job is None and self.files.exists(_JOB)
+            job = self.files.read(_JOB) if there else job  # it may have been written just now
+        except Exception as error:  # clients of servers raise what they like
+            if self.files.local and not isinstance(error, OSError):
+                raise
+            reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+            raise StoreError(f"{self.url}: cannot be read ({reason})") from error
+        if there and job is None:
+            raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
+        return job
+
+    def required_job(self) -> dict[str, Any]:
+        """What the store was made for.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or something that is not ours; the message says what it is.
+        """
+        job = self.job()
+        if job is None and not self.files.exists():
+            raise StoreError(f"{self.url}: does not exist; give the output of 'insarray invert', 'fit' or 'closure'")
+        if job is None:
+            found = what_is(self.files)
+            raise StoreError(f"{self.url}: is not an insarray store but {found.kind}; {found.remedy}")
+        return job
+
+    def check(self, fingerprint: str, provenance: dict[str, Any]) -> bool:
+        """Whether the store is there; if so it must be of the same job.
+
+        Raises
+        ------
+        StoreError
+            If something that is not ours is there.
+        StoreMismatchError
+            If it holds another job; the message names what differs.
+        """
+        job = self.job()
+        if job is None:
+            self.refuse_foreign()
+            return False
+        if job["fingerprint"] != fingerprint:
+            raise StoreMismatchError(
+                f"{self.url}: {difference(job, provenance)}; choose another output, or start over with --restart"
+            )
+        self._open("r+")
+        return True
+
+    def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
+        """The arrays, whose metadata are all read."""
+        try:
+            group = zarr.open_group(self.url, mode=mode, use_consolidated=False)
+            for name in filter(self._is_array, self.files.listed()):
+                group[name]
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise what they like
+            raise VerificationError(
+                f"{self.url}: its metadata are damaged ({error}); start over with --restart, or choose another output"
+            ) from error
+        return group
+
+    def _is_array(self, name: str) -> bool:
+        return name != META and not name.startswith(".") and not name.endswith(".json")
+
+    def create(
+        self,
+        dataset: xr.Dataset,
+        plan: Plan,
+        fingerprint: str,
+        provenance: dict[str, Any],
+        compressor: Compressor,
+    ) -> None:
+        """Create the store: its metadata and coordinates, no pixel.
+
+        Raises
+        ------
+        StoreError
+            If the place cannot be written.
+        """
+        job = {
+            "fingerprint": fingerprint,
+            "program": program_identity(),
+            "rows": plan.rows,
+            "cols": plan.cols,
+            "state": "unfinished",
+            **provenance,
+        }
+        try:
+            if self.files.local:
+                self._create_local(dataset, plan, job, compressor)
+            else:
+                write_template(dataset, plan, self.url, compressor)
+                self._write_meta(self.files, job)
+        except OSError as error:
+            raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
+
+    def _create_local(self, dataset: xr.Dataset, plan: Plan, job: dict[str, Any], compressor: Compressor) -> None:
+        """Build the template beside the target and rename it, so that a killed run leaves no half-made store."""
+        folder, name = os.path.split(self.url)
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
+        try:
+            write_template(dataset, plan, temporary, compressor)
+            self._write_meta(StoreFiles(temporary), job)
+            try:
+                os.rename(temporary, self.url)
+            except OSError as error:
+                if self.files.exists():
+                    raise StoreMismatchError(f"{self.url}: another run has made it just now; wait for it") from error
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @staticmethod
+    def _write_meta(files: StoreFiles, job: dict[str, Any]) -> None:
+        # a Zarr group, so that whoever lists the store finds nothing unknown
+        files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
+        files.write(_JOB, job)
+
+    def refuse_foreign(self) -> None:
+        """Raise StoreError if something is there that is not ours."""
+        if self.job() is None and self.files.exists():
+            raise StoreError(
+                f"{self.url}: exists and is not an insarray store but {what_is(self.files).kind}; choose another output or "
+                "remove it"
+            )
+
+    def remove(self) -> None:
+        """Delete the store, if it is one of ours, for a fresh start."""
+        if not self.files.exists():
+            return
+        if self.job() is None:
+            raise StoreError(
+                f"{self.url}: is not an insarray store but {what_is(self.files).kind}, and will not be deleted; choose "
+                "another output"
+            )
+        with self.lock():
+            self.files.remove_all()
+
+    def lock(self) -> StoreLock:
+        """Context in which this process is the only writer."""
+        return StoreLock(self.files, _LOCK)
+
+    # -- blocks -------------------------------------------------------------------------------------------------
+
+    def records(self, known: Mapping[Block, Record] | None = None) -> dict[Block, Record]:
+        """Ledger records of the finished blocks, those of this job that are whole; those known are not read again."""
+        job = self.job()
+        if job is None:
+            return {}
+        listed = self.ledger.blocks()
+        kept = {block: record for block, record in (known or {}).items() if block in listed}
+        return kept | self.ledger.records(job["fingerprint"], listed - kept.keys())
+
+    def done(self) -> set[Block]:
+        """Blocks with a valid record of this job."""
+        return set(self.records())
+
+    def is_complete(self) -> bool:
+        """Whether the last block was followed by `finalize`; what reads the store counts on its files not to change then."""
+        job = self.job()
+        return job is not None and job["state"] == "complete"
+
+    def begin(self) -> None:
+        """Mark the store unfinished, before anything in it changes."""
+        job = self.job() or {}
+        if job.get("state") == "complete":
+            kept = {name: value for name, value in job.items() if name != "report"}
+            self.files.write(_JOB, {**kept, "state": "unfinished"})
+
+    def finalize(self, report: dict[str, Any]) -> None:
+        """Consolidate the metadata and mark the store complete, with what its blocks say of themselves."""
+        job = self.job()
+        if job is None:
+            raise StoreError(f"{self.url}: its job file has gone")
+        with warnings.catch_warnings():
+            # consolidated metadata are not in the v3 specification yet, and our ledger is no Zarr array: both are known
+            warnings.filterwarnings("ignore", message="Consolidated metadata|Object at", category=UserWarning)
+            zarr.consolidate_metadata(self.url)
+        self.files.write(_JOB, {**job, "state": "complete", "report": report})
+
+    def report(self) -> dict[str, Any] | None:
+        """What the finished blocks say of themselves, as `Totals` has it; None if there is none."""
+        told = (self.job() or {}).get("report")
+        if told is not None and told["blocks"] == len(self.ledger.blocks()):
+            return dict(told)
+        records = self.records()
+        return Totals(records.values()).report() if records else None
+
+    def left_lock(self) -> str | None:
+        """The file that locks a store on a server, if it is there: of a run that is writing, or was killed."""
+        return self.files.path(_LOCK) if not self.files.local and self.files.exists(_LOCK) else None
+
+    # -- verification -------------------------------------------------------------------------------------------
+
+    def verify(self) -> int:
+        """Read every finished block back and compare with its record; number of blocks checked.
+
+        Raises
+        ------
+        VerificationError
+            Naming the blocks and variables that differ.
+        """
+        damaged = self.damage()
+        if damaged:
+            found = [text for texts in damaged.values() for text in texts]
+            raise VerificationError(
+                f"{self.url}: {len(found)} damaged: {'; '.join(found[:5])}; to recompute "
+                f"{'block' if len(damaged) == 1 else 'blocks'} {', '.join(map(str, damaged))}: "
+                f"insarray status {self.url} --discard-damaged, then repeat the command that made the store"
+            )
+        return len(self.done())
+
+    def damage(self) -> dict[Block, list[str]]:
+        """What differs from its record, by block; in a complete store a block without a record, too.
+
+        Raises
+        ------
+        VerificationError
+            If metadata or coordinates are damaged, which no block brings back.
+        """
+        job = self.required_job()
+        group, records = self._open("r"), self.records()
+        blockwise = {name for record in records.values() for name in record["checksums"]}
+        for name, array in group.arrays():
+            unreadable = None if name in blockwise or job["rows"] == [] else _unreadable(array)
+            if unreadable:
+                raise VerificationError(f"{self.url}: {name}: {unreadable}; start over with --restart")
+        damaged: dict[Block, list[str]] = {}
+        if job["state"] == "complete":
+            blocks = {(i, j) for i in range(len(job["rows"])) for j in range(len(job["cols"]))}
+            damaged = {block: [f"record of block {block}: missing"] for block in sorted(blocks - records.keys())}
+        for block, record in sorted(records.items()):
+            window = _window(job, block)
+            for name, checksum in record["checksums"].items():
+                text = _differs(group[name], window, checksum)
+                if text:
+                    damaged.setdefault(block, []).append(f"{name} block {block}: {text}")
+        return damaged
+
+    def discard(self, blocks: Iterable[Block]) -> None:
+        """Remove the records of blocks, so that the same run computes them again; the store is unfinished until then."""
+        with self.lock():
+            self.begin()  # first: no moment at which it counts as complete
+            self.ledger.discard(blocks)
+
+
+def _differs(array: Any, window: Window, checksum: int) -> str | None:
+    """What is wrong with a window of an array, if anything."""
+    try:
+        same = _checksum(np.asarray(array[(..., *window)])) == checksum
+    except (OSError, ValueError, RuntimeError) as error:  # the codecs raise what they like on bad bytes
+        return str(error)
+    return None if same else "content differs from its checksum"
+
+
+def _unreadable(array: Any) -> str | None:
+    """What is wrong with an array that is read whole, if anything; its codec has a checksum."""
+    try:
+        array[...]
+    except (OSError, ValueError, RuntimeError) as error:
+        return str(error)
+    return None
+
+
+def write_block(
+    url: str, fingerprint: str, block: Block, window: Window, results: dict[str, Any], started: float
+) -> Record:
+    """Write all variables of one block, whole Zarr chunks, and then its ledger record, which it returns.
+
+    Raises
+    ------
+    StoreMismatchError
+        If the store has been removed, or replaced by another job, since the block was begun at `started`.
+    """
+    files = StoreFiles(url)
+    if (files.read(_JOB) or {}).get("fingerprint") != fingerprint:
+        raise StoreMismatchError(f"{url}: was removed or replaced while block {block} was computed")
+    writing = time.time()
+    group = _open_group(url)
+    for name, values in results.items():
+        group[name][(slice(None),) * (values.ndim - 2) + window] = values
+    record = {
+        "block": list(block),
+        "fingerprint": fingerprint,
+        "checksums": {name: _checksum(values) for name, values in results.items()},
+        "seconds": round(time.time() - started, 3),
+        "write_seconds": round(time.time() - writing, 3),
+        "statistics": block_statistics(results),
+    }
+    Ledger(files).write(record)
+    return record
+
+
+def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
+    """Lazy dataset of a finished store, each block with all its dates, pairs or loops.
+
+    Raises
+    ------
+    StoreError
+        If it is not a store of ours, or not finished.
+    """
+    store = Store(url)
+    job = store.required_job()
+    if not store.is_complete():
+        done, blocks = len(store.done()), len(job["rows"]) * len(job["cols"])
+        raise StoreError(
+            f"{url}: {'is not finished' if done == blocks else f'only {done} of {blocks} blocks are there'}; repeat its "
+            "command to finish it"
+        )
+    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1, "pair": -1}, consolidated=True)
+    return dataset
+
+
+@lru_cache(maxsize=4)
+def _open_group(url: str) -> zarr.Group:
+    return zarr.open_group(url, mode="r+", use_consolidated=False)
+
+
+def _checksum(values: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).tobytes())
+
+
+def _window(job: dict[str, Any], block: Block) -> Window:
+    return Plan(tuple(job["rows"]), tuple(job["cols"]), 0, 1, 0).window(*block)

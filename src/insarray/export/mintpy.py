@@ -1,0 +1,241 @@
+"""Results as MintPy's HDF5 files, written block by block."""
+
+import itertools
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from insarray.export.mintpy_layout import MintpyFile, files_of, shared_attributes
+from insarray.export.rasters import complete_file, require_free
+from insarray.io.layers.hdf5 import opened
+from insarray.io.readers.mintpy import attributes_of
+from insarray.model.dates import date_label
+from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.products.series.rereference import rereference
+from insarray.products.stacks.quality import masked
+from insarray.products.stacks.selection import Raster
+from insarray.products.views.stacks import as_series
+
+Nodata = Literal["nan", "zero"]
+
+_BLOCK_BYTES = 64 * 2**20  # computed at once where the data do not say how they are chunked
+
+
+def to_mintpy(
+    dataset: xr.Dataset,
+    folder: str | Path,
+    *,
+    attrs: Mapping[str, object] | str | Path | None = None,
+    nodata: Nodata = "nan",
+    mask: Raster | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a series, a model of its motion, or both, as the files that MintPy would have made.
+
+    Computed once, block by block, for all files together: a lazy dataset may be larger than memory. The files appear
+    when all of them are complete; if something fails, none does.
+
+    Parameters
+    ----------
+    dataset
+        Result of `insarray.invert`, `insarray.fit`, `insarray.open_series`, or several merged.
+    folder
+        Where to write; it is made if it is not there.
+    attrs
+        Further attributes of MintPy (HEADING, ORBIT_DIRECTION, PLATFORM, ...), or a file of MintPy that has them, such
+        as ``ifgramStack.h5``. What the dataset says itself (place, size, dates, reference, wavelength) counts more.
+    nodata
+        Value where there is none: "nan", or "zero" as MintPy writes, for those of its tools that fail on NaN. Pixels
+        that lack a date are 0 at all dates then, as there, with their temporal coherence and number of pairs: a 0
+        between other values would be taken for motion back and forth.
+    mask
+        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the others are without data in every file.
+    overwrite
+        Replace existing files.
+
+    Returns
+    -------
+    list of Path
+        Of these, as far as the dataset has what they hold: ``timeseries.h5`` (m, toward the satellite),
+        ``timeseriesResidual.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
+        ``geometryRadar.h5`` or ``geometryGeo.h5``.
+
+    Raises
+    ------
+    ArgumentError
+        If the dataset has nothing for MintPy, dates that its files cannot name, or a CRS without EPSG code.
+    FileError
+        If the file of the attributes cannot be read.
+    StoreError
+        If a file exists or cannot be written.
+
+    Examples
+    --------
+    >>> to_mintpy(series.merge(model), "out", attrs="inputs/ifgramStack.h5")  # doctest: +SKIP
+    """
+    target = Path(folder)
+    with _folder(target):
+        return write_mintpy(masked(dataset, mask), target, {}, attrs=attrs, nodata=nodata, overwrite=overwrite)
+
+
+def write_mintpy(
+    dataset: xr.Dataset,
+    folder: Path,
+    names: Mapping[str, Path],
+    *,
+    attrs: Mapping[str, object] | str | Path | None,
+    nodata: Nodata,
+    overwrite: bool,
+) -> list[Path]:
+    """As `to_mintpy`, with other paths than those of MintPy for the files in `names`."""
+    if nodata not in get_args(Nodata):
+        raise ArgumentError(f"nodata: {nodata!r} is not one of {', '.join(get_args(Nodata))}")
+    given = mintpy_attributes(attrs) if isinstance(attrs, str | Path) else attrs or {}
+    dataset = _since_a_date_of_its_own(dataset)
+    files = list(files_of(_whole_pixels(dataset) if nodata == "zero" else dataset))
+    shared = shared_attributes(dataset, given, nodata)
+    paths = _free_paths(files, folder, names, overwrite=overwrite)
+    with ExitStack() as stack:
+        temporary = [stack.enter_context(complete_file(path, overwrite=overwrite)) for path in paths]
+        with ExitStack() as opening:
+            outputs = [opening.enter_context(h5py.File(path, "w")) for path in temporary]
+            for output, file in zip(outputs, files, strict=True):
+                _create(output, file, shared)
+            _fill(outputs, files, nodata)
+    return paths
+
+
+def _since_a_date_of_its_own(dataset: xr.Dataset) -> xr.Dataset:
+    """Series that is zero at one of its dates, as MintPy's files must be: one cut in time begins anew at its first."""
+    if "displacement" not in dataset or "time" not in dataset.dims:
+        return dataset
+    view = as_series(dataset)
+    if view.reference_time in view.times:
+        return dataset
+    first = view.labels[0]
+    warnings.warn(
+        f"the reference date {date_label(view.reference_time)} is not among the dates: written relative to {first}",
+        StackWarning,
+        stacklevel=3,
+    )
+    moved = rereference(dataset, date=first)
+    terms = [
+        name
+        for name, layer in dataset.data_vars.items()
+        if name not in moved and "time" not in layer.dims and not str(name).startswith("intercept")
+    ]
+    return moved.assign({name: dataset[name].variable for name in terms})
+
+
+def mintpy_paths(dataset: xr.Dataset, folder: Path, names: Mapping[str, Path], *, overwrite: bool) -> list[Path]:
+    """Paths that `write_mintpy` would write, all of them free; errors as there."""
+    return _free_paths(list(files_of(dataset)), folder, names, overwrite=overwrite)
+
+
+def _free_paths(files: Sequence[MintpyFile], folder: Path, names: Mapping[str, Path], *, overwrite: bool) -> list[Path]:
+    if not files:
+        raise ArgumentError("dataset: has nothing that MintPy has files for; give a series, a fit, or both merged")
+    paths = [names.get(file.name, folder / file.name) for file in files]
+    for path in paths:
+        require_free(path, overwrite=overwrite)
+    return paths
+
+
+def _whole_pixels(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose series have all dates of a pixel or none."""
+    parts: dict[str, xr.DataArray] = {}
+    if "fit_residual" in dataset:
+        parts["fit_residual"] = dataset.fit_residual.where(_is_whole(dataset.fit_residual))
+    if "displacement" in dataset:
+        whole = _is_whole(dataset.displacement)
+        parts |= {
+            name: dataset[name].where(whole) for name in ("displacement", "temporal_coherence") if name in dataset
+        }
+        if "number_of_observations" in dataset:
+            parts["number_of_observations"] = dataset.number_of_observations.where(whole, 0)
+    return dataset.assign(parts)
+
+
+def _is_whole(series: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(np.isfinite(series)).all("time")
+
+
+def mintpy_attributes(path: str | Path) -> dict[str, str]:
+    """Attributes of a file of MintPy.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    with opened(path) as file:
+        return attributes_of(file)
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and take it away again if it was not there and nothing gets into it."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+    try:
+        yield
+    finally:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _create(output: Any, file: MintpyFile, shared: Mapping[str, str]) -> None:
+    """Everything but the pixels."""
+    output.attrs.update({**shared, **file.attrs})
+    for name, values in file.tables.items():
+        output.create_dataset(name, data=values)
+    for layer in file.layers:
+        dtype = np.bool_ if layer.data.dtype == np.bool_ else np.float32
+        created = output.create_dataset(layer.name, layer.data.shape, dtype, chunks=True)
+        if layer.unit is not None:
+            created.attrs["UNIT"] = layer.unit
+
+
+def _fill(outputs: Sequence[Any], files: Sequence[MintpyFile], nodata: Nodata) -> None:
+    """Compute what all files hold together, so that what they share is computed once, and write it."""
+    targets, layers = [], []
+    for output, file in zip(outputs, files, strict=True):
+        for layer in file.layers:
+            targets.append(output[layer.name])
+            layers.append(layer.data.drop_vars([*layer.data.coords]).rename(None))
+    together = xr.Dataset({str(k): (_dims(k, layer), layer.data) for k, layer in enumerate(layers)})
+    for rows, cols in _windows(together):
+        block = together.isel(y=rows, x=cols).compute()
+        for k, target in enumerate(targets):
+            values = block[str(k)].values
+            if nodata == "zero" and values.dtype.kind == "f":
+                values = np.nan_to_num(values, nan=0.0)
+            target[..., rows, cols] = values
+
+
+def _dims(k: int, layer: xr.DataArray) -> tuple[str, ...]:
+    """Dimensions of a layer; dates of a residual may be fewer than those of its series."""
+    return (f"time_{k}", "y", "x") if layer.ndim == 3 else ("y", "x")
+
+
+def _windows(layers: xr.Dataset) -> Iterator[tuple[slice, slice]]:
+    """Windows that cover the image, along the chunks if there are any."""
+    chunks = layers.chunksizes
+    if "y" in chunks and "x" in chunks:
+        rows, cols = (np.cumsum([0, *chunks[dim]]).tolist() for dim in ("y", "x"))
+    else:
+        height, width = layers.sizes["y"], layers.sizes["x"]
+        step = max(1, _BLOCK_BYTES * height // max(1, layers.nbytes))
+        rows, cols = [*range(0, height, step), height], [0, width]
+    for row, col in itertools.product(itertools.pairwise(rows), itertools.pairwise(cols)):
+        yield slice(*row), slice(*col)

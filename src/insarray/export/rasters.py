@@ -1,0 +1,284 @@
+"""Results as files that other programs read: Cloud-Optimised GeoTIFF and CF NetCDF."""
+
+import itertools
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import own_threads
+from insarray.model.conventions import SIGN
+from insarray.model.dataset import grid_of, placed
+from insarray.model.dates import date_label
+from insarray.model.errors import ArgumentError, StoreError
+from insarray.products.stacks.quality import mask_name, masked, masked_layer
+from insarray.products.stacks.selection import Raster
+
+_DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32")
+_WINDOW_BYTES = 64 * 2**20  # read at once where the data do not say how they are chunked
+_TILE_BYTES = 4 * 2**20
+_EPOCH = "seconds since 1970-01-01 00:00:00"
+
+
+def to_cog(
+    data: xr.DataArray,
+    path: str | Path,
+    *,
+    attrs: Mapping[str, object] | None = None,
+    mask: Raster | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a map, or a series with a band for each date or pair, as Cloud-Optimised GeoTIFF.
+
+    The data are read once, chunk by chunk, so a lazy array may be larger than memory; an uncompressed copy lies next
+    to `path` while this runs. The file appears under its name when it is complete.
+
+    Parameters
+    ----------
+    data
+        Shape (y, x), or with one dimension more, such as (time, y, x) or (pair, y, x). Float or integer; booleans
+        are written as 0 and 1. Bands are described by ``YYYYMMDD`` or ``YYYYMMDD_YYYYMMDD``. Floats have the no-data
+        value NaN, integer layers none.
+    path
+        File to write.
+    attrs
+        Attributes of the dataset, such as ``dataset.attrs``, to keep as tags, besides those of `data` itself
+        (`units`, `long_name`, ...) and the sign convention.
+    mask
+        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the others are NaN, or 0 in integer layers.
+    overwrite
+        Replace an existing file.
+
+    Returns
+    -------
+    Path
+        The file. Without CRS (radar coordinates) its transform gives columns and rows.
+
+    Raises
+    ------
+    ArgumentError
+        If the dimensions or the dtype do not fit a GeoTIFF.
+    StackError
+        If `data` has no x and y.
+    StoreError
+        If `path` exists or cannot be written.
+    """
+    import rasterio
+    from rasterio.shutil import copy
+
+    if mask is not None:
+        data, attrs = masked_layer(data, mask), {**(attrs or {}), "masked_by": mask_name(mask)}
+    layers = _layers(data)
+    grid, dtype = grid_of(data), layers.dtype.name
+    stored = "uint8" if dtype == "bool" else dtype
+    real = layers.dtype.kind == "f"
+    profile = {"driver": "GTiff", "height": grid.height, "width": grid.width, "count": len(layers), "dtype": stored}
+    profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.affine), "nodata": np.nan if real else None}
+    # uncompressed, with one band after the other: any window can be written in any order
+    profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "bigtiff": "yes"}
+    with complete_file(path, overwrite=overwrite) as final:
+        raw = final.with_name("raw.tif")
+        with rasterio.open(raw, "w", **profile) as file:
+            file.update_tags(**_tags(data, attrs or {}))
+            file.descriptions = _band_names(layers)
+            file.units = [str(data.attrs.get("units", ""))] * len(layers)
+            for bands, rows, cols in _windows(layers):
+                block = layers[bands, rows, cols].values.astype(stored, copy=False)
+                window = ((rows.start, rows.stop), (cols.start, cols.stop))
+                file.write(block, list(range(bands.start + 1, bands.stop + 1)), window=window)
+        options = {"compress": "deflate", "predictor": "yes", "bigtiff": "if_safer", "num_threads": 2}
+        options |= {"blocksize": _tile_size(layers), "overview_resampling": "average" if real else "nearest"}
+        copy(raw, final, driver="COG", **options)
+        raw.unlink()
+    return Path(path)
+
+
+def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = None, overwrite: bool = False) -> Path:
+    """Write a dataset as compressed NetCDF-4 by the CF conventions 1.9 (the first with unsigned integers).
+
+    Lazy variables are computed chunk by chunk. The file appears under its name when it is complete.
+
+    Parameters
+    ----------
+    dataset
+        Canonical dataset; its CRS, if any, becomes the grid mapping of every variable on the grid. Missing floats are
+        NaN (`_FillValue`); integer layers have no `_FillValue`.
+    path
+        File to write.
+    mask
+        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the others are NaN, or 0 in integer layers.
+    overwrite
+        Replace an existing file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    StoreError
+        If `path` exists or cannot be written.
+    """
+    dataset = placed(masked(dataset, mask))
+    output = dataset.drop_encoding()
+    for name, variable in dataset.variables.items():
+        encoding = _netcdf_encoding(variable, is_coordinate=name in dataset.coords)
+        if {"y", "x"} <= set(variable.dims) and "spatial_ref" in dataset.coords:
+            # in the variable's own encoding: from anywhere else xarray lists it as an auxiliary coordinate, too
+            encoding["grid_mapping"] = "spatial_ref"
+        output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
+    output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
+    with complete_file(path, overwrite=overwrite) as final, own_threads():
+        output.to_netcdf(final, engine="h5netcdf", format="NETCDF4")
+    return Path(path)
+
+
+@contextmanager
+def complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """Temporary file that becomes `path` if nothing goes wrong, and else leaves no trace.
+
+    It lies alone in a folder next to `path`, so that renaming is atomic and side files of libraries are caught.
+    """
+    target = Path(path)
+    require_free(target, overwrite=overwrite)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise StoreError(
+            f"{target}: cannot write into its folder ({error.strerror}); make it, or choose another"
+        ) from error
+    try:
+        temporary = folder / target.name
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise StoreError(f"{target}: not written ({error})") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_free(target: Path, *, overwrite: bool) -> None:
+    """Raise StoreError if a file cannot be written under this name: it exists and must stay, or is a folder."""
+    if not overwrite and (target.exists() or target.is_symlink()):
+        raise StoreError(f"{target}: exists; choose another name, or pass overwrite=True (--overwrite) to replace it")
+    if target.is_dir():
+        raise StoreError(f"{target}: is a folder; give the name of a file")
+
+
+def _layers(data: xr.DataArray) -> xr.DataArray:
+    """`data` with the dimensions (band, y, x), whatever the first is called."""
+    others = [dim for dim in data.dims if dim not in ("y", "x")]
+    if len(others) > 1 or len(data.dims) - len(others) != 2:
+        raise ArgumentError(f"data: dimensions {data.dims}; a GeoTIFF takes (y, x), (time, y, x) or (pair, y, x)")
+    if data.dtype.name not in _DTYPES:
+        raise ArgumentError(f"data: dtype {data.dtype} does not fit a GeoTIFF; convert it with .astype('float32')")
+    return data.transpose(*others, "y", "x") if others else data.transpose("y", "x").expand_dims("band")
+
+
+def _windows(layers: xr.DataArray) -> Iterator[tuple[slice, slice, slice]]:
+    """Windows that cover (band, y, x), along the chunks of the data so that each is read once."""
+    chunks = layers.chunks
+    preferred = layers.encoding.get("preferred_chunks", {})
+    if chunks is not None:
+        sizes: Sequence[Sequence[int]] = chunks
+    elif set(layers.dims) & set(preferred):
+        sizes = [_split(n, int(preferred.get(dim, n))) for dim, n in layers.sizes.items()]
+    else:
+        rows = max(1, _WINDOW_BYTES // (layers.shape[2] * layers.dtype.itemsize))
+        sizes = [_split(layers.shape[0], 1), _split(layers.shape[1], rows), layers.shape[2:]]
+    edges = [np.cumsum([0, *lengths]).tolist() for lengths in sizes]
+    for bands, rows_, cols in itertools.product(*(list(itertools.pairwise(ends)) for ends in edges)):
+        yield slice(*bands), slice(*rows_), slice(*cols)
+
+
+def _split(total: int, size: int) -> list[int]:
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
+def _tile_size(layers: xr.DataArray) -> int:
+    """Side of the tiles: 512, and less with many bands, which the COG driver of GDAL < 3.11 stores pixel by pixel."""
+    side = 512
+    while side > 64 and side * side * len(layers) * layers.dtype.itemsize > _TILE_BYTES:
+        side //= 2
+    return side
+
+
+def _band_names(layers: xr.DataArray) -> list[str]:
+    kind = layers.dims[0]
+    if "time" in layers.coords and layers.time.dims in ((kind,), ()):
+        names = [date_label(time) for time in np.atleast_1d(layers.time.values)]
+    elif {"reference_time", "secondary_time"} <= set(layers.coords):
+        ends = (np.atleast_1d(layers[f"{end}_time"].values) for end in ("reference", "secondary"))
+        names = [f"{date_label(first)}_{date_label(second)}" for first, second in zip(*ends, strict=True)]
+    else:
+        names = []
+    if len(names) == len(layers):
+        return names
+    return [f"{layers.name or kind}" if len(layers) == 1 else f"{kind} {k}" for k in range(len(layers))]
+
+
+def _tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
+    tags = {"sign": SIGN} if "positive" in str(data.attrs.get("long_name", "")) else {}
+    if data.name is not None:
+        tags["variable"] = str(data.name)
+    own = {key: value for key, value in data.attrs.items() if key != "grid_mapping"}
+    for key, value in {**attrs, **own}.items():
+        plain = _plain(value)
+        tags[str(key)] = plain if isinstance(plain, str) else json.dumps(np.asarray(plain).tolist())
+    return tags
+
+
+def _plain(value: object) -> str | int | float | np.ndarray:
+    """`value` as text, number or array: what attributes of files can be."""
+    if isinstance(value, np.datetime64):
+        return str(value)
+    array = np.asarray(value) if not isinstance(value, Mapping) else np.asarray(None)
+    if array.dtype.kind == "b":
+        array = array.astype(np.int8)  # neither format knows booleans
+    if array.dtype.kind in "iuf":
+        return array if array.ndim else array[()]
+    if array.dtype.kind == "U" and array.ndim == 0:
+        return str(value)
+    return json.dumps(value, default=str)
+
+
+def _netcdf_encoding(variable: xr.Variable, *, is_coordinate: bool) -> dict[str, Any]:
+    """How a variable is stored; explicit for all, so that nothing is left over from the file it was read from."""
+    if variable.dtype.kind == "M":
+        return {"units": _EPOCH, "dtype": "int64", "calendar": "proleptic_gregorian", "_FillValue": None}
+    encoding: dict[str, Any] = {"_FillValue": None}
+    if variable.dtype.kind == "f" and not is_coordinate:
+        encoding["_FillValue"] = variable.dtype.type(np.nan)
+    if variable.ndim >= 2:
+        encoding |= {"zlib": True, "complevel": 4, "shuffle": True}
+        chunks = variable.chunksizes or variable.encoding.get("preferred_chunks") or {}
+        sizes = [min(n, _first(chunks.get(dim, n))) for dim, n in variable.sizes.items()]
+        while math.prod(sizes) * variable.dtype.itemsize > _TILE_BYTES:  # a reader decompresses whole chunks
+            longest = sizes.index(max(sizes))
+            sizes[longest] = -(-sizes[longest] // 2)
+        encoding["chunksizes"] = tuple(sizes)
+    return encoding
+
+
+def _first(chunk: int | Sequence[int]) -> int:
+    return chunk if isinstance(chunk, int) else chunk[0]
+
+
+def _netcdf_attrs(array: xr.Variable) -> dict[Hashable, Any]:
+    attrs = {key: _plain(value) for key, value in array.attrs.items() if value is not None and key != "grid_mapping"}
+    if array.dtype.kind == "b":
+        attrs |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": attrs.get("flag_meanings", "false true")}
+    elif "flag_values" in attrs:
+        attrs["flag_values"] = np.asarray(attrs["flag_values"]).astype(array.dtype)  # CF: of the variable's type
+    return attrs

@@ -1,1 +1,0 @@
-"""Faces to the user: command line, plots, exports."""

@@ -1,5 +1,0 @@
-"""One page that says what a result holds, how it was made, and what to doubt in it."""
-
-from insarray.faces.report.page import report
-
-__all__ = ["report"]

@@ -1,0 +1,1 @@
+"""Geometry of a stack or series: angles, heights and baselines, from files."""

@@ -1,0 +1,189 @@
+"""`open_geometry`: maps and baselines of files, on the grid and for the pairs or dates of a stack or series."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.baselines import baseline_table
+from insarray.io.files import expand_one
+from insarray.io.geometry.files import BASELINE, QUANTITIES, Geometry, scan
+from insarray.io.layers.extents import place_on
+from insarray.io.layers.lazy import lazy_variable
+from insarray.io.layers.windows import WindowLayer
+from insarray.io.source import Layer, PathLike
+from insarray.model.baselines import BaselineTable
+from insarray.model.conventions import attributes
+from insarray.model.dataset import grid_of, network_of
+from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.grid import Grid
+
+_PROBE = 64  # rows and columns in the middle of a map
+
+
+def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -> xr.Dataset:
+    """Slant range, incidence angle, perpendicular baselines and height for a stack or series.
+
+    Parameters
+    ----------
+    source
+        A file: NetCDF, Zarr, MintPy's ``geometryRadar.h5`` or ``geometryGeo.h5``, or a CSV table of baselines (see
+        `insarray.io.baselines.read_baselines`). Or files by what they hold, which rasters need, for example
+        ``{"slant_range": "range.tif", "incidence_angle": "inc.tif", "perpendicular_baseline": "baselines.csv"}``.
+        Baselines must have their dates beside them: `reference` and `secondary` (or `reference_time`,
+        `secondary_time`), or `time` or `date`.
+    like
+        Stack or series on the grid of the files, or on a part of it: what is outside is not read. A CRS that a NetCDF file does not name is taken to be the same.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the grid of `like`, in its blocks and read when needed if it is lazy; what there is of
+
+        * `slant_range` (y, x) in m and `incidence_angle` (y, x) in degrees, from the vertical; 0 is no-data in both;
+        * `height` (y, x) in m;
+        * `perpendicular_baseline` in m, with (y, x) unless it is the same in all pixels: (pair) for a stack, later minus
+          earlier date; (time) for a series, zero at its first date. Found by dates, never by order; pairs with the
+          newer date first are negated. Baselines of pairs are closed to dates by least squares, with the attribute
+          `misclosure_rms` (m) where pixels share them. Those of dates are subtracted for pairs.
+
+        Angles in radians are converted; the attribute `source_units` says so.
+
+    Raises
+    ------
+    ArgumentError
+        If `source` does not say what a file holds.
+    FileError
+        If a file is missing, unreadable, holds nothing of this, or another unit.
+    StackError
+        If it is on another grid or lacks dates or pairs of `like`. If it holds what cannot be, such as incidence angles
+        outside 2 to 90 degrees or slant ranges below 10 km: in the middle of the map at once, elsewhere when read.
+
+    Examples
+    --------
+    >>> geometry = open_geometry("geometry.nc", stack)  # doctest: +SKIP
+    >>> fit(stack, height_error=True, baselines=geometry.perpendicular_baseline,
+    ...     slant_range=geometry.slant_range, incidence_angle=geometry.incidence_angle)  # doctest: +SKIP
+    """
+    grid = grid_of(like)
+    variables: dict[str, xr.DataArray] = {}
+    for name, geometry in _sources(source).items():
+        geometry = _on_grid(geometry, grid)
+        for found in geometry.names if name is None else {name}:
+            variables[found] = _variable(found, geometry, like)
+    kept = [name for name in ("y", "x", "spatial_ref") if name in like.coords]
+    for name in variables:
+        if "spatial_ref" in kept and "y" in variables[name].dims:
+            variables[name].attrs["grid_mapping"] = "spatial_ref"
+    rows = _lead(like) if BASELINE in variables else None
+    kept += [str(name) for name, coord in like.coords.items() if coord.dims == (rows,) and name != BASELINE]
+    ordered = {name: variables[name] for name in QUANTITIES if name in variables}
+    return xr.Dataset(ordered).assign_coords({name: like.coords[name].variable for name in kept})
+
+
+def _sources(source: PathLike | Mapping[str, PathLike]) -> dict[str | None, Geometry]:
+    """Files by what to take from them; None is all that there is."""
+    if not isinstance(source, Mapping):
+        return {None: scan(_one(source), None)}
+    if not source:
+        raise ArgumentError("geometry: names no file; give a file, or {'slant_range': file, ...}")
+    found: dict[str | None, Geometry] = {}
+    for name, path in source.items():
+        if name not in QUANTITIES:
+            raise ArgumentError(f"geometry: {name!r} is not one of {', '.join(QUANTITIES)}")
+        geometry = scan(_one(path), name)
+        if name not in geometry.names:
+            raise FileError(f"{path}: has no {name}, only {', '.join(sorted(geometry.names))}")
+        found[name] = geometry
+    return found
+
+
+def _one(source: PathLike) -> Path:
+    return expand_one(source, "geometry", "give one, or {'slant_range': file, ...}")
+
+
+def _on_grid(geometry: Geometry, grid: Grid) -> Geometry:
+    """The layers on `grid`, as far as the file says where they are; it may be a part of the file's.
+
+    Raises
+    ------
+    StackError
+        If they do not cover it, or lie between its pixels.
+    """
+    own = geometry.grid
+    if own is None:
+        for name, layer in geometry.layers.items():
+            if layer.shape[1:] != grid.shape:
+                found, expected = (f"{height} x {width}" for height, width in (layer.shape[1:], grid.shape))
+                raise StackError(
+                    f"{geometry.path}: {name} has {found} pixels instead of {expected}; bring it to the grid"
+                )
+        return geometry
+    if not geometry.layers:
+        return geometry
+    if own.crs is None and geometry.crs_optional:
+        own = replace(own, crs=grid.crs)
+    place = place_on(grid, own, one_image=own.crs is None and grid.crs is None)
+    whole = (slice(0, grid.height), slice(0, grid.width))
+    covered = None if place is None else place.overlap(*whole)
+    if place is None or covered is None or covered[1] != whole:
+        grid.require_same(own, str(geometry.path), "the stack or series")
+        raise StackError(f"{geometry.path}: does not have all pixels of the stack or series; bring it to the grid")
+    if (place.row, place.col, place.height, place.width, place.turned) == (0, 0, *grid.shape, False):
+        return geometry
+    layers: dict[str, Layer] = {
+        name: WindowLayer(layer, -place.row, -place.col, *grid.shape, place.turned)
+        for name, layer in geometry.layers.items()
+    }
+    return replace(geometry, layers=layers)
+
+
+def _variable(name: str, geometry: Geometry, like: xr.Dataset) -> xr.DataArray:
+    if name != BASELINE:
+        return _array(geometry.layers[name], like).isel(pair=0).assign_attrs(_attributes(name, geometry))
+    table = geometry.baselines
+    if table is None:
+        rows = _array(geometry.layers[name], like).rename(pair="row")
+        table = baseline_table(geometry.path, geometry.dates, rows)
+    return _baselines(table, like)
+
+
+def _attributes(name: str, geometry: Geometry) -> dict[str, object]:
+    converted = geometry.converted.get(name)
+    return attributes(name) | ({} if converted is None else {"source_units": converted})
+
+
+def _array(layer: Layer, like: xr.Dataset) -> xr.DataArray:
+    """Layer (pair, y, x) in the blocks of `like`; in memory if `like` has none."""
+    _probe(layer)
+    lazy = xr.Dataset({"layer": lazy_variable(layer)})
+    chunks = like.chunksizes
+    if "y" not in chunks or "x" not in chunks:
+        return lazy["layer"].load()
+    return lazy.chunk({"pair": -1, "y": chunks["y"], "x": chunks["x"]}, token=layer.fingerprint)["layer"]
+
+
+def _probe(layer: Layer) -> None:
+    """Read the middle of the first map: a wrong unit is wrong everywhere, and better known before hours of work."""
+    rows, cols = (
+        slice(max(0, size // 2 - _PROBE // 2), min(size, size // 2 + _PROBE // 2 + 1)) for size in layer.shape[1:]
+    )
+    layer.read(rows, cols, [0])
+
+
+def _lead(like: xr.Dataset) -> str:
+    for name in ("time", "pair"):
+        if name in like.dims:
+            return name
+    raise StackError("geometry: has baselines, but what it is for has neither pairs nor dates; give a stack or series")
+
+
+def _baselines(table: BaselineTable, like: xr.Dataset) -> xr.DataArray:
+    if _lead(like) == "pair":
+        return table.of_pairs(network_of(like))
+    baseline, misclosure = table.of_dates(like["time"].values)
+    if misclosure is not None and misclosure.ndim == 1:
+        baseline.attrs["misclosure_rms"] = float(np.sqrt(np.square(misclosure.values).mean()))
+    return baseline

@@ -1,0 +1,226 @@
+"""What the readers of products with one HDF5 or NetCDF-4 file per pair share: names, grids, layers, baselines."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from insarray.io.baselines import given_baselines
+from insarray.io.files import name_of, names
+from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
+from insarray.io.layers.extents import Common
+from insarray.io.layers.hdf5 import dataset
+from insarray.io.layers.hdf5_files import Hdf5FilesLayer, hdf5_files_layer
+from insarray.io.pairs import Key, network_of_pairs
+from insarray.io.source import Options
+from insarray.model.conventions import metres_per_radian
+from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.grid import Grid
+
+_REGULAR = 1e-3  # of a pixel
+
+
+def products_in(path: Path, pattern: re.Pattern[str], glob: str) -> list[Path]:
+    """A file whose name has the pattern, or all of a folder and those in it; sorted."""
+    if pattern.match(path.name):
+        return [path]
+    return sorted(found for found in path.rglob(glob) if pattern.match(found.name)) if path.is_dir() else []
+
+
+def matched(path: Path, pattern: re.Pattern[str], product: str) -> re.Match[str]:
+    """The parts of a file's name; FileError if it is not that of the product."""
+    match = pattern.match(path.name)
+    if match is None:
+        raise FileError(f"{path}: is not named like a product of {product}; give it its name again")
+    return match
+
+
+def text(value: Any) -> str:
+    """Text that HDF5 has as bytes or as text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def number(file: Any, name: str) -> float | None:
+    """The number in a dataset without dimensions, or with one element; None if there is no such dataset."""
+    found = dataset(file, name)
+    if found is None or found.size != 1 or found.dtype.kind not in "iuf":
+        return None
+    return float(np.asarray(found[()]).ravel()[0])
+
+
+def fill_value(found: Any) -> float | None:
+    """`_FillValue` of a dataset, None if it has none, or NaN."""
+    stored = found.attrs.get("_FillValue")
+    value = np.nan if stored is None else float(np.asarray(stored).ravel()[0])
+    return value if np.isfinite(value) else None
+
+
+def grid_of_centres(file: Any, x: Any, y: Any, crs: str) -> Grid:
+    """Grid of two datasets of coordinates, which are those of pixel centres.
+
+    Raises
+    ------
+    FileError
+        If they are missing, shorter than two, or their steps are not all the same.
+    """
+    if x is None or y is None or x.ndim != 1 or y.ndim != 1 or min(x.size, y.size) < 2:
+        raise FileError(f"{file.filename}: has no coordinates of its pixels; fetch it again")
+    origin, step = [], []
+    for axis in (np.asarray(x[:], np.float64), np.asarray(y[:], np.float64)):
+        size = (axis[-1] - axis[0]) / (len(axis) - 1)
+        if not np.isfinite(size) or size == 0 or np.abs(np.diff(axis) / size - 1).max() > _REGULAR * len(axis):
+            raise FileError(f"{file.filename}: its coordinates are not in equal steps; fetch it again")
+        origin.append(float(axis[0] - size / 2))
+        step.append(float(size))
+    return Grid(y.size, x.size, origin[0], origin[1], step[0], step[1], crs)
+
+
+def radar_wavelength(file: Any, name: str, value: float | None) -> float:
+    """The wavelength (m) that the dataset `name` gives, if it is one.
+
+    Raises
+    ------
+    FileError
+        If there is none, or it is not a radar's.
+    """
+    if value is None:
+        raise FileError(f"{file.filename}: has no {name}; fetch it again")
+    try:
+        metres_per_radian(value)
+    except ArgumentError as error:
+        raise FileError(f"{file.filename}: {name} gives a wavelength of {value} m, which is no radar's") from error
+    return value
+
+
+def same_wavelength(wavelengths: Sequence[float], paths: Sequence[str]) -> float:
+    """The wavelength of all files; StackError naming two that differ."""
+    for value, path in zip(wavelengths, paths, strict=True):
+        if abs(value - wavelengths[0]) > 1e-6:
+            raise StackError(
+                f"wavelength: {wavelengths[0]:.7g} m in {name_of(paths[0])} but {value:.7g} m in {name_of(path)}; "
+                "give products of one sensor"
+            )
+    return wavelengths[0]
+
+
+def same_fill(fills: Sequence[float | None], paths: Sequence[str], layer: str) -> float | None:
+    """The fill value of a layer in all files that have one; StackError naming two that differ."""
+    known = [(fill, path) for fill, path in zip(fills, paths, strict=True) if fill is not None]
+    for fill, path in known:
+        if fill != known[0][0]:
+            raise StackError(
+                f"{layer}: the fill value is {known[0][0]:g} in {name_of(known[0][1])} but {fill:g} in {name_of(path)}; "
+                "give products of one version"
+            )
+    return known[0][0] if known else None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where the products have the layers of a stack, in radians and fractions.
+
+    Parameters
+    ----------
+    group
+        Of all layers, with a slash at its end.
+    names
+        Of the datasets, by canonical name.
+    tile
+        (rows, columns) of a chunk.
+    fills
+        For each product the fill value of each dataset that it has.
+    """
+
+    group: str
+    names: dict[str, str]
+    tile: tuple[int, int]
+    fills: Sequence[dict[str, float | None]]
+
+    def layers(
+        self, paths: Sequence[str], common: Common, signs: Sequence[float]
+    ) -> tuple[dict[str, Hdf5FilesLayer], bool]:
+        """Layers that all products have.
+
+        Parameters
+        ----------
+        paths
+            Of the products.
+        common
+            Where they lie.
+        signs
+            By which the phase of each is multiplied.
+
+        Returns
+        -------
+        layers
+            By canonical name.
+        zero_is_nodata
+            Whether a phase of 0 is no-data unless coherence and components say otherwise.
+        """
+        there = {name: one for name, one in self.names.items() if all(one in fills for fills in self.fills)}
+        fill = {name: same_fill([fills[one] for fills in self.fills], paths, one) for name, one in there.items()}
+        zero_is_nodata = fill["unwrapped_phase"] == 0 and len(there) > 1
+        decoders: dict[str, Decode] = {
+            "unwrapped_phase": PhaseDecode(tuple(signs), None if zero_is_nodata else fill["unwrapped_phase"]),
+            "coherence": CoherenceDecode(fill.get("coherence")),
+            "connected_component_labels": ComponentDecode(fill.get("connected_component_labels")),
+        }
+        return {
+            name: hdf5_files_layer(paths, self.group + one, common, self.tile, decoders[name])
+            for name, one in there.items()
+        }, zero_is_nodata
+
+
+def covering(common: Common) -> int | None:
+    """The first file that has all pixels of the grid."""
+    height, width = common.grid.shape
+    whole = slice(0, height), slice(0, width)
+    for index, place in enumerate(common.places):
+        overlap = None if place is None else place.overlap(*whole)
+        if overlap is not None and overlap[1] == whole:
+            return index
+    return None
+
+
+def pair_baselines(
+    options: Options, pairs: Sequence[Key], found: Sequence[float | None], paths: Sequence[str]
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Baselines (m) of the pairs: those of the table that was given, else those of the products if all have one.
+
+    Returns
+    -------
+    baselines
+        In the order of `pairs`, None if unknown.
+    notes
+        Which products have none.
+    """
+    table = given_baselines(options)
+    if table is not None:
+        return table.of_pairs(network_of_pairs(pairs, None)).values, ()
+    missing = [path for path, value in zip(paths, found, strict=True) if value is None]
+    if missing:
+        return None, (
+            f"perpendicular baselines are left out: {len(missing)} of {len(paths)} products have none ({names(missing)})",
+        )
+    return np.array(found, np.float64), ()
+
+
+def require_one_track(tracks: Sequence[str], paths: Sequence[str | Path]) -> None:
+    """Raise StackError naming two files unless all are of one track."""
+    for track, path in zip(tracks, paths, strict=True):
+        if track != tracks[0]:
+            raise StackError(
+                f"files: {name_of(paths[0])} is of track {tracks[0]}, {name_of(path)} of track {track}; "
+                "give the files of one track"
+            )
+
+
+def refuse_frames(pair: str, paths: Sequence[str | Path], remedy: str) -> NoReturn:
+    """Raise StackError: a pair has several granules along the track."""
+    raise StackError(
+        f"pair {pair}: has {len(paths)} granules along the track ({names(paths)}), which are not stitched; "
+        f"give the files of one frame, {remedy}"
+    )

@@ -1,0 +1,198 @@
+"""Headers of rasters, read side by side and checked: what each file says of itself, and layers of such files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from insarray.io.files import fingerprint, names
+from insarray.io.layers.decode import Decode
+from insarray.io.layers.extents import Common, reconcile
+from insarray.io.layers.raster import (
+    RasterFile,
+    RasterLayer,
+    environment,
+    grid_of_dataset,
+    open_band,
+    quiet_warnings,
+    raster_file,
+    reading_threads,
+    reason_of,
+)
+from insarray.io.locations import is_url, location
+from insarray.io.source import Extent
+from insarray.model.errors import FileError, StackError
+from insarray.model.grid import Grid
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a raster says of itself."""
+
+    file: RasterFile
+    members: tuple[str, ...]
+    grid: Grid
+    dtype: str
+    tile: tuple[int, int]
+    nodata: float | None
+    units: str | None
+    scale: float
+    tags: dict[str, str]
+
+
+def read_headers(
+    paths: Sequence[Path],
+    variable: str | None = None,
+    prefer: Sequence[str] = (),
+    *,
+    band: int | None = None,
+    allow_complex: bool = False,
+) -> list[Header]:
+    """Headers of rasters, read side by side.
+
+    Parameters
+    ----------
+    paths
+        Existing files.
+    variable
+        Variable of NetCDF files that hold more than one.
+    prefer
+        Names to look for if there are several variables and none was given.
+    band
+        Band to use; None insists on files of one band.
+    allow_complex
+        Whether complex numbers are expected.
+
+    Raises
+    ------
+    FileError
+        If files are unreadable, not rasters, not of one band, or rotated; all of them are listed.
+    """
+
+    def header_or_error(path: Path) -> Header | FileError:
+        try:
+            return _header(
+                raster_file(path, variable, prefer, band or 1), one_band=band is None, real=not allow_complex
+            )
+        except FileError as error:
+            return error
+
+    pool, _ = reading_threads(remote=any(map(is_url, paths)))
+    with quiet_warnings():
+        results = list(pool.map(header_or_error, paths))
+    errors = [result for result in results if isinstance(result, FileError)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        listed = "; ".join(str(error) for error in errors[:5])
+        raise FileError(f"{len(errors)} of {len(paths)} files cannot be used: {listed}" + ("; ..." * (len(errors) > 5)))
+    return [result for result in results if isinstance(result, Header)]
+
+
+def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
+    path, k = file.path, file.band - 1
+    try:
+        with environment([file]), open_band(file) as dataset:
+            if dataset.count != 1 and one_band:
+                raise FileError(
+                    f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"
+                )
+            if dataset.count < file.band:
+                raise FileError(f"{path}: has {dataset.count} bands, number {file.band} is needed; replace the file")
+            if dataset.dtypes[k].startswith("complex") and real:
+                raise FileError(f"{path}: holds complex numbers; unwrapped phase or coherence is needed")
+            if dataset.offsets[k] != 0:
+                raise FileError(f"{path}: has a band offset of {dataset.offsets[k]}; write the values without it")
+            _require_whole(file, dataset)
+            return Header(
+                file,
+                tuple(dataset.files) or (path,),
+                _grid(file, dataset),
+                dataset.dtypes[k],
+                dataset.block_shapes[k],
+                dataset.nodatavals[k],
+                dataset.units[k],
+                float(dataset.scales[k]),
+                {**dataset.tags(), **dataset.tags(file.band)},
+            )
+    except (RasterioError, OSError, ValueError) as error:
+        raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from error
+
+
+def _require_whole(file: RasterFile, dataset: Any) -> None:
+    """Read the last pixel: a truncated file is found before anything is computed or written."""
+    height, width = dataset.shape
+    if file.driver == "ENVI" and dataset.tags(ns="ENVI").get("file_compression", "0") == "0":
+        # GDAL reads zeros where a raw file has ended
+        expected = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+        found = location(file.path).stat().st_size
+        if found < expected:
+            raise FileError(f"{file.path}: has {found} of {expected} bytes, it is truncated; replace it")
+    try:
+        dataset.read(file.band, window=Window(width - 1, height - 1, 1, 1))
+    except (RasterioError, OSError, ValueError) as error:
+        raise FileError(
+            f"{file.path}: its last pixel cannot be read, it is truncated ({reason_of(error)}); replace it"
+        ) from error
+
+
+def _grid(file: RasterFile, dataset: Any) -> Grid:
+    if file.grid is None and (dataset.transform.b or dataset.transform.d):
+        raise FileError(f"{file.path}: is rotated against its coordinates; bring it to a north-up grid with gdalwarp")
+    return file.grid or grid_of_dataset(file.path, dataset)
+
+
+# -- several files --------------------------------------------------------------------------------------------------
+
+
+def common_grid(
+    headers: Sequence[Header], extent: Extent | None = None, *, resample: bool = False, downward: bool = False
+) -> Common:
+    """The grid that files share, and where each lies on it; parameters and errors of `insarray.io.layers.extents.reconcile`."""
+    grids, paths = [header.grid for header in headers], [header.file.path for header in headers]
+    return reconcile(grids, paths, extent, resample=resample, downward=downward)
+
+
+def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | None = None) -> RasterLayer:
+    """Layer of files, one per pair, or of one file for a static map.
+
+    Parameters
+    ----------
+    headers
+        Of the files.
+    decode
+        From stored to canonical values.
+    common
+        Grid of the stack and the places of these files on it; None if all are on one grid.
+    """
+    common = common or common_grid(headers)
+    members = [member for header in headers for member in members_of(header)]
+    names_and_bands = [(header.file.name, header.file.band) for header in headers]
+    return RasterLayer(
+        tuple(header.file for header in headers),
+        common.grid,
+        common.places,
+        headers[0].tile,
+        decode,
+        fingerprint(members, names_and_bands, decode, common.grid, common.places),
+    )
+
+
+def members_of(header: Header) -> list[str]:
+    """The file and what belongs to it on this machine."""
+    return [header.file.path, *(member for member in header.members[1:] if Path(member).is_file())]
+
+
+def agreed(headers: Sequence[Header], values: Sequence[T], what: str, remedy: str) -> T:
+    """The value that all files share; StackError naming two of them otherwise."""
+    for header, value in zip(headers, values, strict=True):
+        if value != values[0] and not (value != value and values[0] != values[0]):  # NaN is NaN
+            first, other = names([headers[0].file.path]), names([header.file.path])
+            raise StackError(f"{what}: {values[0]} in {first} but {value} in {other}; {remedy}")
+    return values[0]

@@ -1,0 +1,200 @@
+"""Static maps that come with the pairs of a product, or once for all of them: on the grid of the stack, lazily."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from insarray.io.layers.decode import BoundedDecode, Decode, MapDecode
+from insarray.io.layers.derived import DerivedLayer, FirstValidLayer
+from insarray.io.layers.extents import Common, place_on
+from insarray.io.layers.headers import Header, raster_layer, read_headers
+from insarray.io.source import Layer
+from insarray.model.errors import StackError
+from insarray.model.grid import Grid
+
+COMPONENT = BoundedDecode("a component of a unit vector", "(of a unit vector)", 1.0, -1.001, 1.001)
+UP = BoundedDecode("the up component of a unit vector", "(of a unit vector)", 1.0, -1.001, 1.001, (0.0,))
+ELEVATION = BoundedDecode("an elevation angle", "radian", 1.0, 0.0, 1.6, (0.0,))
+ORIENTATION = BoundedDecode("an orientation angle", "radian", 1.0, -6.3, 6.3)
+INCIDENCE = BoundedDecode("an incidence angle", "degree", 1.0, 2.0, 90.0, (0.0,))
+AZIMUTH = BoundedDecode("an azimuth angle", "degree", 1.0, -360.0, 360.0)
+
+
+def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None) -> list[Header]:
+    """Headers of the files to take a map from: one that has all pixels of the grid, else one of each extent.
+
+    Parameters
+    ----------
+    candidates
+        Files of the same map, such as one per pair; those with other pixels than the grid's are not used.
+    grid
+        Of the stack.
+    band
+        Of the files, if they have several.
+
+    Raises
+    ------
+    FileError
+        If a file is unreadable.
+    StackError
+        If there are files, and the pixels of none are the grid's.
+    """
+    headers = read_headers(candidates, band=band)
+    fitting: dict[Grid, Header] = {}
+    for header in headers:
+        if place_on(grid, header.grid) is not None:
+            fitting.setdefault(header.grid, header)
+    if headers and not fitting:
+        path, why = headers[0].file.path, grid.misfit(headers[0].grid)
+        raise StackError(f"{path}: {why}, unlike the phase; bring it to the grid of the phase with gdalwarp")
+    shared = sorted(fitting.values(), key=lambda header: -_shared_pixels(grid, header.grid))
+    if shared and _shared_pixels(grid, shared[0].grid) == grid.height * grid.width:
+        return shared[:1]
+    return shared
+
+
+def map_layer(headers: Sequence[Header], grid: Grid, decode: Decode) -> Layer:
+    """Files, all on pixels of the grid, as one layer (file, row, col)."""
+    return raster_layer(headers, decode, Common(grid, tuple(place_on(grid, header.grid) for header in headers)))
+
+
+def whole_map_layer(header: Header, grid: Grid, decode: Decode, name: str) -> Layer:
+    """A file that has the pixels of the grid and no others, its rows in either order; StackError for another."""
+    place = place_on(grid, header.grid)
+    if place is None or (place.row, place.col, place.height, place.width) != (0, 0, *grid.shape):
+        grid.require_same(header.grid, name, "the phase")
+    return map_layer([header], grid, decode)
+
+
+def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decode | None = None) -> dict[str, Layer]:
+    """The map `name` of files, as `map_headers` chooses them; nothing if there are none.
+
+    Without `decode`, floats, with NaN for the no-data value that the files name.
+    """
+    headers = map_headers(candidates, grid)
+    if not headers:
+        return {}
+    return {name: FirstValidLayer(map_layer(headers, grid, decode or MapDecode(headers[0].nodata)))}
+
+
+def _shared_pixels(grid: Grid, other: Grid) -> int:
+    place = place_on(grid, other)
+    found = None if place is None else place.overlap(slice(0, grid.height), slice(0, grid.width))
+    if found is None:
+        return 0
+    rows, cols = found[0]
+    return int((rows.stop - rows.start) * (cols.stop - cols.start))
+
+
+# -- line of sight --------------------------------------------------------------------------------------------------
+
+
+def maps_of_angles(elevations: Sequence[Path], orientations: Sequence[Path], grid: Grid) -> dict[str, Layer]:
+    """Unit vector from ground to satellite, and incidence angle, of the angles of that vector.
+
+    Parameters
+    ----------
+    elevations
+        Files of the angle above the horizontal, radian, 0 = no-data; such as one per pair.
+    orientations
+        The same for that of the horizontal part, counterclockwise from east, radian.
+    grid
+        Of the stack.
+    """
+    headers = map_headers(elevations, grid)
+    if not headers:
+        return {}
+    beside = dict(zip(map(str, elevations), orientations, strict=True))
+    turned = read_headers([beside[header.file.path] for header in headers])
+    elevation, orientation = map_layer(headers, grid, ELEVATION), map_layer(turned, grid, ORIENTATION)
+    angles = (elevation, orientation)
+    layers = {
+        "los_east": DerivedLayer(angles, _east),
+        "los_north": DerivedLayer(angles, _north),
+        "los_up": DerivedLayer((elevation,), _up),
+        "incidence_angle": DerivedLayer((elevation,), _incidence_of_elevation),
+    }
+    return {name: FirstValidLayer(layer) for name, layer in layers.items()}
+
+
+def maps_of_components(headers: Sequence[Header], grid: Grid) -> dict[str, Layer]:
+    """Unit vector from ground to satellite, and incidence angle, of the components of a vector along the line of sight.
+
+    Whichever way the vector of the files points: that to the satellite points up. An up component of 0 is no-data.
+
+    Parameters
+    ----------
+    headers
+        Of the east, north and up component.
+    grid
+        Of the stack; StackError if the pixels of the components are others.
+    """
+    east, north = (whole_map_layer(header, grid, COMPONENT, header.file.path) for header in headers[:2])
+    up = whole_map_layer(headers[2], grid, UP, headers[2].file.path)
+    return {
+        "los_east": DerivedLayer((east, up), _upward),
+        "los_north": DerivedLayer((north, up), _upward),
+        "los_up": DerivedLayer((up, up), _upward),
+        "incidence_angle": DerivedLayer((up,), _incidence_of_up),
+    }
+
+
+def maps_of_incidence(incidence: Header, azimuth: Header, grid: Grid) -> dict[str, Layer]:
+    """Unit vector from ground to satellite, and incidence angle, of two angles of that vector.
+
+    Parameters
+    ----------
+    incidence
+        Of the angle from the vertical, degree, 0 = no-data.
+    azimuth
+        Of that of the horizontal part, counterclockwise from north, degree.
+    grid
+        Of the stack; StackError if the pixels of the angles are others.
+    """
+    angles = tuple(
+        whole_map_layer(header, grid, decode, header.file.path)
+        for header, decode in ((incidence, INCIDENCE), (azimuth, AZIMUTH))
+    )
+    return {
+        "los_east": DerivedLayer(angles, _east_of_azimuth),
+        "los_north": DerivedLayer(angles, _north_of_azimuth),
+        "los_up": DerivedLayer(angles[:1], _up_of_incidence),
+        "incidence_angle": angles[0],
+    }
+
+
+def _east_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    return np.asarray(-np.sin(np.radians(incidence)) * np.sin(np.radians(azimuth)))
+
+
+def _north_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sin(np.radians(incidence)) * np.cos(np.radians(azimuth)))
+
+
+def _up_of_incidence(incidence: np.ndarray) -> np.ndarray:
+    return np.asarray(np.cos(np.radians(incidence)))
+
+
+def _east(elevation: np.ndarray, orientation: np.ndarray) -> np.ndarray:
+    return np.asarray(np.cos(elevation) * np.cos(orientation))
+
+
+def _north(elevation: np.ndarray, orientation: np.ndarray) -> np.ndarray:
+    return np.asarray(np.cos(elevation) * np.sin(orientation))
+
+
+def _up(elevation: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sin(elevation))
+
+
+def _incidence_of_elevation(elevation: np.ndarray) -> np.ndarray:
+    return np.asarray(90.0 - np.degrees(elevation))
+
+
+def _upward(component: np.ndarray, up: np.ndarray) -> np.ndarray:
+    return np.asarray(component * np.sign(up))
+
+
+def _incidence_of_up(up: np.ndarray) -> np.ndarray:
+    return np.asarray(np.degrees(np.arccos(np.minimum(np.abs(up), 1.0))))

@@ -1,0 +1,317 @@
+"""Rasters through rasterio: windows of all pairs, read file by file from where each lies on the grid."""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from insarray.io.layers.decode import Decode
+from insarray.io.layers.extents import Place
+from insarray.io.layers.netcdf import netcdf_image
+from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, path_text, protocols_of
+from insarray.io.source import PathLike
+from insarray.model.conventions import FILL
+from insarray.model.errors import ArgumentError, FileError
+from insarray.model.grid import Grid
+
+# By extension, and no other driver: GDAL opens a VRT by its content whatever it is called, and a VRT can read any file
+_DRIVERS = {
+    ".tif": "GTiff",
+    ".tiff": "GTiff",
+    ".vrt": "VRT",
+    ".nc": "netCDF",
+    ".nc4": "netCDF",
+    ".grd": "netCDF",
+    ".img": "ENVI",  # or HFA, see raster_file
+    **dict.fromkeys((".bil", ".bin", ".dat", ".unw", ".cor", ".cc", ".phs", ".conncomp"), "ENVI"),
+}
+# GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
+# driver that has something to warn of would wait for that lock forever
+_NETCDF = threading.RLock()
+# GDAL turns images round for which it finds no ascending latitudes, and longitudes beyond 180 degrees: rows and columns
+# are to be those of the file, and its coordinates say where they are (io/layers/netcdf.py)
+_AS_STORED = {"GDAL_NETCDF_BOTTOMUP": "NO", "GDAL_NETCDF_CENTERLONG_180": "NO"}
+_REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
+_PARTS = 4  # of a read for each thread, so that none waits long for the others
+
+
+@dataclass(frozen=True)
+class RasterFile:
+    """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
+
+    `grid` is that of a NetCDF file, where GDAL's own word for it does not count.
+    """
+
+    path: str
+    name: str
+    driver: str
+    band: int = 1
+    grid: Grid | None = None
+
+
+@dataclass(frozen=True)
+class RasterLayer:
+    """One band of one file per pair.
+
+    Parameters
+    ----------
+    files
+        One per pair.
+    grid
+        Of the stack.
+    places
+        Where each file lies on the grid; None for a file that is warped onto it.
+    tile
+        (rows, columns) that the files store together.
+    decode
+        From stored to canonical values.
+    fingerprint
+        Of the files and of `decode`.
+    """
+
+    files: tuple[RasterFile, ...]
+    grid: Grid
+    places: tuple[Place | None, ...]
+    tile: tuple[int, int]
+    decode: Decode
+    fingerprint: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(pair, row, col)."""
+        return len(self.files), *self.grid.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Of what `read` returns."""
+        return self.decode.dtype
+
+    def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
+        """Decoded window, as `Layer.read` says."""
+        chosen = range(len(self.files)) if pairs is None else pairs
+        out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
+        jobs = list(zip(out, chosen, strict=True))
+        pool, threads = reading_threads(remote=is_url(self.files[0].path))
+        size = max(1, -(-len(jobs) // (_PARTS * threads)))
+
+        def read_some(part: list[tuple[np.ndarray, int]]) -> None:
+            with environment([self.files[pair] for _, pair in part]), quiet_warnings():
+                for plane, pair in part:
+                    self._read_one(pair, rows, cols, plane)
+
+        for _ in pool.map(read_some, [jobs[first : first + size] for first in range(0, len(jobs), size)]):
+            pass  # the error of the first file that has one is raised here
+        return out
+
+    def _read_one(self, pair: int, rows: slice, cols: slice, out: np.ndarray) -> None:
+        """Window of one file; no-data where the file has no pixels."""
+        place = self.places[pair]
+        overlap = ((rows, cols), (slice(None), slice(None))) if place is None else place.overlap(rows, cols)
+        inside = out[:0] if overlap is None else out[overlap[1]]
+        if inside.size < out.size:
+            out[...] = FILL[self.dtype.name]
+        if overlap is not None:
+            raw = self._raw(self.files[pair], place, *overlap[0])
+            self.decode(raw if place is None else place.upright(raw), inside, pair, self.files[pair].path)
+
+    def _raw(self, file: RasterFile, place: Place | None, rows: slice, cols: slice) -> np.ndarray:
+        window = Window.from_slices(rows, cols)
+        try:
+            with open_band(file, located=place is None) as dataset:
+                if place is None:
+                    return self._warped(dataset, file, window)
+                if dataset.shape == (place.height, place.width):
+                    return np.asarray(dataset.read(file.band, window=window))
+                found = dataset.shape
+        except (RasterioError, OSError, ValueError) as error:
+            raise FileError(
+                f"{file.path}: could not read rows {rows.start} to {rows.stop}, columns {cols.start} to "
+                f"{cols.stop} ({reason_of(error)}); the file may be truncated, replace it"
+            ) from error
+        raise FileError(
+            f"{file.path}: is {found[0]} x {found[1]} pixels, but was {place.height} x {place.width} "
+            "when the stack was opened; open it again"
+        )
+
+    def _warped(self, dataset: Any, file: RasterFile, window: Window) -> np.ndarray:
+        # labels, masks and bytes must not be mixed; no-data, and zeros that may be, are left out of the mean of four
+        real = np.dtype(dataset.dtypes[file.band - 1]).kind == "f"
+        missing = dataset.nodata if dataset.nodata is not None else 0
+        options = {
+            **source_place(file),
+            "crs": self.grid.crs,
+            "transform": Affine(*self.grid.affine),
+            "height": self.grid.height,
+            "width": self.grid.width,
+            "resampling": Resampling.bilinear if real else Resampling.nearest,
+            "src_nodata": missing,
+            "nodata": np.nan if real else missing,
+        }
+        with WarpedVRT(dataset, **options) as warped:
+            return np.asarray(warped.read(file.band, window=window))
+
+
+def source_place(file: RasterFile) -> dict[str, Any]:
+    """Options of a warp by which it takes a NetCDF file's own coordinates for those of its pixels."""
+    return {} if file.grid is None else {"src_crs": file.grid.crs, "src_transform": Affine(*file.grid.affine)}
+
+
+def reading_threads(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
+    """Threads that all reads of this process share, so that blocks that are read at once do not multiply them.
+
+    They stay, because the first coordinate reference system that a thread meets takes as long as ten files.
+    """
+    return _threads_of(os.getpid(), remote)  # a process that was forked has none of the threads
+
+
+@cache
+def _threads_of(process: int, remote: bool) -> tuple[ThreadPoolExecutor, int]:  # noqa: FBT001
+    threads = _REMOTE_THREADS if remote else os.cpu_count() or 1
+    return ThreadPoolExecutor(threads, thread_name_prefix="insarray-read"), threads
+
+
+def environment(files: Sequence[RasterFile]) -> Any:
+    """Settings for reading pixels: one environment for all files, and no listing of their folder for each."""
+    # every file is opened for one window and closed: a cache of 5 % of the machine's memory would only fill up
+    options: dict[str, Any] = {"GDAL_CACHEMAX": 64, **gdal_options(protocols_of([file.name for file in files]))}
+    if all(file.driver == "GTiff" for file in files):
+        options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
+    if any(file.driver == "netCDF" for file in files):
+        options |= _AS_STORED
+    return rasterio.Env(**options)
+
+
+@contextmanager
+def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Iterator[Any]:
+    """The dataset, to be used within the `environment` and `quiet_warnings`; `located` if it must know where it lies."""
+    # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
+    name = Path(file.path) if file.name == file.path else file.name
+    # working out the coordinate reference system takes three quarters of the time to open a GeoTIFF
+    options = {"GEOREF_SOURCES": "NONE"} if file.driver == "GTiff" and not located else {}
+    one_at_a_time = _NETCDF if file.driver == "netCDF" else nullcontext()
+    with one_at_a_time, rasterio.open(name, mode, driver=file.driver, sharing=False, **options) as dataset:
+        yield dataset
+
+
+@contextmanager
+def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
+    """Dataset of a one-file raster, by the one driver that its extension allows, and what opened it.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or its extension is not a raster's.
+    """
+    place = location(path_text(path, "raster", "give a file, or an xarray.DataArray (y, x) with its coordinates"))
+    if not exists(place):
+        raise FileError(f"{path}: does not exist")
+    file = raster_file(place)
+    with environment([file]), quiet_warnings(), open_band(file) as dataset:
+        yield dataset, file
+
+
+class quiet_warnings:  # noqa: N801 (a context manager)
+    """Drop NotGeoreferencedWarning; the filters belong to the process: the first thread in sets, the last restores."""
+
+    _lock = threading.Lock()
+    _inside = 0
+    _filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        cls = type(self)
+        with cls._lock:
+            if cls._inside == 0:
+                cls._filters = warnings.catch_warnings()
+                cls._filters.__enter__()
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            cls._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        cls = type(self)
+        with cls._lock:
+            cls._inside -= 1
+            if cls._inside == 0:
+                cls._filters.__exit__(None, None, None)
+
+
+def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] = (), band: int = 1) -> RasterFile:
+    """What opens a band, by the one driver that the extension allows.
+
+    Parameters
+    ----------
+    path
+        Existing file.
+    variable
+        Variable of a NetCDF file that holds more than one.
+    prefer
+        Names to look for if there are several variables and none was given.
+    band
+        Of a raster that is not NetCDF.
+
+    Raises
+    ------
+    FileError
+        If the extension is not a raster's, the file is empty, or has no such variable.
+    """
+    driver = _DRIVERS.get(path.suffix.lower())
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder; give files, or a folder of a product that insarray knows")
+    if driver is None:
+        known = " ".join(sorted(_DRIVERS))
+        raise FileError(f"{path}: the extension {path.suffix!r} is not a known raster's ({known})")
+    if path.stat().st_size == 0:
+        raise FileError(f"{path}: is empty (0 bytes); fetch or make it again")
+    if driver == "netCDF":
+        return _netcdf_file(path, variable, prefer)
+    if variable is not None:
+        raise FileError(f"variable: applies to NetCDF, but {path} is not; leave it out")
+    with path.open("rb") as content:  # Erdas Imagine and ENVI share an extension
+        erdas = path.suffix.lower() == ".img" and content.read(4) == b"EHFA"
+    return RasterFile(str(path), gdal_name(path), "HFA" if erdas else driver, band)
+
+
+def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
+    if is_url(path):
+        raise FileError(f"{path}: NetCDF rasters are read from files of this machine; copy it")
+    name, grid = netcdf_image(path, variable, prefer)
+    return RasterFile(str(path), f'NETCDF:"{path}":{name}', "netCDF", grid=grid)
+
+
+def grid_of_dataset(path: PathLike, dataset: Any) -> Grid:
+    """Pixels of an open raster that is no NetCDF file; rows and columns are counted if it has no coordinates.
+
+    Raises
+    ------
+    FileError
+        If its pixels have no size.
+    """
+    transform = dataset.transform
+    height, width = dataset.shape
+    known = dataset.crs is not None and (dataset.crs.is_geographic or dataset.crs.is_projected)
+    crs = dataset.crs.to_wkt(version="WKT2_2019") if known else None
+    if transform.is_identity and crs is None:
+        return Grid(height, width)
+    try:
+        return Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
+    except ArgumentError as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """One line of what GDAL said."""
+    cause = error.__cause__ if error.__cause__ is not None else error
+    return " ".join(str(cause).split()) or type(error).__name__

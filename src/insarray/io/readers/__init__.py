@@ -1,0 +1,1 @@
+"""One reader per product: from the files of a processor to a scanned source."""

@@ -1,0 +1,187 @@
+"""MintPy's timeseries.h5 as a lazy series."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.areas import window_of
+from insarray.io.files import expand_one, fingerprint
+from insarray.io.layers.decode import MapDecode
+from insarray.io.layers.hdf5 import Hdf5Layer, dataset, opened
+from insarray.io.layers.lazy import block_shape, lazy_variable
+from insarray.io.layers.windows import window_coords, window_layer
+from insarray.io.locations import location
+from insarray.io.readers.mintpy import attributes_of, grid_of_attributes
+from insarray.io.source import AreaLike, Layer, PathLike, Window
+from insarray.model.conventions import SIGN, attributes
+from insarray.model.dataset import epoch_coords, with_nodata
+from insarray.model.dates import as_time
+from insarray.model.errors import ArgumentError, FileError
+from insarray.model.grid import Grid
+
+_SERIES = "timeseries"
+_INSTEAD = {
+    "velocity": "insarray.fit makes a velocity of a series",
+    "ifgramStack": "insarray.open_stack opens it",
+    "geometry": "insarray.open_geometry opens it",
+}
+"""What other files of MintPy are for, by their FILE_TYPE."""
+
+
+def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | None = None) -> xr.Dataset:
+    """Open a displacement series of MintPy; the header is read and checked, no pixel is.
+
+    Parameters
+    ----------
+    path
+        ``timeseries.h5``, or a corrected one such as ``timeseries_ERA5_demErr.h5``.
+    area
+        Only this part of the image, of which nothing else is read; see `open_stack`.
+    block
+        Edge of the blocks in pixels; None chooses by the tiles of the file, the number of dates and memory.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy, dimensions (time, y, x): `displacement` (float32, m, positive toward the satellite), and the coordinate
+        `perpendicular_baseline` (time) if the file has it. MintPy writes 0 where there is no data: a pixel without a
+        value that differs from 0 is NaN at all dates, unless it is the reference. Attributes `wavelength` (m),
+        `reference_date` (ISO: REF_DATE, else the first date) and the reference pixel: `reference_y`, `reference_x`
+        (coordinates of its centre), `reference_row`, `reference_col`, and `reference_lon`, `reference_lat` with a CRS.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, unreadable, or not such a series.
+
+    Examples
+    --------
+    >>> model = fit(open_series("timeseries.h5"), periods=(1.0,))  # doctest: +SKIP
+    """
+    file = expand_one(path, "path", "give MintPy's timeseries.h5")
+    if file.is_dir():
+        raise ArgumentError(f"path: {str(path)!r} is a folder; give MintPy's timeseries.h5")
+    attrs, times, baseline, shape, tile = _scan(file)
+    order = np.argsort(times, kind="stable")
+    grid = grid_of_attributes(file, shape, attrs)
+    decode = MapDecode()
+    index = tuple(int(k) for k in order)
+    window = None if area is None else window_of(area, grid)
+    layer: Layer = Hdf5Layer(
+        str(file), _SERIES, index, shape, tile, decode, fingerprint([file], _SERIES, index, decode)
+    )
+    layer = layer if window is None else window_layer(layer, window)
+    rows, cols = block_shape(layer, block)
+    token = hashlib.sha256(layer.fingerprint.encode()).hexdigest()
+    lazy = xr.Dataset({"displacement": lazy_variable(layer, "time")})
+    lazy = lazy.chunk({"time": -1, "y": rows, "x": cols}, token=token)
+    known = _attributes(file, attrs, grid, times[order])
+    if window is not None:
+        known = _within(known, window)
+    reference = known.get("reference_row"), known.get("reference_col")
+    series = xr.Dataset({"displacement": _without_empty_pixels(lazy["displacement"], reference)})
+    along = None if baseline is None else xr.DataArray(baseline[order], dims="time")
+    coords = epoch_coords(times[order], along) | window_coords(grid, window)
+    mapping = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
+    series["displacement"].attrs = attributes("displacement") | mapping
+    return with_nodata(series.assign_coords(coords).assign_attrs(known))
+
+
+def is_series(file: PathLike) -> bool:
+    """Whether a file is HDF5 with a series of MintPy in it."""
+    path = location(file)
+    if path.suffix.lower() not in {".h5", ".he5", ".hdf5"} or not path.is_file():
+        return False
+    with opened(path) as file:
+        return dataset(file, _SERIES) is not None
+
+
+def _scan(
+    path: Path,
+) -> tuple[dict[str, str], np.ndarray, np.ndarray | None, tuple[int, int], tuple[int, int]]:
+    """Attributes, dates, baselines if there are any, (rows, columns) of the image and of a chunk."""
+    with opened(path) as file:
+        attrs = attributes_of(file)
+        values, dates, bperp = (dataset(file, name) for name in (_SERIES, "date", "bperp"))
+        if values is None or dates is None:
+            kind = attrs.get("FILE_TYPE", "velocity" if "velocity" in file else "")
+            what = f"is MintPy's {kind}, not a series: {_INSTEAD[kind]}" if kind in _INSTEAD else ""
+            held = f"has no {_SERIES} and date, only {', '.join(file) or 'nothing'}"
+            raise FileError(f"{path}: {what or held}; give MintPy's timeseries.h5")
+        if values.ndim != 3 or dates.shape != values.shape[:1]:
+            raise FileError(
+                f"{path}: date is {dates.shape} and {_SERIES} {values.shape}; (time) and (time, y, x) needed"
+            )
+        if attrs.get("UNIT", "m") != "m":
+            raise FileError(f"{path}: is in {attrs['UNIT']!r}; displacement in m is needed")
+        times = _times(path, dates[:])
+        baseline = None if bperp is None or bperp.shape != dates.shape else bperp[:].astype(np.float64)
+        shape = (int(values.shape[1]), int(values.shape[2]))
+        return attrs, times, baseline, shape, values.chunks[1:] if values.chunks else (1, shape[1])
+
+
+def _times(path: Path, dates: np.ndarray) -> np.ndarray:
+    try:
+        times = np.array([as_time(_text(date)) for date in dates], "datetime64[s]")
+    except ArgumentError as error:
+        raise FileError(f"{path}: {error}") from error
+    if len(np.unique(times)) < len(times):
+        raise FileError(f"{path}: has a date twice; leave one of them out")
+    return times
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray) -> dict[str, object]:
+    known: dict[str, object] = {"product": "mintpy", "sign": SIGN, "input_fingerprint": fingerprint([path])}
+    known |= {"input_files": 1}
+    try:
+        if "WAVELENGTH" in attrs:
+            known["wavelength"] = float(attrs["WAVELENGTH"])
+        reference = [int(float(attrs[name])) for name in ("REF_Y", "REF_X") if name in attrs]
+        date = as_time(attrs["REF_DATE"]) if "REF_DATE" in attrs else times[0]
+    except ValueError as error:
+        raise FileError(f"{path}: an attribute cannot be read ({error})") from error
+    known["reference_date"] = str(date)
+    if len(reference) == 2 and all(0 <= at < size for at, size in zip(reference, grid.shape, strict=True)):
+        row, col = reference
+        known |= {"reference_row": row, "reference_col": col}
+        known |= {"reference_y": float(grid.y[row]), "reference_x": float(grid.x[col])}
+        position = grid.lonlat(row, col)
+        known |= {} if position is None else {"reference_lon": position[0], "reference_lat": position[1]}
+    return known
+
+
+def _within(known: dict[str, object], window: Window) -> dict[str, object]:
+    """Attributes of a window: row and column of the reference are those in it, if it is there; where it is stays."""
+    for name, part in zip(("reference_row", "reference_col"), window, strict=True):
+        if name in known:
+            known[name] = int(str(known[name])) - part.start
+    inside = all(
+        0 <= int(str(known.get(name, -1))) < part.stop - part.start
+        for name, part in zip(("reference_row", "reference_col"), window, strict=True)
+    )
+    return known if inside else {k: v for k, v in known.items() if k not in ("reference_row", "reference_col")}
+
+
+def _without_empty_pixels(displacement: xr.DataArray, reference: tuple[Any, Any]) -> xr.DataArray:
+    """Displacement with NaN at pixels that are 0 or NaN at every date, but for the reference."""
+    of_reference = [
+        xr.DataArray(np.arange(displacement.sizes[dim]) == at, dims=dim)
+        for dim, at in zip(("y", "x"), reference, strict=True)
+    ]
+    result: xr.DataArray = xr.apply_ufunc(
+        _emptied, displacement, *of_reference, dask="parallelized", output_dtypes=[np.float32]
+    )
+    return result
+
+
+def _emptied(displacement: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
+    # dates that were never written may be NaN already
+    some = (np.nan_to_num(displacement, nan=0.0) != 0).any(axis=0)
+    return np.where(some | (row & col), displacement, np.float32(np.nan))

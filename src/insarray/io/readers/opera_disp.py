@@ -1,0 +1,188 @@
+"""OPERA DISP-S1 and DISP-NISAR: one NetCDF file per pair, displacement in metres, positive toward the satellite."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from insarray.io.files import fingerprint, names
+from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MaskDecode, PhaseDecode
+from insarray.io.layers.extents import reconcile
+from insarray.io.layers.granules import (
+    grid_of_centres,
+    matched,
+    number,
+    pair_baselines,
+    products_in,
+    radar_wavelength,
+    same_wavelength,
+    text,
+)
+from insarray.io.layers.hdf5 import Hdf5Layer, dataset, opened
+from insarray.io.layers.hdf5_files import hdf5_files_layer
+from insarray.io.pairs import PairFile, by_pair, network_of_pairs, newest, one_time_per_pass, pair_file
+from insarray.io.source import Layer, Options, StackSource
+from insarray.model.conventions import metres_per_radian
+from insarray.model.dates import as_time
+from insarray.model.errors import ArgumentError, FileError
+from insarray.model.grid import Grid
+
+_NAME = re.compile(
+    r"OPERA_L3_DISP-(?P<mission>S1|NI)_.*_(?P<reference>\d{8}T\d{6})Z_(?P<secondary>\d{8}T\d{6})Z"
+    r"_(?P<version>v[\d.]+)_(?P<made>\d{8}T\d{6})Z.*\.nc$"
+)
+_DISPLACEMENT = "displacement"
+_COMPANIONS: dict[str, tuple[str, Decode]] = {
+    "coherence": ("temporal_coherence", CoherenceDecode()),
+    "connected_component_labels": ("connected_component_labels", ComponentDecode()),
+}
+_BASELINE = "corrections/perpendicular_baseline"
+_WAVELENGTH = "identification/radar_wavelength"
+_WATER = "water_mask"
+
+
+class OperaDispReader:
+    """Every product is a pair, so that reference dates that move on need no special care.
+
+    The coherence is the temporal coherence of the phase linking. Perpendicular baselines are those of the middle of
+    the frame. The product gives them the sign of ((target - reference) x (secondary - reference)) . velocity: that is
+    the opposite of ours for Sentinel-1, which looks right, and ours for NISAR, which looks left.
+    """
+
+    name = "opera-disp"
+    looks_for = "OPERA_L3_DISP-S1_*.nc or OPERA_L3_DISP-NI_*.nc"
+    options = frozenset({"baselines", "extent", "variable"})
+
+    def recognises(self, path: Path) -> bool:
+        """A product, or a folder with products in it or one below."""
+        return bool(_products(path))
+
+    def scan(self, paths: list[Path], options: Options) -> StackSource:
+        """Read the metadata of all products."""
+        variable = options.variable or _DISPLACEMENT
+        found = [product for path in paths for product in _products(path)]
+        if not found:
+            raise FileError(f"files: no OPERA_L3_DISP-*.nc in {names(paths)}")
+        kept, notes = newest([_pair(path) for path in found], _version)
+        (timed,) = one_time_per_pass([kept])
+        pairs = by_pair(timed)
+        files = [str(file.path) for file in pairs.values()]
+        metas = [_read(path, variable) for path in files]
+        wavelength = same_wavelength([meta.wavelength for meta in metas], files)
+        common = reconcile([meta.grid for meta in metas], files, options.extent)
+        factor = 1.0 / metres_per_radian(wavelength)
+        signs = [-1.0 if file.swapped else 1.0 for file in pairs.values()]
+        decoders = {
+            "unwrapped_phase": (variable, PhaseDecode(tuple(factor * sign for sign in signs))),
+            **{name: known for name, known in _COMPANIONS.items() if all(known[0] in meta.layers for meta in metas)},
+        }
+        found_baselines = [
+            None if meta.baseline is None else sign * meta.baseline for meta, sign in zip(metas, signs, strict=True)
+        ]
+        baselines, why = pair_baselines(options, list(pairs), found_baselines, files)
+        return StackSource(
+            network_of_pairs(pairs, baselines),
+            common.grid,
+            {
+                name: hdf5_files_layer(files, stored, common, metas[0].tile, decode)
+                for name, (stored, decode) in decoders.items()
+            },
+            tuple(file.path for file in pairs.values()),
+            wavelength=wavelength,
+            attrs={"source_sign": "toward", "source_units": "metre"},
+            maps=_water(metas, files, common.grid),
+            notes=(*notes, *why, *common.notes),
+        )
+
+
+# -- which files ----------------------------------------------------------------------------------------------------
+
+
+def _products(path: Path) -> list[Path]:
+    return products_in(path, _NAME, "OPERA_L3_DISP-*.nc")
+
+
+def _match(path: Path) -> re.Match[str]:
+    return matched(path, _NAME, "OPERA DISP")
+
+
+def _pair(path: Path) -> PairFile:
+    match = _match(path)
+    try:
+        return pair_file(path, as_time(match["reference"]), as_time(match["secondary"]))
+    except ArgumentError as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def _version(path: Path) -> str:
+    """Version, then time of production: of two products of a pair the later one counts."""
+    match = _match(path)
+    numbers = ".".join(f"{int(part):04d}" for part in match["version"][1:].split(".") if part)
+    return f"{numbers} {match['made']}"
+
+
+# -- metadata -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Meta:
+    path: str
+    grid: Grid
+    tile: tuple[int, int]
+    layers: frozenset[str]
+    wavelength: float
+    baseline: float | None
+
+
+def _read(path: str, variable: str) -> _Meta:
+    with opened(path) as file:
+        displacement = dataset(file, variable)
+        if displacement is None or displacement.ndim != 2:
+            raise FileError(f"{path}: has no map {variable!r}, only {', '.join(file) or 'nothing'}; fetch it again")
+        units = text(displacement.attrs.get("units", "meters"))
+        if units not in ("m", "meters", "metres"):
+            raise FileError(f"{path}: {variable} is in {units!r}, metres are needed; is it an OPERA product?")
+        known = [_WATER, *(stored for stored, _ in _COMPANIONS.values())]
+        same_shape = [name for name in known if (found := dataset(file, name)) and found.shape == displacement.shape]
+        return _Meta(
+            path,
+            _grid(file, displacement.shape),
+            displacement.chunks or (1, displacement.shape[1]),
+            frozenset(same_shape),
+            radar_wavelength(file, _WAVELENGTH, number(file, _WAVELENGTH)),
+            _baseline(file, path),
+        )
+
+
+def _grid(file: Any, shape: tuple[int, int]) -> Grid:
+    """From the coordinates, which are those of pixel centres, and the CRS of `spatial_ref`."""
+    reference = dataset(file, "spatial_ref")
+    crs = None if reference is None else reference.attrs.get("crs_wkt", reference.attrs.get("spatial_ref"))
+    if crs is None:
+        raise FileError(f"{file.filename}: has no spatial_ref with its CRS; fetch it again")
+    grid = grid_of_centres(file, dataset(file, "x"), dataset(file, "y"), text(crs))
+    if grid.shape != shape:
+        raise FileError(f"{file.filename}: has x and y that do not fit its map; fetch it again")
+    return grid
+
+
+def _baseline(file: Any, path: str) -> float | None:
+    """Baseline in the middle of the frame in our sign, None where there is none (the product then has zeros)."""
+    found = dataset(file, _BASELINE)
+    if found is None or found.ndim != 2:
+        return None
+    value = float(found[found.shape[0] // 2, found.shape[1] // 2])
+    looks_left = _match(Path(path))["mission"] == "NI"
+    return None if not np.isfinite(value) or value == 0 else value if looks_left else -value
+
+
+def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:
+    """Water mask of the first product that covers the grid."""
+    for meta, path in zip(metas, files, strict=True):
+        if _WATER in meta.layers and meta.grid == grid:
+            decode = MaskDecode(255.0)
+            layer = Hdf5Layer(path, _WATER, (0,), grid.shape, meta.tile, decode, fingerprint([path], _WATER, decode))
+            return {"water_mask": layer}
+    return {}

@@ -1,0 +1,95 @@
+"""A folder of rasters that no product's reader knows: files told apart by the usual words in their names."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from insarray.io.baselines import given_baselines, read_baselines
+from insarray.io.files import names
+from insarray.io.pairs import PairFile, pair_file_from_name, require_pattern
+from insarray.io.readers.generic import Inputs, assemble
+from insarray.io.sidecars import SENTINEL1_WAVELENGTH
+from insarray.io.source import Options, StackSource
+from insarray.model.errors import ArgumentError, FileError, StackError
+
+_RASTERS = {".tif", ".tiff", ".vrt", ".grd", ".img"}
+_WORDS = {
+    "displacement": r"displacement|disp",
+    "phase": r"unw|unwrapped|unw_?phase|unwrapped_?phase",
+    "coherence": r"cc|coh|coherence|cor|corr|correlation",
+    "components": r"conn?_?comps?|connected_component(s|_labels)|ccl|components",
+}
+# a word begins the name or follows a separator, and ends before one; the last word of a name that is one counts
+_WORD = {kind: re.compile(rf"(?:^|[-_.])(?:{words})(?=[-_.])", re.IGNORECASE) for kind, words in _WORDS.items()}
+_BASELINES = "baselines.csv"
+
+
+class FolderReader:
+    """Phase in radians (or what its tags say), positive away; or displacement, which OPERA counts positive toward."""
+
+    name = "folder"
+    looks_for = "rasters whose names have two dates and unw or displacement, perhaps with cor or coh, and conncomp"
+    options = frozenset(Options.__dataclass_fields__) - {"coherence", "components", "variable", "dem"}
+
+    def recognises(self, path: Path) -> bool:
+        """A folder with such rasters in it or one below."""
+        return path.is_dir() and any(_kind(found) in ("phase", "displacement") for found in _rasters(path))
+
+    def scan(self, paths: list[Path], options: Options) -> StackSource:
+        """Tell the files apart and check all headers."""
+        if len(paths) != 1 or not paths[0].is_dir():
+            raise FileError(f"files: the product folder is one folder, not {names(paths)}")
+        root = paths[0]
+        require_pattern(options.dates)
+        found: dict[str, list[PairFile]] = {kind: [] for kind in _WORDS}
+        for path in _rasters(root):
+            kind = _kind(path)
+            if kind is not None and (file := _pair(path, options.dates)) is not None:
+                found[kind].append(file)
+        if bool(found["phase"]) == bool(found["displacement"]):
+            what = "both unwrapped phase and displacement" if found["phase"] else "no unwrapped phase of two dates"
+            raise StackError(f"{root}: holds {what}; give a pattern of the files to read")
+        if found["displacement"]:
+            options, note = _of_displacement(options)
+        else:
+            note = None
+        table = given_baselines(options)
+        if table is None and (root / _BASELINES).is_file():
+            table = read_baselines(root / _BASELINES)
+        files = found["phase"] or found["displacement"]
+        inputs = Inputs(files, found["coherence"] or None, found["components"] or None, table)
+        source = assemble(inputs, options)
+        return source if note is None else replace(source, notes=(*source.notes, note))
+
+
+def _rasters(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _RASTERS)
+
+
+def _kind(path: Path) -> str | None:
+    """What the last of the usual words in a name says; None if there is none."""
+    last = {kind: found[-1].start() for kind, word in _WORD.items() if (found := list(word.finditer(path.name)))}
+    return max(last, key=lambda kind: last[kind]) if last else None
+
+
+def _pair(path: Path, dates: str | None) -> PairFile | None:
+    """The file of a pair; None for a static map, whose name has no two dates."""
+    try:
+        return pair_file_from_name(path, dates)
+    except ArgumentError:
+        if dates is None and len(re.findall(r"\d{6,8}", path.name)) >= 2:
+            raise
+        return None
+
+
+def _of_displacement(options: Options) -> tuple[Options, str | None]:
+    """Options of OPERA's displacement, whose wavelength only turns metres into radians and back."""
+    note = (
+        None
+        if options.wavelength
+        else (
+            f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
+            "residuals in radians do: give wavelength= (--wavelength) if it is another"
+        )
+    )
+    return replace(options, sign=options.sign or "toward", wavelength=options.wavelength or SENTINEL1_WAVELENGTH), note

@@ -1,0 +1,1 @@
+"""Wrapped phase against one reference date, from rasters or from one file."""

@@ -1,0 +1,152 @@
+"""`open_wrapped`: wrapped phase against one reference date as a lazy stack."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.baselines import read_baselines
+from insarray.io.files import expand, expand_one, names
+from insarray.io.layers.epochs import WrappedOptions, WrappedSource
+from insarray.io.layers.lazy import to_wrapped_dataset
+from insarray.io.layers.windows import within
+from insarray.io.readers.stored import is_zarr
+from insarray.io.source import AreaLike, Files, PathLike, Sign
+from insarray.io.wrapped.files import map_layer, scan_rasters
+from insarray.io.wrapped.stores import scan_hdf5, scan_stored
+from insarray.model.conventions import metres_per_radian
+from insarray.model.errors import ArgumentError, FileError
+
+_HDF5 = {".h5", ".hdf5", ".he5"}
+_NETCDF = {".nc", ".nc4"}
+
+
+def open_wrapped(
+    files: Files,
+    *,
+    temporal_coherence: PathLike | None = None,
+    amplitude_dispersion: PathLike | None = None,
+    baselines: PathLike | None = None,
+    wavelength: float | None = None,
+    sign: Sign | None = None,
+    nodata: float | None = None,
+    dates: str | None = None,
+    variable: str | None = None,
+    area: AreaLike | None = None,
+    block: int | None = None,
+) -> xr.Dataset:
+    r"""Open wrapped phases against one reference date; headers are read and checked, no pixel is.
+
+    Parameters
+    ----------
+    files
+        A folder, a pattern or files of
+
+        * interferograms ``{reference}_{date}.int.tif``, complex or in radians, which share one date, be it the first;
+        * co-registered SLCs ``{date}.slc.tif``: the reference date is the first.
+
+        Or one HDF5 file with a dataset (interferogram, row, col) and the dates in `reference` and `secondary`. Or a
+        wrapped stack that was stored in NetCDF or Zarr. In a folder ``temporal_coherence.tif``,
+        ``amplitude_dispersion.tif`` and ``average_coherence.tif`` are found by themselves.
+    temporal_coherence, amplitude_dispersion
+        Rasters on the grid of the phase.
+    baselines
+        CSV table with the columns ``date,bperp_m`` (m, relative to any one date) or ``reference,secondary,bperp_m``
+        (m, secondary minus reference), see `insarray.io.baselines.read_baselines`. Those of pairs are closed to dates
+        by least squares; the attribute `misclosure_rms` (m) of the coordinate says how well they agree.
+    wavelength
+        Of the radar, metres. None takes it from the files, as far as they say.
+    sign
+        ``"away"`` if a positive phase means motion away from the satellite from the first to the second date of an
+        interferogram's name, or if the phase of SLCs grows with the range; ``"toward"`` if it is the other way round.
+        None is ``"away"`` for interferograms (reference times the conjugate of the secondary), and ``"toward"`` for
+        SLCs, whose phase is usually -4 pi / wavelength times the range.
+    nodata
+        Value that means no-data besides NaN and 0+0j; None takes that of the files.
+    dates
+        Regular expression for names that mean something else: with two groups, the reference and the secondary date of
+        interferograms, or with one, the date of SLCs, whatever their extension.
+    variable
+        Dataset of the HDF5 file, if several have three dimensions.
+    area
+        Only this part of the image, of which nothing else is read; see `open_stack`.
+    block
+        Edge of the blocks in pixels; None chooses by the tiles of the files, the number of dates and memory.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy, dimensions (time, y, x), dates ascending: `wrapped_phase` (float32, radian in (-pi, pi], date minus
+        reference date, positive away from the satellite, exactly 0 at the reference date where another has data,
+        NaN = no-data) and what there is of (y, x) `temporal_coherence`, `amplitude_dispersion`, `average_coherence`;
+        coordinate `perpendicular_baseline` (time) in metres, 0 at the reference date, if a table is given. The
+        attribute `reference_date` says which that is. `time` is one chunk: a block reads the window of all its dates.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is outside what it may be or does not apply to the files, or nothing matches.
+    FileError
+        If a file is missing, unreadable or not what it claims to be.
+    StackError
+        If the files do not belong together, such as interferograms without a common date; when pixels are read, if
+        radians lie outside -pi to pi.
+
+    Examples
+    --------
+    >>> stack = open_wrapped("linked", baselines="baselines.csv", wavelength=0.031)  # doctest: +SKIP
+    """
+    options = WrappedOptions(wavelength, sign, nodata, dates, variable)
+    _check(options)
+    paths = expand(files, "files")
+    product, source = _scan(paths, options)
+    if baselines is not None:
+        source = replace(source, baseline=_baselines(expand_one(baselines, "baselines", "give one CSV table"), source))
+    rasters = {"temporal_coherence": temporal_coherence, "amplitude_dispersion": amplitude_dispersion}
+    given = {name: expand_one(path, name) for name, path in rasters.items() if path is not None}
+    source = _with_maps(source, source.map_files | given)
+    return to_wrapped_dataset(within(source, area), product, block)
+
+
+def _check(options: WrappedOptions) -> None:
+    if options.sign is not None and options.sign not in get_args(Sign):
+        raise ArgumentError(f"sign: {options.sign!r} is not one of {', '.join(get_args(Sign))}")
+    if options.wavelength is not None:
+        metres_per_radian(options.wavelength)
+    if options.nodata is not None and math.isinf(options.nodata):
+        raise ArgumentError("nodata: infinite values are no-data anyway; give a number")
+
+
+def _scan(paths: list[Path], options: WrappedOptions) -> tuple[str, WrappedSource]:
+    single = {path.suffix.lower() for path in paths} & _HDF5 or any(is_zarr(path) for path in paths)
+    if single and len(paths) > 1:
+        raise FileError(f"files: HDF5 and Zarr are read one at a time, not {names(paths)}")
+    path = paths[0]
+    if path.suffix.lower() in _HDF5:
+        return "hdf5", scan_hdf5(path, options)
+    if is_zarr(path) or (len(paths) == 1 and path.suffix.lower() in _NETCDF):
+        return "netcdf", scan_stored(path, options)
+    return scan_rasters(paths, options)
+
+
+def _baselines(table: Path, source: WrappedSource) -> xr.DataArray:
+    """Baseline of each date minus that of the reference date in metres, (time)."""
+    baseline, misclosure = read_baselines(table).of_dates(source.times)
+    baseline = baseline - baseline[source.reference]
+    if misclosure is not None:
+        baseline.attrs["misclosure_rms"] = float(np.sqrt(np.square(misclosure.values).mean()))
+    return baseline
+
+
+def _with_maps(source: WrappedSource, files: Mapping[str, Path]) -> WrappedSource:
+    """The source with the static maps of these rasters, and with their names among the attributes."""
+    maps, members, attrs = dict(source.maps), list(source.members), dict(source.attrs)
+    for name, path in files.items():
+        maps[name], parts = map_layer(name, path, source.grid)
+        members += parts
+        attrs[f"{name}_file"] = path.name
+    return replace(source, maps=maps, members=tuple(members), attrs=attrs)

@@ -1,0 +1,1 @@
+"""Pair networks: weighted least squares by elimination of dates, pieces and gaps, misfit."""

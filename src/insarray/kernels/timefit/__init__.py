@@ -1,0 +1,1 @@
+"""Time functions: least squares with few columns, bootstrap, covariance between dates."""

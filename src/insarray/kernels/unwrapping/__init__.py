@@ -1,0 +1,1 @@
+"""Unwrapping and its errors: closure of loops, whole cycles, bridges between components, residues."""

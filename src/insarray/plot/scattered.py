@@ -1,0 +1,125 @@
+"""Maps of what is not on a grid: points, and the links between them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.errors import ArgumentError
+from insarray.model.grid import Grid
+from insarray.plot.figures import new_axes
+from insarray.plot.maps import Style, colouring, frame, ground_aspect, mark_reference, size_of_map
+from insarray.products.points.selection import grid_of_points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_LINKS = 300_000  # more would be ink on ink
+
+
+def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -> "Axes":
+    """Map of a variable of points, coloured as `map` colours it; points without a value are grey.
+
+    Parameters
+    ----------
+    data
+        Of `insarray.integrate_links`, `refine_points`, `unwrap_points`, or `select_points`; a variable of epochs is shown
+        at one, ``points(unwrapped.isel(time=5), "unwrapped_phase")``.
+    name
+        Variable or coordinate (point).
+    ax
+        Where to draw; a new figure (``.figure`` of what is returned) if None.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such variable, or it is not (point).
+    StackError
+        If the points do not say what grid they are from.
+    """
+    if name not in data:
+        raise ArgumentError(f"name: {name!r} is not in the dataset; it has {', '.join(map(str, data.data_vars))}")
+    layer = data[name]
+    if layer.dims != ("point",):
+        raise ArgumentError(f"{name}: dimensions are {layer.dims}, not (point); choose one epoch with .isel(time=...)")
+    grid = grid_of_points(data)
+    aspect = ground_aspect(grid)
+    ax = new_axes(ax, size_of_map(grid, aspect))
+    style = colouring(name, layer)
+    x, y = data.x.values, data.y.values
+    unknown = np.ma.getmaskarray(style.values)
+    ax.scatter(x[unknown], y[unknown], s=_size(len(x)), color="0.8", lw=0, rasterized=True)
+    order = np.argsort(np.abs(np.ma.filled(style.values, 0.0))[~unknown], kind="stable")  # what stands out on top
+    shown = np.flatnonzero(~unknown)[order]
+    drawn = ax.scatter(
+        x[shown],
+        y[shown],
+        c=np.asarray(style.values)[shown],
+        s=_size(len(x)),
+        cmap=style.cmap,
+        norm=style.norm,
+        lw=0,
+        rasterized=True,
+    )
+    _finish(ax, drawn, style, data, grid, aspect)
+    if "time" in layer.coords and layer.time.ndim == 0:
+        ax.set_title(str(layer.time.values.astype("datetime64[D]")), fontsize="medium")
+    return ax
+
+
+def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax: "Axes | None" = None) -> "Axes":
+    """Map of links as lines, coloured by a variable; the least coherent below the others.
+
+    Parameters
+    ----------
+    data
+        Of `insarray.estimate_links`.
+    points
+        That they are between.
+    name
+        Variable (link).
+    ax
+        Where to draw; a new figure if None.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such variable, or there are too many links to be told apart.
+    """
+    from matplotlib.collections import LineCollection
+
+    if name not in data or data[name].dims != ("link",):
+        raise ArgumentError(f"name: {name!r} is not a variable (link); there are {', '.join(map(str, data.data_vars))}")
+    if data.sizes["link"] > _MOST_LINKS:
+        raise ArgumentError(f"links: {data.sizes['link']} are too many for a picture; select a part")
+    grid = grid_of_points(points)
+    aspect = ground_aspect(grid)
+    ax = new_axes(ax, size_of_map(grid, aspect))
+    style = colouring(name, data[name])
+    order = np.argsort(np.nan_to_num(data.link_coherence.values), kind="stable")
+    ends = [
+        np.column_stack([points.x.values[at], points.y.values[at]]) for at in (data.point_a.values, data.point_b.values)
+    ]
+    lines: Any = np.stack(ends, axis=1)[order]
+    drawn = LineCollection(lines, cmap=style.cmap, norm=style.norm, lw=0.8, rasterized=True)
+    drawn.set_array(style.values[order])
+    ax.add_collection(drawn)
+    ax.autoscale()
+    _finish(ax, drawn, style, points, grid, aspect)
+    return ax
+
+
+def _size(number: int) -> float:
+    """Area of a marker, in square points, that leaves the points apart."""
+    return float(np.clip(120_000 / max(number, 1), 1.0, 30.0))
+
+
+def _finish(ax: "Axes", drawn: Any, style: Style, data: xr.Dataset, grid: Grid, aspect: float | None) -> None:
+    """Frame, colour bar and reference point."""
+    frame(ax, grid, aspect)
+    if aspect is None:
+        ax.invert_yaxis()
+    ax.figure.colorbar(drawn, ax=ax, label=style.label, extend=style.extend, pad=0.02)
+    attrs = data.attrs  # row and column in the image that the points were selected from, whose grid goes with them
+    known = {"reference_row", "reference_col"} <= set(attrs)
+    mark_reference(ax, grid, (int(attrs["reference_row"]), int(attrs["reference_col"])) if known else None)

@@ -1,0 +1,1 @@
+"""Points and links: selection, the link model, integration, unwrapping."""

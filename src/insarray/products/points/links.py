@@ -1,0 +1,274 @@
+"""Velocity and height error of links between points, from their wrapped phases alone."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, map_chunks
+from insarray.kernels.links.arcs import Arcs, delaunay, nearest, shorter, unite
+from insarray.kernels.links.periodogram import estimate_links as search
+from insarray.kernels.links.periodogram_dense import estimate_links_dense
+from insarray.model.errors import ArgumentError, StackError
+from insarray.products.points.link_geometry import PhaseColumns, phase_columns
+from insarray.products.points.selection import positions
+from insarray.products.stacks.weighting import require_weights
+from insarray.products.views.aligning import aligned
+from insarray.products.views.points import PointsView, as_points
+
+LinkNetwork = Literal["delaunay", "nearest", "both"]
+Method = Literal["insarray", "published"]
+Range = tuple[float, float]
+
+PUBLISHED_STEP = (0.005, 2.5)
+"""Steps of the published grid: m/year and m."""
+
+_HOPS = 3  # of the published interferograms: each epoch with the next three
+_CHUNK = 65_536
+_OUTPUTS = (
+    *("velocity_difference", "velocity_difference_std", "height_error_difference", "height_error_difference_std"),
+    *("link_coherence", "second_coherence", "false_alarm", "link_flag"),
+)
+_PUBLISHED = ("velocity_difference", "height_error_difference", "link_coherence")
+
+
+@dataclass(frozen=True)
+class LinkTask:
+    """What is the same for all links.
+
+    Parameters
+    ----------
+    columns
+        Of the points.
+    point_a, point_b
+        Ends of the links, (link,).
+    velocity, height_error
+        Ranges; None: the model has no height error.
+    weight
+        (time,) or None.
+    prior
+        Standard deviations of both.
+    step
+        Of the published grid; None: the search of this package.
+    """
+
+    columns: PhaseColumns
+    point_a: np.ndarray
+    point_b: np.ndarray
+    velocity: Range
+    height_error: Range | None
+    weight: np.ndarray | None
+    prior: Range | None
+    step: Range | None
+
+
+def estimate_links(
+    points: xr.Dataset,
+    *,
+    velocity: Range = (-0.06, 0.06),
+    height_error: Range | None = None,
+    network: LinkNetwork = "both",
+    neighbours: int = 16,
+    max_length: float | None = None,
+    weights: xr.DataArray | None = None,
+    prior: Range | None = None,
+    baselines: xr.DataArray | None = None,
+    slant_range: xr.DataArray | float | None = None,
+    incidence_angle: xr.DataArray | float | None = None,
+    method: Method = "insarray",
+    step: Range | None = None,
+    chunk: int = _CHUNK,
+) -> xr.Dataset:
+    """Velocity and height error differences of the links between points; lazy if the phases are.
+
+    Parameters
+    ----------
+    points
+        `wrapped_phase` (time, point) in rad, relative to one epoch, positive away from the satellite, as of
+        `select_points`; attribute `wavelength`. An epoch that either end lacks does not count in a link.
+    velocity
+        Least and greatest velocity difference in m/year.
+    height_error
+        Least and greatest height error difference in m; None: the model is the velocity alone.
+    network
+        "delaunay": sides of the triangulation; "nearest": links to the `neighbours` nearest points; or "both".
+    neighbours
+        Of "nearest" and "both".
+    max_length
+        Longest link, in m (pixels without a CRS).
+    weights
+        Inverse variances of the phase of the epochs in any unit, (time); default: all alike.
+    prior
+        Standard deviations that velocity differences (m/year) and height error differences (m) are expected to have;
+        infinite where nothing is known.
+    baselines
+        Perpendicular baselines in m, (time) or (time, point), relative to any epoch; default: those of the dataset.
+    slant_range, incidence_angle
+        m, and degrees from the vertical, a number or (point); default: those of the dataset. A link has the mean of the
+        geometry of its ends.
+    method
+        "insarray": maximum of the periodogram of the epochs. "published": maximum on a grid of the modulus of the mean
+        over interferograms of up to three epochs apart, refined by a quadratic: much slower and, for the velocity,
+        about ten times less precise; for comparison.
+    step
+        Of the published grid, m/year and m; by default 0.005 and 2.5. Its upper ends are not part of it.
+    chunk
+        Links that are worked on at a time. Results are the same to the bit for any number ("insarray").
+
+    Returns
+    -------
+    xarray.Dataset
+        (link), with the coordinates `point_a` < `point_b`. `velocity_difference` in m per year of 365.25 days, that of b
+        minus that of a, positive toward the satellite; `height_error_difference` in m, positive where b is higher above
+        the DEM than a. By "insarray" also: standard errors `..._std`; `link_coherence` and `second_coherence`, that of
+        the next best model; `false_alarm`, the probability that noise alone reaches the coherence somewhere in the
+        ranges; `link_flag`. NaN where not determined: baselines that are all alike leave the height error NaN, and say
+        so in `link_flag`.
+
+    Raises
+    ------
+    StackError
+        If the points lack phases, wavelength, baselines or geometry.
+    ArgumentError
+        If an option cannot be, or no link is left.
+
+    Notes
+    -----
+    The phase of a link follows -4 pi / wavelength (t v + B h / (R sin(incidence))), with t the years since the first
+    epoch, B the perpendicular baseline, R the slant range.
+    """
+    _check(network, method, step, chunk, height_error)
+    view = as_points(points)
+    columns = phase_columns(
+        view,
+        height_error=height_error is not None,
+        baselines=baselines,
+        slant_range=slant_range,
+        incidence_angle=incidence_angle,
+    )
+    arcs = link_arcs(view, network, neighbours, max_length)
+    grid_step = None if method == "insarray" else PUBLISHED_STEP if step is None else step
+    task = LinkTask(columns, *arcs, velocity, height_error, epoch_weights(view, weights), prior, grid_step)
+    _search(task, np.zeros((columns.years.size, 0)), slice(0, 0))  # complains about the ranges now, not when computed
+    outputs = _OUTPUTS if method == "insarray" else _PUBLISHED
+    shared = {"wrapped_phase": view.phase}
+    found = map_chunks(_links_of_part, task, shared, outputs, "link", arcs.point_a.size, chunk)
+    options = {
+        "link_network": network,
+        "link_neighbours": neighbours if network != "delaunay" else None,
+        "link_max_length": max_length,
+        "link_velocity_range": list(velocity),
+        "link_height_error_range": None if height_error is None else list(height_error),
+        "link_prior": None if prior is None else list(prior),
+        "link_weights": "none" if weights is None else "given",
+        "link_method": method,
+        "link_step": None if grid_step is None else list(grid_step),
+    }
+    coords = {
+        "point_a": ("link", view.numbers[arcs.point_a], {"long_name": "point at which the link begins"}),
+        "point_b": ("link", view.numbers[arcs.point_b], {"long_name": "point at which the link ends"}),
+    }
+    used = {name: value for name, value in options.items() if value is not None}
+    attrs = view.data.attrs
+    kept = {name: attrs[name] for name in ("wavelength", "input_fingerprint") if name in attrs}
+    return xr.Dataset(found, coords, kept | used)
+
+
+def _check(network: str, method: str, step: Range | None, chunk: int, height_error: Range | None) -> None:
+    if network not in get_args(LinkNetwork):
+        raise ArgumentError(f"network: {network!r} is not one of {', '.join(get_args(LinkNetwork))}")
+    if method not in get_args(Method):
+        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
+    if chunk < 1:
+        raise ArgumentError(f"chunk: {chunk!r} is not a number of links of at least 1")
+    if step is not None and method != "published":
+        raise ArgumentError("step: belongs to method='published'; the grid of this method follows from the epochs")
+    if step is not None and not all(value > 0 for value in step):
+        raise ArgumentError(f"step: {step} are not positive steps")
+    if method == "published" and height_error is None:
+        raise ArgumentError("method: 'published' has a height error; give its range")
+
+
+def epoch_weights(points: PointsView, weights: xr.DataArray | None) -> np.ndarray | None:
+    """Weights of the epochs as an array.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not one finite number, not negative, for each epoch.
+    """
+    if weights is None:
+        return None
+    values = np.asarray(aligned("weights", weights, points, ("time",)).values, np.float64)
+    require_weights(values)
+    return values
+
+
+def link_arcs(points: PointsView, network: LinkNetwork, neighbours: int, max_length: float | None) -> Arcs:
+    """Links between points.
+
+    Raises
+    ------
+    ArgumentError
+        If none is left, or two points are in the same place.
+    """
+    x, y = positions(points.data)
+    networks = []
+    if network != "nearest":
+        networks.append(delaunay(x, y).arcs)
+    if network != "delaunay":
+        networks.append(nearest(x, y, neighbours))
+    arcs = unite(*networks)
+    if max_length is not None:
+        arcs = shorter(arcs, x, y, max_length)
+    if not arcs.point_a.size:
+        limit = "" if max_length is None else f" of at most {max_length:g} m; give a greater max_length"
+        raise ArgumentError(f"links: {x.size} point(s) have none{limit}")
+    return arcs
+
+
+def _links_of_part(task: LinkTask, arrays: Arrays, part: slice) -> Arrays:
+    """Variables of some of the links."""
+    phase = arrays["wrapped_phase"]
+    a, b = task.point_a[part], task.point_b[part]
+    return _search(task, phase[:, b].astype(np.float64) - phase[:, a], part)
+
+
+def _search(task: LinkTask, difference: np.ndarray, part: slice) -> Arrays:
+    if task.step is not None:
+        return _published(task, difference)
+    found = search(
+        difference,
+        task.columns.time,
+        task.columns.height(task.point_a[part], task.point_b[part]),
+        velocity_range=task.velocity,
+        height_range=task.height_error,
+        weight=task.weight,
+        prior=task.prior,
+    )
+    std = np.sqrt(np.einsum("iil->il", found.covariance))
+    values = (found.velocity, std[0], found.height_error, std[1], found.coherence, found.second_coherence)
+    results = dict(zip(_OUTPUTS, (*values, found.false_alarm), strict=False))
+    return {name: value.astype(np.float32) for name, value in results.items()} | {"link_flag": found.flag}
+
+
+def _published(task: LinkTask, difference: np.ndarray) -> Arrays:
+    """The published search: one geometry for all links, interferograms of up to three epochs apart."""
+    assert task.height_error is not None  # noqa: S101  for the type checker: `_check` has seen to it
+    assert task.step is not None  # noqa: S101
+    if np.isnan(difference).any():
+        raise StackError("method: 'published' needs the phases of all epochs; leave points or epochs out")
+    columns = task.columns
+    every = np.arange(1 + int(max(task.point_a.max(initial=0), task.point_b.max(initial=0))))
+    height: Any = columns.height(every, every)
+    shared = height if height.ndim == 1 else height.mean(axis=1)
+    number = columns.years.size
+    first, second = np.array([(i, j) for i in range(number) for j in range(i + 1, min(i + 1 + _HOPS, number))]).T
+    design = np.stack([columns.time, shared], axis=1)
+    axes = [
+        np.arange(*limits, step) for limits, step in zip((task.velocity, task.height_error), task.step, strict=True)
+    ]
+    found = estimate_links_dense(difference[second] - difference[first], design[second] - design[first], *axes)
+    values = (found.velocity, found.height_error, found.coherence)
+    return {name: value.astype(np.float32) for name, value in zip(_PUBLISHED, values, strict=True)}

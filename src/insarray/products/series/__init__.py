@@ -1,0 +1,1 @@
+"""Displacement series: inversion, residuals, reference, ramps, covariance."""

@@ -1,0 +1,34 @@
+"""What operations on a series share: which variables stay true, and where an area has all dates."""
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.conventions import VARIABLES
+from insarray.model.place import Area
+from insarray.products.views.stacks import SeriesView
+
+_FITTED = (
+    "velocity",
+    "velocity_std",
+    "intercept",
+    "intercept_std",
+    "height_error",
+    "height_error_std",
+    "degrees_of_freedom",
+    "reduced_chi_square",
+    "fit_residual_std",
+    "fit_residual",
+    "fit_flag",
+)
+"""Variables of `insarray.fit` that are in the conventions table; the other terms are not."""
+
+
+def only_series(series: xr.Dataset) -> xr.Dataset:
+    """Series without the terms of motion that were fitted to it: what changes the series makes them wrong."""
+    return series.drop_vars([name for name in series.data_vars if name not in VARIABLES or name in _FITTED])
+
+
+def complete_pixels(view: SeriesView, area: Area) -> np.ndarray:
+    """Pixels (row, col) of an area that have data on all dates, boolean; reads the series only there."""
+    values = view.displacement.isel(y=area.rows, x=area.cols).values
+    return np.asarray(np.isfinite(values).all(axis=0))

@@ -1,0 +1,287 @@
+"""Displacement series of a stack: check, plan, solve block by block, describe."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, map_blocks
+from insarray.kernels.network.elimination import Solution, solve
+from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.network.gaps import Gap, close_gaps
+from insarray.kernels.robust.inversion import ADMM, L1, Norm, Robust, robust_method, solve_robust
+from insarray.kernels.variance import Weights
+from insarray.model.conventions import FILL, SIGN, SOLVER_FLAGS, metres_per_radian
+from insarray.model.dataset import pair_coords, reference_coords, time_coords
+from insarray.model.errors import ArgumentError
+from insarray.model.network import Network
+from insarray.products.stacks.reference import Asked, reference_phase
+from insarray.products.stacks.weighting import INVERSE_VARIANCES, block_weights, weighting
+from insarray.products.views.stacks import Phase, StackView, as_stack
+
+OUTPUTS = (
+    "displacement",
+    "displacement_std",
+    "number_of_observations",
+    "network_subset",
+    "temporal_coherence",
+    "residual_rms",
+    "solver_flag",
+)
+
+ROBUST_OUTPUTS = ("duality_gap", "number_of_iterations")
+"""What robust norms have besides."""
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """All that `solve_block` needs besides the samples; the same for every block."""
+
+    network: Network
+    weights: Weights | Literal["given"]
+    looks: float | None
+    reference: np.ndarray | None
+    scale: float
+    gap: Gap
+    method: Robust | None
+
+    def changes_all(self, before: Network) -> str | None:
+        """Why a pixel without a sample of the pairs that `before` lacks may change all the same; None if none does.
+
+        A pair that is missing adds exactly 0 to the sums of the elimination, so it changes no bit as long as the other
+        dates are eliminated in the order of the network before.
+
+        Parameters
+        ----------
+        before
+            Network of the series that is there; its pairs are among those of `network`.
+        """
+        dates = np.flatnonzero(np.isin(self.network.times, before.times))
+        if self.method is not None:
+            return "norm=l1 and huber take steps that depend on the number of all pairs"
+        if self.weights == "given":
+            return "the weights were given as an array, which is not compared"
+        if self.gap in ("nsbas", "min_norm") and len(dates) < self.network.n_dates:
+            return f"gap={self.gap} gives every pixel a value at the new dates"
+        if dates[0] != 0:
+            return "the first date is another one"
+        now, then = (plan_elimination(network.pairs, network.n_dates).order for network in (self.network, before))
+        if not np.array_equal(now[np.isin(now, dates)], dates[then]):
+            return "the longer network is eliminated in another order of its dates, which changes last bits"
+        return None
+
+    def carry(self, before: Network, values: Arrays) -> Arrays:
+        """Results of `solve_block` where no new pair has a sample, from those that are there.
+
+        Parameters
+        ----------
+        before
+            As in `changes_all`, which has found nothing.
+        values
+            Stored results of the block, all of `OUTPUTS`.
+        """
+        dates = np.isin(self.network.times, before.times)
+        carried = dict(values)
+        for name, stored in values.items():
+            if stored.ndim == 3:
+                carried[name] = np.full((len(dates), *stored.shape[1:]), FILL[stored.dtype.name], stored.dtype)
+                carried[name][dates] = stored
+        used = carried["number_of_observations"].sum(axis=0, dtype=np.int64) // 2  # each pair counts at both its dates
+        never = np.zeros(used.shape, bool)
+        flag = _solver_flag(used, carried["network_subset"], self.network.n_pairs, never)
+        return carried | {"solver_flag": flag}
+
+
+def invert(
+    stack: xr.Dataset,
+    *,
+    phase: Phase = "unwrapped_phase",
+    norm: Norm = "l2",
+    weights: Weights | xr.DataArray = "none",
+    looks: float | None = None,
+    reference: Asked = "check",
+    gap: Gap = "nan",
+    tolerance: float | None = None,
+    max_iterations: int | None = None,
+    threshold: float | None = None,
+    rho: float | None = None,
+    alpha: float | None = None,
+    iterations: int | None = None,
+) -> xr.Dataset:
+    """Displacement series of the pairs, by least squares or robustly, lazily if the stack is lazy.
+
+    Parameters
+    ----------
+    stack
+        Canonical stack with `unwrapped_phase` (pair, y, x) in radians and attribute `wavelength`.
+    phase
+        Which of them to invert: as unwrapped, or with the cycles that `correct_unwrapping` has added.
+    norm
+        "l2": least squares, sum of `w r^2`. "l1": least absolute deviations, sum of `w |r|`, which leaves a few pairs with
+        wrong cycles aside. "huber": squares for small residuals r, absolute values for large ones.
+    weights
+        How pairs are weighted per pixel: "none", "coherence", "variance" (inverse phase variance of a distributed
+        scatterer), "fisher" (its Cramer-Rao form), or a DataArray (pair, y, x) of the w of the formulas above, for "l2"
+        and "huber" inverse variances in 1/rad^2. With "l1" the named ones are square roots of these, as residuals
+        count in units of their standard deviation in every norm.
+    looks
+        Independent looks of the coherence, for "variance" and "fisher"; default: attribute `looks` of the stack.
+    reference
+        (row, col), `lonlat`, `area` or "auto". "check": the stack is taken as referenced already, after a look at a few
+        pixels: an error if its pairs have constants of their own. None: it is taken so without a look.
+    gap
+        What to do at dates that no pair ties to the first: "nan" leaves them out, "subset" keeps every piece relative
+        to its own first date, "nsbas" ties pieces by a common velocity, "min_norm" by the least velocity
+        (see `insarray.kernels.network.gaps.close_gaps`). All but "nan" accept a network that is disconnected as a whole.
+    tolerance
+        For "l1" and "huber": certified gap to the optimum, relative to the objective, at which a pixel is done; 1e-3.
+    max_iterations
+        For "l1" and "huber": steps after which a pixel is given up and flagged `not_converged`; 100 and 500.
+    threshold
+        For "huber": where large residuals begin, in multiples of their scale (median-based, per pixel); 1.345.
+    rho, alpha, iterations
+        For "l1", instead of `tolerance`: a fixed number of ADMM steps as published, to reproduce others' results; 0.4,
+        1.0, 20 where not given. The answer depends on the unit of the phase (rad) and may be far from the optimum;
+        `duality_gap` says how far at most.
+
+    Returns
+    -------
+    xarray.Dataset
+        `displacement` (time, y, x) in m toward the satellite, `displacement_std`, `number_of_observations`,
+        `network_subset`, and (y, x) `temporal_coherence`, `residual_rms` (rad), `solver_flag`; with "l1" and "huber"
+        also `duality_gap` and `number_of_iterations`.
+
+        `displacement_std` follows from the weights where these are inverse variances; with "none" and "coherence"
+        it is scaled by the residuals of the pixel, and NaN where no pair is redundant. It does not contain the noise
+        of the reference point. With "l1" and "huber" it is that of Gaussian noise apart from the outliers, and pairs
+        with wrong cycles do not widen it.
+
+    Raises
+    ------
+    ArgumentError, StackError, NetworkError, ReferencePointError
+        See the messages; nothing has been computed then except what the reference needs.
+    """
+    method = robust_method(
+        norm,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        threshold=threshold,
+        rho=rho,
+        alpha=alpha,
+        iterations=iterations,
+    )
+    if gap not in get_args(Gap):
+        raise ArgumentError(f"gap: {gap!r} is not one of {', '.join(get_args(Gap))}")
+    view = as_stack(stack, phase)
+    network = view.network
+    if gap == "nan":
+        network.require_connected(
+            "add pairs, select one piece, or say how to treat it with gap=subset, nsbas, min_norm"
+        )
+    scale = metres_per_radian(view.require_wavelength())
+    inputs, named, looks = weighting(view, weights, looks)
+    level = reference_phase(view, reference)
+    constants = Inversion(network, named, looks, None if level is None else level.phase, scale, gap, method)
+    outputs = OUTPUTS if method is None else OUTPUTS + ROBUST_OUTPUTS
+    sizes = {"time": network.n_dates}
+    data = map_blocks(solve_block, constants, inputs, outputs, sizes, bytes_per_pixel=_workspace(constants))
+    attrs = _attributes(view, constants, norm)
+    attrs |= {} if level is None else view.record(level.place)
+    coords = time_coords(network) | pair_coords(network) | view.fingerprints
+    coords |= reference_coords(None if level is None else level.phase)
+    series = view.on_grid(xr.Dataset(data, coords, attrs))
+    series.displacement.attrs["ancillary_variables"] = "displacement_std number_of_observations network_subset"
+    series.network_subset.attrs["gap"] = gap
+    return series
+
+
+def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
+    """Series of one block: the one function behind notebooks, threads and clusters.
+
+    Parameters
+    ----------
+    task
+        Network and options.
+    arrays
+        `unwrapped_phase` and, if weighted, `coherence` or `weights`; each (pair, y, x).
+    """
+    phase = arrays["unwrapped_phase"]
+    pairs, *pixels = phase.shape
+    weights = _block_weights(task, arrays)
+    plan = plan_elimination(task.network.pairs, task.network.n_dates)
+    samples = phase.reshape(pairs, -1)
+    if task.method is None:
+        solution = solve(samples, plan, weights, reference=task.reference, scale=task.scale, std=True)
+        spread, robust, given_up = _residual_spread(solution), {}, np.zeros(samples.shape[1], bool)
+    else:
+        solution, certificate = solve_robust(
+            samples, plan, task.method, weights, reference=task.reference, scale=task.scale, std=True
+        )
+        spread, given_up = certificate.scale, ~certificate.reached & (solution.used > 0)
+        robust = {"duality_gap": certificate.gap, "number_of_iterations": certificate.iterations}
+    if task.weights not in INVERSE_VARIANCES:
+        solution.std[:] = solution.std * spread  # relative weights: real standard deviations by the residuals
+    flag = _solver_flag(solution.used, solution.label, pairs, given_up)
+    close_gaps(solution.phase, solution.std, solution.label, task.network.years, task.gap)
+    results = {
+        "displacement": solution.phase,
+        "displacement_std": solution.std,
+        "number_of_observations": solution.date_count,
+        "network_subset": solution.label,
+        "temporal_coherence": solution.temporal_coherence,
+        "residual_rms": solution.residual_rms,
+        "solver_flag": flag,
+        **robust,
+    }
+    return {name: values.reshape(*values.shape[:-1], *pixels) for name, values in results.items()}
+
+
+def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
+    """Inverse variances (pair, pixel) of a block."""
+    weights = block_weights(task.weights, task.looks, arrays)
+    if weights is not None and task.weights == "given" and isinstance(task.method, L1 | ADMM):
+        return np.where(weights > 0, np.square(weights, dtype=np.float64), 0.0)  # given as factors of |r|
+    return weights
+
+
+def _residual_spread(solution: Solution) -> np.ndarray:
+    """Standard deviation of the weighted residuals, by their degrees of freedom; NaN without redundancy."""
+    freedom = solution.redundancy
+    return np.sqrt(np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan))
+
+
+def _solver_flag(used: np.ndarray, label: np.ndarray, pairs: int, given_up: np.ndarray) -> np.ndarray:
+    """Index into `SOLVER_FLAGS` of each pixel, from its number of used pairs and its `network_subset`."""
+    conditions = {
+        "no_data": used == 0,
+        "not_converged": given_up,
+        "reference_date_missing": label[0] == 0,
+        "dates_untied": (label != 1).any(axis=0),
+        "missing_pairs": used < pairs,
+    }
+    values = [np.uint8(SOLVER_FLAGS.index(name)) for name in conditions]
+    return np.select(list(conditions.values()), values, np.uint8(SOLVER_FLAGS.index("complete"))).astype(np.uint8)
+
+
+def _attributes(view: StackView, task: Inversion, norm: str) -> dict[str, Any]:
+    attrs: dict[str, Any] = view.inherited | {
+        "sign": SIGN,
+        "norm": norm,
+        "weights": task.weights,
+        "gap": task.gap,
+        "number_of_pairs": task.network.n_pairs,
+        "reference_date": str(task.network.times[0]),
+    }
+    settings = {} if task.method is None else {f"norm_{name}": value for name, value in asdict(task.method).items()}
+    return attrs | settings | ({} if task.looks is None else {"looks": task.looks})
+
+
+def _workspace(task: Inversion) -> int:
+    """Working memory of a pixel in `solve_block`: weights of the pairs, standard deviations in float64, flags."""
+    if task.weights == "given":
+        weights = 17 if isinstance(task.method, L1 | ADMM) else 0  # their squares in float64
+    else:
+        weights = 0 if task.weights == "none" else 4
+    spread = 2 if task.weights in INVERSE_VARIANCES else 10
+    return weights * task.network.n_pairs + spread * task.network.n_dates + 32

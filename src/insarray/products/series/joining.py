@@ -1,0 +1,115 @@
+"""Two series with reference dates of their own made one, without a break in the velocity."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, map_blocks
+from insarray.model.dates import date_label
+from insarray.model.errors import StackError
+from insarray.products.views.aligning import align_series, in_blocks_of
+from insarray.products.views.stacks import SeriesView, as_series
+
+_KEPT = ("wavelength", "sign", "gap")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Where the dates of the two series are: those in common, in both, and the order of all of them."""
+
+    common: tuple[tuple[int, int], ...]
+    added: tuple[int, ...]
+    order: tuple[int, ...]
+
+
+def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
+    """Series of the dates of both, relative to the reference date of the first; lazily if one of them is lazy.
+
+    The levels of the two are tied per pixel by the dates that they have in common: by the mean difference there. So
+    a product whose reference date moves on, or a series that was begun anew, has one velocity and no jump. The values
+    of the first stay as they are.
+
+    Parameters
+    ----------
+    first, second
+        Series on the same grid with the same reference place, and at least one date in common, such as the date
+        to which the second is relative.
+
+    Returns
+    -------
+    xarray.Dataset
+        `displacement` and `network_subset` (time, y, x). Dates of the second are NaN, and of a piece of their own, where
+        the pixel has no common date or the date is not tied to it. Standard deviations are not there, as they would
+        need the covariance of the two.
+
+    Raises
+    ------
+    StackError
+        If grids or places of the reference differ, or there is no common date.
+    """
+    mine = as_series(first, "first")
+    other = align_series(as_series(second, "second"), mine, "second")
+    _require_same_place(mine, other)
+    task, times = _task(mine, other)
+    inputs = {"first": mine.displacement, "second": other.displacement}
+    for name, view in (("first", mine), ("second", other)):
+        if "network_subset" in view.data:
+            inputs[f"{name}_subset"] = view.data["network_subset"]
+    lazy = mine.displacement if mine.displacement.chunks else other.displacement
+    inputs = {name: in_blocks_of(layer, lazy) for name, layer in inputs.items()}
+    sizes, outputs = {"time": len(times)}, ("displacement", "network_subset")
+    joined = map_blocks(join_block, task, inputs, outputs, sizes, bytes_per_pixel=24 * len(times))
+    attrs = {name: mine.data.attrs[name] for name in _KEPT if name in mine.data.attrs}
+    attrs |= mine.reference_attributes() | {"joined_dates": len(task.added)}
+    time = xr.DataArray(times.astype("datetime64[ns]"), dims="time", attrs=mine.data["time"].attrs)
+    result = mine.on_grid(xr.Dataset(joined, {"time": time}, attrs))
+    if "gap" in attrs:
+        result["network_subset"].attrs["gap"] = attrs["gap"]
+    return result
+
+
+def _require_same_place(first: SeriesView, second: SeriesView) -> None:
+    places = first.place, second.place
+    known = [place for place in places if place is not None]
+    if len(known) == 1 or (len(known) == 2 and not known[0].same(known[1], *first.centres)):
+        names = ["unknown" if p is None else f"at y {p.y:.9g}, x {p.x:.9g}" for p in places]
+        raise StackError(
+            f"second: its reference is {names[1]}, that of the first {names[0]}; rereference one of them to that place"
+        )
+
+
+def _task(first: SeriesView, second: SeriesView) -> tuple[_Task, np.ndarray]:
+    mine, other = first.times, second.times
+    common = [(int(i), int(np.flatnonzero(other == mine[i])[0])) for i in np.flatnonzero(np.isin(mine, other))]
+    if not common:
+        ends = [f"{date_label(times[0])}..{date_label(times[-1])}" for times in (mine, other)]
+        raise StackError(f"second: its dates {ends[1]} have none in common with {ends[0]} of the first to tie them")
+    added = np.flatnonzero(~np.isin(other, mine))
+    times = np.concatenate([mine, other[added]])
+    order = np.argsort(times)
+    return _Task(tuple(common), tuple(added.tolist()), tuple(order.tolist())), times[order]
+
+
+def join_block(task: _Task, arrays: Arrays) -> Arrays:
+    """Joined series of one block; `arrays` holds `first`, `second` and perhaps their `..._subset`."""
+    labels = {name: arrays.get(f"{name}_subset", _seen(arrays[name])) for name in ("first", "second")}
+    tied = {name: np.where(labels[name] == 1, arrays[name].astype(np.float64), np.nan) for name in labels}
+    difference = np.stack([tied["first"][i] - tied["second"][j] for i, j in task.common])
+    here = np.isfinite(difference)
+    with np.errstate(invalid="ignore"):
+        offset = np.where(here, difference, 0.0).sum(axis=0) / here.sum(axis=0)
+    added = list(task.added)
+    values = tied["second"][added] + offset
+    own = labels["second"][added]
+    another = np.maximum(labels["first"].max(axis=0), 1) + 1
+    label = np.where(own == 0, 0, np.where(np.isfinite(values), 1, another)).astype(np.uint8)
+    order = list(task.order)
+    return {
+        "displacement": np.concatenate([arrays["first"], values.astype(np.float32)])[order],
+        "network_subset": np.concatenate([labels["first"], label])[order],
+    }
+
+
+def _seen(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.isfinite(values).astype(np.uint8))

@@ -1,0 +1,358 @@
+"""Deramping: a plane or quadratic surface per date or pair, fitted over the map and subtracted."""
+
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
+from insarray.kernels import ramps as kernel
+from insarray.kernels.network.datum import relative_to_pieces
+from insarray.kernels.ramps import Kind
+from insarray.model.conventions import VARIABLES
+from insarray.model.errors import ArgumentError, ReferencePointError, StackError
+from insarray.model.grid import Grid
+from insarray.model.place import Area, Place
+from insarray.products.series.common import complete_pixels, only_series
+from insarray.products.stacks.selection import Raster, good_pixels, raster_name
+from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
+
+_MOST_PASSES = 15
+_STEADY = 1e-2  # change of a surface, in standard deviations of its residuals, at which passes end
+
+_SURFACES = {"displacement": "ramp_of_date", "unwrapped_phase": "ramp_of_pair", "corrected_phase": "ramp_of_pair"}
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """All that one pass needs."""
+
+    layer: str
+    kind: Kind
+    origin: tuple[float, float]
+    scale: tuple[float, float]
+    coefficients: np.ndarray
+    spread: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Ramps:
+    """Surfaces as they are subtracted; coefficients per pixel of row and column, counted from the origin."""
+
+    layer: str
+    kind: Kind
+    origin: tuple[float, float]
+    coefficients: np.ndarray
+    pieces: bool
+
+
+def deramp(
+    data: xr.Dataset,
+    *,
+    kind: Kind = "linear",
+    mask: Raster | None = None,
+    robust: bool = False,
+    phase: Phase = "unwrapped_phase",
+) -> xr.Dataset:
+    """Take a surface out of every date of a series, or every pair of a stack.
+
+    The surfaces are fitted now, in one pass over the data, and subtracted lazily if the data are lazy. They are the
+    same to the bit however the data are chunked.
+
+    Parameters
+    ----------
+    data
+        Series with `displacement`, or stack.
+    kind
+        "linear", "quadratic", or along one axis alone: "linear_range" and "quadratic_range" along the columns,
+        "linear_azimuth" and "quadratic_azimuth" along the rows (range and azimuth in radar geometry).
+    mask
+        Where to fit, a DataArray (y, x) or raster file: not where it is 0, NaN or its no-data value. The surface is
+        subtracted everywhere.
+    robust
+        Leave aside what does not lie on the surface, as long as it is less than half of the pixels, so that ground that
+        moves does not tilt it: least squares reweighted by Tukey's biweight, which takes up to 15 passes over the data
+        instead of 1 (attribute `ramp_passes`). The skirts of a smooth bowl still count a little: mask it if you can.
+    phase
+        Which phase of a stack.
+
+    Returns
+    -------
+    xarray.Dataset
+        `data` with the surface subtracted, without the terms of motion (`velocity`, ...), which are to be fitted anew.
+        The reference of a series does not move: the surface is taken relative to its value there (the mean over a
+        reference area). A stack, which has no reference yet, loses the constant, too.
+
+        Coordinate `ramp_coefficient` (time or pair, ramp_term) and its attributes say what was subtracted:
+        factors of `terms` in row = (y - origin_y) / row_spacing and col = (x - origin_x) / col_spacing. `ramp_surface`
+        makes maps of it.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not one of those above, or the data are deramped already.
+    StackError
+        If a date or pair has too few pixels, or only pixels on a line, to determine the surface.
+    """
+    if kind not in get_args(Kind):
+        raise ArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}")
+    if "ramp" in data.attrs or "ramp_coefficient" in data.coords:
+        named = data.attrs.get("ramp", "")
+        raise ArgumentError(f"data: has lost its {named} ramp already; deramp what it was made from")
+    if phase not in get_args(Phase):
+        raise ArgumentError(f"phase: {phase!r} is not one of {', '.join(get_args(Phase))}")
+    view = as_data(data)
+    data, layer = view.data, "displacement" if isinstance(view, SeriesView) else phase
+    if layer not in data:
+        raise StackError(f"phase: the stack has no {layer!r}; make it with correct_unwrapping")
+    task, passes = _fitted(view, layer, kind, mask, robust=robust)
+    task = _referenced(view, task)
+    sizes = {str(data[layer].dims[0]): data[layer].shape[0]}
+    needed = _workspace(task)
+    deramped = map_blocks(subtract_block, task, _inputs(view, layer), (layer,), sizes, bytes_per_pixel=needed)
+    attrs = {"ramp": kind, "ramp_robust": str(robust), "ramp_passes": passes}
+    attrs |= {} if mask is None else {"ramp_mask": raster_name(mask)}
+    result = only_series(data) if layer == "displacement" else data
+    result = result.assign({layer: deramped[layer].to_base_variable()}).assign_attrs(attrs)
+    result[layer].attrs = dict(data[layer].attrs)
+    if isinstance(view, SeriesView):
+        result = result.assign_attrs(view.reference_attributes())
+    return view.on_grid(result.assign_coords(ramp_coefficient=_coordinate(view, task)))
+
+
+def ramp_surface(data: xr.Dataset) -> xr.DataArray:
+    """Surface that `deramp` has subtracted, lazily if `data` are lazy; adding it gives back what was there.
+
+    Parameters
+    ----------
+    data
+        Result of `deramp`, or a part of it.
+
+    Returns
+    -------
+    xarray.DataArray
+        `ramp_of_date` (time, y, x) in m, or `ramp_of_pair` (pair, y, x) in rad.
+
+    Raises
+    ------
+    StackError
+        If `data` were not deramped.
+    """
+    if not isinstance(data, xr.Dataset) or "ramp_coefficient" not in data.coords:
+        raise StackError("data: has no coordinate 'ramp_coefficient'; it is the result of deramp that has one")
+    view = as_data(data)
+    data, coefficient = view.data, view.data["ramp_coefficient"]
+    attrs = coefficient.attrs
+    layer, name = attrs["of"], _SURFACES[attrs["of"]]
+    task = _Ramps(layer, attrs["kind"], (0.0, 0.0), coefficient.values, _in_pieces(view))
+    inputs = _inputs(
+        view,
+        layer,
+        (data.y.values - attrs["origin_y"]) / attrs["row_spacing"],
+        (data.x.values - attrs["origin_x"]) / attrs["col_spacing"],
+    )
+    sizes = {str(coefficient.dims[0]): len(coefficient)}
+    found = map_blocks(surface_block, task, inputs, (name,), sizes, bytes_per_pixel=_workspace(task))
+    coords = {name: coord for name, coord in data.coords.items() if coord.dims == (coefficient.dims[0],)}
+    return view.on_grid(xr.Dataset(found, coords))[name]
+
+
+def _in_pieces(view: StackView | SeriesView) -> bool:
+    return isinstance(view, SeriesView) and view.in_pieces
+
+
+def _inputs(
+    view: StackView | SeriesView, layer: str, rows: np.ndarray | None = None, cols: np.ndarray | None = None
+) -> dict[str, xr.DataArray]:
+    """Layer, its pieces if they count, and row and column of every pixel (views that take no memory)."""
+    data = view.data
+    inputs = {layer: data[layer]}
+    if _in_pieces(view):
+        inputs["network_subset"] = data.network_subset
+    chunks = {dim: data[layer].chunksizes[dim] for dim in ("y", "x")} if data[layer].chunks else {}
+    for name, dim, other, values in (("row", "y", "x", rows), ("col", "x", "y", cols)):
+        positions = xr.DataArray(np.arange(data.sizes[dim]) if values is None else values, dims=dim)
+        if chunks:  # first, so that the view is of one block
+            positions = positions.chunk({dim: chunks[dim]})
+        positions = positions.expand_dims({other: data.sizes[other]}).transpose("y", "x")
+        inputs[name] = positions.chunk(chunks) if chunks else positions
+    return inputs
+
+
+def _positions(arrays: Arrays, origin: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    return arrays["row"][:, 0] - origin[0], arrays["col"][0] - origin[1]
+
+
+# -- fit ------------------------------------------------------------------------------------------------------------
+
+
+def _fitted(
+    view: StackView | SeriesView, layer: str, kind: Kind, mask: Raster | None, *, robust: bool
+) -> tuple[_Ramps, int]:
+    """Surfaces about the middle of the image, and the number of passes that they took."""
+    data, inputs = view.data, _inputs(view, layer)
+    if mask is not None:
+        inputs["mask"] = good_pixels(view, data[layer], mask)
+    layers, terms = data[layer].shape[0], kernel.TERMS[kind]
+    size = np.array([data.sizes["y"], data.sizes["x"]])
+    # powers of two: positions in these units, and coefficients per pixel, are not rounded
+    unit = 2.0 ** np.ceil(np.log2(np.maximum(size, 2) / 2))
+    middle, units = (float((size[0] - 1) / 2), float((size[1] - 1) / 2)), (float(unit[0]), float(unit[1]))
+    task = _Fit(layer, kind, middle, units, np.zeros((layers, len(terms))), np.full(layers, np.inf))
+    sums, _ = _pass(task, inputs)
+    coefficients, passes = _solved(view, task, sums), 1
+    if robust:
+        coefficients, passes = _reweighted(
+            view, task, inputs, coefficients, kernel.least_squares_rms(sums, coefficients)
+        )
+    per_pixel = coefficients / np.array([units[0] ** a * units[1] ** b for a, b in terms])
+    return _Ramps(layer, kind, middle, per_pixel, _in_pieces(view)), passes
+
+
+def _reweighted(
+    view: StackView | SeriesView,
+    first: _Fit,
+    inputs: dict[str, xr.DataArray],
+    coefficients: np.ndarray,
+    spread: np.ndarray,
+) -> tuple[np.ndarray, int]:
+    """Iteratively reweighted least squares from a first solution; every pass also measures the scale for the next."""
+    least = 1e-6 * spread  # data without noise: weights stay defined
+    passes, steady = 1, False
+    while passes < _MOST_PASSES and not steady:
+        passes += 1
+        task = replace(first, coefficients=coefficients, spread=spread)
+        sums, histogram = _pass(task, inputs)
+        previous, coefficients = coefficients, _solved(view, task, sums)
+        steady = bool((np.abs(coefficients - previous) <= _STEADY * spread[:, None]).all())
+        spread = np.maximum(kernel.residual_scale(histogram, spread), least)
+    return coefficients, passes
+
+
+def _pass(task: _Fit, inputs: dict[str, xr.DataArray]) -> tuple[np.ndarray, np.ndarray]:
+    layers, terms = task.coefficients.shape
+    zero = {
+        "sums": xr.Variable(("layer", "sum", "part"), np.zeros((layers, kernel.number_of_sums(terms), 2))),
+        "histogram": xr.Variable(("layer", "bin"), np.zeros((layers, kernel.BINS), np.int64)),
+    }
+    found = xr.Dataset(sum_blocks(sum_block, task, inputs, zero)).compute()
+    return found["sums"].values, found.histogram.values
+
+
+def sum_block(task: _Fit, arrays: Arrays) -> Arrays:
+    """Sums over one block; `arrays` holds the layer, row, col and perhaps `network_subset` and `mask`."""
+    samples = arrays[task.layer]
+    if "network_subset" in arrays:  # later pieces have a datum of their own
+        samples = np.where(arrays["network_subset"] == 1, samples, np.float32(np.nan))
+    rows, cols = _positions(arrays, task.origin)
+    sums, histogram = kernel.sum_samples(
+        samples,
+        arrays.get("mask", np.ones(samples.shape[1:], bool)),
+        rows / task.scale[0],
+        cols / task.scale[1],
+        kernel.TERMS[task.kind],
+        task.coefficients,
+        task.spread,
+    )
+    return {"sums": sums, "histogram": histogram}
+
+
+def _solved(view: StackView | SeriesView, task: _Fit, sums: np.ndarray) -> np.ndarray:
+    terms = len(kernel.TERMS[task.kind])
+    coefficients = kernel.solve_surfaces(sums, terms)
+    bad = np.flatnonzero(np.isnan(coefficients).any(axis=1))
+    if len(bad):
+        n = bad[0]
+        if isinstance(view, SeriesView):
+            what, name = "date", view.labels[n]
+        else:
+            what, name = "pair", view.network.labels[n]
+        pixels = int(sums[n, 0].sum())
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        pieces = " tied to the reference date" if _in_pieces(view) else ""
+        found = (
+            f"{pixels} pixels{pieces} to fit" if pixels < terms else f"{pixels} pixels, which lie on too small a part"
+        )
+        raise StackError(
+            f"deramp: {what} {name}{more} has only {found}; a {task.kind} ramp needs {terms} spread over the image: "
+            f"widen the mask, take a simpler kind, or leave the {what} out"
+        )
+    return coefficients
+
+
+# -- subtraction ----------------------------------------------------------------------------------------------------
+
+
+def _referenced(view: StackView | SeriesView, task: _Ramps) -> _Ramps:
+    """The same surfaces counted from the reference, where they are 0 (on average over an area)."""
+    if not isinstance(view, SeriesView) or view.place is None:
+        return task
+    place, terms = view.place, kernel.TERMS[task.kind]
+    if place.bounds is None:
+        row, col = _row_col(view, place.y, place.x)  # perhaps outside, if the data were cropped
+        coefficients = kernel.moved(task.coefficients, terms, row - task.origin[0], col - task.origin[1])
+        coefficients[:, 0] = 0.0
+        return replace(task, origin=(row, col), coefficients=coefficients)
+    area = place.on(*view.centres)
+    if not isinstance(area, Area):
+        raise ReferencePointError(
+            "deramp: the reference area of the series is not, or not as a whole, in this part of it; deramp before "
+            "cropping, or rereference"
+        )
+    rows, cols = (np.arange(part.start, part.stop) for part in (area.rows, area.cols))
+    values = kernel.surfaces(task.coefficients, terms, rows - task.origin[0], cols - task.origin[1])
+    coefficients = task.coefficients.copy()
+    coefficients[:, 0] -= values[:, complete_pixels(view, area)].mean(axis=1)
+    return replace(task, coefficients=coefficients)
+
+
+def _row_col(view: SeriesView, y: float, x: float) -> tuple[float, float]:
+    """Row and column of coordinates, which may lie outside of the image."""
+    found = Place(y, x).on(*view.centres)
+    if isinstance(found, tuple):
+        return float(found[0]), float(found[1])
+    grid: Grid = view.grid
+    return (y - grid.top) / grid.dy - 0.5, (x - grid.left) / grid.dx - 0.5
+
+
+def _surfaces(task: _Ramps, arrays: Arrays) -> np.ndarray:
+    values = kernel.surfaces(task.coefficients, kernel.TERMS[task.kind], *_positions(arrays, task.origin))
+    return relative_to_pieces(values, arrays["network_subset"]) if task.pieces else values
+
+
+def _workspace(task: _Ramps) -> int:
+    """Working memory of a pixel: surfaces in float64, those of the pieces, and what is left when they are subtracted."""
+    return (30 if task.pieces else 13) * len(task.coefficients)
+
+
+def subtract_block(task: _Ramps, arrays: Arrays) -> Arrays:
+    """Deramped layer of one block."""
+    return {task.layer: (arrays[task.layer] - _surfaces(task, arrays)).astype(np.float32)}
+
+
+def surface_block(task: _Ramps, arrays: Arrays) -> Arrays:
+    """Surfaces of one block."""
+    return {_SURFACES[task.layer]: _surfaces(task, arrays).astype(np.float32)}
+
+
+def _coordinate(view: StackView | SeriesView, task: _Ramps) -> xr.DataArray:
+    grid = view.grid
+    terms = [_monomial(*exponents) for exponents in kernel.TERMS[task.kind]]
+    attrs = {
+        "long_name": "coefficients of the ramp that was subtracted",
+        "units": VARIABLES[task.layer].units,
+        "of": task.layer,
+        "kind": task.kind,
+        "terms": " ".join(terms),
+        "origin_y": grid.top + (task.origin[0] + 0.5) * grid.dy,
+        "origin_x": grid.left + (task.origin[1] + 0.5) * grid.dx,
+        "row_spacing": grid.dy,
+        "col_spacing": grid.dx,
+    }
+    return xr.DataArray(task.coefficients, dims=(view.data[task.layer].dims[0], "ramp_term"), attrs=attrs)
+
+
+def _monomial(rows: int, cols: int) -> str:
+    factors = ["row"] * rows + ["col"] * cols
+    return "*".join(factors) or "1"

@@ -1,0 +1,191 @@
+"""What a series leaves of its pairs: residuals per pair and per date, and the pairs that are most often wrong."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
+from insarray.model.conventions import SIGN, metres_per_radian
+from insarray.model.dataset import pair_coords, time_coords
+from insarray.model.dates import date_label
+from insarray.model.errors import StackError
+from insarray.products.stacks.reference import level_at
+from insarray.products.views.aligning import align_series, in_blocks_of
+from insarray.products.views.stacks import Phase, SeriesView, StackView, as_series, as_stack
+
+OUTPUTS = ("residual", "residual_of_date")
+
+_SUMS = ("count", "square", "wrong")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is the same for every block.
+
+    Parameters
+    ----------
+    pairs
+        Index of both dates of each pair among those of the series, (pair, 2).
+    level
+        Phase of the reference in each pair, rad, (pair,).
+    scale
+        Metres per radian.
+    """
+
+    pairs: np.ndarray
+    level: np.ndarray
+    scale: float
+
+
+class PairMisfit(NamedTuple):
+    """How well a pair agrees with the series, over all pixels."""
+
+    pair: str
+    pixels: int
+    rms: float  # rad
+    wrong: float  # part of the pixels with a residual of more than half a cycle
+
+
+def residuals(
+    stack: xr.Dataset,
+    series: xr.Dataset,
+    *,
+    phase: Phase = "unwrapped_phase",
+) -> xr.Dataset:
+    """Residuals of the pairs of a stack from a series, lazily if one of them is lazy.
+
+    Parameters
+    ----------
+    stack
+        Pairs, of all or some of those that the series was made of, or others between its dates, masked or not.
+    series
+        It has all pixels of the stack, in any order, and says where its reference is, or what was subtracted from each
+        pair (`reference_phase`).
+    phase
+        Variable of the stack.
+
+    Returns
+    -------
+    xarray.Dataset
+        `residual` (pair, y, x) in rad, phase minus what the series says, and `residual_of_date` (time, y, x), the mean
+        of the sizes of those of the date's pairs. NaN where the pair is missing or its dates are not tied.
+
+    Raises
+    ------
+    StackError
+        If dates, pixels or wavelength of the pairs are not those of the series, or it was deramped or lost terms since.
+    ReferencePointError
+        If the reference of a pair is not known.
+    """
+    view, of = _views(stack, series, phase)
+    task = _task(view, of)
+    sizes = {"pair": view.network.n_pairs, "time": len(of.times)}
+    needed = 25 * len(of.times)
+    data = map_blocks(residual_block, task, _inputs(view, of), OUTPUTS, sizes, bytes_per_pixel=needed)
+    attrs = view.inherited | {"sign": SIGN} | of.reference_attributes()
+    time = {"time": of.data["time"]} if view.network.n_dates != len(of.times) else time_coords(view.network)
+    return view.on_grid(xr.Dataset(data, pair_coords(view.network) | time, attrs))
+
+
+def pair_misfit(
+    stack: xr.Dataset,
+    series: xr.Dataset,
+    *,
+    phase: Phase = "unwrapped_phase",
+) -> list[PairMisfit]:
+    """Pairs by how often they are wrong, the worst first; reads everything once, block by block.
+
+    The arguments are those of `residuals`.
+    """
+    view, of = _views(stack, series, phase)
+    task = _task(view, of)
+    zero = {name: xr.Variable("pair", np.zeros(view.network.n_pairs)) for name in _SUMS}
+    sums = xr.Dataset(sum_blocks(_sums, task, _inputs(view, of), zero)).compute()
+    count, square, wrong = (sums[name].values for name in _SUMS)
+    with np.errstate(invalid="ignore"):
+        rows = [
+            PairMisfit(label, int(n), float(np.sqrt(s / n)), float(w / n))
+            for label, n, s, w in zip(view.network.labels, count, square, wrong, strict=True)
+        ]
+    return sorted(
+        rows, key=lambda row: (-np.nan_to_num(row.wrong, nan=-1.0), -np.nan_to_num(row.rms, nan=-1.0), row.pair)
+    )
+
+
+def _views(stack: xr.Dataset, series: xr.Dataset, phase: Phase) -> tuple[StackView, SeriesView]:
+    view = as_stack(stack, phase)
+    of = align_series(as_series(series), view)
+    if of.data.attrs.get("ramp") != view.data.attrs.get("ramp"):
+        raise StackError("series: was deramped, the stack was not; residuals are those of the series before")
+    if "removed_terms" in of.data.attrs:
+        raise StackError(
+            f"series: has lost the terms {of.data.attrs['removed_terms']}; residuals are those of the series before"
+        )
+    if view.wavelength is not None and of.wavelength is not None and not np.isclose(view.wavelength, of.wavelength):
+        raise StackError(f"series: its wavelength is {of.wavelength} m, that of the stack {view.wavelength} m")
+    return view, of
+
+
+def _task(view: StackView, of: SeriesView) -> _Task:
+    at = np.searchsorted(of.times, view.network.times).clip(max=len(of.times) - 1)
+    missing = view.network.times[of.times[at] != view.network.times]
+    if len(missing):
+        raise StackError(
+            f"series: lacks {len(missing)} of the {view.network.n_dates} dates of the pairs, such as "
+            f"{date_label(missing[0])}; select the same ones"
+        )
+    wavelength = of.wavelength if of.wavelength is not None else view.require_wavelength()
+    return _Task(at[view.network.pairs], _level(view, of), metres_per_radian(wavelength))
+
+
+def _level(view: StackView, of: SeriesView) -> np.ndarray:
+    """Phase of the reference in each pair: what was subtracted, if the series says so, else that at its place."""
+    labels = view.network.labels
+    if of.network is not None and "reference_phase" in of.data.coords:
+        stored = dict(zip(of.network.labels, of.data["reference_phase"].values.tolist(), strict=True))
+        if set(labels) <= set(stored):
+            return np.array([stored[label] for label in labels])
+    if of.place is None:
+        return np.zeros(len(labels))
+    return level_at(view, view.phase, of.place, labels, "pairs").phase
+
+
+def _inputs(view: StackView, of: SeriesView) -> dict[str, xr.DataArray]:
+    layers = {name: of.data[name] for name in ("displacement", "network_subset") if name in of.data}
+    return {"unwrapped_phase": view.phase} | {name: in_blocks_of(layer, view.phase) for name, layer in layers.items()}
+
+
+def residual_block(task: _Task, arrays: Arrays) -> Arrays:
+    """Residuals of one block."""
+    residual = _residual(task, arrays)
+    count, total = np.zeros((2, *arrays["displacement"].shape))
+    for k, (i, j) in enumerate(task.pairs):
+        here = np.isfinite(residual[k])
+        size = np.where(here, np.abs(residual[k]), 0.0)
+        for date in (i, j):
+            count[date] += here
+            total[date] += size
+    with np.errstate(invalid="ignore"):
+        return {"residual": residual, "residual_of_date": (total / count).astype(np.float32)}
+
+
+def _residual(task: _Task, arrays: Arrays) -> np.ndarray:
+    phase, displacement, label = arrays["unwrapped_phase"], arrays["displacement"], arrays.get("network_subset")
+    residual = np.empty(phase.shape, np.float32)
+    for k, (i, j) in enumerate(task.pairs):
+        moved = displacement[j].astype(np.float64) - displacement[i]
+        residual[k] = phase[k] - task.level[k] - moved / task.scale
+        if label is not None:  # the displacement between two pieces is an assumption
+            residual[k][(label[i] != label[j]) | (label[i] == 0)] = np.nan
+    return residual
+
+
+def _sums(task: _Task, arrays: Arrays) -> Arrays:
+    """Number, sum of squares and number beyond half a cycle of each pair's residuals."""
+    sums = np.zeros((len(_SUMS), len(task.pairs)))
+    for k, residual in enumerate(_residual(task, arrays)):
+        r = residual[np.isfinite(residual)].astype(np.float64)
+        sums[:, k] = len(r), (r * r).sum(), (np.abs(r) > np.pi).sum()
+    return dict(zip(_SUMS, sums, strict=True))

@@ -1,0 +1,313 @@
+"""Reference point: given, an area, or found; its phase in every pair, or an error that says what is missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from scipy import ndimage
+
+from insarray.engine.blocks import Arrays, map_blocks
+from insarray.model.errors import ArgumentError, ReferencePointError
+from insarray.model.place import Area, Place
+from insarray.products.views.stacks import StackView, View, as_stack
+
+QUALITY_THRESHOLD = 0.85
+"""Mean coherence from which a pixel is a candidate for the automatic reference."""
+
+_SEARCH = 200  # rows and columns around a missing reference in which a good pixel is looked for
+_EIGHT = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True)
+class LonLat:
+    """WGS 84 position of a reference point."""
+
+    lon: float
+    lat: float
+
+
+Reference = Literal["auto"] | tuple[int, int] | LonLat | Area | Place
+"""How a reference is asked for."""
+
+Asked = Reference | Literal["check"] | None
+"""The same for stacks that may be referenced already: "check" looks whether they are, None does not."""
+
+_SPOTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the image, where constants of the pairs are looked for
+_SPOT = 9  # rows and columns of a spot
+_FEWEST_SPOTS = 3
+_CONSTANT = 1.0  # rad: closure of a triplet from which it does not close; multilooking alone makes less
+_STEADY = 0.5  # rad: difference of its closures at all spots up to which it is a constant
+_SHARE = 0.2  # of the triplets with such a closure from which the pairs have constants of their own
+
+
+def lonlat(lon: float, lat: float) -> LonLat:
+    """Reference point at a WGS 84 position, in degrees."""
+    return LonLat(lon, lat)
+
+
+def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
+    """Reference area of rows and columns, the stops excluded."""
+    return Area(row_start, row_stop, col_start, col_stop)
+
+
+@dataclass(frozen=True)
+class ReferencePhase:
+    """Phase (or displacement) to subtract from every pair (or date), and the place that it is of."""
+
+    phase: np.ndarray
+    place: Place
+
+
+def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
+    """Phase of the reference in every pair; reads the stack only there ("auto": all of it, once).
+
+    Parameters
+    ----------
+    view
+        With the masks that the inversion will use: a masked sample cannot be a reference.
+    reference
+        See `Asked`; None: no reference.
+
+    Returns
+    -------
+    ReferencePhase or None
+        Radians, float64, shape (pair,).
+
+    Raises
+    ------
+    ReferencePointError
+        If the point has no data in some pair (they are listed, and the nearest pixel that has all is offered), if an
+        area has no pixel with all pairs, or if no pixel at all has data in every pair. If "check" finds that the pairs
+        have constants of their own.
+    ArgumentError
+        If the point lies outside the image.
+    """
+    if reference is None:
+        return None
+    if isinstance(reference, str) and reference == "check":
+        _require_no_constants(view)
+        return None
+    where = find_reference(view) if isinstance(reference, str) and reference == "auto" else reference
+    return level_at(view, view.phase, where, view.network.labels, "pairs")
+
+
+def level_at(
+    view: View,
+    samples: xr.DataArray,
+    where: tuple[int, int] | LonLat | Area | Place,
+    labels: Sequence[str],
+    layers: Literal["pairs", "dates"],
+) -> ReferencePhase:
+    """Value of `samples` (layer, y, x) at a reference in every layer; reads them only there.
+
+    Parameters
+    ----------
+    view
+        What the samples are a layer of.
+    samples
+        Phase of pairs or displacement of dates.
+    where
+        See `Reference`; or a place that was recorded.
+    labels
+        What the layers are called in errors.
+    layers
+        What they are.
+
+    Raises
+    ------
+    ReferencePointError, ArgumentError
+        As `reference_phase`.
+    """
+    where = _on_image(view, where)
+    if isinstance(where, Area):
+        return _of_area(view, samples, where, layers)
+    row, col = where
+    values = samples.isel(y=row, x=col).values.astype(np.float64)
+    if not np.isfinite(values).all():
+        missing = [labels[k] for k in np.flatnonzero(~np.isfinite(values)).tolist()]
+        raise ReferencePointError(_complaint(samples, row, col, missing, layers))
+    return ReferencePhase(values, view.pixel(row, col))
+
+
+def _on_image(view: View, where: object) -> tuple[int, int] | Area:
+    """Row and column, or area, within the image."""
+    height, width = view.data.sizes["y"], view.data.sizes["x"]
+    if isinstance(where, Place):
+        found = where.on(*view.centres)
+        if found is None:
+            raise ReferencePointError(
+                f"reference: y {where.y:.9g}, x {where.x:.9g} is not, or not as a whole, in this part of the image"
+            )
+        return found
+    if isinstance(where, LonLat):
+        return view.grid.index(where.lon, where.lat)
+    if isinstance(where, Area):
+        edges = (where.row_start, where.row_stop, where.col_start, where.col_stop)
+        top, bottom, left, right = (_whole(edge, where) for edge in edges)
+        if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+            raise ArgumentError(
+                f"reference: rows {top}:{bottom}, columns {left}:{right} is not an area within {height} x {width} pixels"
+            )
+        return Area(top, bottom, left, right)
+    try:
+        first, second = tuple[object, ...](where)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ArgumentError(f"reference: {where!r} is not 'auto', (row, col), lonlat(...) or area(...)") from None
+    row, col = _whole(first, where), _whole(second, where)
+    if not (0 <= row < height and 0 <= col < width):
+        raise ArgumentError(f"reference: row {row}, column {col} lies outside {height} x {width} pixels")
+    return row, col
+
+
+def _whole(value: object, reference: object) -> int:
+    """Number of a row or column, which must be whole: 19.47 is a latitude."""
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or isinstance(value, bool | str) or number != value:
+        raise ArgumentError(
+            f"reference: {value!r} of {reference!r} is not a whole number of a row or column; give a position in degrees "
+            "as lonlat(lon, lat)"
+        )
+    return int(number)
+
+
+def _of_area(view: View, samples: xr.DataArray, wanted: Area, layers: str) -> ReferencePhase:
+    phase = samples.isel(y=wanted.rows, x=wanted.cols).values.astype(np.float64)
+    complete = np.isfinite(phase).all(axis=0)  # the same pixels in every layer, so that loops close
+    if not complete.any():
+        raise ReferencePointError(
+            f"reference: no pixel of rows {wanted.row_start}:{wanted.row_stop}, columns {wanted.col_start}:"
+            f"{wanted.col_stop} has data in all {len(phase)} {layers}; choose another area"
+            + (" or reference='auto'" if layers == "pairs" else "")
+        )
+    place = view.area(wanted, int(complete.sum()))
+    return ReferencePhase(phase[:, complete].mean(axis=1), place)
+
+
+def _require_no_constants(view: StackView) -> None:
+    """Raise ReferencePointError if the pairs have constants of their own, as unwrapping leaves them.
+
+    Then the closure of a loop is the same, and not zero, wherever one looks; an unwrapping error, or noise, is not. Looked
+    for at a few spots, in triplets; a stack without triplets is taken as it is.
+    """
+    triplets = view.network.triplets()
+    if not len(triplets):
+        return
+    closures = [found for at in _SPOTS if (found := _closure_at(view, triplets, at)) is not None]
+    if len(closures) < _FEWEST_SPOTS:
+        return
+    values = np.array(closures)
+    with np.errstate(invalid="ignore"):
+        least, most = values.min(axis=0), values.max(axis=0)
+        constant = (most - least < _STEADY) & (np.minimum(np.abs(least), np.abs(most)) > _CONSTANT)
+    if constant.mean() > _SHARE:
+        loop = int(np.flatnonzero(constant)[np.argmax(np.abs(values[0][constant]))])
+        first, second, _ = (view.network.labels[pair] for pair in triplets[loop])
+        name = f"{first}_{second.split('_')[1]}"
+        raise ReferencePointError(
+            f"reference: the stack is not referenced: its pairs have constants of their own ({int(constant.sum())} of "
+            f"{len(triplets)} triplets do not close anywhere, {name} by {values[0][loop]:.2f} rad); give "
+            "reference='auto', a pixel, lonlat(...) or an area, or None if it is meant to be so"
+        )
+
+
+def _closure_at(view: StackView, triplets: np.ndarray, at: float) -> np.ndarray | None:
+    """Median closure (triplet,) of the pixels of a spot; None if no pixel there has all pairs of any triplet."""
+    spot = {}
+    for dim in ("y", "x"):
+        size = view.data.sizes[dim]
+        middle, half = int(at * size), min(_SPOT // 2, size // 16)  # spots do not overlap
+        spot[dim] = slice(middle - half, middle + half + 1)
+    phase = view.phase.isel(spot).values.reshape(view.network.n_pairs, -1).astype(np.float64)
+    closure = phase[triplets[:, 0]] + phase[triplets[:, 1]] - phase[triplets[:, 2]]
+    known = np.isfinite(closure).any(axis=0)
+    if not known.any():
+        return None
+    ordered = np.sort(closure[:, known], axis=1)  # NaN last
+    last = np.isfinite(ordered).sum(axis=1) - 1
+    return np.where(last >= 0, np.take_along_axis(ordered, (last // 2).clip(0)[:, None], axis=1)[:, 0], np.nan)
+
+
+def _complaint(samples: xr.DataArray, row: int, col: int, missing: list[str], layers: str) -> str:
+    names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    text = f"reference: row {row}, column {col} has no data in {len(missing)} of {len(samples)} {layers} ({names})"
+    rows, cols = (slice(max(0, at - _SEARCH), at + _SEARCH + 1) for at in (row, col))
+    complete = np.isfinite(samples.isel(y=rows, x=cols).values).all(axis=0)
+    if not complete.any():
+        return f"{text}; no pixel within {_SEARCH} has data in all {layers}: leave out bad {layers} or masks"
+    good = np.argwhere(complete) + np.array([rows.start, cols.start])
+    near = good[np.argmin(((good - (row, col)) ** 2).sum(axis=1))]
+    return f"{text}; the nearest pixel with data in all {layers} is row {near[0]}, column {near[1]}"
+
+
+def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
+    """Row and column of a good reference pixel, found in one pass over the stack.
+
+    Candidates have data in every pair and, if the stack has connected components, a non-zero label in every pair. Of
+    these the largest 8-connected region; in it, of the pixels whose mean coherence is at least
+    `QUALITY_THRESHOLD`, the one nearest to their largest region's centroid; if no pixel is that good, the best.
+
+    Raises
+    ------
+    ReferencePointError
+        If no pixel has data in every pair.
+    """
+    view = as_stack(stack)
+    data = view.data
+    inputs = {"unwrapped_phase": view.phase}
+    inputs |= {name: data[name] for name in ("coherence", "connected_component_labels") if name in data}
+    maps = xr.Dataset(map_blocks(_candidates, None, inputs, ("average_coherence", "complete"), {})).compute()
+    quality, candidates = maps.average_coherence.values, maps.complete.values
+    if not candidates.any():
+        raise ReferencePointError(
+            "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
+        )
+    return choose_pixel(candidates, quality if "coherence" in data else None)
+
+
+def _candidates(_: None, arrays: Arrays) -> Arrays:
+    phase = arrays["unwrapped_phase"]
+    candidates = np.asarray(np.isfinite(phase).all(axis=0))
+    if "connected_component_labels" in arrays:
+        candidates &= (arrays["connected_component_labels"] != 0).all(axis=0)
+    quality = np.ones(candidates.shape, np.float32)
+    if "coherence" in arrays:
+        quality = np.nan_to_num(arrays["coherence"]).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return {"average_coherence": quality, "complete": candidates}
+
+
+def choose_pixel(
+    candidates: np.ndarray, quality: np.ndarray | None, threshold: float = QUALITY_THRESHOLD
+) -> tuple[int, int]:
+    """Candidate of good quality nearest to the middle of the largest region; the rule of `find_reference`.
+
+    Parameters
+    ----------
+    candidates
+        Boolean map with at least one True.
+    quality
+        Map of the same shape, or None if all are equally good.
+    threshold
+        Quality from which a candidate is good.
+    """
+    region = _largest_region(candidates)
+    if quality is not None:
+        good = region & (quality >= threshold)
+        if not good.any():
+            row, col = np.unravel_index(np.argmax(np.where(region, quality, -np.inf)), region.shape)
+            return int(row), int(col)
+        region = _largest_region(good)
+    pixels = np.argwhere(region)
+    row, col = pixels[np.argmin(((pixels - pixels.mean(axis=0)) ** 2).sum(axis=1))]
+    return int(row), int(col)
+
+
+def _largest_region(where: np.ndarray) -> np.ndarray:
+    labels, _ = ndimage.label(where, structure=_EIGHT)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(labels == int(np.argmax(sizes)))

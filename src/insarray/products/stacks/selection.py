@@ -1,0 +1,151 @@
+"""Stacks: select pairs, mask samples; everything stays lazy."""
+
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.graph.selection import take
+from insarray.model import selection
+from insarray.model.dates import Time
+from insarray.model.errors import ArgumentError, StackError
+from insarray.products.views.aligning import aligned, in_blocks_of
+from insarray.products.views.stacks import StackView, View, as_stack
+
+
+def select_pairs(
+    stack: xr.Dataset,
+    *,
+    max_temporal_baseline: float | None = None,
+    max_perpendicular_baseline: float | None = None,
+    max_neighbours: int | None = None,
+    exclude_dates: Iterable[Time] = (),
+    exclude_pairs: Iterable[str | Sequence[Time]] = (),
+    min_coherence: float | None = None,
+) -> xr.Dataset:
+    """Stack of the pairs that pass every limit; see `insarray.model.selection.select`.
+
+    `min_coherence` reads the coherence of all pairs once for its mean over the image, and keeps the spanning tree of
+    highest coherence.
+
+    Raises
+    ------
+    StackError
+        If the stack has no coherence and `min_coherence` is given.
+    NetworkError
+        If no pair is left, or baselines are needed and unknown.
+    """
+    view = as_stack(stack)
+    mean = None
+    if min_coherence is not None:
+        require_share("min_coherence", min_coherence)
+        mean = _layer(view, "coherence", "min_coherence").mean(("y", "x"), dtype=np.float64).values
+    keep = selection.select(
+        view.network,
+        max_temporal_baseline=max_temporal_baseline,
+        max_perpendicular_baseline=max_perpendicular_baseline,
+        max_neighbours=max_neighbours,
+        exclude_dates=exclude_dates,
+        exclude_pairs=exclude_pairs,
+        min_coherence=min_coherence,
+        coherence=mean,
+    )
+    view.network.subset(keep)  # refuses an empty selection
+    return take(view.data, "pair", np.flatnonzero(keep))
+
+
+Raster = str | os.PathLike[str] | xr.DataArray
+"""Map of good pixels: a file, or an array (y, x) on the grid."""
+
+
+def mask(
+    stack: xr.Dataset,
+    *,
+    coherence: float | None = None,
+    connected_components: bool = False,
+    raster: Raster | None = None,
+) -> xr.Dataset:
+    """Stack whose phase is NaN where a sample is not to be used.
+
+    Parameters
+    ----------
+    stack
+        It keeps its other variables as they are.
+    coherence
+        Samples below this coherence, or without one, are masked.
+    connected_components
+        Samples with label 0 are masked.
+    raster
+        Pixels where it is 0, NaN or its no-data value are masked in all pairs. A file is warped to the grid with the
+        nearest neighbour; a DataArray (y, x) must be on it.
+
+    Raises
+    ------
+    StackError
+        If the stack lacks the layer that a mask needs: nothing is ever "masked" without it.
+    """
+    view = as_stack(stack)
+    phase = view.phase
+    keep = []
+    if coherence is not None:
+        require_share("coherence", coherence)
+        keep.append(_layer(view, "coherence", "mask") >= coherence)
+    if connected_components:
+        keep.append(_layer(view, "connected_component_labels", "mask") != 0)
+    checksum = None
+    if raster is not None:
+        good = good_pixels(view, phase, raster).compute()  # its checksum is needed now
+        checksum = f"{zlib.crc32(np.ascontiguousarray(good.values).tobytes()):08x}"
+        keep.append(in_blocks_of(good, phase))
+    for condition in keep:
+        phase = phase.where(condition)
+    options = {
+        "mask_coherence": coherence,
+        "mask_components": connected_components,
+        "mask_raster": raster_name(raster),
+        "mask_raster_checksum": checksum,
+    }
+    used = {key: str(value) for key, value in options.items() if value not in (None, False)}
+    return view.data.assign(unwrapped_phase=phase.assign_attrs(view.phase.attrs)).assign_attrs(used)
+
+
+def _layer(view: StackView, name: str, asked_by: str) -> xr.DataArray:
+    if name not in view.data:
+        raise StackError(f"{asked_by}: the stack has no {name}; open it with that layer or leave the option out")
+    layer: xr.DataArray = view.data[name]
+    return layer
+
+
+def require_share(name: str, value: float) -> None:
+    """Raise ArgumentError unless `value` is between 0 and 1, as a coherence is."""
+    if not 0 <= value <= 1:
+        raise ArgumentError(f"{name}: {value!r} is not between 0 and 1")
+
+
+def raster_name(raster: Raster | None) -> str | None:
+    """What the attributes call a raster."""
+    return None if raster is None else str(raster) if isinstance(raster, str | os.PathLike) else "array"
+
+
+def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray:
+    """True where a raster is neither 0 nor without data, as an array (y, x) with the blocks of a layer of the data.
+
+    Lazy if the raster is an array that is lazy, and the layer is, too.
+
+    Raises
+    ------
+    ArgumentError, FileError
+        If it lacks pixels of the data, or cannot be read.
+    """
+    if isinstance(raster, str | os.PathLike):
+        from insarray.io.layers.warp import read_on_grid
+
+        values = xr.DataArray(read_on_grid(os.fspath(raster), view.grid), dims=("y", "x"))
+    else:
+        values = aligned("mask raster", raster, view, ("y", "x")).reset_coords(drop=True)
+    good: xr.DataArray = (values != 0) & np.isfinite(values)
+    if good.chunks and not layer.chunks:
+        good = good.compute()
+    return in_blocks_of(good, layer)

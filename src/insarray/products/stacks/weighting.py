@@ -1,0 +1,72 @@
+"""Weights of the pairs: which layer they come from, and the weights of a block."""
+
+from typing import Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.blocks import Arrays
+from insarray.kernels.variance import Weights, pair_weights
+from insarray.model.errors import ArgumentError, StackError
+from insarray.products.views.aligning import aligned, in_blocks_of
+from insarray.products.views.stacks import StackView
+
+INVERSE_VARIANCES = ("variance", "fisher", "given")
+"""Weights that are inverse variances of the phase in 1/rad^2; the others are relative."""
+
+
+def weighting(
+    view: StackView, weights: Weights | xr.DataArray, looks: float | None
+) -> tuple[dict[str, xr.DataArray], Weights | Literal["given"], float | None]:
+    """Inputs of a block function, by name; which weights; looks.
+
+    Weights that are given are matched to the stack by their pairs, y and x; (pair) alone is one weight for the pair.
+
+    Raises
+    ------
+    ArgumentError, StackError
+        If the weights are unknown, or the stack lacks what they need.
+    """
+    inputs = {"unwrapped_phase": view.phase}
+    if not isinstance(weights, str):
+        given = aligned("weights", weights, view, ("pair", "y", "x"), ("pair",)).astype(np.float32)
+        if given.dims == ("pair",):
+            require_weights(given.values)
+            given = given.expand_dims({"y": view.data.sizes["y"], "x": view.data.sizes["x"]}).transpose(
+                "pair", "y", "x"
+            )
+        elif not given.chunks:
+            require_weights(given.values, missing=True)
+        return inputs | {"weights": in_blocks_of(given, view.phase)}, "given", None
+    if weights not in get_args(Weights):
+        raise ArgumentError(f"weights: {weights!r} is not one of {', '.join(get_args(Weights))} or a DataArray")
+    if weights == "none":
+        return inputs, weights, None
+    if "coherence" not in view.data:
+        raise StackError(f"weights: {weights!r} needs coherence, which the stack does not have; open it with coherence")
+    looks = looks if looks is not None else view.data.attrs.get("looks")
+    pair_weights(np.empty(0, np.float32), weights, looks)  # refuses missing or impossible looks before anything runs
+    return inputs | {"coherence": view.data["coherence"]}, weights, None if weights == "coherence" else looks
+
+
+def require_weights(weights: np.ndarray, *, missing: bool = False) -> None:
+    """Raise ArgumentError unless these are weights: not negative, finite, or NaN where `missing` is allowed, not all 0."""
+    known = weights[~np.isnan(weights)] if missing else weights
+    if known.size and not (np.isfinite(known) & (known >= 0)).all():
+        wrong = known[~(np.isfinite(known) & (known >= 0))].flat[0]
+        raise ArgumentError(f"weights: holds {wrong:g}; weights are finite and not negative, 0 leaves out")
+    if known.size and not known.any():
+        raise ArgumentError("weights: are all 0, which leaves nothing to estimate from")
+
+
+def block_weights(weights: Weights | Literal["given"], looks: float | None, arrays: Arrays) -> np.ndarray | None:
+    """Weights (pair, pixel) of a block with the inputs of `weighting`; None if all are equal."""
+    if weights == "none":
+        return None
+    if weights == "given":
+        given = arrays["weights"].reshape(len(arrays["weights"]), -1)
+        if (given < 0).any():  # of lazy weights it is known only here
+            raise ArgumentError(f"weights: holds {np.nanmin(given):g}; weights are not negative, 0 leaves out")
+        return given
+    coherence = arrays["coherence"]
+    return pair_weights(coherence.reshape(len(coherence), -1), weights, looks)

@@ -1,0 +1,1 @@
+"""Time functions fitted to series or pairs, and what they predict."""

@@ -1,0 +1,179 @@
+"""Geometry of the height error: perpendicular baselines of dates or pairs, and metres of range per metre of height."""
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.conventions import UNITS
+from insarray.model.errors import ArgumentError, StackError
+from insarray.model.network import Network
+from insarray.products.views.aligning import aligned, in_blocks_of
+from insarray.products.views.stacks import SeriesView, StackView
+
+LIMITS = {"slant_range": (1e4, 1e8), "incidence_angle": (2.0, 90.0)}
+"""Between what numbers the geometry must lie: m, degrees; an angle in radians, or a range in km, does not."""
+
+_LEAST_BASELINE = 1e-3  # metres; all baselines below are no baselines
+
+
+class HeightGeometry(NamedTuple):
+    """What the height error needs, for rows that are dates or pairs.
+
+    A height error h moves the displacement toward the satellite by perpendicular_baseline * factor * h.
+
+    Parameters
+    ----------
+    factor
+        1 / (slant_range sin(incidence_angle)) in 1/m, (y, x) or a number.
+    baseline
+        Metres, (row,), where all pixels share it, else None.
+    maps
+        Metres, (row, y, x) or (pair, y, x), where they do not.
+    closing
+        Matrix (date, pair) that turns baselines of pairs into those of dates, if `maps` has pairs and the rows are
+        dates.
+    """
+
+    factor: xr.DataArray | float
+    baseline: np.ndarray | None
+    maps: xr.DataArray | None
+    closing: np.ndarray | None
+
+
+def height_geometry(
+    view: SeriesView | StackView,
+    *,
+    baselines: xr.DataArray | None,
+    slant_range: xr.DataArray | float | None,
+    incidence_angle: xr.DataArray | float | None,
+) -> HeightGeometry:
+    """Geometry of a series (rows are dates) or a stack (pairs), given or as the dataset has it.
+
+    What is given is matched to the data by its dates or pairs, y and x.
+
+    Raises
+    ------
+    StackError
+        If something is missing, or the baselines are all zero: then there is nothing to find.
+    ArgumentError
+        If something given has the wrong dimensions, lacks dates, pairs or pixels, or cannot be.
+    """
+    distance = _map(view, "slant_range", slant_range)
+    angle = _map(view, "incidence_angle", incidence_angle)
+    across = xr.DataArray(distance * np.sin(np.deg2rad(angle)))
+    factor = in_blocks_of(1.0 / across, _layer(view)) if across.ndim else 1.0 / float(across)
+    row = "time" if isinstance(view, SeriesView) else "pair"
+    found = _baselines(view, row, baselines)
+    lead = str(found.dims[0])
+    if found.ndim == 3:
+        closing = None if lead == row else _closing(view)
+        return HeightGeometry(factor, None, in_blocks_of(found.astype(np.float32), _layer(view)), closing)
+    return HeightGeometry(factor, _per_row(view, found.values.astype(np.float64), lead, row), None, None)
+
+
+def _layer(view: SeriesView | StackView) -> xr.DataArray:
+    return view.displacement if isinstance(view, SeriesView) else view.phase
+
+
+def _baselines(view: SeriesView | StackView, row: str, given: xr.DataArray | None) -> xr.DataArray:
+    """Perpendicular baselines of the rows of the data, or of their pairs."""
+    found = given if given is not None else view.data.get("perpendicular_baseline")
+    if found is None:
+        raise StackError(
+            "height_error: there are no perpendicular baselines; open the stack with baselines=... (--baselines)"
+        )
+    if row == "pair" and isinstance(found, xr.DataArray) and "time" in found.dims:
+        raise ArgumentError("baselines: are per date, but the fit is from pairs; give them per pair")
+    choices = [("time",), ("time", "y", "x")] if row == "time" else []
+    if row == "pair" or (isinstance(view, SeriesView) and view.network is not None):
+        choices += [("pair",), ("pair", "y", "x")]
+    unit = found.attrs.get("units", "m") if isinstance(found, xr.DataArray) else "m"
+    if str(unit).strip().lower() not in UNITS["m"]:
+        raise ArgumentError(f"baselines: are in {unit!r}; convert them to m, and set their attribute units to 'm'")
+    return aligned("baselines", found, view, *choices)
+
+
+def _per_row(view: SeriesView | StackView, given: np.ndarray, lead: str, row: str) -> np.ndarray:
+    """Baselines of the rows: as given, or closed from pairs to dates."""
+    if not np.isfinite(given).all():
+        at = int(np.flatnonzero(~np.isfinite(given))[0])
+        raise StackError(f"baselines: {given[at]} at {lead} {at}; every one must be known")
+    if np.abs(given - (given[0] if lead == "time" else 0.0)).max() < _LEAST_BASELINE:
+        raise StackError("height_error: all perpendicular baselines are zero, so it cannot be determined; leave it out")
+    if lead == row:
+        return given
+    network = _network(view)
+    closed: np.ndarray = Network(network.times, network.pairs, given).date_baselines()[0]
+    return np.asarray(closed[dates_in(network, _times(view))])
+
+
+def _network(view: SeriesView | StackView) -> Network:
+    assert view.network is not None  # noqa: S101  for the type checker: baselines of pairs need pairs
+    return view.network
+
+
+def _times(view: SeriesView | StackView) -> np.ndarray:
+    return view.times if isinstance(view, SeriesView) else _network(view).times
+
+
+def _closing(view: SeriesView | StackView) -> np.ndarray:
+    """Matrix (date, pair) of the baselines of the dates of the data, relative to the first one of the network."""
+    network = _network(view)
+    network.require_connected("baselines of pairs that are not connected say nothing about dates")
+    return np.asarray(network.closing()[dates_in(network, _times(view))])
+
+
+def dates_in(network: Network, times: np.ndarray) -> np.ndarray:
+    """Where dates, ``datetime64[s]``, are in the network."""
+    at = np.searchsorted(network.times, times).clip(max=network.n_dates - 1)
+    missing = network.times[at] != times
+    if missing.any():
+        raise StackError(f"baselines: no pair has the date {str(times[missing][0])[:10]}; give one baseline per date")
+    return np.asarray(at)
+
+
+def _map(
+    view: SeriesView | StackView, name: str, given: xr.DataArray | np.ndarray | float | None
+) -> xr.DataArray | float:
+    """A map of the geometry, or one number for the image; given, a variable of the data, or its attribute."""
+    least, most = LIMITS[name]
+    found = given if given is not None else view.data.get(name, view.data.attrs.get(name))
+    if found is None:
+        raise StackError(f"height_error: there is no {name}; give it as a number or a map (y, x)")
+    if np.ndim(found):
+        layer = aligned(name, found, view, ("y", "x")).astype(np.float64)
+        check = partial(within_limits, name)
+        checked: xr.DataArray = xr.apply_ufunc(check, layer, dask="parallelized", output_dtypes=[np.float64])
+        return checked
+    try:
+        number = float(found)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: {found!r} is not a number or a map (y, x)") from None
+    if not least < number < most:
+        raise ArgumentError(f"{name}: {number:g} is not between {least:g} and {most:g}{_hint(name)}")
+    return number
+
+
+def within_limits(name: str, values: np.ndarray) -> np.ndarray:
+    """Values of the geometry with NaN where they are 0, which is no-data.
+
+    Raises
+    ------
+    ArgumentError
+        If others are outside what they can be, as angles in radians are.
+    """
+    least, most = LIMITS[name]
+    known = np.where(values == 0, np.nan, values)
+    with np.errstate(invalid="ignore"):
+        wrong = (known <= least) | (known >= most)
+    if wrong.any():
+        raise ArgumentError(
+            f"{name}: holds {known[wrong].flat[0]:g}, which is not between {least:g} and {most:g}{_hint(name)}"
+        )
+    return np.asarray(known)
+
+
+def _hint(name: str) -> str:
+    return "; give m, not km" if name == "slant_range" else "; give degrees from the vertical, not radians"

@@ -1,0 +1,194 @@
+"""What fitted time functions say: displacement at any time, and series without chosen terms."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.conventions import attributes
+from insarray.model.dataset import on_grid_of
+from insarray.model.dates import Time, as_time, date_label
+from insarray.model.errors import ArgumentError, StackError
+from insarray.model.time_model import TimeModel
+from insarray.products.series.common import only_series
+from insarray.products.timefit.block_fit import period_name
+from insarray.products.timefit.geometry import height_geometry
+from insarray.products.views.aligning import require_same_grid
+from insarray.products.views.stacks import SeriesView, as_series
+
+
+def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArray:
+    """Displacement by fitted time functions, lazily if the model is lazy.
+
+    Parameters
+    ----------
+    model
+        Result of `insarray.fit`.
+    times
+        Dates or times, also outside those that were fitted.
+
+    Returns
+    -------
+    xarray.DataArray
+        `displacement` (time, y, x) in m toward the satellite: on the datum of the series that was fitted, or, from
+        pairs, since the first date. Without the height error, which is no motion. NaN where a term is not determined.
+
+    Raises
+    ------
+    StackError
+        If `model` is no result of `insarray.fit`.
+    ArgumentError
+        If a time cannot be read, or there is none.
+    """
+    functions, origin = _functions(model)
+    at = np.array([as_time(time) for time in times], dtype="datetime64[ns]")
+    if not at.size:
+        raise ArgumentError("times: give at least one")
+    design = functions.design(at, origin)
+    if "intercept" not in model:
+        design = design - functions.design(np.array([origin], "datetime64[ns]"), origin)
+    with xr.set_options(arithmetic_join="exact"):
+        motion = _sum(model, functions, design, at, _names(functions))
+        if "intercept" in model:
+            motion = motion + model.intercept
+    return _as_displacement(model, motion)
+
+
+def remove_terms(
+    series: xr.Dataset,
+    model: xr.Dataset,
+    terms: Iterable[str] | None = None,
+    *,
+    baselines: xr.DataArray | None = None,
+    slant_range: xr.DataArray | float | None = None,
+    incidence_angle: xr.DataArray | float | None = None,
+) -> xr.Dataset:
+    """Series without some of the fitted terms, lazily if they are lazy.
+
+    Parameters
+    ----------
+    series
+        With `displacement` (time, y, x).
+    model
+        Result of `insarray.fit`, of the same pixels.
+    terms
+        Their names as variables of `model`, periods without ``_amplitude``: "annual", "step_20190706", "velocity",
+        "height_error". Default: all that are motion.
+    baselines, slant_range, incidence_angle
+        For "height_error", as in `insarray.fit`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `series` with the terms taken out of `displacement`, each relative to its value at the reference date, so that
+        the displacement stays zero there; attribute `removed_terms`. Variables that describe the old displacement
+        (`velocity`, ...) are left out, standard deviations stay those of the observation.
+
+    Raises
+    ------
+    ArgumentError
+        If a term is not in the model.
+    StackError
+        If something needed is missing, or the grids differ.
+    """
+    functions, origin = _functions(model)
+    view = as_series(series)
+    series = view.data
+    model = _on_pixels(model, view)
+    known = _names(functions)
+    names = known if terms is None else list(dict.fromkeys(terms))
+    unknown = [name for name in names if name not in (*known, *(["height_error"] if "height_error" in model else []))]
+    if unknown:
+        raise ArgumentError(f"terms: {unknown[0]!r} is not in the model, which has {', '.join(known)}")
+    times, start = series.time.values, view.reference_time
+    design = functions.design(times, origin) - functions.design(np.array([start], "datetime64[ns]"), origin)
+    with xr.set_options(arithmetic_join="exact"):
+        removed = _sum(model, functions, design, times, [name for name in names if name != "height_error"])
+        if "height_error" in names:
+            removed = removed + _height_part(
+                view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+            )
+        left = series.displacement - removed
+    result = only_series(series).assign(displacement=_as_displacement(series, left))
+    earlier = f"{series.attrs['removed_terms']} " if "removed_terms" in series.attrs else ""
+    attrs = {"removed_terms": earlier + " ".join(names), **view.reference_attributes()}
+    return view.on_grid(result.assign_attrs(attrs))
+
+
+def _on_pixels(model: xr.Dataset, view: SeriesView) -> xr.Dataset:
+    """Model on the pixels of the series, by their coordinates, and with coordinates that are equal to the bit."""
+    found = model.isel(require_same_grid("model", model, view))
+    return found.assign_coords({dim: view.data[dim].variable for dim in ("y", "x") if dim in view.data.coords})
+
+
+def _functions(model: xr.Dataset) -> tuple[TimeModel, np.datetime64]:
+    attrs = model.fit_flag.attrs if "fit_flag" in model else {}
+    if "time_model" not in attrs:
+        raise StackError("model: has no 'fit_flag' with the attribute 'time_model'; make it with insarray.fit")
+    return TimeModel.from_json(attrs["time_model"]), as_time(attrs["time_origin"])
+
+
+def _names(functions: TimeModel) -> list[str]:
+    """Terms as a user names them."""
+    return list(dict.fromkeys(_name(column) for column in functions.names))
+
+
+def _name(column: str) -> str:
+    kind, _, period = column.partition("_")
+    return period_name(period) if kind in ("cosine", "sine") else column
+
+
+def _sum(
+    model: xr.Dataset, functions: TimeModel, design: np.ndarray, times: np.ndarray, names: Sequence[str]
+) -> xr.DataArray:
+    """Sum of the named terms at the times, (time, y, x)."""
+    total = xr.DataArray(np.zeros(len(times)), dims="time", coords={"time": times})
+    for i, column in enumerate(functions.names):
+        name = _name(column)
+        if name not in names:
+            continue
+        if column.startswith("cosine_"):
+            factor = model[f"{name}_amplitude"].astype(np.float64) * np.cos(model[f"{name}_phase"].astype(np.float64))
+        elif column.startswith("sine_"):
+            factor = model[f"{name}_amplitude"].astype(np.float64) * np.sin(model[f"{name}_phase"].astype(np.float64))
+        else:
+            factor = model[name]
+        total = total + factor.astype(np.float64) * xr.DataArray(design[:, i], dims="time", coords={"time": times})
+    return total
+
+
+def _height_part(
+    view: SeriesView,
+    model: xr.Dataset,
+    *,
+    baselines: xr.DataArray | None,
+    slant_range: xr.DataArray | float | None,
+    incidence_angle: xr.DataArray | float | None,
+) -> xr.DataArray:
+    """Displacement by the height error since the reference date, (time, y, x)."""
+    geometry = height_geometry(view, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle)
+    series = view.data
+    if geometry.baseline is not None:
+        baseline = xr.DataArray(geometry.baseline, dims="time", coords={"time": series.time})
+    else:
+        assert geometry.maps is not None  # noqa: S101  for the type checker: one of both is there
+        maps = geometry.maps.drop_vars(["pair", "time"], errors="ignore")
+        if geometry.closing is not None:
+            maps = xr.dot(xr.DataArray(geometry.closing, dims=("time", "pair")), maps, dim="pair")
+        baseline = maps.assign_coords(time=series.time)
+    at = np.flatnonzero(view.times == view.reference_time)
+    if not len(at):
+        raise StackError(
+            f"series: its reference date {date_label(view.reference_time)} is not among its dates, so that the part of the "
+            "height error there is not known; rereference it to one of its dates first"
+        )
+    at_start = baseline.isel(time=int(at[0]), drop=True)
+    part: xr.DataArray = (baseline - at_start) * (model.height_error * geometry.factor)
+    return part
+
+
+def _as_displacement(like: xr.Dataset, motion: xr.DataArray) -> xr.DataArray:
+    values = motion.transpose("time", "y", "x").astype(np.float32)
+    result = xr.Dataset({"displacement": (values.dims, values.data, attributes("displacement"))}, {"time": values.time})
+    displacement: xr.DataArray = on_grid_of(like, result).displacement
+    return displacement

@@ -1,0 +1,234 @@
+"""Arguments with coordinates of their own, matched to the data by label: never by row, column, position or order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.dates import as_time, date_label
+from insarray.model.errors import ArgumentError, InsarrayError, StackError
+from insarray.products.views.stacks import SeriesView, StackView, View
+
+_OFF = 0.25  # of a pixel: how far apart coordinates of one pixel may be, in float32 or after a warp
+
+_LEADS = ("pair", "time", "other_time")
+
+
+def aligned(
+    name: str, argument: Any, view: View, *choices: tuple[str, ...], error: type[InsarrayError] = ArgumentError
+) -> xr.DataArray:
+    """Argument on the pixels, pairs and dates of the data, in their order; lazily if it is lazy.
+
+    Dimensions may come in any order. Where the argument has coordinates, each pixel, pair and date of the data is looked
+    up in them; others that it has besides are left out. Where it has none it is taken in the order of the dataset.
+
+    Parameters
+    ----------
+    name
+        Of the argument, for errors.
+    argument
+        DataArray, or an array whose shape is that of one of the choices.
+    view
+        The data.
+    choices
+        Dimensions that it may have, each in the order in which they are returned.
+    error
+        Class of the error.
+
+    Raises
+    ------
+    ArgumentError
+        If it has other dimensions, lacks pixels, pairs or dates, or has another length without saying which they are.
+    """
+    array = _as_array(name, argument, view, choices, error)
+    dims = next((dims for dims in choices if set(dims) == set(array.dims)), None)
+    if dims is None or len(dims) != array.ndim:
+        expected = " or ".join(f"({', '.join(dims)})" for dims in choices)
+        raise error(f"{name}: has the dimensions ({', '.join(map(str, array.dims))}), expected {expected}")
+    for dim in dims:
+        index = _index(name, array, view, dim, error)
+        if index is not None:
+            array = array.isel({dim: index})
+    array = array.transpose(*dims)
+    plain: xr.DataArray = array.drop_vars([c for c in array.coords if c not in ("time", "pair")])
+    return plain
+
+
+def in_blocks_of(array: xr.DataArray, layer: xr.DataArray) -> xr.DataArray:
+    """Array with the spatial blocks of a layer, and one chunk along the rest; as it is if the layer is not lazy."""
+    if not layer.chunks:
+        return array
+    chunks: dict[Any, Any] = {dim: layer.chunksizes[dim] if dim in ("y", "x") else -1 for dim in array.dims}
+    blocks: xr.DataArray = array.chunk(chunks)
+    return blocks
+
+
+def align_series(series: SeriesView, view: View, name: str = "series") -> SeriesView:
+    """Series on the pixels of other data.
+
+    Raises
+    ------
+    StackError
+        If it lacks pixels of them.
+    """
+    indices = {dim: _spatial(name, series.data, view, dim, StackError) for dim in ("y", "x")}
+    wanted = {dim: index for dim, index in indices.items() if index is not None}
+    if not wanted:
+        return series
+    data = series.data.isel(wanted)
+    return SeriesView(
+        data,
+        series.order,
+        times=series.times,
+        network=series.network,
+        reference_time=series.reference_time,
+        in_pieces=series.in_pieces,
+    )
+
+
+def require_same_grid(name: str, other: xr.Dataset, view: View) -> dict[str, np.ndarray]:
+    """Index of the pixels of the data in another dataset, for each dimension in which they differ.
+
+    Raises
+    ------
+    StackError
+        If the other dataset lacks some of them.
+    """
+    found = {dim: _spatial(name, other, view, dim, StackError) for dim in ("y", "x")}
+    return {dim: index for dim, index in found.items() if index is not None}
+
+
+# -- one dimension --------------------------------------------------------------------------------------------------
+
+
+def _as_array(
+    name: str, argument: Any, view: View, choices: Sequence[tuple[str, ...]], error: type[InsarrayError]
+) -> xr.DataArray:
+    if isinstance(argument, xr.DataArray):
+        return argument
+    if isinstance(argument, xr.Dataset):
+        raise error(f"{name}: is a dataset; give one variable of it, such as dataset[{next(iter(argument), 'name')!r}]")
+    try:
+        values = argument if hasattr(argument, "shape") else np.asarray(argument)
+        sizes = {**view.data.sizes, "other_time": view.data.sizes.get("time", -1)}
+        fitting = [dims for dims in choices if tuple(sizes.get(dim, -1) for dim in dims) == tuple(values.shape)]
+        if len(fitting) == 1 and values.dtype.kind in "fiub":
+            return xr.DataArray(values, dims=fitting[0])
+    except (TypeError, ValueError):  # of NumPy, for whatever is no array
+        values = argument
+    shape = getattr(values, "shape", None)
+    what = type(argument).__name__ if not shape else f"{type(argument).__name__} of shape {tuple(shape)}"
+    expected = " or ".join(f"({', '.join(dims)})" for dims in choices)
+    raise error(f"{name}: is a {what}; give an xarray.DataArray with the dimensions {expected}")
+
+
+def _index(name: str, array: xr.DataArray, view: View, dim: str, error: type[InsarrayError]) -> np.ndarray | None:
+    """Index along a dimension that brings the array to the data; None if it is in their order already."""
+    if dim in ("y", "x"):
+        return _spatial(name, array, view, dim, error)
+    labels = _labels(array, dim)
+    wanted = _wanted(view, dim)
+    numbered = labels is None and _numbers(array, view, dim)
+    if labels is None and numbered is not False:
+        return np.asarray(numbered)
+    if labels is None:
+        _require_length(name, array, view, dim, error)
+        return view.order.get(dim)
+    at = {label: k for k, label in enumerate(labels)}
+    if len(at) < len(labels):
+        raise error(f"{name}: has the {dim} {_twice(labels)} more than once; keep one of them")
+    missing = [label for label in wanted if label not in at]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise error(
+            f"{name}: lacks {len(missing)} of {len(wanted)} {'pairs' if dim == 'pair' else 'dates'} of the data: "
+            f"{', '.join(missing[:3])}{more}"
+        )
+    index = np.array([at[label] for label in wanted])
+    return None if len(index) == len(labels) and (index == np.arange(len(index))).all() else index
+
+
+def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
+    """What the pairs or dates of an array are called; None if it does not say."""
+    if dim == "pair":
+        if {"reference_time", "secondary_time"} <= set(array.coords) and array["reference_time"].dims == ("pair",):
+            ends = (array[name].values.astype("datetime64[s]") for name in ("reference_time", "secondary_time"))
+            return [f"{date_label(first)}_{date_label(second)}" for first, second in zip(*ends, strict=True)]
+        if "pair" in array.coords and array["pair"].dtype.kind in "OUT":
+            return [str(label) for label in array["pair"].values]
+        return None
+    if dim in array.coords and array[dim].dtype.kind == "M":
+        return [date_label(time) for time in array[dim].values.astype("datetime64[s]")]
+    if dim in array.coords and array[dim].dtype.kind in "OUT":
+        return [date_label(as_time(str(time))) for time in array[dim].values]
+    return None
+
+
+def _wanted(view: View, dim: str) -> list[str]:
+    if isinstance(view, StackView):
+        return view.network.labels if dim == "pair" else [date_label(time) for time in view.network.times]
+    if dim == "pair":
+        return view.network.labels if isinstance(view, SeriesView) and view.network is not None else []
+    return list(getattr(view, "labels", []))
+
+
+def _numbers(array: xr.DataArray, view: View, dim: str) -> np.ndarray | bool:
+    """Index by whole numbers that array and data both have as coordinate; False if they have none, or others."""
+    if any(dim not in data.coords or data[dim].dtype.kind not in "iu" for data in (array, view.data)):
+        return False
+    at = {int(number): k for k, number in enumerate(array[dim].values)}
+    wanted = [int(number) for number in view.data[dim].values]
+    if len(at) < array.sizes[dim] or not set(wanted) <= set(at):
+        return False
+    return np.array([at[number] for number in wanted])
+
+
+def _twice(labels: list[str]) -> str:
+    return next(label for label in labels if labels.count(label) > 1)
+
+
+def _require_length(name: str, array: xr.DataArray, view: View, dim: str, error: type[InsarrayError]) -> None:
+    expected = len(_wanted(view, dim)) if dim in _LEADS else view.data.sizes[dim]
+    if array.sizes[dim] != expected:
+        raise error(
+            f"{name}: {array.sizes[dim]} along {dim!r}, but the data have {expected}; shape {array.shape} does not fit"
+        )
+
+
+def _spatial(
+    name: str, array: xr.DataArray | xr.Dataset, view: View, dim: str, error: type[InsarrayError]
+) -> np.ndarray | None:
+    """Index of the data's rows or columns in an array; None if they are the same."""
+    size = view.data.sizes[dim]
+    if dim not in array.coords or dim not in view.data.coords:
+        if array.sizes[dim] != size:
+            shape = tuple(array.sizes[d] for d in ("y", "x"))
+            expected = tuple(view.data.sizes[d] for d in ("y", "x"))
+            raise error(f"{name}: {shape} pixels, expected {expected} (y, x)")
+        return None
+    mine, theirs = (np.asarray(data[dim].values, np.float64) for data in (view.data, array))
+    limit = _OFF * _spacing(mine, theirs)
+    if len(mine) == len(theirs) and (np.abs(mine - theirs) <= limit).all():
+        return None
+    order = np.argsort(theirs)
+    after = np.searchsorted(theirs[order], mine).clip(1, max(len(theirs) - 1, 1))
+    nearest = np.where(
+        np.abs(theirs[order[after - 1]] - mine) <= np.abs(theirs[order[after.clip(max=len(theirs) - 1)]] - mine),
+        order[after - 1],
+        order[after.clip(max=len(theirs) - 1)],
+    )
+    missing = np.flatnonzero(np.abs(theirs[nearest] - mine) > limit)
+    if len(missing):
+        lines = {"y": "rows", "x": "columns"}[dim]
+        raise error(
+            f"{name}: its grid differs from that of the data: {len(missing)} of {size} {lines} of the data are not among "
+            f"its {dim} ({theirs.min():.9g} to {theirs.max():.9g}), such as {mine[missing[0]]:.9g}; bring it to the same "
+            "pixels, for example with rio.reproject_match"
+        )
+    return np.asarray(nearest)
+
+
+def _spacing(mine: np.ndarray, theirs: np.ndarray) -> float:
+    spacings = [float(np.abs(np.diff(values)).min()) for values in (mine, theirs) if len(values) > 1]
+    return min(spacings) if spacings else 1e-6 * max(1.0, float(np.abs(mine).max(initial=0)))

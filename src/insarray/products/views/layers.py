@@ -1,0 +1,113 @@
+"""Layers as the data model has them: dimensions in order, data types, units, one chunk of pairs or dates, even blocks."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.engine.graph.edges import Cut, common_edge
+from insarray.engine.graph.stored_types import as_stored
+from insarray.model.conventions import UNITS, VARIABLES, Variable
+from insarray.model.errors import StackError
+
+
+def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
+    """Dataset in the terms of the data model; nothing is computed.
+
+    Parameters
+    ----------
+    dataset
+        Layers with y and x, some with another dimension. xarray may have transposed them, made whole numbers floats
+        (``where``), merged, cut or shifted their chunks.
+    lead
+        "pair", "time" or "loop": the dimension of which every block needs all.
+
+    Raises
+    ------
+    StackError
+        If a dimension is missing, or a layer has others, another kind of values or another unit than its name says.
+    """
+    for dim in (lead, "y", "x"):
+        if dim not in dataset.dims:
+            raise StackError(
+                f"dataset: has the dimensions {tuple(map(str, dataset.dims))}, but no {dim!r}; keep it when selecting "
+                f"(isel({dim}=[0]) instead of isel({dim}=0)), or rename what is called otherwise"
+            )
+    dataset = _with_coordinates_in_memory(dataset)
+    changed = {}
+    for name, array in dataset.data_vars.items():
+        variable = array.variable
+        found = _layer(str(name), variable, lead)
+        if found is not variable:
+            changed[name] = found
+    return evenly_chunked(dataset.assign(changed) if changed else dataset)
+
+
+def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose coordinates of pairs and dates are no lazy arrays with chunks of their own; those of pixels go."""
+    lazy = {name: c for name, c in dataset.coords.items() if c.variable.chunks}
+    if not lazy:
+        return dataset
+    pixels = [name for name, coord in lazy.items() if {"y", "x"} <= set(coord.dims)]
+    small = {name: (c.dims, c.variable.compute().data, c.attrs) for name, c in lazy.items() if name not in pixels}
+    return dataset.drop_vars(pixels).assign_coords(small)
+
+
+def _layer(name: str, variable: xr.Variable, lead: str) -> xr.Variable:
+    entry = VARIABLES.get(name)
+    if entry is not None and entry.dims == (lead, "y", "x") and set(variable.dims) != set(entry.dims):
+        raise StackError(f"{name}: dimensions {variable.dims}, expected {entry.dims}")
+    if not {"y", "x"} <= set(variable.dims):
+        return variable
+    others = sorted((str(dim) for dim in variable.dims if dim not in ("y", "x")), key=lambda dim: dim != lead)
+    order = (*others, "y", "x") if entry is None or set(entry.dims) != set(variable.dims) else entry.dims
+    if variable.dims != order:
+        variable = variable.transpose(*order)
+    if entry is None or entry.dims != variable.dims:
+        return variable
+    _require_unit(name, variable, entry)
+    return as_stored(name, _without_fill(variable, np.dtype(entry.dtype)))
+
+
+def _without_fill(variable: xr.Variable, dtype: np.dtype[Any]) -> xr.Variable:
+    """Whole numbers with 0, which means none, for the fill value that a reprojection has put outside of the image."""
+    fill = variable.attrs.get("_FillValue")
+    if fill is None or dtype.kind == "f" or variable.dtype.kind not in "iu":
+        return variable
+    kept = {name: value for name, value in variable.attrs.items() if name != "_FillValue"}
+    filled: xr.Variable = variable if fill == 0 else variable.where(variable != fill, variable.dtype.type(0))
+    return xr.Variable(filled.dims, filled.data, kept, variable.encoding)
+
+
+def _require_unit(name: str, variable: xr.Variable, entry: Variable) -> None:
+    stated = variable.attrs.get("units")
+    if stated is None or entry.units not in UNITS or str(stated) == entry.units:
+        return
+    if str(stated).strip().lower() not in UNITS[entry.units]:
+        raise StackError(
+            f"{name}: its attribute units says {stated!r}, but it must be in {entry.units}; convert the values, and set "
+            f"units to {entry.units!r}"
+        )
+
+
+def evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose lazy layers have the same spatial blocks, all alike but the last, and each block all of the rest."""
+    lazy = {name: v.variable for name, v in dataset.data_vars.items() if v.chunks and {"y", "x"} <= set(v.dims)}
+    if not lazy:
+        return dataset
+    cuts = {dim: [Cut(v.chunksizes[dim], v.nbytes) for v in lazy.values()] for dim in ("y", "x")}
+    edges = {dim: common_edge(of) for dim, of in cuts.items()}
+    changed = {}
+    for name, variable in lazy.items():
+        wanted = {dim: edges.get(str(dim), -1) for dim in variable.dims}
+        expected = {dim: _even(variable.sizes[dim], size) for dim, size in wanted.items()}
+        if any(variable.chunksizes[dim] != chunks for dim, chunks in expected.items()):
+            changed[name] = variable.chunk(wanted)
+    return dataset.assign(changed) if changed else dataset
+
+
+def _even(size: int, edge: int) -> tuple[int, ...]:
+    if edge == -1 or size == 0:
+        return (size,)
+    whole, rest = divmod(size, edge)
+    return (edge,) * whole + ((rest,) if rest else ())

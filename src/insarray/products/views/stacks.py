@@ -1,0 +1,390 @@
+"""The entrance: what a dataset is, worked out and checked once per call, whatever xarray has done to it before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.dataset import grid_of, loops_of, network_of, on_grid_of, place_of, reference_time_of
+from insarray.model.dates import date_label
+from insarray.model.errors import ArgumentError, ReferencePointError, StackError
+from insarray.model.grid import Grid
+from insarray.model.loops import Loops
+from insarray.model.network import Network
+from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
+from insarray.model.place import Area, Place
+from insarray.products.views.layers import canonical
+
+Phase = Literal["unwrapped_phase", "corrected_phase"]
+"""Phase to work on: as it was unwrapped, or with the cycles that `correct_unwrapping` has added."""
+
+_MOST_ZEROS = 0.05  # of the pixels: more that are zero on all dates are no reference but no-data
+
+_INHERITED = (
+    "wavelength",
+    "product",
+    "input_fingerprint",
+    "input_files",
+    "notes",
+    "mask_coherence",
+    "mask_components",
+    "mask_raster",
+    "mask_raster_checksum",
+    "unwrapping_correction",
+    "ramp",
+    "ramp_robust",
+    "ramp_mask",
+    "ramp_passes",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What stacks and series share.
+
+    Parameters
+    ----------
+    data
+        Dataset whose layers have the dimensions, in order, and the data types of the data model; the first dimension in
+        one chunk, pairs and dates ascending, spatial blocks uniform.
+    order
+        By dimension, the index of each pair, date or point of `data` in the dataset as it was given, where it was in another
+        order.
+    """
+
+    data: xr.Dataset
+    order: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Grid, from y, x and the CRS.
+
+        Raises
+        ------
+        StackError
+            If y and x are missing or not evenly spaced.
+        """
+        return grid_of(self.data)
+
+    @cached_property
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates y and x of the pixel centres; rows and columns where there are none."""
+        y, x = (
+            np.asarray(self.data[dim].values, np.float64)
+            if dim in self.data.coords
+            else np.arange(self.data.sizes[dim])
+            for dim in ("y", "x")
+        )
+        return y, x
+
+    @property
+    def wavelength(self) -> float | None:
+        """Of the radar in m."""
+        found = self.data.attrs.get("wavelength")
+        return None if found is None else float(found)
+
+    @property
+    def inherited(self) -> dict[str, Any]:
+        """Attributes that products keep."""
+        return {name: self.data.attrs[name] for name in _INHERITED if name in self.data.attrs}
+
+    def require_wavelength(self) -> float:
+        """Wavelength in m.
+
+        Raises
+        ------
+        StackError
+            If it is unknown: metres need it, and no sensor is assumed.
+        """
+        if self.wavelength is None:
+            raise StackError(
+                "wavelength: the files do not say; give it in metres (--wavelength), Sentinel-1 has 0.05546576"
+            )
+        return self.wavelength
+
+    def on_grid(self, result: xr.Dataset) -> xr.Dataset:
+        """Result with the y, x and CRS of the data."""
+        return on_grid_of(self.data, result)
+
+    def record(self, place: Place | None) -> dict[str, Any]:
+        """Attributes that record a place."""
+        return {} if place is None else place.attributes(self._grid_if_any, *self.centres)
+
+    def area(self, area: Area, pixels: int) -> Place:
+        """Place of an area of rows and columns of this image."""
+        return Place.of_area(*self.centres, area, pixels)
+
+    def pixel(self, row: int, col: int) -> Place:
+        """Place of a pixel of this image."""
+        return Place.of_pixel(*self.centres, row, col)
+
+    @cached_property
+    def _grid_if_any(self) -> Grid | None:
+        try:
+            return self.grid
+        except StackError:
+            return None
+
+
+@dataclass(frozen=True, eq=False)
+class StackView(View):
+    """A stack of pairs.
+
+    Parameters
+    ----------
+    data, order
+        See `View`.
+    network
+        Pairs, ascending by their dates.
+    phase_name
+        Which of its phases to work on.
+    """
+
+    network: Network = field(kw_only=True)
+    phase_name: Phase = field(default="unwrapped_phase", kw_only=True)
+
+    @property
+    def phase(self) -> xr.DataArray:
+        """Phase to work on (pair, y, x), rad."""
+        phase: xr.DataArray = self.data[self.phase_name]
+        return phase
+
+    @property
+    def fingerprints(self) -> dict[str, xr.DataArray]:
+        """Coordinate that says by which files each pair is known, if there is one."""
+        return {name: self.data.coords[name] for name in ("pair_fingerprint",) if name in self.data.coords}
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesView(View):
+    """A displacement series.
+
+    Parameters
+    ----------
+    data, order
+        See `View`.
+    times
+        Dates, ascending, ``datetime64[s]``.
+    network
+        Pairs that it was made of; None if the dataset does not say.
+    reference_time
+        Date at which the displacement is zero; it need not be among `times`.
+    in_pieces
+        Whether each piece of the network is relative to its own first date (``gap="subset"``).
+    """
+
+    times: np.ndarray = field(kw_only=True)
+    network: Network | None = field(kw_only=True)
+    reference_time: np.datetime64 = field(kw_only=True)
+    in_pieces: bool = field(kw_only=True)
+
+    @property
+    def displacement(self) -> xr.DataArray:
+        """Displacement (time, y, x) in m."""
+        displacement: xr.DataArray = self.data["displacement"]
+        return displacement
+
+    @property
+    def labels(self) -> list[str]:
+        """``YYYYMMDD`` of each date."""
+        return [date_label(time) for time in self.times]
+
+    @cached_property
+    def place(self) -> Place | None:
+        """Place at which the displacement is zero; None if the dataset does not say.
+
+        Raises
+        ------
+        ReferencePointError
+            If it says so by a row and column at which it is not zero.
+        """
+        stated = place_of(self.data)
+        if stated is not None or not {"reference_row", "reference_area"} & set(self.data.attrs):
+            return stated
+        return self._numbered_place()
+
+    def _numbered_place(self) -> Place:
+        """Place of a dataset that has rows and columns alone, which a crop makes wrong: held against the data."""
+        attrs, shape = self.data.attrs, (self.data.sizes["y"], self.data.sizes["x"])
+        if "reference_area" in attrs:
+            area = Area(*(int(value) for value in attrs["reference_area"]))
+            if area.row_stop <= shape[0] and area.col_stop <= shape[1]:
+                values = self.displacement.isel(y=area.rows, x=area.cols).values.astype(np.float64)
+                complete = np.isfinite(values).all(axis=0)
+                level = values[:, complete].mean(axis=1) if complete.any() else np.full(1, np.nan)
+                if np.abs(level).max() <= 1e-6 + 1e-5 * np.abs(values[:, complete]).max(initial=0):
+                    return self.area(area, int(complete.sum()))
+            name = f"area {list(attrs['reference_area'])}"
+        else:
+            row, col = int(attrs["reference_row"]), int(attrs["reference_col"])
+            if row < shape[0] and col < shape[1] and self._is_zero(self.displacement.isel(y=[row], x=[col]))[0, 0]:
+                return self.pixel(row, col)
+            found = np.argwhere(self._is_zero(self.displacement))
+            if 0 < len(found) <= _MOST_ZEROS * shape[0] * shape[1]:  # any of them will do; a crop only lowers numbers
+                away = np.abs(found - (row, col)).sum(axis=1) + (found > (row, col)).any(axis=1) * sum(shape)
+                return self.pixel(*(int(at) for at in found[np.argmin(away)]))
+            name = f"row {row}, column {col}"
+        raise ReferencePointError(
+            f"reference: {name} of the attributes is not where the displacement is zero; the data were cropped or sorted: "
+            "set the attributes reference_y and reference_x to its coordinates, or rereference"
+        )
+
+    @staticmethod
+    def _is_zero(displacement: xr.DataArray) -> np.ndarray:
+        """Pixels (y, x) that have data, all of it zero."""
+        missing = displacement.isnull()
+        zero: np.ndarray = (((displacement == 0) | missing).all("time") & ~missing.all("time")).values
+        return zero
+
+    def reference_attributes(self) -> dict[str, Any]:
+        """Attributes of place and date of the reference, for what is made of the series."""
+        attrs = self.data.attrs
+        numbered = {"reference_row", "reference_area"} & set(attrs)
+        stated = place_of(self.data)
+        kept = {name: attrs[name] for name in PLACE_ATTRIBUTES if name in attrs} if stated is None and numbered else {}
+        return kept | self.record(stated) | {"reference_date": str(self.reference_time)[:19]}
+
+
+@dataclass(frozen=True, eq=False)
+class LoopsView(View):
+    """Closure of loops: the result of `closure`.
+
+    Parameters
+    ----------
+    data, order
+        See `View`.
+    network
+        Pairs.
+    loops
+        Loops, in the order of the dataset.
+    """
+
+    network: Network = field(kw_only=True)
+    loops: Loops = field(kw_only=True)
+
+
+def as_stack(stack: xr.Dataset | StackView, phase: Phase = "unwrapped_phase", *, phaseless: bool = False) -> StackView:
+    """View of a stack: names, dimensions and data types of the data model, pairs in order.
+
+    Parameters
+    ----------
+    stack
+        Dataset, in any order of pairs, rows, columns and dimensions.
+    phase
+        Which of its phases to work on.
+    phaseless
+        Whether it may lack the phase, for products of other layers.
+
+    Raises
+    ------
+    ArgumentError, StackError
+        Naming what is missing or different.
+    """
+    if isinstance(stack, StackView):
+        return stack
+    if phase not in get_args(Phase):
+        raise ArgumentError(f"phase: {phase!r} is not one of {', '.join(get_args(Phase))}")
+    require_dataset(stack, "stack", "insarray.open_stack")
+    if "unwrapped_phase" not in stack and not phaseless:
+        what = "a series" if "displacement" in stack else "it"
+        raise StackError(f"stack: {what} has no variable 'unwrapped_phase'; open a stack with insarray.open_stack")
+    if phase not in stack and not phaseless:
+        raise StackError(f"phase: the stack has no {phase!r}; make it with correct_unwrapping")
+    network = network_of(stack)
+    order = np.lexsort((network.secondary, network.reference))
+    if (order == np.arange(len(order))).all():
+        return StackView(canonical(stack, "pair"), network=network, phase_name=phase)
+    ordered = stack.isel(pair=order)
+    baseline = network.perpendicular_baseline
+    pairs = Network(network.times, network.pairs[order], None if baseline is None else baseline[order])
+    return StackView(canonical(ordered, "pair"), {"pair": order}, network=pairs, phase_name=phase)
+
+
+def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesView:
+    """View of a displacement series: dates ascending, layers as the data model has them.
+
+    Parameters
+    ----------
+    series
+        Dataset, in any order of dates, rows, columns and dimensions.
+    name
+        Of the argument, for errors.
+
+    Raises
+    ------
+    StackError
+        Naming what is missing or different.
+    """
+    if isinstance(series, SeriesView):
+        return series
+    require_dataset(series, name, "insarray.invert")
+    if "displacement" not in series or "time" not in series["displacement"].dims:
+        what = "is a stack and" if "unwrapped_phase" in series else "has"
+        raise StackError(f"{name}: {what} has no variable 'displacement' (time, y, x); make it with insarray.invert")
+    if "time" not in series.coords or series["time"].dims != ("time",):
+        raise StackError(f"{name}: has no coordinate 'time' that dates its displacement")
+    times = series["time"].values.astype("datetime64[s]")
+    order = np.argsort(times, kind="stable")
+    if (np.diff(times[order]) == np.timedelta64(0, "s")).any():
+        twice = date_label(times[order][1:][np.diff(times[order]) == np.timedelta64(0, "s")][0])
+        raise StackError(f"{name}: has the date {twice} more than once; keep one of them")
+    sorted_already = bool((order == np.arange(len(order))).all())
+    data = canonical(series if sorted_already else series.isel(time=order), "time")
+    return SeriesView(
+        data,
+        {} if sorted_already else {"time": order},
+        times=times[order],
+        network=network_of(series) if {"reference_time", "secondary_time"} <= set(series.coords) else None,
+        reference_time=reference_time_of(series),
+        in_pieces="network_subset" in series and _gap(series) == "subset",
+    )
+
+
+def as_data(data: xr.Dataset | View, phase: Phase = "unwrapped_phase") -> "SeriesView | StackView":
+    """View of a series, if there is a displacement, else of a stack."""
+    if isinstance(data, SeriesView | StackView):
+        return data
+    require_dataset(data, "data", "insarray.invert or insarray.open_stack")
+    assert isinstance(data, xr.Dataset)  # noqa: S101  for the type checker
+    if "displacement" in data:
+        return as_series(data, "data")
+    if "unwrapped_phase" not in data:
+        raise StackError(
+            "data: has neither 'displacement' nor 'unwrapped_phase'; give a series of insarray.invert or a stack"
+        )
+    return as_stack(data, phase)
+
+
+def as_loops(loops: xr.Dataset | LoopsView) -> LoopsView:
+    """View of the closure of loops.
+
+    Raises
+    ------
+    StackError
+        If it is not the result of `closure`, or pairs of its loops were left out since.
+    """
+    if isinstance(loops, LoopsView):
+        return loops
+    require_dataset(loops, "loops", "insarray.closure")
+    for name in ("closure_phase", "integer_closure"):
+        if name not in loops:
+            raise StackError(f"loops: has no variable {name!r}; make it with insarray.closure")
+    loops = loops.assign_coords({name: c.load() for name, c in loops.coords.items() if c.ndim and c.dims != ("pair",)})
+    network = network_of(loops)
+    return LoopsView(canonical(loops, "loop"), network=network, loops=loops_of(loops, network))
+
+
+def require_dataset(data: object, name: str, maker: str) -> None:
+    """Raise StackError unless an argument is a dataset, saying what makes one."""
+    if isinstance(data, xr.DataArray):
+        raise StackError(f"{name}: is one variable, {data.name!r}; give the whole dataset of {maker}")
+    if not isinstance(data, xr.Dataset):
+        raise StackError(f"{name}: is a {type(data).__name__}, not an xarray.Dataset; open it with {maker}")
+
+
+def _gap(series: xr.Dataset) -> str | None:
+    """How gaps were treated; with the labels, too, as attributes of a dataset are lost more easily."""
+    return series["network_subset"].attrs.get("gap", series.attrs.get("gap"))

@@ -1,0 +1,5 @@
+"""One page that says what a result holds, how it was made, and what to doubt in it."""
+
+from insarray.reports.page import report
+
+__all__ = ["report"]

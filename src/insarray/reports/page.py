@@ -1,0 +1,204 @@
+"""A result as one HTML page that needs nothing but itself: no server, no network, no other file."""
+
+import base64
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from insarray.engine.open import job_of
+from insarray.engine.open import open as open_result
+from insarray.export.rasters import complete_file, require_free
+from insarray.model.conventions import FLAGS, SIGN, VARIABLES
+from insarray.model.errors import ArgumentError
+from insarray.products.stacks.quality import masked
+from insarray.products.stacks.selection import Raster
+from insarray.reports import pictures, summary
+from insarray.reports.checks import doubts
+from insarray.reports.thinning import Sampling, thinned
+from insarray.reports.time_series import histories, history_sampling
+from insarray.reports.totals import maps_of, totals
+
+_MAP_SIDE = 800  # pixels: as many as a picture on the page shows
+_HISTORY_BYTES = 8 * 2**20
+_MOST_MAPS = 14
+_LATER = ("residual_rms", "fit_flag", "unwrapping_flag")
+_INTEGERS = ("uint8", "uint16", "int16")
+_NOT_DRAWN = {"intercept", "intercept_std", "fit_residual_std"}
+
+
+def report(
+    dataset: xr.Dataset | str | Path,
+    path: str | Path,
+    *,
+    mask: Raster | None = None,
+    overwrite: bool = False,
+    title: str | None = None,
+) -> Path:
+    """Write an HTML page about a result: how it was made, what came out, what to doubt, and histories at a click.
+
+    The page is one file that loads nothing. Sections appear as far as the result has what they are of. Flags, means and
+    ties of dates are exact, over all pixels; maps, percentiles and histories are of every n-th row and column, and the
+    page says which n. The result is read three times, block by block: it may be larger than memory.
+
+    Parameters
+    ----------
+    dataset
+        Result of `insarray.invert`, `insarray.fit`, or several merged; or the path or URL of its store, of which the page
+        then also says command, state and blocks.
+    path
+        File to write.
+    mask
+        Pixels to count and draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`; the page names it among the options.
+    overwrite
+        Replace an existing file.
+    title
+        Heading; default: the name of the store.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ArgumentError
+        If the result has neither a displacement (time, y, x) nor a map (y, x), or `path` does not end in .html.
+    StoreError
+        If the store is not one, or not finished, or if `path` exists or cannot be written.
+    """
+    require_free(Path(path), overwrite=overwrite)
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError(f"{path}: a report is a page; give it a name that ends in .html")
+    source = _source(dataset)
+    _require_maps(source.dataset)
+    source = replace(source, dataset=masked(source.dataset, mask))
+    text = _rendered(_content(source) | {"title": title or _name(source)})
+    with complete_file(path, overwrite=overwrite) as final:
+        final.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def _require_maps(dataset: xr.Dataset) -> None:
+    if "displacement" in dataset:
+        if dataset.displacement.dims != ("time", "y", "x"):
+            raise ArgumentError(
+                f"dataset: displacement is {dataset.displacement.dims}, not (time, y, x); points have no report"
+            )
+    elif not maps_of(dataset):
+        raise ArgumentError(
+            "dataset: has neither 'displacement' (time, y, x) nor a map (y, x) of numbers; give the result of invert or fit"
+        )
+
+
+def _source(dataset: xr.Dataset | str | Path) -> summary.Source:
+    if isinstance(dataset, xr.Dataset):
+        return summary.Source(_with_integers(dataset))
+    url = str(dataset)
+    return summary.Source(open_result(url), url, job_of(url))
+
+
+def _with_integers(dataset: xr.Dataset) -> xr.Dataset:
+    """Dataset whose flags and counts are integers again: ``where`` makes floats of them, with NaN for none."""
+    floats = [
+        str(name)
+        for name, array in dataset.data_vars.items()
+        if array.dtype.kind == "f" and name in VARIABLES and VARIABLES[str(name)].dtype in _INTEGERS
+    ]
+    return dataset.assign({name: dataset[name].fillna(0).astype(VARIABLES[name].dtype) for name in floats})
+
+
+def _name(source: summary.Source) -> str:
+    return "InSAR time series" if source.url is None else source.url.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _content(source: summary.Source) -> dict[str, Any]:
+    """All that the template shows."""
+    dataset = source.dataset
+    shape = dataset.sizes["y"], dataset.sizes["x"]
+    sampling = Sampling(shape, max(1, -(-max(shape) // _MAP_SIDE)))
+    drawn = [name for name in (*summary.MAIN, *_LATER) if name in dataset]
+    others = [name for name in maps_of(dataset) if name not in drawn and name not in _NOT_DRAWN]
+    maps = thinned(dataset, [*maps_of(dataset), *(name for name in FLAGS if name in dataset)], sampling)
+    sums = totals(dataset)
+    series = _series(dataset, sampling)
+    content: dict[str, Any] = {
+        "sign": dataset.attrs.get("sign", SIGN),
+        "doubts": doubts(source, sums, maps),
+        "provenance": summary.provenance_rows(source),
+        "input": summary.input_rows(source),
+        "options": summary.option_rows(source),
+        "notes": summary.notes(source),
+        "sampling": sampling.words(),
+        "flags": summary.flag_tables(sums),
+        "statistics": summary.statistics_table(dataset, sums, maps, series.isel(time=-1) if series else series),
+        "pieces": summary.pieces_words(sums),
+        "dates": summary.date_table(source, sums),
+        "pairs": summary.pair_table(source, sums),
+        "network": None if source.network is None else pictures.network_picture(_pairs_of(dataset)),
+        "has_series": "displacement" in dataset,
+        "not_drawn": (drawn + others)[_MOST_MAPS:],
+        "histogram": pictures.histogram_picture(maps) if "velocity" in maps and maps.velocity.notnull().any() else None,
+        "displacement": pictures.displacement_picture(series) if series else None,
+    }
+    return content | _maps(dataset, maps, (drawn + others)[:_MOST_MAPS], series, sampling)
+
+
+def _pairs_of(dataset: xr.Dataset) -> xr.Dataset:
+    """Coordinates of the pairs alone, in memory."""
+    names = ("reference_time", "secondary_time", "perpendicular_baseline", "mean_coherence")
+    return xr.Dataset(coords={name: dataset.coords[name].load() for name in names if name in dataset.coords})
+
+
+def _series(dataset: xr.Dataset, sampling: Sampling) -> xr.Dataset:
+    """Displacement, and its standard deviation, at the dates that are drawn; empty without a series."""
+    if "displacement" not in dataset:
+        return xr.Dataset()
+    names = [name for name in ("displacement", "displacement_std") if name in dataset]
+    return thinned(dataset.isel(time=pictures.chosen_dates(dataset.time.values)), names, sampling)
+
+
+def _maps(
+    dataset: xr.Dataset, maps: xr.Dataset, names: list[str], series: xr.Dataset, sampling: Sampling
+) -> dict[str, Any]:
+    """Pictures of the maps; of a series the first one answers to clicks."""
+    drawn = [(name, maps) for name in names]
+    if "displacement" in dataset and "velocity" not in names:
+        drawn.insert(0, ("displacement", series.isel(time=-1)))
+    found = []
+    clickable = None
+    for name, layers in drawn:
+        picture, box = pictures.map_picture(layers, name)
+        item = {"name": name, "words": str(layers[name].attrs.get("long_name", name)), "svg": picture}
+        if "displacement" in dataset and clickable is None:
+            spots = history_sampling(dataset, _HISTORY_BYTES)
+            data = histories(dataset, spots) | {"box": box, "edges": sampling.edges}
+            clickable = item | {"data": data, "sampling": spots.words()}
+        else:
+            found.append(item)
+    return {"clickable": clickable, "maps": found}
+
+
+def _rendered(content: dict[str, Any]) -> str:
+    """The page; all that is not made here, such as attributes, is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    where = Environment(
+        loader=PackageLoader("insarray.reports", "parts"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    assert where.loader is not None  # noqa: S101  for the type checker
+    style, script = (where.loader.get_source(where, name)[0] for name in ("page.css", "history.js"))
+    # browsers run no other script than this one, and load nothing, whatever gets into the page
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    rules = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+    pieces = {"style": Markup(style), "script": Markup(script), "rules": rules}  # noqa: S704  files of this package
+    where.filters["picture"] = Markup  # made by matplotlib, which escapes what it is given
+    return where.get_template("page.html").render(**content, **pieces)

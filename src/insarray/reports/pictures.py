@@ -1,0 +1,121 @@
+"""Pictures of a result as SVG text that takes the colour of the page: light or dark."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from insarray import plot
+from insarray.model.dataset import grid_of
+from insarray.model.network import Network
+from insarray.plot.maps import colouring, ground_aspect, size_of_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK = "#010203"  # stands for the colour of the page's text until the picture is text itself
+_DOTS = 110  # per inch, of what is not lines
+_PANELS = 6
+
+
+@contextmanager
+def _style(salt: str) -> Iterator[None]:
+    """Settings of matplotlib: transparent, with ink; `salt` keeps the names inside a picture its own, and the same."""
+    import matplotlib as mpl
+
+    ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    clear = ("axes.facecolor", "figure.facecolor", "savefig.facecolor", "legend.facecolor")
+    settings: dict[Any, Any] = {**dict.fromkeys(ink, _INK), **dict.fromkeys(clear, "none")}
+    settings |= {"svg.fonttype": "none", "svg.hashsalt": salt, "text.parse_math": False}  # names are no formulas
+    with mpl.rc_context(settings):
+        yield
+
+
+def _svg(figure: "Figure") -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", dpi=_DOTS, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    picture = text.getvalue()
+    picture = picture[picture.index("<svg") :].replace(_INK, "var(--ink)")
+    return re.sub(
+        r' id="[a-zA-Z]+[a-zA-Z.]*_\d+"', "", picture
+    )  # numbered anew in each picture; nothing refers to them
+
+
+def map_picture(maps: xr.Dataset, name: str) -> tuple[str, tuple[float, float, float, float]]:
+    """Map of a variable, and where its left, right, top and bottom pixel edges are, as parts of the picture."""
+    with _style(name):
+        ax = plot.map(maps, name)
+        for text in ax.texts:  # on the map, which is as light in the dark
+            text.set_color("black")
+        return _svg(ax.figure), _box(ax, maps)  # type: ignore[arg-type]
+
+
+def _box(ax: "Axes", maps: xr.Dataset) -> tuple[float, float, float, float]:
+    """Edges of column 0, of the last column, of row 0 and of the last row; from the left and the top of the figure."""
+    grid = grid_of(maps)
+    right, bottom = grid.left + grid.width * grid.dx, grid.top + grid.height * grid.dy
+    corners = ax.transData.transform([(grid.left, grid.top), (right, bottom)])
+    (x0, y0), (x1, y1) = ax.figure.transFigure.inverted().transform(corners)
+    return float(x0), float(x1), float(1 - y0), float(1 - y1)
+
+
+def network_picture(network: xr.Dataset | Network) -> str:
+    """Dates and pairs."""
+    with _style("network"):
+        return _svg(plot.network(network).figure)  # type: ignore[arg-type]
+
+
+def histogram_picture(maps: xr.Dataset) -> str:
+    """How often which velocity is."""
+    from matplotlib.figure import Figure
+
+    values = 1e3 * maps.velocity.values.astype(np.float64)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, (0.1, 99.9))
+    with _style("histogram"):
+        ax = Figure((7.5, 3.2), layout="compressed").subplots()
+        ax.hist(np.clip(values, low, high), bins=80, color="#4477aa")
+        ax.axvline(0, color="0.5", lw=0.8)
+        middle = float(np.median(values))
+        ax.axvline(middle, color="#ee6677", lw=1.2, label=f"median {middle:.1f} mm/yr".replace("-", "−"))
+        ax.set(xlabel="LOS velocity (mm/yr), positive toward satellite", ylabel="pixels")
+        ax.legend(fontsize="small")
+        return _svg(ax.figure)  # type: ignore[arg-type]
+
+
+def chosen_dates(times: np.ndarray) -> np.ndarray:
+    """Indices of the dates that are drawn: evenly spread, the last among them, the first, which is 0, not."""
+    evenly = np.linspace(0, len(times) - 1, _PANELS + 1)[1:]
+    return np.unique(np.ceil(evenly - 1e-9).astype(int))
+
+
+def displacement_picture(series: xr.Dataset) -> str:
+    """Displacement at the dates of `series`, all with the same colours."""
+    from matplotlib.figure import Figure
+
+    grid = grid_of(series)
+    aspect = ground_aspect(grid)
+    wide, high = size_of_map(grid, aspect)
+    columns = min(3, series.sizes["time"])
+    rows = -(-series.sizes["time"] // columns)
+    with _style("displacement"):
+        style = colouring("displacement", series.displacement)
+        figure = Figure((11, 11 / columns * min(high / wide, 2) * rows), layout="compressed")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        right, bottom = grid.left + grid.width * grid.dx, grid.top + grid.height * grid.dy
+        for ax, values, time in zip(axes, style.values, series.time.values, strict=False):
+            edges = (grid.left, right, bottom, grid.top)
+            image = ax.imshow(values, style.cmap, style.norm, extent=edges, origin="upper", interpolation="nearest")
+            if aspect is not None and grid.dy > 0:
+                ax.invert_yaxis()
+            ax.set(xticks=[], yticks=[], aspect="auto" if aspect is None else aspect)
+            ax.set_title(str(time)[:10], fontsize="medium")
+        for ax in axes[series.sizes["time"] :]:
+            ax.set_axis_off()
+        figure.colorbar(image, ax=list(axes), label=style.label, extend=style.extend, pad=0.01)
+        return _svg(figure)

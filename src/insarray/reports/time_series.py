@@ -1,0 +1,137 @@
+"""Histories of many pixels in few bytes: what the page needs to answer a click without the store."""
+
+import base64
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.dataset import grid_of
+from insarray.model.time_model import TimeModel
+from insarray.products.timefit.prediction import predict
+from insarray.reports.thinning import Sampling, lonlats, thinned
+
+_LARGEST = 32767  # of int16; one below its smallest is no data
+_NONE = -32768
+_SERIES = ("displacement", "displacement_std", "network_subset")
+_MAPS = ("velocity", "velocity_std", "temporal_coherence")
+
+
+def history_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
+    """The finest sampling whose histories take at most `budget` bytes of the page."""
+    dates, shape = dataset.sizes["time"], (dataset.sizes["y"], dataset.sizes["x"])
+    fitted = _model_times(dataset)
+    each = 2 * dates + 2 * len(fitted) + 4 * (len(_MAPS) + 2)
+    each += 2 * dates * ("displacement_std" in dataset) + dates * ("network_subset" in dataset)
+    step = max(1, math.floor(math.sqrt(shape[0] * shape[1] * each * 4 / 3 / budget)))
+    while math.prod(Sampling(shape, step).sizes) * each * 4 / 3 > budget and step < max(shape):
+        step += 1
+    return Sampling(shape, step)
+
+
+def histories(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
+    """Plain values for the page's script; arrays are little-endian, in base64, dates last.
+
+    Lengths are integers times `scale` or `std_scale`, in m, so that they are as in the store to half of that.
+    """
+    grid, times = grid_of(dataset), _model_times(dataset)
+    names = [name for name in (*_SERIES, *_MAPS) if name in dataset]
+    model = ["fit_flag", *_terms(dataset)] if len(times) else []
+    taken = thinned(dataset, [*names, *(name for name in model if name not in names)], sampling)
+    displacement = _dates_last(taken.displacement)
+    fitted = _dates_last(_fitted(taken, times)) if len(times) else None
+    found: dict[str, Any] = {
+        "sizes": sampling.sizes,
+        "first": sampling.first,
+        "step": sampling.step,
+        "dates": _days(taken.time.values),
+        "model_dates": _days(times),
+    }
+    found["scale"] = _scale(displacement, fitted)
+    found["displacement"] = _integers(displacement, found["scale"])
+    if fitted is not None:
+        found["model"] = _integers(fitted, found["scale"])
+    if "displacement_std" in taken:
+        std = _dates_last(taken.displacement_std)
+        found["std_scale"] = _scale(std)
+        found["std"] = _integers(std, found["std_scale"])
+    if "network_subset" in taken and bool((taken.network_subset > 1).any()):
+        found["subset"] = _base64(_dates_last(taken.network_subset), "<u1")
+    for name in _MAPS:
+        if name in taken:
+            found[name] = _base64(taken[name].values, "<f4")
+    position = lonlats(grid, sampling)
+    if position is not None:
+        found["lon"], found["lat"] = (_base64(part, "<f4") for part in position)
+    found["start"] = _start(taken)
+    return found
+
+
+def _model_times(dataset: xr.Dataset) -> np.ndarray:
+    """Dates at which the fitted functions are sent along: the ends of a line, else all dates and those between."""
+    if "fit_flag" not in dataset or "time_model" not in dataset.fit_flag.attrs:
+        return np.array([], "datetime64[ns]")
+    times = np.asarray(dataset.time.values)
+    if TimeModel.from_json(dataset.fit_flag.attrs["time_model"]).names == ("velocity",):
+        return times[[0, -1]]
+    return np.unique(np.concatenate([times, times[:-1] + (times[1:] - times[:-1]) // 2]))
+
+
+def _fitted(taken: xr.Dataset, times: np.ndarray) -> xr.DataArray:
+    """The fitted functions at the times; through the dates of the first piece where none is tied to the reference date."""
+    fitted = predict(taken, times)
+    if "intercept" not in taken:
+        return fitted
+    motion = taken.drop_vars("intercept")
+    left = taken.displacement - predict(motion, taken.time.values)
+    if "network_subset" in taken:
+        first = taken.network_subset.where(left.notnull()).min("time")
+        left = left.where(taken.network_subset == first)
+    level = predict(motion, times) + left.mean("time")
+    return fitted.where(taken.intercept.notnull(), level)
+
+
+def _terms(dataset: xr.Dataset) -> list[str]:
+    """Maps that the fitted functions are made of."""
+    return [
+        str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"
+    ]
+
+
+def _days(times: np.ndarray) -> list[str]:
+    return [str(time) for time in times.astype("datetime64[s]")]  # in UTC, as the script reads them with a Z behind
+
+
+def _dates_last(array: xr.DataArray) -> np.ndarray:
+    return np.asarray(array.transpose("y", "x", "time").values)
+
+
+def _scale(*arrays: np.ndarray | None) -> float:
+    """Metres of one unit: the largest size becomes the largest integer."""
+    largest = max((float(np.nanmax(np.abs(a), initial=0.0)) for a in arrays if a is not None), default=0.0)
+    return largest / _LARGEST if largest > 0 else 1.0
+
+
+def _integers(values: np.ndarray, scale: float) -> str:
+    with np.errstate(invalid="ignore"):
+        return _base64(np.where(np.isfinite(values), np.rint(values / scale), _NONE), "<i2")
+
+
+def _base64(values: np.ndarray, dtype: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values.astype(dtype)).tobytes()).decode()
+
+
+def _start(taken: xr.Dataset) -> list[int] | None:
+    """Row and column, among the pixels taken, of the one shown first: the velocity that stands out most from its error."""
+    size = np.isfinite(taken.displacement.values).sum(axis=0).astype(np.float64)
+    size = np.where(size == size.max(), size, 0.0) if size.max() > 0 else size
+    if "velocity" in taken and "velocity_std" in taken:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.abs(taken.velocity.values) / taken.velocity_std.values
+        ratio = np.where((size > 0) & np.isfinite(ratio), ratio, 0.0)
+        size = ratio if ratio.any() else size
+    if not size.any():
+        return None
+    row, col = np.unravel_index(int(size.argmax()), size.shape)
+    return [int(row), int(col)]

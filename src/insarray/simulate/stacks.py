@@ -1,0 +1,390 @@
+"""Stacks with known truth: a Sentinel-1-like scene with every contribution to the phase known, and its files."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from scipy.fft import fftfreq, irfft2, rfftfreq
+from scipy.ndimage import gaussian_filter, label
+
+from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
+from insarray.model.dataset import grid_coords, grid_of, network_of, pair_coords, time_coords
+from insarray.model.errors import ArgumentError, StackError
+from insarray.model.grid import Grid
+from insarray.model.network import Network
+from insarray.simulate.files import empty_folder, write_geotiff
+
+WAVELENGTH = 0.05546576
+"""Sentinel-1 C band, metres."""
+
+_PIXEL = 80.0
+_CRITICAL_BASELINE = 1200.0  # metres; where the spectra of the two images stop to overlap, order of Sentinel-1 IW
+_TRUTH_ATTRS: dict[str, dict[str, object]] = {
+    "deformation": {"units": "m", "long_name": "ground motion since the first date, positive toward the satellite"},
+    "atmosphere": {"units": "m", "long_name": "atmospheric delay since the first date as displacement"},
+    "annual_amplitude": {"units": "m", "long_name": "amplitude of the sine of one year that starts at the first date"},
+    "height_error": {"units": "m", "long_name": "height error of the DEM"},
+    "perpendicular_baseline": {"units": "m", "long_name": "perpendicular baseline relative to the first date"},
+}
+
+_FILES: dict[str, tuple[str, float | None]] = {
+    "unwrapped_phase": ("unw", 0.0),
+    "coherence": ("cor", 0.0),
+    "connected_component_labels": ("unw.conncomp", None),
+}
+"""Suffix and no-data value."""
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What lies on the ground, each of shape (y, x)."""
+
+    land: np.ndarray  # bool
+    urban: np.ndarray  # 0 vegetation .. 1 city
+    velocity: np.ndarray  # m/year
+    annual_amplitude: np.ndarray  # m
+    height_error: np.ndarray  # m
+    incidence_angle: np.ndarray  # degree
+    slant_range: np.ndarray  # m
+
+
+def simulate_stack(
+    *,
+    shape: tuple[int, int] = (200, 240),
+    n_dates: int = 24,
+    neighbours: int = 3,
+    annual_pairs: bool = False,
+    looks: float = 20,
+    noise: bool = True,
+    missing: float = 0.03,
+    water: bool = True,
+    atmosphere: float = 0.004,
+    pair_offsets: bool = True,
+    seed: int = 0,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Stack of unwrapped interferograms, and the truth behind it.
+
+    A city in vegetation with a lake and a shore, on 80 m pixels of UTM zone 14 north. The displacement of a date is
+    ``velocity * t + annual_amplitude * sin(2 pi t) + perpendicular_baseline / (slant_range sin(incidence_angle)) *
+    height_error + atmosphere``, t in years since the first date; the phase of a pair is -4 pi / wavelength times the
+    displacement of the secondary minus that of the reference, plus noise.
+
+    The noise of a pair is drawn from the exact distribution of a multilooked distributed scatterer, phase and
+    estimated coherence jointly (so the estimated coherence is biased upwards where it is low, as in real products).
+    What is simpler than in reality: the noise is independent between pairs and between pixels, so triplets misclose by
+    noise although real pairs share the noise of their dates; the unwrapping makes no mistakes; the signal does not
+    lower the coherence; everything is in memory (about 20 bytes per sample).
+
+    Each contribution has its own random generator: switching one off leaves the others as they were.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns, at least 4 each.
+    n_dates
+        Dates, every 12 days with a few gaps.
+    neighbours
+        Each date is paired with this number of next dates.
+    annual_pairs
+        Add pairs of about one year.
+    looks
+        Effective independent looks, at least 1.
+    noise
+        False for no decorrelation noise; then `coherence` is the true one.
+    missing
+        Share of all land samples without phase (blocks and specks of low coherence), 0 <= missing < 1. The coherence
+        is kept there, as products do.
+    water
+        Have water, where every pair is missing.
+    atmosphere
+        Typical standard deviation of the delay of a date, metres.
+    pair_offsets
+        Add an arbitrary constant to every pair, as unwrapping does.
+    seed
+        The same seed and options give the same numbers.
+
+    Returns
+    -------
+    stack
+        (pair, y, x): `unwrapped_phase`, `coherence`, `connected_component_labels`; (y, x): `incidence_angle`,
+        `slant_range`.
+    truth
+        (time, y, x), zero at the first date: `displacement`, and of it `deformation` and `atmosphere`; (y, x):
+        `velocity`, `annual_amplitude`, `height_error`, `water_mask`; (time): `perpendicular_baseline`; (pair, y, x):
+        `coherence` without estimation noise.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of its range, or the dates span too little for annual pairs.
+
+    Notes
+    -----
+    Noise: Bartlett decomposition of the complex Wishart distribution (Goodman 1963). Atmosphere: power spectrum of
+    exponent -8/3 in two dimensions, -5/3 along a profile, as beyond 2 km (Hanssen 2001, section 4.7). Height error:
+    geometry of Berardino et al. (2002), sign of Fattahi and Amelung (2013).
+    """
+    _check(shape, n_dates, neighbours, looks, missing, atmosphere)
+    rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(7)]
+    network, baseline = _network(rngs[0], n_dates, neighbours, annual=annual_pairs)
+    scene = _scene(rngs[1], shape, water=water)
+    screens = turbulent_screens(rngs[2], shape, n_dates, atmosphere)
+    parts = _displacements(scene, network, baseline, screens)
+    coherence = _coherence(rngs[3], scene, network)
+    phase, observed = _pair_phases(rngs[4], parts["displacement"], coherence, network, looks if noise else None)
+    if pair_offsets:
+        phase += rngs[5].uniform(-20, 20, (network.n_pairs, 1, 1)).astype(np.float32)
+    gone = _missing(rngs[6], coherence, scene.land, missing)
+    phase[gone] = np.nan
+
+    grid = Grid(*shape, left=485_000.0, top=2_155_000.0, dx=_PIXEL, dy=-_PIXEL, crs="EPSG:32614")
+    layers = {"unwrapped_phase": phase, "coherence": observed, "connected_component_labels": _labels(~gone)}
+    geometry = {"incidence_angle": scene.incidence_angle, "slant_range": scene.slant_range}
+    stack = _dataset(layers | geometry, {**pair_coords(network), **grid_coords(grid)})
+    common = {"product": "simulated", "wavelength": WAVELENGTH, "sign": SIGN, "seed": seed}
+    stack.attrs = {**common, "looks": float(looks)}
+    ground = {name: getattr(scene, name) for name in ("velocity", "annual_amplitude", "height_error")}
+    others = {"water_mask": scene.land, "coherence": coherence, "perpendicular_baseline": baseline}
+    truth = _dataset(
+        parts | ground | others, {**time_coords(network), "pair": pair_coords(network)["pair"], **grid_coords(grid)}
+    )
+    truth.attrs = common
+    return stack, truth
+
+
+def write_geotiffs(stack: xr.Dataset, folder: str | Path) -> list[Path]:
+    """Files of a stack as a processor would leave them: three GeoTIFFs per pair and a table of baselines.
+
+    ``YYYYMMDD_YYYYMMDD.unw.tif`` (float32, radian, 0 = no data), ``.cor.tif`` (float32, 0 = no data),
+    ``.unw.conncomp.tif`` (uint16, 0 = none), and ``baselines.csv`` (reference, secondary, bperp_m) if the stack has
+    baselines. Layers that the stack does not have are left out.
+
+    Parameters
+    ----------
+    stack
+        Canonical stack with `unwrapped_phase`; read pair by pair.
+    folder
+        Must not exist, or be empty.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    StackError
+        If the stack has no `unwrapped_phase` or no pair coordinates.
+    StoreError
+        If `folder` is a file or holds files.
+    """
+    if "unwrapped_phase" not in stack:
+        raise StackError(f"stack: has no unwrapped_phase, only {', '.join(map(str, stack.data_vars)) or 'nothing'}")
+    network, grid = network_of(stack), grid_of(stack)
+    target = empty_folder(folder)
+    written = []
+    for k, name in enumerate(network.labels):
+        for variable, (suffix, nodata) in _FILES.items():
+            if variable not in stack:
+                continue
+            values = stack[variable].isel(pair=k).values
+            if nodata is not None:
+                # 0 means "no data" in these files: a true zero must not become one
+                values = np.where(np.isnan(values), 0, np.where(values == 0, 1e-30, values)).astype(np.float32)
+            path = target / f"{name}.{suffix}.tif"
+            written.append(write_geotiff(path, values, grid, nodata=nodata, units=VARIABLES[variable].units))
+    if network.perpendicular_baseline is not None:
+        pairs = zip(network.labels, network.perpendicular_baseline, strict=True)
+        lines = [f"{name.replace('_', ',')},{baseline:.4f}\n" for name, baseline in pairs]
+        written.append(target / "baselines.csv")
+        written[-1].write_text("reference,secondary,bperp_m\n" + "".join(lines))
+    return written
+
+
+def _check(
+    shape: tuple[int, int], n_dates: int, neighbours: int, looks: float, missing: float, atmosphere: float
+) -> None:
+    if len(shape) != 2 or min(shape) < 4:
+        raise ArgumentError(f"shape: {shape!r}; give (rows, columns) of at least 4 each")
+    for name, value, allowed, wanted in (
+        ("n_dates", n_dates, n_dates >= 2, "at least 2, to make a pair"),
+        ("neighbours", neighbours, neighbours >= 1, "at least 1, to tie the dates together"),
+        ("looks", looks, 1 <= looks < math.inf, "at least 1"),
+        ("missing", missing, 0 <= missing < 1, "a share from 0 to less than 1"),
+        ("atmosphere", atmosphere, 0 <= atmosphere < 1, "a standard deviation in metres, 0 for none"),
+    ):
+        if not allowed:
+            raise ArgumentError(f"{name}: {value!r}; must be {wanted}")
+
+
+def _dataset(values: dict[str, np.ndarray], coords: dict[str, xr.DataArray]) -> xr.Dataset:
+    """Dataset of arrays whose dimensions and attributes follow from their names."""
+    variables = {}
+    for name, array in values.items():
+        known = VARIABLES.get(name)
+        attrs = _TRUTH_ATTRS[name] if known is None else attributes(name)
+        dims = known.dims if known else {1: ("time",), 2: ("y", "x"), 3: ("time", "y", "x")}[array.ndim]
+        if dims[-1] == "x":
+            attrs = {**attrs, "grid_mapping": "spatial_ref"}
+        variables[name] = (dims, array.astype(known.dtype if known else "float32", copy=False), attrs)
+    return xr.Dataset(variables, coords)
+
+
+def _network(rng: np.random.Generator, n_dates: int, neighbours: int, *, annual: bool) -> tuple[Network, np.ndarray]:
+    """Network and the baseline of each date in metres relative to the first, shape (date,)."""
+    gaps = n_dates // 8
+    slots = np.arange(n_dates + gaps)
+    if gaps:
+        slots = np.delete(slots, rng.choice(np.arange(1, len(slots) - 1), gaps, replace=False))
+    times = np.datetime64("2019-01-05", "s") + slots * np.timedelta64(12 * 86400, "s")
+    baseline = rng.normal(0, 50, n_dates)
+    baseline -= baseline[0]
+    pairs = {(i, j) for i in range(n_dates) for j in range(i + 1, min(i + neighbours + 1, n_dates))}
+    if annual:
+        apart = slots[None, :] - slots[:, None]
+        yearly = {(int(i), int(j)) for i, j in np.argwhere(np.abs(apart * 12 - 365) <= 6)} - pairs
+        if not yearly:
+            raise ArgumentError(f"annual_pairs: {n_dates} dates span less than a year; ask for at least 32")
+        pairs |= yearly
+    index = sorted(pairs)
+    network = Network.from_pairs(
+        [(times[i], times[j]) for i, j in index], [float(baseline[j] - baseline[i]) for i, j in index]
+    )
+    return network, baseline
+
+
+def _scene(rng: np.random.Generator, shape: tuple[int, int], *, water: bool) -> _Scene:
+    # u, v run from 0 to 1 over columns and rows: the same scene at any size
+    v, u = np.meshgrid(np.linspace(0, 1, shape[0]), np.linspace(0, 1, shape[1]), indexing="ij")
+
+    def hill(row: float, col: float, radius: float) -> np.ndarray:
+        return np.exp(-((u - col) ** 2 + (v - row) ** 2) / (2 * radius**2))
+
+    texture = _smooth(rng, shape, 0.03)
+    urban = np.clip(1.1 * hill(0.45, 0.52, 0.24) + 0.15 * texture + 0.08 * rng.normal(size=shape), 0, 1)
+    bowls = hill(0.48, 0.58, 0.13) + 0.35 * hill(0.72, 0.25, 0.09)
+    blocks = rng.uniform(-1, 1, (math.ceil(shape[0] / 6), math.ceil(shape[1] / 6)))
+    houses = np.kron(blocks, np.ones((6, 6)))[: shape[0], : shape[1]]
+    wet = (hill(0.2, 0.82, 0.1) + 0.05 * texture > 0.5) | (v - 0.45 * u + 0.02 * texture > 0.82)
+    return _Scene(
+        land=~wet if water else np.ones(shape, bool),
+        urban=urban,
+        velocity=-0.080 * bowls / bowls.max(),
+        annual_amplitude=0.006 * hill(0.5, 0.5, 0.2),
+        height_error=4 * _smooth(rng, shape, 0.08) + 12 * houses * (urban > 0.5),
+        incidence_angle=36 + 6 * u,
+        slant_range=850e3 + 40e3 * u,
+    )
+
+
+def _smooth(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
+    """Gaussian field of unit variance, correlated over the share `scale` of the image, shape (y, x)."""
+    field = gaussian_filter(rng.normal(size=shape), scale * min(shape), mode="wrap")
+    return np.asarray(field / field.std())
+
+
+def turbulent_screens(rng: np.random.Generator, shape: tuple[int, int], n_dates: int, std: float) -> np.ndarray:
+    """Delay of each date as displacement in metres, shape (date, y, x): a turbulent screen, independent in time."""
+    screens = np.zeros((n_dates, *shape))
+    if std == 0:
+        return screens
+    size = 2 * shape[0], 2 * shape[1]  # twice the image: a screen that ends where it began would have no trend
+    wavenumber = np.hypot(fftfreq(size[0])[:, None], rfftfreq(size[1]))
+    wavenumber[0, 0] = np.inf
+    amplitude = wavenumber ** (-8 / 3 / 2)
+    for screen in screens:
+        white = rng.normal(size=amplitude.shape) + 1j * rng.normal(size=amplitude.shape)
+        screen[:] = irfft2(white * amplitude, s=size)[: shape[0], : shape[1]]
+        screen *= std * rng.uniform(0.5, 1.5) / screen.std()
+    return screens
+
+
+def _displacements(scene: _Scene, network: Network, baseline: np.ndarray, screens: np.ndarray) -> dict[str, np.ndarray]:
+    """`displacement`, `deformation`, `atmosphere` in metres, float64, shape (time, y, x), zero at the first date."""
+    years = network.years[:, None, None]
+    deformation = scene.velocity * years + scene.annual_amplitude * np.sin(2 * np.pi * years)
+    atmosphere = screens - screens[0]
+    per_metre = scene.height_error / (scene.slant_range * np.sin(np.radians(scene.incidence_angle)))
+    height = baseline[:, None, None] * per_metre
+    return {"displacement": deformation + atmosphere + height, "deformation": deformation, "atmosphere": atmosphere}
+
+
+def _coherence(rng: np.random.Generator, scene: _Scene, network: Network) -> np.ndarray:
+    """True coherence, float32, shape (pair, y, x): decays to a floor in time, linearly with the baseline.
+
+    The floor of vegetation is low and reached in weeks, that of the city high and reached in a year; water has none.
+    """
+    assert network.perpendicular_baseline is not None  # noqa: S101  for the type checker; we made it
+    start = 0.6 + 0.37 * scene.urban
+    floor = 0.12 + 0.63 * scene.urban
+    days = 40 + 300 * scene.urban
+    seasons = rng.uniform(0.9, 1.0, network.n_pairs)  # snow, rain: some pairs are worse than others everywhere
+    coherence = np.empty((network.n_pairs, *scene.urban.shape), np.float32)
+    for k, (elapsed, baseline) in enumerate(
+        zip(network.temporal_baseline, network.perpendicular_baseline, strict=True)
+    ):
+        decay = floor + (start - floor) * np.exp(-elapsed / days)
+        spatial = max(1 - abs(baseline) / _CRITICAL_BASELINE, 0.0)
+        coherence[k] = seasons[k] * spatial * decay * scene.land
+    return coherence
+
+
+def _pair_phases(
+    rng: np.random.Generator, displacement: np.ndarray, coherence: np.ndarray, network: Network, looks: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Phase (rad) and estimated coherence of each pair, float32, shape (pair, y, x); no noise if `looks` is None."""
+    radians = displacement / metres_per_radian(WAVELENGTH)
+    phase = np.empty(coherence.shape, np.float32)
+    observed = coherence.copy()
+    for k, (i, j) in enumerate(network.pairs):
+        error: np.ndarray | float = 0.0
+        if looks is not None:
+            error, observed[k] = _decorrelation(rng, coherence[k], looks)
+        phase[k] = radians[j] - radians[i] + error
+    return phase, observed
+
+
+def _decorrelation(rng: np.random.Generator, coherence: np.ndarray, looks: float) -> tuple[np.ndarray, np.ndarray]:
+    """Phase error (rad) and estimated coherence of one multilooked sample for each true coherence.
+
+    The sum over looks of the outer products of two circular Gaussian signals is complex Wishart; by its Bartlett
+    decomposition three random numbers stand for all looks, and need not be whole in number.
+    """
+    first = np.sqrt(rng.gamma(looks, size=coherence.shape))
+    rest = rng.gamma(looks - 1, size=coherence.shape)
+    normal = (rng.normal(size=coherence.shape) + 1j * rng.normal(size=coherence.shape)) / np.sqrt(2)
+    lost = 1 - coherence.astype(np.float64) ** 2
+    cross = coherence * first + np.sqrt(lost) * normal
+    power = np.abs(cross) ** 2
+    return np.angle(cross), np.sqrt(power / (power + lost * rest))
+
+
+def _missing(rng: np.random.Generator, coherence: np.ndarray, land: np.ndarray, share: float) -> np.ndarray:
+    """Samples without phase, boolean, shape (pair, y, x): water, and `share` of the land where coherence is low."""
+    rows, cols = (math.ceil(n / 5) for n in land.shape)
+    score = np.empty((len(coherence), int(land.sum())), np.float32)
+    for k, values in enumerate(coherence):
+        blocks = np.kron(rng.normal(size=(rows, cols)), np.ones((5, 5)))[: land.shape[0], : land.shape[1]]
+        specks = rng.normal(size=land.shape)
+        score[k] = (values + 0.15 * blocks + 0.1 * specks)[land]
+    count = round(share * score.size)
+    lost = np.zeros(score.size, bool)
+    if count:
+        lost[np.argpartition(score.ravel(), count - 1)[:count]] = True
+    gone = np.repeat(~land[None], len(coherence), axis=0)
+    gone[:, land] = lost.reshape(score.shape)
+    return gone
+
+
+def _labels(valid: np.ndarray) -> np.ndarray:
+    """Connected components of each pair, the largest first, uint16, shape (pair, y, x); 0 where not valid."""
+    labels = np.zeros(valid.shape, np.uint16)
+    for out, mask in zip(labels, valid, strict=True):
+        numbered, count = label(mask)
+        sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
+        rank = np.zeros(count + 1, np.int64)
+        rank[1 + np.argsort(-sizes, kind="stable")] = np.minimum(np.arange(1, count + 1), np.iinfo(np.uint16).max)
+        out[:] = rank[numbered]
+    return labels

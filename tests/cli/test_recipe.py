@@ -1,0 +1,163 @@
+"""One file for the whole chain: checked before anything starts, the same as the commands typed one by one, resumed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from insarray.__main__ import cli
+from insarray.cli.process import run_command
+from insarray.cli.recipe import STEPS, options_of
+from insarray.engine.store.zarr_store import open_store
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
+
+BASE = """
+output: results
+stack:
+  files: ifgs/*.unw.tif
+  coherence: ifgs/*.cor.tif
+  wavelength: 0.0555
+  reference: 3,3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Working directory with a small stack in ifgs/."""
+    write_geotiffs(simulate_stack(shape=(24, 30), n_dates=7, missing=0.0, water=False, seed=3)[0], tmp_path / "ifgs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(text, *options):
+    Path("config.yaml").write_text(text)
+    return run_command(["run", "config.yaml", *options])
+
+
+def refused(capsys, text, *options):
+    """Message of a run that is refused with nothing made."""
+    capsys.readouterr()
+    assert run(text, *options) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert not Path("results").exists()
+    return message
+
+
+def test_the_chain_is_that_of_the_commands(folder, capsys):
+    steps = "closure:\ninvert:\n  weights: coherence\nfit:\n  period: [1]\nexport: [velocity, displacement_std]\n"
+    assert run(BASE + steps + "plots: [network, velocity, closure]\n") == 0
+    typed = ["ifgs/*.unw.tif", "--coherence", "ifgs/*.cor.tif", "--wavelength", "0.0555", "--reference", "3,3"]
+    assert run_command(["invert", typed[0], "typed.zarr", *typed[1:], "--weights", "coherence"]) == 0
+    assert run_command(["fit", "typed.zarr", "fitted.zarr", "--period", "1"]) == 0
+    for made, name, variable in (("series", "typed", "displacement"), ("model", "fitted", "annual_amplitude")):
+        ours, theirs = open_store(f"results/{made}.zarr"), open_store(f"{name}.zarr")
+        np.testing.assert_array_equal(ours[variable].values, theirs[variable].values)
+    made = {path.name for path in Path("results").iterdir()}
+    assert {"velocity.tif", "displacement_std.tif", "network.png", "velocity.png", "closure.png"} <= made
+
+
+def test_it_goes_on_where_it_was_and_starts_over_when_told(folder, capsys):
+    text = BASE + "invert:\nfit:\n"
+    assert run(text) == 0
+    capsys.readouterr()
+    assert run(text) == 0
+    assert capsys.readouterr().out.count("0 of 1 blocks computed") == 2
+    changed = BASE + "invert:\n  weights: coherence\nfit:\n"
+    assert run(changed) == 6  # the stores are of another job
+    assert run(changed, "--restart") == 0
+
+
+def test_a_dry_run_prints_the_commands_and_makes_nothing(folder, capsys):
+    assert run(BASE + "invert:\nfit:\n  of: pairs\n  step: [2019-07-06]\n", "--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["invert", "fit"]
+    assert lines[1].startswith("insarray fit 'ifgs/*.unw.tif' results/model.zarr --coherence")
+    assert lines[1].endswith("--step 2019-07-06")
+    assert not Path("results").exists()
+
+
+def test_a_fit_of_pairs_needs_no_series(folder):
+    assert run(BASE + "fit:\n  of: pairs\n") == 0
+    assert "velocity" in open_store("results/model.zarr")
+
+
+def test_links_have_a_stack_of_their_own(folder, capsys):
+    text = "output: results\nlinks:\n  folder: wrapped.zarr\n  velocity-range: [-40, 40]\nplots: points\n"
+    assert run(text, "--dry-run") == 0
+    assert capsys.readouterr().out == "insarray links wrapped.zarr results/links --velocity-range -40 40\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("invert: [", "config.yaml: is not YAML"),
+        ("- invert", "config.yaml: holds no sections"),
+        (BASE, "config.yaml: asks for no step; add one of the sections closure, invert, fit, links"),
+        (BASE + "invrt:\n", "config.yaml: section 'invrt' is not known; did you mean invert?"),
+        (BASE + "invert:\n  lucks: 3\n", "config.yaml: invert: option 'lucks' is not known; did you mean looks?"),
+        (BASE + "invert:\n  weights: heavy\n", "config.yaml: invert: Invalid value for '--weights': 'heavy'"),
+        (BASE + "invert:\n  looks: many\n", "config.yaml: invert: Invalid value for '--looks'"),
+        (BASE + "invert:\n  looks: [1, 2]\n", r"invert: looks is \[1, 2\]; one value is needed"),
+        (BASE + "invert:\ninvert:\n", "invert is there twice"),
+        (BASE + "invert: fast\n", "config.yaml: invert is 'fast'; write its options below it"),
+        (BASE + "fit:\n", "config.yaml: fit has no series; add the section invert, or say of: pairs"),
+        (BASE + "fit:\n  of: links\n", "fit: of is 'links'; it is series or pairs"),
+        (BASE + "fit:\n  of: pairs\n  residuals: maybe\n", "fit: residuals is 'maybe'; it is true or false"),
+        (BASE + "invert:\nexport: [speed]\n", "export: 'speed' is not a variable of a result"),
+        (BASE + "invert:\nplots: [pie]\n", "plots: 'pie' is not one of network, velocity, closure, points"),
+        (BASE + "invert:\nreport: page.html\n", "report is 'page.html'; it is true or false"),
+        (BASE + "links:\n", "links needs folder"),
+        ("output: 3\ninvert:\n", "output is 3; give the name of a folder"),
+        ("stack:\ninvert:\n", "stack: files is None; give a folder, a pattern or a list of files"),
+        (BASE.replace("ifgs/*.unw.tif", "none/*.tif") + "invert:\n", "nothing matches 'none/"),
+        (BASE.replace("0.0555", "55.5") + "closure:\ninvert:\n", r"wavelength: 55\.5 is not a radar wavelength"),
+    ],
+)
+def test_all_is_checked_before_anything_starts(folder, capsys, text, message):
+    assert re.search(message, refused(capsys, text))
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(folder, capsys):
+    (folder / "results").mkdir()
+    (folder / "results" / "mine.txt").write_text("mine")
+    assert run(BASE + "invert:\n") == 2
+    assert "results: exists and was not made by insarray run" in capsys.readouterr().err
+    assert [path.name for path in (folder / "results").iterdir()] == ["mine.txt"]
+
+
+# -- insarray config ------------------------------------------------------------------------------------------------
+
+
+def template(capsys):
+    capsys.readouterr()
+    assert run_command(["config"]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_template_runs_as_it_is(folder, capsys):
+    text = template(capsys)
+    assert run(text.replace("output: results ", "output: results\nignored: 1 #")) == 2
+    assert run(text, "--dry-run") == 0
+    assert capsys.readouterr().out == "insarray invert 'ifgs/*.unw.tif' results/series.zarr\n"
+
+
+def test_the_template_has_every_option_and_its_default(capsys):
+    """Uncommented, each line is an entry that the verb has, and the value shown is what the verb takes without it."""
+    text = template(capsys)
+    sections = re.split(r"^(?:# )?(stack|closure|invert|fit|links):.*$", text, flags=re.MULTILINE)
+    found = {name: body.split("\n# export")[0] for name, body in zip(sections[1::2], sections[2::2], strict=True)}
+    entries = {
+        name: yaml.safe_load("\n".join(re.findall(r"^#? *# ([a-z-]+:.*)$", body, re.MULTILINE))) or {}
+        for name, body in found.items()
+    }
+    for step in STEPS:
+        options = options_of(step)
+        assert set(options) <= {*entries[step], *(entries["stack"] if step != "links" else ())}
+        for name, value in entries[step].items():
+            if name in options and value not in (None, []):
+                context = cli.commands[step].make_context(step, ["a", "b"])
+                default = context.params[options[name].name]
+                assert (list(default) if isinstance(default, tuple) else default) == value, name
