@@ -15,6 +15,7 @@ import rioxarray  # noqa: F401  registers .rio
 import xarray as xr
 
 import insarray as ia
+from insarray.model.conventions import Variable
 from insarray.model.errors import InsarrayError
 from tests.networks import nearest
 from tests.points import scene
@@ -53,6 +54,13 @@ def whole(kind):
     """What a product is compared with, and given besides: in memory, as it was made."""
     return make(kind).compute()
 
+
+def coherence_range(constants, arrays):
+    """An estimator of a user."""
+    return {"coherence_range": np.ptp(arrays["coherence"], axis=0)}
+
+
+RANGE = {"coherence_range": Variable(("y", "x"), "float32", "1", "range of the coherence over the pairs")}
 
 PRODUCTS = {
     # name: (kind of dataset, product, works pixel by pixel)
@@ -113,6 +121,7 @@ PRODUCTS = {
     "predict": ("model", lambda d: ia.predict(d, ["2020-02-01", "2021-01-01"]), True),
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
+    "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, temporal_coherence=0.6), False),
 }
 

@@ -16,8 +16,9 @@ from insarray.engine.run.append import append
 from insarray.engine.store import files as files_module
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import ArgumentError, ClusterError
-from tests.engine.test_store_and_run import contents, job
+from tests.engine.test_store_and_run import job
 from tests.stacks import stack_of
+from tests.stores import contents
 
 
 def cluster(workers: int = 1) -> LocalCluster:

@@ -20,8 +20,9 @@ from insarray.engine.run import append as append_module
 from insarray.engine.store.point_store import save_points
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.model.errors import ClusterError, StoreMismatchError
-from tests.engine.test_store_and_run import contents, job
+from tests.engine.test_store_and_run import job
 from tests.stacks import stack_of
+from tests.stores import contents
 
 PACKAGE = Path(ia.__file__).parent
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -39,21 +38,12 @@ from insarray.model.errors import (
 from insarray.model.grid import Grid
 from tests.networks import nearest
 from tests.stacks import stack_of
+from tests.stores import contents
 
 
 def job(**options):
     series = ia.invert(stack_of(), **{"reference": (5, 5), **options})
     return series.merge(ia.fit(series), combine_attrs="override")
-
-
-def contents(url):
-    """Checksum of every array of a store as its reader sees it."""
-    with xr.open_zarr(url) as dataset:
-        # text is Python's own objects for older versions of xarray, of which the bytes are addresses
-        plain = {
-            str(k): v.values.astype(str) if v.dtype.kind in "OT" else v.values for k, v in dataset.variables.items()
-        }
-        return {name: zlib.crc32(np.ascontiguousarray(values).tobytes()) for name, values in plain.items()}
 
 
 def test_store_equals_the_lazy_result(tmp_path):

@@ -12,7 +12,7 @@ import insarray as ia
 from insarray.export import mintpy as mintpy_files
 from insarray.export.mintpy import to_mintpy
 from insarray.model.dataset import grid_coords
-from insarray.model.errors import ArgumentError, FileError, StoreError
+from insarray.model.errors import ArgumentError, FileError, StackWarning, StoreError
 from insarray.model.grid import Grid
 from tests.compat.mintpy_project import attributes, read
 from tests.networks import nearest
@@ -33,9 +33,11 @@ def series(stack):
 
 
 def without_place(dataset):
-    """The same in radar coordinates."""
+    """The same in radar coordinates, with the reference at row 5 and column 5."""
     names = ["y", "x", "spatial_ref"]
-    return dataset.drop_vars(names).assign_coords({k: v for k, v in grid_coords(RADAR).items() if k in names})
+    radar = dataset.drop_vars(names).assign_coords({k: v for k, v in grid_coords(RADAR).items() if k in names})
+    radar.attrs = {k: v for k, v in radar.attrs.items() if k not in ("reference_lon", "reference_lat")}
+    return radar.assign_attrs(reference_y=float(RADAR.y[5]), reference_x=float(RADAR.x[5]))
 
 
 # -- series --------------------------------------------------------------------------------------------------------
@@ -69,7 +71,8 @@ def test_baselines_of_pairs_are_closed_to_dates(tmp_path):
     stack = stack_of(network).assign_coords(perpendicular_baseline=("pair", given))
     series = ia.invert(stack, reference=(5, 5))
     np.testing.assert_allclose(read(to_mintpy(series, tmp_path)[0])["bperp"], by_date, atol=1e-4)
-    part = to_mintpy(series.isel(time=[1, 4, 7]), tmp_path, overwrite=True)
+    with pytest.warns(StackWarning, match="is not among the dates"):
+        part = to_mintpy(series.isel(time=[1, 4, 7]), tmp_path, overwrite=True)
     np.testing.assert_allclose(read(part[0])["bperp"], by_date[[1, 4, 7]], atol=1e-4)
     assert "bperp" not in read(to_mintpy(series.drop_vars("perpendicular_baseline"), tmp_path, overwrite=True)[0])
 
@@ -326,9 +329,8 @@ def test_bad_arguments(tmp_path, series, stack):
         to_mintpy(series, tmp_path, nodata="none")
     with pytest.raises(ArgumentError, match="nothing that MintPy has files for"):
         to_mintpy(stack, tmp_path)
-    same_day = series.isel(time=[0, 1]).assign_coords(
-        time=np.array(["2020-01-01T05:00", "2020-01-01T17:00"], "datetime64[ns]")
-    )
+    times = np.array(["2020-01-01T05:00", "2020-01-01T17:00"], "datetime64[ns]")
+    same_day = series.isel(time=[0, 1]).assign_coords(time=times).assign_attrs(reference_date="2020-01-01T05:00:00")
     with pytest.raises(ArgumentError, match="two acquisitions on 20200101"):
         to_mintpy(same_day.drop_vars("perpendicular_baseline", errors="ignore"), tmp_path)
     assert not list(Path(tmp_path).iterdir())

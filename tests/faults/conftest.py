@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from insarray.engine.run.runner import run
-from tests.faults.scene import contents, job
+from tests.faults.scene import job
+from tests.stores import contents
 
 ROWS: list[tuple[str, ...]] = []
 

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 import uuid
-import zlib
 from pathlib import Path
 
 import dask.array as da
@@ -72,16 +71,6 @@ def trouble(folder: Path | str, block: tuple[int, int] | None, what: str, times:
 def attempts(folder: Path | str, block: tuple[int, int]) -> int:
     """How often a block has met its trouble."""
     return len(list(Path(folder).glob(f"met-{block[0]}.{block[1]}-*")))
-
-
-def contents(url: Path | str) -> dict[str, int]:
-    """Checksum of every array of a store as its reader sees it."""
-    with xr.open_zarr(url) as dataset:
-        # text is Python's own objects for older versions of xarray, of which the bytes are addresses
-        plain = {
-            str(k): v.values.astype(str) if v.dtype.kind in "OT" else v.values for k, v in dataset.variables.items()
-        }
-        return {name: zlib.crc32(np.ascontiguousarray(values).tobytes()) for name, values in plain.items()}
 
 
 def state(url: Path | str) -> dict[str, int]:

@@ -16,7 +16,8 @@ import pytest
 from insarray.engine.run.runner import run
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import ClusterError
-from tests.faults.scene import BLOCKS, contents, job, trouble
+from tests.faults.scene import BLOCKS, job, trouble
+from tests.stores import contents
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST, GUEST, SPACE = "10.213.77.1", "10.213.77.2", "insarray-test"

@@ -17,7 +17,8 @@ from insarray.cli.process import run_command
 from insarray.engine.run import workers
 from insarray.engine.store.zarr_store import Store
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
-from tests.faults.scene import contents, state
+from tests.faults.scene import state
+from tests.stores import contents
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,8 @@ from insarray.engine.run.runner import run
 from insarray.engine.store.zarr_store import Store, open_store, write_block
 from insarray.model.errors import FileError, StoreError, StoreMismatchError, VerificationError
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
-from tests.faults.scene import BLOCKS, contents, job
+from tests.faults.scene import BLOCKS, job
+from tests.stores import contents
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from insarray.engine.run.runner import run
 from insarray.engine.run.workers import BlockJob, this_process, work
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import ClusterError, PartialRunError
-from tests.faults.scene import BLOCKS, attempts, contents, job, state, trouble
+from tests.faults.scene import BLOCKS, attempts, job, state, trouble
+from tests.stores import contents
 
 
 @pytest.fixture(scope="module")

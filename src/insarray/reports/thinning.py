@@ -67,7 +67,7 @@ def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr
     reference = reference_pixel(dataset)
     if reference is not None:
         at = sampling.place(*reference)
-        taken.attrs |= {"reference_y": float(taken.y[at[0]]), "reference_x": float(taken.x[at[1]])}
+        taken.attrs |= {"reference_y": float(taken["y"][at[0]]), "reference_x": float(taken["x"][at[1]])}
     return taken
 
 
