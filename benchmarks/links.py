@@ -54,11 +54,11 @@ def simulate(links: int, seed: int = 0) -> Links:
     return Links(np.angle(np.exp(1j * phase)).astype(np.float32), design)
 
 
-def own(links: Links, count: int, backend: str) -> Callable[[], Array]:
+def own(links: Links, count: int) -> Callable[[], Array]:
     phase, (time_column, height_column) = links.phase[:, :count], links.design.T
 
     def run() -> Array:
-        found = estimate_links(phase, time_column, height_column, backend=backend, **BOX)
+        found = estimate_links(phase, time_column, height_column, **BOX)
         return np.stack([found.velocity, found.height_error])
 
     return run
@@ -120,9 +120,8 @@ def main() -> None:
             Contender(
                 "published, complex128, chunks of 512 MB", 8 * few, dense(links, 8 * few, np.complex128, BYTES[-1:])
             ),
-            Contender("insarray, all results", count, own(links, count, "numba")),
+            Contender("insarray, all results", count, own(links, count)),
             Contender("insarray, position and coherence", count, bare(links, count)),
-            Contender("insarray, NumPy, all results", few, own(links, few, "numpy")),
         ]
         if missing is None:
             contenders.append(Contender("spurt 0.1.1", least, spurt(links, least)))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from insarray.kernels.links.periodogram import estimate_links
 from insarray.kernels.links.periodogram_dense import estimate_links_dense
+from tests.kernels.periodogram_numpy import estimate_links
 
 CASES = [f"{band}_coh{coherence}" for band in "XC" for coherence in (95, 80, 60)]
 UNIT = np.array([1e-3, 1.0])  # of the golden velocities, mm/year

@@ -1,17 +1,17 @@
-"""Velocity and height error of links from wrapped phases by the periodogram (DESIGN 4.4)."""
+"""Velocity and height error of links from wrapped phases by the periodogram."""
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from insarray.kernels.links import periodogram_numpy, periodogram_search
+from insarray.kernels.links import periodogram_search
 from insarray.kernels.links.periodogram_noise import covariance, false_alarm
 from insarray.kernels.links.periodogram_problem import Array, LinkFlag, Peaks, Problem, lattice_caps
 from insarray.model.errors import ArgumentError
 
 Objective = Literal["epochs", "pairs"]
-Backend = Literal["numba", "numpy"]
 
 _MOST_NODES = 1 << 24
 
@@ -61,7 +61,7 @@ def estimate_links(
     weight: Array | None = None,
     objective: Objective = "epochs",
     prior: tuple[float, float] | None = None,
-    backend: Backend = "numba",
+    search: Callable[[Problem], Peaks] = periodogram_search.search,
 ) -> LinkEstimate:
     """Velocity and height error of every link by the highest peak of its periodogram within given ranges.
 
@@ -86,8 +86,8 @@ def estimate_links(
     prior
         Standard deviations of velocity (m/year) and height error (m) of a Gaussian with mean 0 that links are expected
         to follow; infinite where nothing is known. None: no prior.
-    backend
-        "numba", compiled, or "numpy", the same search about 20 times slower; results agree but for rounding.
+    search
+        What finds the peaks; another one is for tests of the first.
 
     Notes
     -----
@@ -100,7 +100,7 @@ def estimate_links(
     a peak is the inverse of the covariance above but for the factor N / (N - u), and it is close to that of von Mises'
     distribution for any g.
 
-    A link's result does not depend on the other links: with "numba" to the last bit.
+    A link's result does not depend on the other links, to the last bit.
 
     Raises
     ------
@@ -108,9 +108,6 @@ def estimate_links(
         If shapes do not fit, a range is empty or needs too large a lattice, or an option is unknown.
     """
     problem = make_problem(phase, time_column, height_column, velocity_range, height_range, weight, objective, prior)
-    if backend not in get_args(Backend):
-        raise ArgumentError(f"backend: {backend!r} is not one of {', '.join(get_args(Backend))}")
-    search = periodogram_search.search if backend == "numba" else periodogram_numpy.search
     return _describe(problem, search(problem), velocity_range, height_range or (0.0, 0.0))
 
 

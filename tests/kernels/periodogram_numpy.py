@@ -1,9 +1,10 @@
-"""Peak of the periodogram of links with NumPy, float64 throughout: the same search as the compiled one (DESIGN 4.4)."""
+"""Peak of the periodogram of links with NumPy, float64 throughout: what the compiled search is tested against."""
 
 import dataclasses
 
 import numpy as np
 
+from insarray.kernels.links import periodogram, periodogram_search
 from insarray.kernels.links.periodogram_problem import (
     APART,
     CANDIDATES,
@@ -237,3 +238,9 @@ def _step(links: _Links, x: Array, some: Array, gradient: Array, hessian: Array,
     trusted = (xx > 0) & (det > 0) & ((newton**2 * moment[:2]).max(axis=0) < 0.25)
     moved: Array = np.clip(x + np.where(trusted, newton, below), -half, half)
     return moved
+
+
+def estimate_links(*arguments, backend="numba", **options):
+    """`insarray.kernels.links.periodogram.estimate_links` by one search or the other."""
+    searches = {"numba": periodogram_search.search, "numpy": search}
+    return periodogram.estimate_links(*arguments, search=searches[backend], **options)
