@@ -19,6 +19,7 @@ from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_coords, grid_of
 from insarray.model.errors import ArgumentError, StackError, StoreError
 from insarray.model.grid import Grid
+from insarray.products.stacks.averages import temporal_average
 from insarray.simulate.stacks import simulate_stack
 
 
@@ -335,6 +336,18 @@ def test_it_is_cf(tmp_path, stack, engine):
         assert raw.water_mask.attrs["flag_meanings"] == "false true"
     with h5py.File(path) as raw:
         assert raw["water_mask"].dtype == np.int8
+
+
+def test_gdal_finds_the_place_of_coordinates_that_had_no_names(tmp_path, stack):
+    bare = stack.assign_coords({dim: (dim, stack[dim].values) for dim in ("y", "x")}).isel(y=slice(7, None))
+    result = temporal_average(bare, layer="coherence")
+    name = next(iter(result.data_vars))
+    assert "standard_name" not in bare.x.attrs
+    with rasterio.open(f"netcdf:{to_netcdf(result, tmp_path / 'a.nc')}:{name}") as file:
+        y, x = file.xy(4, 6)[::-1]
+        value = file.read(1)[4, 6]
+    assert (y, x) == (bare.y.values[4], bare.x.values[6])
+    assert value == result[name].values[4, 6]
 
 
 def test_the_dataset_is_left_as_it_was(tmp_path, truth):

@@ -1,6 +1,7 @@
 """Between canonical xarray objects and the values behind them: network, grid, CRS attributes."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -148,14 +149,12 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
         }
     from pyproj import CRS
 
-    crs = CRS.from_user_input(grid.crs)
-    axes = {axis["axis"]: {k: v for k, v in axis.items() if k != "axis"} for axis in crs.cs_to_cf()}
-    reference = dict(crs.to_cf())
+    axes, reference = _axes(grid.crs), dict(CRS.from_user_input(grid.crs).to_cf())
     reference["spatial_ref"] = reference["crs_wkt"]
     reference |= _extent(grid)
     return {
-        "y": xr.DataArray(grid.y, dims="y", attrs={"axis": "Y", **axes.get("Y", {})}),
-        "x": xr.DataArray(grid.x, dims="x", attrs={"axis": "X", **axes.get("X", {})}),
+        "y": xr.DataArray(grid.y, dims="y", attrs=axes["y"]),
+        "x": xr.DataArray(grid.x, dims="x", attrs=axes["x"]),
         "spatial_ref": xr.DataArray(np.int32(0), attrs=reference),
     }
 
@@ -184,7 +183,7 @@ def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """
     result = result.assign_coords({name: source.coords[name].variable for name in ("y", "x") if name in source.coords})
     if (crs := crs_of(source)) is not None:
-        result = result.assign_coords(spatial_ref=_spatial_ref(source, crs))
+        result = result.assign_coords(_named_axes(result, crs)).assign_coords(spatial_ref=_spatial_ref(source, crs))
         mapped = {
             name: layer.variable.copy(deep=False)
             for name, layer in result.data_vars.items()
@@ -194,6 +193,25 @@ def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
             variable.attrs = {**variable.attrs, "grid_mapping": "spatial_ref"}
         result = result.assign(mapped)
     return with_nodata(result)
+
+
+@lru_cache(maxsize=16)
+def _axes(crs: str) -> dict[str, dict[str, str]]:
+    """CF attributes of y and x in a CRS."""
+    from pyproj import CRS
+
+    known = {axis["axis"]: axis for axis in CRS.from_user_input(crs).cs_to_cf()}
+    return {dim: {"axis": dim.upper()} | known.get(dim.upper(), {}) for dim in ("y", "x")}
+
+
+def _named_axes(dataset: xr.Dataset, crs: str) -> dict[str, xr.Variable]:
+    """Coordinates y and x with the standard names without which GDAL does not take them for places, where they lack them."""
+    named = {}
+    for dim, attrs in _axes(crs).items():
+        if dim in dataset.coords and "standard_name" not in dataset.coords[dim].attrs:
+            named[dim] = dataset.coords[dim].variable.copy(deep=False)
+            named[dim].attrs = {**attrs, **named[dim].attrs}
+    return named
 
 
 def with_nodata(dataset: xr.Dataset) -> xr.Dataset:
