@@ -67,7 +67,8 @@ def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr
     reference = reference_pixel(dataset)
     if reference is not None:
         at = sampling.place(*reference)
-        taken.attrs |= {"reference_y": float(taken["y"][at[0]]), "reference_x": float(taken["x"][at[1]])}
+        y, x = (dataset[dim].isel({dim: cells[dim]}).values for dim in ("y", "x"))
+        taken.attrs |= {"reference_y": float(y[at[0]]), "reference_x": float(x[at[1]])}
     return taken
 
 
