@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from insarray._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from insarray import plot

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from insarray import __version__
+from insarray._version import __version__
 from insarray.cli.options import (
     SeveralCommand,
     append_option,

@@ -254,8 +254,8 @@ def _require_same(series: xr.Dataset, store: Store, plan: Plan) -> xr.Dataset:
     if job is not None and not store.is_complete():
         raise StoreError(f"{store.url}: is not finished; repeat its command, or start over with --restart")
     before = open_store(store.url)
-    version = str(before.attrs.get("source", "")).split(",")[0]
-    old = dict((job or {}).get("options", {})) | {"made by": version, "variables": _names(before)}
+    made_by = (job or {}).get("program", before.attrs.get("source"))
+    old = dict((job or {}).get("options", {})) | {"made by": f"insarray {made_by}", "variables": _names(before)}
     new = {str(key): str(value) for key, value in series.attrs.items()}
     new |= {"block": f"{max(plan.rows)} x {max(plan.cols)}", "made by": f"insarray {program_identity()}"}
     new |= {"variables": _names(series)}

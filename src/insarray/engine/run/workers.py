@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from insarray.engine.jobs import compute_block
 from insarray.engine.plan import Window
-from insarray.engine.program import program_identity
+from insarray.engine.program import program_identity, program_name
 from insarray.engine.store.gate import gate_of
 from insarray.engine.store.ledger import Block, Record
 from insarray.engine.store.retry import patiently
@@ -71,7 +71,7 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     """
     if job.program != program_identity():
         raise ClusterError(
-            f"the worker {socket.gethostname()} runs insarray {program_identity()}, the run is of {job.program}: start all "
+            f"the worker {socket.gethostname()} runs insarray {program_name()}, the run is of ({job.program}): start all "
             "workers from the same installation, then run again"
         )
     started = time.time()

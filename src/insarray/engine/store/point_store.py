@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
+from insarray._version import __version__
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
 from insarray.engine.store.files import StoreFiles
@@ -66,7 +67,13 @@ def save_points(
         return False
     identity = _identity(options)
     described = dataset.assign_attrs({**_feature(dataset), **provenance(identity, command)})
-    job: dict[str, Any] = {"fingerprint": identity, "program": program_identity(), "rows": [], "cols": []}
+    job: dict[str, Any] = {
+        "fingerprint": identity,
+        "program": program_identity(),
+        "version": __version__,
+        "rows": [],
+        "cols": [],
+    }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
         if not store.files.local:

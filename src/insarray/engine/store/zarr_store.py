@@ -22,6 +22,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from insarray._version import __version__
 from insarray.engine.plan import Plan, Window
 from insarray.engine.program import program_identity
 from insarray.engine.store.files import StoreFiles, StoreLock
@@ -144,6 +145,7 @@ class Store:
         job = {
             "fingerprint": fingerprint,
             "program": program_identity(),
+            "version": __version__,
             "rows": plan.rows,
             "cols": plan.cols,
             "state": "unfinished",
