@@ -23,7 +23,7 @@ from insarray.engine.run.runner import Progress, run
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.export.rasters import complete_file
 from insarray.io.layers.headers import read_headers
-from insarray.io.layers.raster import environment, open_band, quiet_warnings, raster_file
+from insarray.io.layers.raster import environment, open_band, raster_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError
@@ -238,7 +238,7 @@ def _merged(sizes: Sequence[int], most: float) -> list[tuple[int, int]]:
 def _finish(path: Path, edge: int | None) -> None:
     """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
     written = raster_file(path)
-    with environment([written]), quiet_warnings():
+    with environment([written]):
         if edge is not None:
             levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
             with open_band(written, located=False, mode="r+") as file:

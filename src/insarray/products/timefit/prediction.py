@@ -47,10 +47,10 @@ def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArr
     design = functions.design(at, origin)
     if "intercept" not in model:
         design = design - functions.design(np.array([origin], "datetime64[ns]"), origin)
-    with xr.set_options(arithmetic_join="exact"):
-        motion = _sum(model, functions, design, at, _names(functions))
-        if "intercept" in model:
-            motion = motion + model.intercept
+    motion = _sum(model, functions, design, at, _names(functions))
+    if "intercept" in model:
+        motion = motion + model.intercept
+    xr.align(model.fit_flag, motion, join="exact")
     return _as_displacement(model, motion)
 
 
@@ -102,13 +102,14 @@ def remove_terms(
         raise ArgumentError(f"terms: {unknown[0]!r} is not in the model, which has {', '.join(known)}")
     times, start = series.time.values, view.reference_time
     design = functions.design(times, origin) - functions.design(np.array([start], "datetime64[ns]"), origin)
-    with xr.set_options(arithmetic_join="exact"):
-        removed = _sum(model, functions, design, times, [name for name in names if name != "height_error"])
-        if "height_error" in names:
-            removed = removed + _height_part(
-                view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
-            )
-        left = series.displacement - removed
+    removed = _sum(model, functions, design, times, [name for name in names if name != "height_error"])
+    if "height_error" in names:
+        removed = removed + _height_part(
+            view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+        )
+    if removed.ndim == 3:  # else no term was named
+        xr.align(series.displacement, removed, join="exact")
+    left = series.displacement - removed
     result = only_series(series).assign(displacement=_as_displacement(series, left))
     earlier = f"{series.attrs['removed_terms']} " if "removed_terms" in series.attrs else ""
     attrs = {"removed_terms": earlier + " ".join(names), **view.reference_attributes()}
