@@ -19,7 +19,9 @@ def test_files_in_radar_coordinates_open_without_a_warning(tmp_path: Path, truth
     """Also in threads, after others have changed the filters, which are left as they are but for one of ours."""
     for k, pair in enumerate(PAIRS):
         write_raster(tmp_path / f"{pair}.tif", truth.phase[k], transform=None, crs=None)
-    open_stack(str(tmp_path / "*.tif"), wavelength=0.05, block=4).compute()  # loads libraries that have filters of theirs
+    open_stack(
+        str(tmp_path / "*.tif"), wavelength=0.05, block=4
+    ).compute()  # loads libraries that have filters of theirs
     for action in ("error", "always"):
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter(action)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray.engine.blocks import own_threads
+from insarray.engine.blocks import compute_in_own_threads
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of, placed
 from insarray.model.dates import date_label
@@ -139,8 +139,8 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
             encoding["grid_mapping"] = "spatial_ref"
         output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
     output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
-    with complete_file(path, overwrite=overwrite) as final, own_threads():
-        output.to_netcdf(final, engine="h5netcdf", format="NETCDF4")
+    with complete_file(path, overwrite=overwrite) as final:
+        compute_in_own_threads(output.to_netcdf(final, engine="h5netcdf", format="NETCDF4", compute=False))
     return Path(path)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from insarray._version import __version__
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
-from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.files import StoreFiles, consolidate
 from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
 from insarray.engine.store.zarr_store import Store
@@ -131,9 +130,7 @@ def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]
         if variable.dtype.kind == "f" and name in stored.data_vars:
             encoding[str(name)]["fill_value"] = np.nan
             variable.attrs = {**variable.attrs, "_FillValue": variable.dtype.type(np.nan)}
-    with warnings.catch_warnings():
-        # consolidated metadata are not in the v3 specification yet, which is known
-        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
-        stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=True, encoding=encoding)
+    stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+    consolidate(files)
     files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
     files.write(f"{META}/job.json", job)
