@@ -1,22 +1,15 @@
 """Nothing of the process changes behind the user: settings of dask, threads of BLAS, warnings, what is printed."""
 
-import threading
-
-import dask
-import pytest
-import zarr
 from threadpoolctl import threadpool_info
 
-import insarray as ia
 from insarray.engine.run.cluster import hire
-from tests.engine.test_store_and_run import job
 
 
 def blas_threads() -> list[int]:
     return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
 
 
-def test_blas_threads_come_back_after_runs_that_overlap(monkeypatch):
+def test_blas_threads_come_back_after_runs_that_overlap():
     """The first to come is the first to go: the other still has one thread, and all are back after it."""
     before = blas_threads()
     first, second = hire("threads", 1, None, {}), hire("threads", 1, None, {})
