@@ -1,7 +1,6 @@
 """What a user sees of the package: its names, its accessor, its versions."""
 
 import io
-import logging
 import platform
 import pydoc
 import subprocess
@@ -75,12 +74,3 @@ def test_version_option():
     assert full.exit_code == 0
     assert full.output.splitlines()[0].startswith(f"insarray      {ia.__version__} (")
     assert "\nGDAL " in full.output
-
-
-@pytest.fixture
-def logger():
-    found = logging.getLogger("insarray")
-    before = found.level, list(found.handlers)
-    yield found
-    found.setLevel(before[0])
-    found.handlers[:] = before[1]

@@ -1,9 +1,9 @@
 """Who takes the blocks: threads of this process or a Dask cluster, behind the same four calls."""
 
+import logging
 import os
 import queue
 import socket
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -19,6 +19,8 @@ from insarray.engine.store.ledger import Block, Record
 from insarray.engine.store.retry import patiently
 from insarray.engine.store.zarr_store import write_block
 from insarray.model.errors import ClusterError
+
+logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 60.0
 """How long the end of a run waits for blocks that are being written."""
@@ -102,9 +104,7 @@ def deadline(job: BlockJob) -> Iterator[None]:
 
 
 def _end_worker(job: BlockJob) -> None:
-    print(
-        f"insarray: block {job.block} took longer than {job.timeout:g} s; its worker ends", file=sys.stderr, flush=True
-    )
+    logger.error("insarray: block %s took longer than %g s; its worker ends", job.block, job.timeout)
     os._exit(1)
 
 

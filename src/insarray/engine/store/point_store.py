@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
 
@@ -75,19 +78,13 @@ def save_points(
     }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
-        if not store.files.local:
+        if store.files.local:
+            _write_beside(described, store.url, job)
+        else:
             _write(described, store.url, store.files, job)
-            return True
-        folder, name = os.path.split(store.url)
-        os.makedirs(folder, exist_ok=True)
-        temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
-        try:
-            _write(described, temporary, StoreFiles(temporary), job)
-            os.rename(temporary, store.url)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
+    logger.info("save_points: %s", store.url)
     return True
 
 
@@ -115,6 +112,18 @@ def _feature(dataset: xr.Dataset) -> dict[str, str]:
     if "point" not in dataset.dims:
         return {}
     return {"featureType": "timeSeries" if "time" in dataset.dims else "point"}
+
+
+def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
+    """Write beside its place and rename."""
+    folder, name = os.path.split(url)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
+    try:
+        _write(dataset, temporary, StoreFiles(temporary), job)
+        os.rename(temporary, url)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]) -> None:

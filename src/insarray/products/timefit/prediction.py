@@ -1,5 +1,6 @@
 """What fitted time functions say: displacement at any time, and series without chosen terms."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from insarray.products.timefit.block_fit import period_name
 from insarray.products.timefit.geometry import height_geometry
 from insarray.products.views.aligning import require_same_grid
 from insarray.products.views.stacks import SeriesView, as_series
+
+logger = logging.getLogger(__name__)
 
 
 def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArray:
@@ -111,6 +114,7 @@ def remove_terms(
         xr.align(series.displacement, removed, join="exact")
     left = series.displacement - removed
     result = only_series(series).assign(displacement=_as_displacement(series, left))
+    logger.info("remove_terms: %s", " ".join(names) or "none")
     earlier = f"{series.attrs['removed_terms']} " if "removed_terms" in series.attrs else ""
     attrs = {"removed_terms": earlier + " ".join(names), **view.reference_attributes()}
     return view.on_grid(result.assign_attrs(attrs))
