@@ -87,7 +87,7 @@ def select_points(
     }
     attrs = {name: wrapped.attrs[name] for name in _KEPT if name in wrapped.attrs}
     attrs |= {name: value for name, value in used.items() if value is not None}
-    logger.info("select_points: %d points of %d dates", len(where[0]), wrapped.sizes["time"])
+    logger.info("select_points: %d points of %d dates", len(where), wrapped.sizes["time"])
     points = xr.Dataset(
         {name: (("time", "point"), values, attributes_of(name)) for name, values in found.items()},
         {"time": wrapped.time, **_point_coords(wrapped, grid, where)},
