@@ -1,11 +1,11 @@
 """Sphinx: the site is built from the repository's root, so that the links that a repository page shows work here, too."""
 
-from importlib.metadata import version as installed
+from insarray import __version__
 
 project = "insarray"
 author = "the insarray developers"
 copyright = "the insarray developers"  # noqa: A001 - Sphinx's name
-release = installed("insarray")
+release = __version__
 
 extensions = [
     "myst_nb",

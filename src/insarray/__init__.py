@@ -1,12 +1,13 @@
 """insarray: InSAR time series from stacks of interferograms, lazily, fast, with honest uncertainty."""
 
-import importlib
-import sys
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-__version__ = "0.1.0"
+from insarray._accessors import register as _register_accessors
+from insarray._version import __version__ as __version__
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from insarray import plot
     from insarray.engine.estimators import map_blocks
     from insarray.engine.open import open  # noqa: A004
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from insarray.reports import report
     from insarray.simulate.points import simulate_wrapped
     from insarray.simulate.stacks import simulate_stack
+    from insarray.versions import show_versions
 
 _HOMES = {
     "Grid": "insarray.model.grid",
@@ -91,6 +93,7 @@ _HOMES = {
     "save_points": "insarray.engine.store.point_store",
     "select_pairs": "insarray.products.stacks.selection",
     "select_points": "insarray.products.points.selection",
+    "show_versions": "insarray.versions",
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
     "temporal_average": "insarray.products.stacks.averages",
@@ -151,17 +154,21 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "Network",
     "Grid",
     "InsarrayError",
+    "show_versions",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     """Import a public name when it is first used, so that ``insarray --help`` is instant."""
     if name not in _HOMES:
         raise AttributeError(f"module 'insarray' has no attribute {name!r}")
-    importlib.import_module("insarray.backend")  # whoever has an object of ours has its accessors
-    module = importlib.import_module(_HOMES[name])
+    _importlib.import_module("insarray.backend")  # whoever has an object of ours has its accessors
+    module = _importlib.import_module(_HOMES[name])
     return module if name == "plot" else getattr(module, name)
 
 
-if "xarray" in sys.modules:  # else with the first public name: the command line's help needs no xarray
-    importlib.import_module("insarray.backend")
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__", "__version__"]
+
+
+_register_accessors()

@@ -2,41 +2,36 @@
 
 import multiprocessing
 import sys
-import threading
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
 from insarray.io import open_stack
-from insarray.io.layers.raster import quiet_warnings
 from tests.io.stack_files import PAIRS, Truth, write_raster
 
 
-def test_quiet_while_any_thread_is_inside() -> None:
-    """The thread that came first leaves first: it is still quiet for the other, and not afterwards."""
-    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
-    before = list(warnings.filters)
-
-    def first() -> None:
-        with quiet_warnings():
-            first_is_in.set()
-            second_is_in.wait(10)
-        first_is_out.set()
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert first_is_in.wait(10)
-    with quiet_warnings():
-        second_is_in.set()
-        assert first_is_out.wait(10)
-        warnings.warn("radar coordinates", NotGeoreferencedWarning, stacklevel=1)  # else an error in tests
-    thread.join()
-    assert warnings.filters == before
-    with pytest.raises(NotGeoreferencedWarning):
-        warnings.warn("radar coordinates", NotGeoreferencedWarning, stacklevel=1)
+def test_files_in_radar_coordinates_open_without_a_warning(tmp_path: Path, truth: Truth) -> None:
+    """Also in threads, after others have changed the filters, which are left as they are but for one of ours."""
+    for k, pair in enumerate(PAIRS):
+        write_raster(tmp_path / f"{pair}.tif", truth.phase[k], transform=None, crs=None)
+    open_stack(
+        str(tmp_path / "*.tif"), wavelength=0.05, block=4
+    ).compute()  # loads libraries that have filters of theirs
+    for action in ("error", "always"):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter(action)
+            others = [rule for rule in warnings.filters if "insarray" not in str(rule[3])]
+            open_stack(str(tmp_path / "*.tif"), wavelength=0.05, block=4).compute()
+            kept = [rule for rule in warnings.filters if "insarray" not in str(rule[3])]
+            assert (seen, kept) == ([], others)
+            with pytest.raises(NotGeoreferencedWarning) if action == "error" else nullcontext():
+                rasterio.open(tmp_path / f"{PAIRS[0]}.tif").close()
+        assert len(seen) == (action == "always")  # who opens a file himself is warned as ever
 
 
 def test_reading_does_not_warn(tmp_path: Path, truth: Truth) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from insarray import __version__
+from insarray._version import __version__
 from insarray.cli.options import (
     SeveralCommand,
     append_option,
@@ -32,10 +32,29 @@ from insarray.cli.options import (
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=_CONTEXT)
-@click.version_option(__version__, prog_name="insarray")
-def cli() -> None:
+@click.group(context_settings=_CONTEXT, invoke_without_command=True)
+@click.option("--version", is_flag=True, help="Show the version and exit; with --verbose those of all libraries, too.")
+@click.option("-v", "--verbose", count=True, help="Say each step on stderr; twice: what was decided, too.")
+@click.pass_context
+def cli(context: click.Context, *, version: bool, verbose: int) -> None:
     """InSAR time series from stacks of interferograms, from a laptop to a cluster."""
+    if version:
+        _show_version(full=verbose > 0)
+    elif context.invoked_subcommand is None:
+        click.echo(context.get_help())
+    elif verbose:
+        from insarray.cli.process import show_log
+
+        show_log(debug=verbose > 1)
+
+
+def _show_version(*, full: bool) -> None:
+    if not full:
+        click.echo(f"insarray, version {__version__}")
+        return
+    from insarray.versions import show_versions
+
+    show_versions()
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """The process round a command: signals, warnings, one line for every failure, the exit code."""
 
+import logging
 import os
 import signal
 import sys
@@ -59,6 +60,15 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
         click.echo(f"insarray: note: {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)
+
+
+def show_log(*, debug: bool) -> None:
+    """Write what the logger ``insarray`` has to say to stderr, a line a step."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("insarray")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 def run_command(arguments: list[str]) -> int:

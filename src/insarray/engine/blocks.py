@@ -1,8 +1,7 @@
 """The only place where a kernel meets dask: one task per spatial block, eager for arrays in memory."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from operator import getitem
@@ -10,8 +9,10 @@ from typing import Any, NamedTuple
 
 import dask
 import dask.array as da
+import dask.threaded
 import numpy as np
 import xarray as xr
+from dask.base import get_scheduler
 from dask.system import CPU_COUNT
 
 from insarray.engine.graph.tasks import (
@@ -36,10 +37,10 @@ __all__ = [
     "BlockFunction",
     "Made",
     "collect_blocks",
+    "compute_in_own_threads",
     "made_by",
     "map_blocks",
     "map_chunks",
-    "own_threads",
     "sum_blocks",
 ]
 
@@ -290,13 +291,15 @@ def _aligned(inputs: Mapping[str, xr.DataArray]) -> list[da.Array]:
     return arrays
 
 
-@contextmanager
-def own_threads() -> Iterator[None]:
-    """Threads for what dask computes in this process, none of which runs any more when the context ends.
+def compute_in_own_threads(writes: Any) -> None:
+    """Compute a delayed object in threads none of which runs any more afterwards, unless another scheduler is set.
 
     When a task fails dask does not wait for the others: in its common threads they would go on to write into a file
     that is about to be removed.
     """
+    if get_scheduler() not in (None, dask.threaded.get):
+        writes.compute()
+        return
     number = dask.config.get("num_workers", None) or CPU_COUNT
-    with ThreadPoolExecutor(number, thread_name_prefix="insarray") as pool, dask.config.set(pool=pool):
-        yield
+    with ThreadPoolExecutor(number, thread_name_prefix="insarray") as pool:
+        writes.compute(scheduler="threads", pool=pool)

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import dask
 import numpy as np
 import xarray as xr
 from dask.base import tokenize
@@ -197,9 +196,8 @@ def _identity(function: Callable[..., Any], constants: Any) -> dict[str, Any]:
     )
     bound = getattr(function, "args", ()), getattr(function, "keywords", {}), getattr(bare, "__defaults__", None)
     try:
-        with dask.config.set({"tokenize.ensure-deterministic": True}):
-            tokenize(constants)
-            return {"constants": constants, "source": text, "state": tokenize(closed, bound)}
+        tokenize(constants, ensure_deterministic=True)
+        return {"constants": constants, "source": text, "state": tokenize(closed, bound, ensure_deterministic=True)}
     except Exception as error:  # of whatever class the objects in them raise
         raise ArgumentError(
             "constants: hold, or the function does, what cannot be told from another one of its kind; give numbers, "

@@ -1,6 +1,7 @@
 """`open`: any result of insarray, or a series of MintPy, ready for every product."""
 
 import glob
+import logging
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from insarray.io.readers.mintpy_series import is_series, open_series
 from insarray.io.readers.stored import is_zarr, open_stored
 from insarray.model.conventions import variable
 from insarray.model.errors import ArgumentError, FileError
+
+logger = logging.getLogger(__name__)
 
 _EDGE = 512  # of the blocks of a file without chunks
 _NETCDF = {".nc", ".nc4", ".cdf"}
@@ -64,6 +67,7 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the mod
         return open_series(where)
     if kind is None:
         raise FileError(_refusal(where))
+    logger.info("open: %s, a %s", where, kind)
     return _with_coordinates_in_memory(open_store(str(where)) if kind == "store" else _open_dataset(where))
 
 

@@ -1,22 +1,28 @@
-"""Identity of the program that computes: its version, and a hash of the sources as they were when it was loaded."""
+"""Identity of the program that computes: a hash of the sources as they were when it was loaded."""
 
 import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from insarray import __version__
+from insarray._version import __version__
 
 _COMPUTES = ("model", "kernels", "io", "engine", "products", "compat")
 """Folders whose code decides what stands in a store; the others draw and write what is there."""
 
 
 def program_identity() -> str:
-    """Version and hash, such as ``0.1.0+3f2a9c81d04b``: another one may compute other bits.
+    """Hash, such as ``3f2a9c81d04b``: another one may compute other bits.
 
-    It is the same from a wheel, a checkout and an editable install of the same sources.
+    It is the same from a wheel, a checkout and an editable install of the same sources. The version is not part of it:
+    that of a checkout is as old as its last build, and changes with commits that compute the same.
     """
     return _IDENTITY
+
+
+def program_name() -> str:
+    """Version and identity for people: ``0.1.0 (3f2a9c81d04b)``."""
+    return f"{__version__} ({_IDENTITY})"
 
 
 def _identity() -> str:
@@ -24,7 +30,7 @@ def _identity() -> str:
     for folder in _COMPUTES:
         for name, content in _sources(files("insarray") / folder, folder):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return f"{__version__}+{digest.hexdigest()[:12]}"
+    return digest.hexdigest()[:12]
 
 
 def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:

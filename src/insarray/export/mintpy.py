@@ -1,6 +1,7 @@
 """Results as MintPy's HDF5 files, written block by block."""
 
 import itertools
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,8 @@ from insarray.products.series.rereference import rereference
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster
 from insarray.products.views.stacks import as_series
+
+logger = logging.getLogger(__name__)
 
 Nodata = Literal["nan", "zero"]
 
@@ -82,7 +85,9 @@ def to_mintpy(
     """
     target = Path(folder)
     with _folder(target):
-        return write_mintpy(masked(dataset, mask), target, {}, attrs=attrs, nodata=nodata, overwrite=overwrite)
+        written = write_mintpy(masked(dataset, mask), target, {}, attrs=attrs, nodata=nodata, overwrite=overwrite)
+    logger.info("to_mintpy: %s", ", ".join(map(str, written)))
+    return written
 
 
 def write_mintpy(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import math
 import os
 import shutil
@@ -14,13 +15,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray.engine.blocks import own_threads
+from insarray.engine.blocks import compute_in_own_threads
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of, placed
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.stacks.quality import mask_name, masked, masked_layer
 from insarray.products.stacks.selection import Raster
+
+logger = logging.getLogger(__name__)
 
 _DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32")
 _WINDOW_BYTES = 64 * 2**20  # read at once where the data do not say how they are chunked
@@ -99,6 +102,7 @@ def to_cog(
         options |= {"blocksize": _tile_size(layers), "overview_resampling": "average" if real else "nearest"}
         copy(raw, final, driver="COG", **options)
         raw.unlink()
+    logger.info("to_cog: %s, %d band(s) of %d x %d pixels", path, len(layers), *grid.shape)
     return Path(path)
 
 
@@ -139,8 +143,9 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
             encoding["grid_mapping"] = "spatial_ref"
         output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
     output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
-    with complete_file(path, overwrite=overwrite) as final, own_threads():
-        output.to_netcdf(final, engine="h5netcdf", format="NETCDF4")
+    with complete_file(path, overwrite=overwrite) as final:
+        compute_in_own_threads(output.to_netcdf(final, engine="h5netcdf", format="NETCDF4", compute=False))
+    logger.info("to_netcdf: %s, %s", path, ", ".join(map(str, output.data_vars)))
     return Path(path)
 
 

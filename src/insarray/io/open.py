@@ -1,5 +1,6 @@
 """`open_stack`: which product, which options apply to it, and the lazy stack."""
 
+import logging
 import math
 import warnings
 from pathlib import Path
@@ -29,6 +30,8 @@ from insarray.io.readers.stored import StoredReader
 from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
+
+logger = logging.getLogger(__name__)
 
 Product = Literal[
     "generic",
@@ -192,6 +195,20 @@ def open_stack(
     source = within(source, area)
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
+    network, grid = source.network, source.grid
+    logger.info(
+        "open_stack: %s, %d pairs of %d dates, %d x %d pixels",
+        reader.name,
+        network.n_pairs,
+        network.n_dates,
+        *grid.shape,
+    )
+    logger.debug(
+        "open_stack: recognised by %s; %d files; wavelength %s m",
+        reader.looks_for,
+        len(source.paths),
+        source.wavelength,
+    )
     return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)
 
 

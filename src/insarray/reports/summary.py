@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray import __version__
+from insarray._version import __version__
 from insarray.model.conventions import FLAGS
 from insarray.model.dataset import grid_of, network_of, reference_in
 from insarray.model.errors import InsarrayError

@@ -18,12 +18,12 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from insarray.engine.jobs import fingerprint
-from insarray.engine.program import program_identity
+from insarray.engine.program import program_identity, program_name
 from insarray.engine.run.runner import Progress, run
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.export.rasters import complete_file
 from insarray.io.layers.headers import read_headers
-from insarray.io.layers.raster import environment, open_band, quiet_warnings, raster_file
+from insarray.io.layers.raster import environment, open_band, raster_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError
@@ -77,13 +77,13 @@ class Raster:
     @property
     def _said(self) -> dict[str, str]:
         options = {**self.options, "layer": f"{self.variable} {self.index}", "overviews": self.overviews}
-        return {name: str(value) for name, value in options.items()} | {"version": program_identity()}
+        return {name: str(value) for name, value in options.items()} | {"program": program_identity()}
 
     def all_tags(self) -> dict[str, str]:
         """Tags of the file."""
         own = {"sign": SIGN} if self.variable in ("displacement", "velocity") else {}
         job = {_JOB: self.job, _OPTIONS: json.dumps(self._said, sort_keys=True)}
-        return own | {"source": f"insarray {program_identity()}"} | dict(self.tags) | job
+        return own | {"source": f"insarray {program_name()}"} | dict(self.tags) | job
 
     def is_there(self, *, overwrite: bool) -> bool:
         """Whether the file is there with this content.
@@ -238,7 +238,7 @@ def _merged(sizes: Sequence[int], most: float) -> list[tuple[int, int]]:
 def _finish(path: Path, edge: int | None) -> None:
     """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
     written = raster_file(path)
-    with environment([written]), quiet_warnings():
+    with environment([written]):
         if edge is not None:
             levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
             with open_band(written, located=False, mode="r+") as file:

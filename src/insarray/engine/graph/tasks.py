@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
@@ -140,15 +139,15 @@ def token_of(
     function: Callable[..., Any], constants: object, inputs: Mapping[str, Any], arrays: list[da.Array], sizes: object
 ) -> str:
     """Hash of all that goes into the results."""
-    with dask.config.set({"tokenize.ensure-deterministic": True}):
-        return tokenize(
-            f"{function.__module__}.{function.__qualname__}",
-            program_identity(),
-            constants,
-            tuple(inputs),
-            [a.name for a in arrays],
-            sizes,
-        )
+    return tokenize(
+        f"{function.__module__}.{function.__qualname__}",
+        program_identity(),
+        constants,
+        tuple(inputs),
+        [a.name for a in arrays],
+        sizes,
+        ensure_deterministic=True,
+    )
 
 
 def graph_of(layers: dict[str, Layer], label: str, arrays: list[da.Array]) -> HighLevelGraph:

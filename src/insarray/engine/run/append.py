@@ -5,6 +5,7 @@ and takes its place by renames when it is complete. Blocks in which no new pair 
 results are taken from the old store. That is exact, not nearly so, and one such block is computed after all to prove it.
 """
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,6 +29,8 @@ from insarray.io.layers.lazy import only_pairs
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
 from insarray.model.network import Network
+
+logger = logging.getLogger(__name__)
 
 _GROWS = {
     "input_fingerprint",
@@ -179,6 +182,11 @@ def append(
             run(series, new.url, instead=_carried(series, store.url, plan, change.kept), **how)
         swap(store.url)
     added = len(change.pairs), change.dates, change.reason
+    logger.info("append: %s, %d new pairs, %d of %d blocks computed", store.url, added[0], len(todo), plan.n_blocks)
+    logger.debug(
+        "append: all blocks computed, since %s" if change.reason else "append: the other blocks are kept%s",
+        change.reason or "",
+    )
     return Appended(store.url, plan.n_blocks, len(todo), len(change.kept), *added)
 
 
@@ -254,8 +262,8 @@ def _require_same(series: xr.Dataset, store: Store, plan: Plan) -> xr.Dataset:
     if job is not None and not store.is_complete():
         raise StoreError(f"{store.url}: is not finished; repeat its command, or start over with --restart")
     before = open_store(store.url)
-    version = str(before.attrs.get("source", "")).split(",")[0]
-    old = dict((job or {}).get("options", {})) | {"made by": version, "variables": _names(before)}
+    made_by = (job or {}).get("program", before.attrs.get("source"))
+    old = dict((job or {}).get("options", {})) | {"made by": f"insarray {made_by}", "variables": _names(before)}
     new = {str(key): str(value) for key, value in series.attrs.items()}
     new |= {"block": f"{max(plan.rows)} x {max(plan.cols)}", "made by": f"insarray {program_identity()}"}
     new |= {"variables": _names(series)}

@@ -24,8 +24,10 @@ from insarray.engine.store.ledger import Block, Record
 from insarray.model.errors import ArgumentError, ClusterError
 
 _NO_WORKERS = "distributed.scheduler.no-workers-timeout"  # never by default: a job without workers would hang
+_LOST_WORKER = {"distributed.deploy.lost-worker-timeout": "120s"}  # 15 s closes workers that are slow to come back
+_CONFIGURING = threading.RLock()
+"""Two threads that set and reset Dask's configuration by turns would leave it changed."""
 _SETTINGS = {
-    "distributed.deploy.lost-worker-timeout": "120s",  # 15 s closes workers for good that are slow to come back
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 0,  # `drive` gives a block that died with its worker its second chance
 }
@@ -267,8 +269,7 @@ def hire(scheduler: str | None, count: int | None, client: Any, shared: dict[Any
     if client is not None:
         yield ClusterWorkers(shared, client)
     elif scheduler in (None, "threads"):
-        # one BLAS thread per worker thread, set once because the limit holds for the whole process
-        with threadpool_limits(1, "blas"):
+        with _OneBlasThread():
             yield ThreadWorkers(shared, count or os.cpu_count() or 1)
     else:
         with _connect(str(scheduler), count) as connected:
@@ -277,7 +278,7 @@ def hire(scheduler: str | None, count: int | None, client: Any, shared: dict[Any
 
 @contextmanager
 def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if scheduler != "local" and "://" not in scheduler:
         raise ArgumentError(
@@ -285,11 +286,7 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         )
     if scheduler == "local":
         number = count or os.cpu_count() or 1
-        with (
-            dask.config.set({**_SETTINGS, _NO_WORKERS: dask.config.get(_NO_WORKERS, None) or "300s"}),
-            LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
-            Client(cluster) as client,
-        ):
+        with _local_cluster(number) as cluster, Client(cluster) as client:
             try:
                 yield client
             finally:
@@ -305,6 +302,43 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+def _local_cluster(number: int) -> Any:
+    """Processes of this machine, whose scheduler reads our settings when it is made; afterwards they are as before."""
+    from distributed import LocalCluster
+
+    class Patient(LocalCluster):
+        def _update_worker_status(self, op: Any, msg: Any) -> None:
+            with _CONFIGURING, dask.config.set(_LOST_WORKER):
+                super()._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
+
+    with _CONFIGURING, dask.config.set({**_SETTINGS, _NO_WORKERS: dask.config.get(_NO_WORKERS, None) or "300s"}):
+        return Patient(  # type: ignore[no-untyped-call]
+            n_workers=number, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        )
+
+
+class _OneBlasThread:
+    """One BLAS thread per worker thread; the limit holds for the process: the first run sets it, the last undoes it."""
+
+    _lock = threading.Lock()
+    _inside = 0
+    _limits: Any = None
+
+    def __enter__(self) -> None:
+        cls = type(self)
+        with cls._lock:
+            if cls._inside == 0:
+                cls._limits = threadpool_limits(1, "blas")
+            cls._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        cls = type(self)
+        with cls._lock:
+            cls._inside -= 1
+            if cls._inside == 0:
+                cls._limits.restore_original_limits()
 
 
 def _silence(client: Any) -> None:

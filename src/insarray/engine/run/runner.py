@@ -1,6 +1,8 @@
 """Run a lazy dataset into a store: one task per block reads, solves, writes and returns a small record."""
 
+import logging
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from insarray.engine.store.template import Compressor
 from insarray.engine.store.zarr_store import Store
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
+
+logger = logging.getLogger(__name__)
 
 BLOCK_TIMEOUT = 3600.0
 """Seconds that a block may take."""
@@ -158,8 +162,22 @@ def _fill(
 
     if todo:
         store.begin()  # if it is complete but for a block whose record has gone
+    logger.info("run: %s, %d of %d blocks to compute", store.url, len(todo), plan.n_blocks)
+    logger.debug(
+        "run: fingerprint %s; blocks of up to %d x %d pixels by %s",
+        identity,
+        max(plan.rows),
+        max(plan.cols),
+        type(hired).__name__,
+    )
+    started = time.monotonic()
     with account:
         failures = drive(hired, job_of, todo, name, account.take)
+    for block, error in failures:
+        logger.debug("run: block %s failed: %s: %s", block, type(error).__name__, error)
+    logger.info(
+        "run: %s, %d blocks in %.1f s, %d failed", store.url, len(todo), time.monotonic() - started, len(failures)
+    )
     _require_all(store.url, failures, plan.n_blocks)
     return _finished(store, plan, account, len(todo))
 

@@ -1,9 +1,9 @@
 """Who takes the blocks: threads of this process or a Dask cluster, behind the same four calls."""
 
+import logging
 import os
 import queue
 import socket
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -13,12 +13,14 @@ from typing import Any, NamedTuple, Protocol
 
 from insarray.engine.jobs import compute_block
 from insarray.engine.plan import Window
-from insarray.engine.program import program_identity
+from insarray.engine.program import program_identity, program_name
 from insarray.engine.store.gate import gate_of
 from insarray.engine.store.ledger import Block, Record
 from insarray.engine.store.retry import patiently
 from insarray.engine.store.zarr_store import write_block
 from insarray.model.errors import ClusterError
+
+logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 60.0
 """How long the end of a run waits for blocks that are being written."""
@@ -71,7 +73,7 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     """
     if job.program != program_identity():
         raise ClusterError(
-            f"the worker {socket.gethostname()} runs insarray {program_identity()}, the run is of {job.program}: start all "
+            f"the worker {socket.gethostname()} runs insarray {program_name()}, the run is of ({job.program}): start all "
             "workers from the same installation, then run again"
         )
     started = time.time()
@@ -102,9 +104,7 @@ def deadline(job: BlockJob) -> Iterator[None]:
 
 
 def _end_worker(job: BlockJob) -> None:
-    print(
-        f"insarray: block {job.block} took longer than {job.timeout:g} s; its worker ends", file=sys.stderr, flush=True
-    )
+    logger.error("insarray: block %s took longer than %g s; its worker ends", job.block, job.timeout)
     os._exit(1)
 
 

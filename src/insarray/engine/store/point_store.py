@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +12,16 @@ import numpy as np
 import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
+from insarray._version import __version__
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
-from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.files import StoreFiles, consolidate
 from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
 
@@ -66,22 +69,22 @@ def save_points(
         return False
     identity = _identity(options)
     described = dataset.assign_attrs({**_feature(dataset), **provenance(identity, command)})
-    job: dict[str, Any] = {"fingerprint": identity, "program": program_identity(), "rows": [], "cols": []}
+    job: dict[str, Any] = {
+        "fingerprint": identity,
+        "program": program_identity(),
+        "version": __version__,
+        "rows": [],
+        "cols": [],
+    }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
-        if not store.files.local:
+        if store.files.local:
+            _write_beside(described, store.url, job)
+        else:
             _write(described, store.url, store.files, job)
-            return True
-        folder, name = os.path.split(store.url)
-        os.makedirs(folder, exist_ok=True)
-        temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
-        try:
-            _write(described, temporary, StoreFiles(temporary), job)
-            os.rename(temporary, store.url)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
+    logger.info("save_points: %s", store.url)
     return True
 
 
@@ -111,6 +114,18 @@ def _feature(dataset: xr.Dataset) -> dict[str, str]:
     return {"featureType": "timeSeries" if "time" in dataset.dims else "point"}
 
 
+def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
+    """Write beside its place and rename."""
+    folder, name = os.path.split(url)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
+    try:
+        _write(dataset, temporary, StoreFiles(temporary), job)
+        os.rename(temporary, url)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]) -> None:
     """Arrays and then the job, whose presence makes the store ours."""
     codecs = (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec())
@@ -124,9 +139,7 @@ def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]
         if variable.dtype.kind == "f" and name in stored.data_vars:
             encoding[str(name)]["fill_value"] = np.nan
             variable.attrs = {**variable.attrs, "_FillValue": variable.dtype.type(np.nan)}
-    with warnings.catch_warnings():
-        # consolidated metadata are not in the v3 specification yet, which is known
-        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
-        stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=True, encoding=encoding)
+    stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+    consolidate(files)
     files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
     files.write(f"{META}/job.json", job)

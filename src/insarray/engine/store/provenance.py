@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from insarray.engine.program import program_identity
+from insarray.engine.program import program_identity, program_name
 from insarray.model.conventions import SIGN
 
 _LIBRARIES = ("numpy", "numba", "xarray", "dask", "zarr", "rasterio")
@@ -28,7 +28,7 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "sign": SIGN,
         "history": f"{now} {command or 'insarray.run'}",
-        "source": f"insarray {program_identity()}, Python {platform.python_version()}, {versions}",
+        "source": f"insarray {program_name()}, Python {platform.python_version()}, {versions}",
         "job_fingerprint": fingerprint,
     }
 
@@ -41,8 +41,9 @@ def difference(job: Mapping[str, Any], new_job: Mapping[str, Any]) -> str:
     text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
     if job.get("program") == program_identity():
         return f"holds another job ({text or 'other inputs or other variables'})"
-    made = f"insarray {job['program']}" if "program" in job else "an earlier insarray"
+    named = job.keys() >= {"program", "version"}
+    made = f"insarray {job['version']} ({job['program']})" if named else "an earlier insarray"
     return (
         f"the program has changed{f' and the job, too ({text})' if text else ''}: it was begun by {made}, this is insarray "
-        f"{program_identity()}, and a store holds the results of one program; finish it with that one"
+        f"{program_name()}, and a store holds the results of one program; finish it with that one"
     )

@@ -12,7 +12,6 @@ Layout beside the Zarr arrays::
 import os
 import shutil
 import time
-import warnings
 import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -22,9 +21,10 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from insarray._version import __version__
 from insarray.engine.plan import Plan, Window
 from insarray.engine.program import program_identity
-from insarray.engine.store.files import StoreFiles, StoreLock
+from insarray.engine.store.files import StoreFiles, StoreLock, consolidate
 from insarray.engine.store.foreign import what_is
 from insarray.engine.store.ledger import META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
@@ -144,6 +144,7 @@ class Store:
         job = {
             "fingerprint": fingerprint,
             "program": program_identity(),
+            "version": __version__,
             "rows": plan.rows,
             "cols": plan.cols,
             "state": "unfinished",
@@ -237,10 +238,7 @@ class Store:
         job = self.job()
         if job is None:
             raise StoreError(f"{self.url}: its job file has gone")
-        with warnings.catch_warnings():
-            # consolidated metadata are not in the v3 specification yet, and our ledger is no Zarr array: both are known
-            warnings.filterwarnings("ignore", message="Consolidated metadata|Object at", category=UserWarning)
-            zarr.consolidate_metadata(self.url)
+        consolidate(self.files)
         self.files.write(_JOB, {**job, "state": "complete", "report": report})
 
     def report(self) -> dict[str, Any] | None:

@@ -18,7 +18,6 @@ from insarray.io.layers.raster import (
     environment,
     grid_of_dataset,
     open_band,
-    quiet_warnings,
     raster_file,
     reading_threads,
     reason_of,
@@ -84,8 +83,7 @@ def read_headers(
             return error
 
     pool, _ = reading_threads(remote=any(map(is_url, paths)))
-    with quiet_warnings():
-        results = list(pool.map(header_or_error, paths))
+    results = list(pool.map(header_or_error, paths))
     errors = [result for result in results if isinstance(result, FileError)]
     if len(errors) == 1:
         raise errors[0]

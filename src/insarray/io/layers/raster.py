@@ -1,13 +1,14 @@
 """Rasters through rasterio: windows of all pairs, read file by file from where each lies on the grid."""
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -45,7 +47,10 @@ _NETCDF = threading.RLock()
 # GDAL turns images round for which it finds no ascending latitudes, and longitudes beyond 180 degrees: rows and columns
 # are to be those of the file, and its coordinates say where they are (io/layers/netcdf.py)
 _AS_STORED = {"GDAL_NETCDF_BOTTOMUP": "NO", "GDAL_NETCDF_CENTERLONG_180": "NO"}
+_OPENS = {"r": DatasetReader, "r+": partial(DatasetWriter, mode="r+")}
 _REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
+_THIS_MODULE = re.escape(__name__) + "$"
+_RADAR_COORDINATES = ("ignore", None, NotGeoreferencedWarning, re.compile(_THIS_MODULE), 0)
 _PARTS = 4  # of a read for each thread, so that none waits long for the others
 
 
@@ -109,7 +114,7 @@ class RasterLayer:
         size = max(1, -(-len(jobs) // (_PARTS * threads)))
 
         def read_some(part: list[tuple[np.ndarray, int]]) -> None:
-            with environment([self.files[pair] for _, pair in part]), quiet_warnings():
+            with environment([self.files[pair] for _, pair in part]):
                 for plane, pair in part:
                     self._read_one(pair, rows, cols, plane)
 
@@ -197,14 +202,25 @@ def environment(files: Sequence[RasterFile]) -> Any:
 
 @contextmanager
 def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Iterator[Any]:
-    """The dataset, to be used within the `environment` and `quiet_warnings`; `located` if it must know where it lies."""
+    """The dataset, to be used within the `environment`; `located` if it must know where it lies."""
     # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
     name = Path(file.path) if file.name == file.path else file.name
     # working out the coordinate reference system takes three quarters of the time to open a GeoTIFF
     options = {"GEOREF_SOURCES": "NONE"} if file.driver == "GTiff" and not located else {}
     one_at_a_time = _NETCDF if file.driver == "netCDF" else nullcontext()
-    with one_at_a_time, rasterio.open(name, mode, driver=file.driver, sharing=False, **options) as dataset:
+    _expect_radar_coordinates()
+    with one_at_a_time, _OPENS[mode](name, driver=file.driver, sharing=False, **options) as dataset:
         yield dataset
+
+
+def _expect_radar_coordinates() -> None:
+    """Let no file without georeferencing be warned of in the name of this module, and leave all other filters alone.
+
+    rasterio's classes warn in the name of who calls them, its function `open` in its own. A filter once there stays:
+    filters belong to the process, so that setting them back would undo what another thread has set.
+    """
+    if warnings.filters[:1] != [_RADAR_COORDINATES]:
+        warnings.filterwarnings("ignore", category=NotGeoreferencedWarning, module=_THIS_MODULE)
 
 
 @contextmanager
@@ -220,32 +236,8 @@ def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
     if not exists(place):
         raise FileError(f"{path}: does not exist")
     file = raster_file(place)
-    with environment([file]), quiet_warnings(), open_band(file) as dataset:
+    with environment([file]), open_band(file) as dataset:
         yield dataset, file
-
-
-class quiet_warnings:  # noqa: N801 (a context manager)
-    """Drop NotGeoreferencedWarning; the filters belong to the process: the first thread in sets, the last restores."""
-
-    _lock = threading.Lock()
-    _inside = 0
-    _filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        cls = type(self)
-        with cls._lock:
-            if cls._inside == 0:
-                cls._filters = warnings.catch_warnings()
-                cls._filters.__enter__()
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            cls._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        cls = type(self)
-        with cls._lock:
-            cls._inside -= 1
-            if cls._inside == 0:
-                cls._filters.__exit__(None, None, None)
 
 
 def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] = (), band: int = 1) -> RasterFile:

@@ -1,5 +1,6 @@
 """`open_wrapped`: wrapped phase against one reference date as a lazy stack."""
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,8 @@ from insarray.io.wrapped.files import map_layer, scan_rasters
 from insarray.io.wrapped.stores import scan_hdf5, scan_stored
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, FileError
+
+logger = logging.getLogger(__name__)
 
 _HDF5 = {".h5", ".hdf5", ".he5"}
 _NETCDF = {".nc", ".nc4"}
@@ -109,7 +112,11 @@ def open_wrapped(
     rasters = {"temporal_coherence": temporal_coherence, "amplitude_dispersion": amplitude_dispersion}
     given = {name: expand_one(path, name) for name, path in rasters.items() if path is not None}
     source = _with_maps(source, source.map_files | given)
-    return to_wrapped_dataset(within(source, area), product, block)
+    wrapped = to_wrapped_dataset(within(source, area), product, block)
+    logger.info(
+        "open_wrapped: %s, %d dates, %d x %d pixels", product, *(wrapped.sizes[dim] for dim in ("time", "y", "x"))
+    )
+    return wrapped
 
 
 def _check(options: WrappedOptions) -> None:

@@ -1,5 +1,6 @@
 """Velocity and height error of points from those of the links between them."""
 
+import logging
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,6 +17,8 @@ from insarray.products.points.links import epoch_weights
 from insarray.products.points.selection import grid_of_points, positions
 from insarray.products.stacks.reference import LonLat
 from insarray.products.views.points import PointsView, arcs_of, as_points
+
+logger = logging.getLogger(__name__)
 
 Weighting = Literal["variance", "coherence", "none"]
 PointReference = int | tuple[int, int] | LonLat
@@ -112,6 +115,7 @@ def integrate_links(
     }
     if held is not None:
         attrs |= reference_attributes(view, held)
+    logger.info("integrate_links: %d points, %s", view.numbers.size, ", ".join(values))
     return model.assign_attrs(attrs)
 
 

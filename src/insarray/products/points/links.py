@@ -1,5 +1,6 @@
 """Velocity and height error of links between points, from their wrapped phases alone."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,8 @@ from insarray.products.points.selection import positions
 from insarray.products.stacks.weighting import require_weights
 from insarray.products.views.aligning import aligned
 from insarray.products.views.points import PointsView, as_points
+
+logger = logging.getLogger(__name__)
 
 LinkNetwork = Literal["delaunay", "nearest", "both"]
 Method = Literal["insarray", "published"]
@@ -170,6 +173,7 @@ def estimate_links(
         "point_b": ("link", view.numbers[arcs.point_b], {"long_name": "point at which the link ends"}),
     }
     used = {name: value for name, value in options.items() if value is not None}
+    logger.info("estimate_links: %d arcs of %d points", len(arcs.point_a), view.numbers.size)
     attrs = view.data.attrs
     kept = {name: attrs[name] for name in ("wavelength", "input_fingerprint") if name in attrs}
     return xr.Dataset(found, coords, kept | used)

@@ -1,5 +1,6 @@
 """Velocity and height error of each point once more, from its own phases against those of the points around it."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from insarray.products.points.link_geometry import PhaseColumns, phase_columns
 from insarray.products.points.links import Range, epoch_weights
 from insarray.products.points.selection import positions
 from insarray.products.views.points import as_points, model_of
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 65_536
 
@@ -93,6 +96,7 @@ def refine_points(
     for name in ("component", "link_model_coherence"):
         if name in model:
             refined[name] = model[name].variable
+    logger.info("refine_points: %d iteration(s) with %d neighbours", iterations, neighbours)
     options = {"refined_velocity_range": list(velocity), "refined_neighbours": neighbours}
     return refined.assign_attrs({**model.attrs, **options, "refined_iterations": iterations})
 

@@ -1,5 +1,6 @@
 """Points of a wrapped stack: selected by quality, read block by block, and put back on their grid."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name, require_share
 from insarray.products.views.points import WrappedView, as_wrapped
+
+logger = logging.getLogger(__name__)
 
 _MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence", "slant_range", "incidence_angle", "height")
 _KEPT = ("wavelength", "product", "input_fingerprint", "input_files")
@@ -84,6 +87,7 @@ def select_points(
     }
     attrs = {name: wrapped.attrs[name] for name in _KEPT if name in wrapped.attrs}
     attrs |= {name: value for name, value in used.items() if value is not None}
+    logger.info("select_points: %d points of %d dates", len(where), wrapped.sizes["time"])
     points = xr.Dataset(
         {name: (("time", "point"), values, attributes_of(name)) for name, values in found.items()},
         {"time": wrapped.time, **_point_coords(wrapped, grid, where)},

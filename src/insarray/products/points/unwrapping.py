@@ -1,5 +1,6 @@
 """Unwrapped phases of points, guided by their model or by their links."""
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from insarray.products.points.integration import PointReference, find_point, ref
 from insarray.products.points.link_geometry import PhaseColumns, phase_columns
 from insarray.products.points.selection import positions
 from insarray.products.views.points import PointsView, arcs_of, as_points, model_of
+
+logger = logging.getLogger(__name__)
 
 _ARCS = 65_536  # at a time
 _SAMPLES = 1 << 24  # arcs and epochs that are unwrapped at a time
@@ -116,6 +119,7 @@ def unwrap_points(
             reference=int(np.searchsorted(complete, held)),
         )
         unwrapped[part, complete] = found.phase
+    logger.info("unwrap_points: %d dates of %d points", *unwrapped.shape)
     attrs = {name: value for name, value in points.attrs.items() if not name.startswith("reference_")}
     attrs |= reference_attributes(view, held) | {"unwrapping_guide": _named(model, links)}
     if links is not None:

@@ -1,5 +1,6 @@
 """Displacement series of a stack: check, plan, solve block by block, describe."""
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,8 @@ from insarray.model.network import Network
 from insarray.products.stacks.reference import Asked, reference_phase
 from insarray.products.stacks.weighting import INVERSE_VARIANCES, block_weights, weighting
 from insarray.products.views.stacks import Phase, StackView, as_stack
+
+logger = logging.getLogger(__name__)
 
 OUTPUTS = (
     "displacement",
@@ -193,7 +196,24 @@ def invert(
     series = view.on_grid(xr.Dataset(data, coords, attrs))
     series.displacement.attrs["ancillary_variables"] = "displacement_std number_of_observations network_subset"
     series.network_subset.attrs["gap"] = gap
+    _log(view, constants, norm)
     return series
+
+
+def _log(view: StackView, task: Inversion, norm: Norm) -> None:
+    network, parts = task.network, task.network.n_components
+    logger.info(
+        "invert: %d pairs of %d dates, norm %s, weights %s", network.n_pairs, network.n_dates, norm, task.weights
+    )
+    logger.debug(
+        "invert: %d redundant pairs, network in %d piece(s); gap %s; looks %s; %s; constants of the pairs %s",
+        network.n_pairs - network.n_dates + parts,
+        parts,
+        task.gap,
+        task.looks,
+        f"wavelength {view.require_wavelength():g} m",
+        "kept" if task.reference is None else "subtracted at the reference",
+    )
 
 
 def solve_block(task: Inversion, arrays: Arrays) -> Arrays:

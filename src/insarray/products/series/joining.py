@@ -1,5 +1,6 @@
 """Two series with reference dates of their own made one, without a break in the velocity."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from insarray.model.dates import date_label
 from insarray.model.errors import StackError
 from insarray.products.views.aligning import align_series, in_blocks_of
 from insarray.products.views.stacks import SeriesView, as_series
+
+logger = logging.getLogger(__name__)
 
 _KEPT = ("wavelength", "sign", "gap")
 
@@ -63,6 +66,7 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     attrs = {name: mine.data.attrs[name] for name in _KEPT if name in mine.data.attrs}
     attrs |= mine.reference_attributes() | {"joined_dates": len(task.added)}
     time = xr.DataArray(times.astype("datetime64[ns]"), dims="time", attrs=mine.data["time"].attrs)
+    logger.info("join: %d dates, of which the second series brings %d", len(times), len(task.added))
     result = mine.on_grid(xr.Dataset(joined, {"time": time}, attrs))
     if "gap" in attrs:
         result["network_subset"].attrs["gap"] = attrs["gap"]

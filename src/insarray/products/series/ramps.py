@@ -1,5 +1,6 @@
 """Deramping: a plane or quadratic surface per date or pair, fitted over the map and subtracted."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -17,6 +18,8 @@ from insarray.model.place import Area, Place
 from insarray.products.series.common import complete_pixels, only_series
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name
 from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
+
+logger = logging.getLogger(__name__)
 
 _MOST_PASSES = 15
 _STEADY = 1e-2  # change of a surface, in standard deviations of its residuals, at which passes end
@@ -112,6 +115,7 @@ def deramp(
     needed = _workspace(task)
     deramped = map_blocks(subtract_block, task, _inputs(view, layer), (layer,), sizes, bytes_per_pixel=needed)
     attrs = {"ramp": kind, "ramp_robust": str(robust), "ramp_passes": passes}
+    logger.info("deramp: %s ramps of %d layers of %s, %d pass(es)", kind, data[layer].shape[0], layer, passes)
     attrs |= {} if mask is None else {"ramp_mask": raster_name(mask)}
     result = only_series(data) if layer == "displacement" else data
     result = result.assign({layer: deramped[layer].to_base_variable()}).assign_attrs(attrs)

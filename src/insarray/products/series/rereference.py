@@ -1,5 +1,6 @@
 """Another reference for a series that is there already, and series of different references joined to one."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from insarray.model.place import Area
 from insarray.products.series.common import only_series
 from insarray.products.stacks.reference import LonLat, level_at
 from insarray.products.views.stacks import SeriesView, as_series
+
+logger = logging.getLogger(__name__)
 
 _KEPT_FLAGS = [SOLVER_FLAGS.index(name) for name in ("no_data", "not_converged")]
 _MISSING, _UNTIED = (SOLVER_FLAGS.index(name) for name in ("reference_date_missing", "dates_untied"))
@@ -98,6 +101,12 @@ def rereference(
     ancillary = [name for name in ("displacement_std", "number_of_observations", "network_subset") if name in result]
     result.displacement.attrs["ancillary_variables"] = " ".join(ancillary)
     result.attrs = attrs
+    logger.info(
+        "rereference: %d dates, date %s, place %s",
+        len(labels),
+        "kept" if index is None else labels[index],
+        "kept" if level is None else "changed",
+    )
     return view.on_grid(_with_reference_phase(result, view, level))
 
 

@@ -1,5 +1,6 @@
 """Averages over pairs or dates, and how often the unwrapping reached each pixel."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -14,6 +15,8 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 from insarray.products.views.layers import canonical
 from insarray.products.views.stacks import View, as_data, as_series, as_stack
+
+logger = logging.getLogger(__name__)
 
 Named = Literal["mean", "median", "std"]
 
@@ -70,6 +73,7 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     needed = {"mean": 0, "median": 5, "std": 8}.get(str(statistic), 24) * len(samples) + 16
     maps = map_blocks(average_block, task, {layer: samples}, (task.output,), {}, bytes_per_pixel=needed)
     own = {"statistic": getattr(statistic, "__name__", str(statistic))}
+    logger.info("temporal_average: %s of %d samples of %s", own["statistic"], len(samples), layer)
     return view.on_grid(xr.Dataset(maps, attrs=view.inherited | own))
 
 

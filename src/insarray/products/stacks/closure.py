@@ -1,5 +1,6 @@
 """Closure of the loops of a stack: maps, statistics of loops and pairs, and which pairs to doubt."""
 
+import logging
 import math
 import os
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from insarray.model.loops import LoopKind, Loops, find_loops
 from insarray.model.network import Network
 from insarray.products.stacks.reference import Asked, reference_phase
 from insarray.products.views.stacks import Phase, as_loops, as_stack
+
+logger = logging.getLogger(__name__)
 
 OUTPUTS = ("closure_phase", "integer_closure", "number_of_loops", "nonzero_closure_count")
 
@@ -82,6 +85,7 @@ def closure(
         "number_of_pairs": network.n_pairs,
     }
     attrs |= {} if level is None else view.record(level.place)
+    logger.info("closure: %d %s of %d pairs", len(found), loops, network.n_pairs)
     return view.on_grid(xr.Dataset(data, loop_coords(network, found) | pair_coords(network), attrs))
 
 

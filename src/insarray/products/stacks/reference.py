@@ -1,5 +1,6 @@
 """Reference point: given, an area, or found; its phase in every pair, or an error that says what is missing."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,8 @@ from insarray.engine.blocks import Arrays, map_blocks
 from insarray.model.errors import ArgumentError, ReferencePointError
 from insarray.model.place import Area, Place
 from insarray.products.views.stacks import StackView, View, as_stack
+
+logger = logging.getLogger(__name__)
 
 QUALITY_THRESHOLD = 0.85
 """Mean coherence from which a pixel is a candidate for the automatic reference."""
@@ -266,7 +269,14 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
         raise ReferencePointError(
             "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
         )
-    return choose_pixel(candidates, quality if "coherence" in data else None)
+    row, col = choose_pixel(candidates, quality if "coherence" in data else None)
+    logger.info("find_reference: row %d, column %d", row, col)
+    logger.debug(
+        "find_reference: one of %d pixels with data in every pair; average coherence %.3g",
+        np.count_nonzero(candidates),
+        quality[row, col],
+    )
+    return row, col
 
 
 def _candidates(_: None, arrays: Arrays) -> Arrays:

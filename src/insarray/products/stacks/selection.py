@@ -1,5 +1,6 @@
 """Stacks: select pairs, mask samples; everything stays lazy."""
 
+import logging
 import os
 import zlib
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ from insarray.model.dates import Time
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.stacks import StackView, View, as_stack
+
+logger = logging.getLogger(__name__)
 
 
 def select_pairs(
@@ -53,6 +56,7 @@ def select_pairs(
         coherence=mean,
     )
     view.network.subset(keep)  # refuses an empty selection
+    logger.info("select_pairs: %d of %d pairs", int(np.count_nonzero(keep)), len(keep))
     return take(view.data, "pair", np.flatnonzero(keep))
 
 
@@ -108,6 +112,9 @@ def mask(
         "mask_raster_checksum": checksum,
     }
     used = {key: str(value) for key, value in options.items() if value not in (None, False)}
+    logger.info(
+        "mask: %s", ", ".join(f"{key.removeprefix('mask_')} {value}" for key, value in used.items()) or "nothing"
+    )
     return view.data.assign(unwrapped_phase=phase.assign_attrs(view.phase.attrs)).assign_attrs(used)
 
 

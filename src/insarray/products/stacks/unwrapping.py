@@ -1,5 +1,6 @@
 """Unwrapping errors corrected: whole cycles found by closure, per pixel or component, or over bridges."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,6 +19,8 @@ from insarray.products.stacks.reference import Asked, reference_phase
 from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.layers import canonical
 from insarray.products.views.stacks import Phase, StackView, as_stack
+
+logger = logging.getLogger(__name__)
 
 Method = Literal["pixel", "component", "bridging"]
 
@@ -110,6 +113,7 @@ def correct_unwrapping(
     data = map_blocks(correct_block, task, inputs, OUTPUTS, sizes, bytes_per_pixel=4 * network.n_pairs + 16)
     earlier = f"{view.data.attrs.get('unwrapping_correction', 'unknown')}, " if phase == "corrected_phase" else ""
     attrs = {"unwrapping_correction": earlier + method}
+    logger.info("correct_unwrapping: by %s, %d pairs, from %s", method, network.n_pairs, phase)
     return view.on_grid(view.data.assign(data).assign_attrs(attrs))
 
 

@@ -1,5 +1,6 @@
 """Time functions of a displacement series or of the pairs themselves: velocity, seasons, steps, relaxation, height error."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -24,6 +25,8 @@ from insarray.products.timefit.geometry import HeightGeometry, height_geometry
 from insarray.products.timefit.terms import model_of, require_events_between
 from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
+
+logger = logging.getLogger(__name__)
 
 _KEPT = (
     "wavelength",
@@ -195,6 +198,8 @@ def fit(
     }
     if uncertainty == "bootstrap":
         attrs |= {"samples": samples, "seed": seed}
+    logger.info("fit: %s; uncertainty by %s", attrs["model"], uncertainty)
+    logger.debug("fit: at least %d dates and redundancy %d; weights %s", least.dates, least.redundancy, rows.weights)
     return view.on_grid(fitted).assign_attrs(attrs)
 
 

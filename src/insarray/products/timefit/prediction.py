@@ -1,5 +1,6 @@
 """What fitted time functions say: displacement at any time, and series without chosen terms."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from insarray.products.timefit.block_fit import period_name
 from insarray.products.timefit.geometry import height_geometry
 from insarray.products.views.aligning import require_same_grid
 from insarray.products.views.stacks import SeriesView, as_series
+
+logger = logging.getLogger(__name__)
 
 
 def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArray:
@@ -47,10 +50,10 @@ def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArr
     design = functions.design(at, origin)
     if "intercept" not in model:
         design = design - functions.design(np.array([origin], "datetime64[ns]"), origin)
-    with xr.set_options(arithmetic_join="exact"):
-        motion = _sum(model, functions, design, at, _names(functions))
-        if "intercept" in model:
-            motion = motion + model.intercept
+    motion = _sum(model, functions, design, at, _names(functions))
+    if "intercept" in model:
+        motion = motion + model.intercept
+    xr.align(model.fit_flag, motion, join="exact")
     return _as_displacement(model, motion)
 
 
@@ -102,14 +105,16 @@ def remove_terms(
         raise ArgumentError(f"terms: {unknown[0]!r} is not in the model, which has {', '.join(known)}")
     times, start = series.time.values, view.reference_time
     design = functions.design(times, origin) - functions.design(np.array([start], "datetime64[ns]"), origin)
-    with xr.set_options(arithmetic_join="exact"):
-        removed = _sum(model, functions, design, times, [name for name in names if name != "height_error"])
-        if "height_error" in names:
-            removed = removed + _height_part(
-                view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
-            )
-        left = series.displacement - removed
+    removed = _sum(model, functions, design, times, [name for name in names if name != "height_error"])
+    if "height_error" in names:
+        removed = removed + _height_part(
+            view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
+        )
+    if removed.ndim == 3:  # else no term was named
+        xr.align(series.displacement, removed, join="exact")
+    left = series.displacement - removed
     result = only_series(series).assign(displacement=_as_displacement(series, left))
+    logger.info("remove_terms: %s", " ".join(names) or "none")
     earlier = f"{series.attrs['removed_terms']} " if "removed_terms" in series.attrs else ""
     attrs = {"removed_terms": earlier + " ".join(names), **view.reference_attributes()}
     return view.on_grid(result.assign_attrs(attrs))

@@ -1,0 +1,11 @@
+"""The version, for everything that says it: from the tag, as the build wrote it beside this module.
+
+A checkout that was never built has none; see `hatch-vcs` in ``pyproject.toml``.
+"""
+
+try:
+    from insarray._built_version import __version__
+except ModuleNotFoundError:
+    __version__ = "0.1.0.dev0"
+
+__all__ = ["__version__"]
