@@ -80,7 +80,9 @@ class NisarReader:
         products = [read_product(path, options.variable) for path in read]
         _require_one_layer(products)
         wavelength = same_wavelength([product.wavelength for product in products], read)
-        common = reconcile([product.grid for product in products], read, options.extent or "intersection")
+        common = reconcile(
+            [product.grid for product in products], read, options.extent or "intersection", resample=None
+        )
         signs = tuple(-1.0 if file.swapped else 1.0 for file in pairs.values())
         found_baselines = [_baseline(product, sign, common.grid) for product, sign in zip(products, signs, strict=True)]
         baselines, why = pair_baselines(options, list(pairs), found_baselines, read)
