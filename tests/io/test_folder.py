@@ -28,8 +28,8 @@ from tests.io.stack_files import PAIRS, WAVELENGTH, write_raster
         ("accident_20200101_20200113.tif", None),
     ],
 )
-def test_words_of_names(tmp_path, name, kind):
-    assert kind_by_name(tmp_path / name) == kind
+def test_words_of_names(name, kind):
+    assert kind_by_name(name) == kind
 
 
 def write(folder, truth, **options):

@@ -20,7 +20,6 @@ from insarray.model.grid import Grid
 Quantity = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], np.ndarray]
 """From stored cubes (height, y, x), heights and y of their nodes to the cube of a quantity."""
 
-_EXPECTED = ("incidence_angle", "los_east", "los_north", "los_up", "slant_range")
 _TILE = (512, 512)
 _PROBE = 64  # rows and columns at which the DEM is tried
 _EDGE = 1e-6  # of a cell, for coordinates that were rounded
@@ -290,6 +289,4 @@ def geometry_maps(cubes: dict[str, Cube], grid: Grid, dem: Path | None) -> tuple
     layer = DemLayer(str(dem), grid)
     maps: dict[str, Layer] = {name: CubeLayer(cube, layer) for name, cube in cubes.items()}
     partly = f"geometry is known in {100 * share:.0f} % of the stack, where {dem.name} and the cubes have values"
-    lacking = [name for name in _EXPECTED if name not in cubes]
-    notes = (f"the products have no cube of {', '.join(lacking)}",) if lacking else ()
-    return maps | {"height": layer}, notes if share == 1 else (*notes, partly)
+    return maps | {"height": layer}, () if share == 1 else (partly,)

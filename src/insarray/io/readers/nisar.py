@@ -32,7 +32,15 @@ from insarray.io.pairs import (
     one_time_per_pass,
     pair_file,
 )
-from insarray.io.readers.nisar_files import LAYERS, Product, cube_of, geometry_cubes, read_product, start_times
+from insarray.io.readers.nisar_files import (
+    GEOMETRY,
+    LAYERS,
+    Product,
+    cube_of,
+    geometry_cubes,
+    read_product,
+    start_times,
+)
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
@@ -87,7 +95,11 @@ class NisarReader:
         found_baselines = [_baseline(product, sign, common.grid) for product, sign in zip(products, signs, strict=True)]
         baselines, why = pair_baselines(options, list(pairs), found_baselines, read)
         dem = dem_path(options.dem)
-        maps, missing = geometry_maps(geometry_cubes(products[covering(common) or 0]), common.grid, dem)
+        cubes = geometry_cubes(products[covering(common) or 0])
+        maps, missing = geometry_maps(cubes, common.grid, dem)
+        lacking = [name for name in GEOMETRY if name not in cubes]
+        if cubes and lacking:
+            missing = (*missing, f"the products have no cube of {', '.join(lacking)}")
         layers, unmasked = _layers(products, common, signs)
         return StackSource(
             network_of_pairs(pairs, baselines),

@@ -21,6 +21,9 @@ LAYERS = {
     "coherence": "coherenceMagnitude",
     "connected_component_labels": "connectedComponents",
 }
+GEOMETRY = ("los_east", "los_north", "los_up", "incidence_angle", "slant_range")
+"""Maps that the cubes of the radar grid give."""
+
 _RADAR_GRID = "science/LSAR/GUNW/metadata/radarGrid/"
 _IDENTIFICATION = "science/LSAR/identification/"
 _SLANT_RANGE = ("referenceSlantRange", "slantRange")
