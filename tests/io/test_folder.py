@@ -7,7 +7,7 @@ import rasterio
 import insarray as ia
 from insarray.cli.process import run_command
 from insarray.engine.store.zarr_store import open_store
-from insarray.io.readers.raster_folder import _kind
+from insarray.io.layers.said import kind_by_name
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.model.errors import ArgumentError, StackError, StackWarning
 from tests.io.stack_files import PAIRS, WAVELENGTH, write_raster
@@ -28,8 +28,8 @@ from tests.io.stack_files import PAIRS, WAVELENGTH, write_raster
         ("accident_20200101_20200113.tif", None),
     ],
 )
-def test_words_of_names(tmp_path, name, kind):
-    assert _kind(tmp_path / name) == kind
+def test_words_of_names(name, kind):
+    assert kind_by_name(name) == kind
 
 
 def write(folder, truth, **options):

@@ -3,13 +3,15 @@
 import logging
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 import xarray as xr
 
-from insarray.io.files import expand
+from insarray.io.files import archives, expand
 from insarray.io.layers.lazy import to_dataset
+from insarray.io.layers.raster import is_raster
 from insarray.io.layers.windows import within
 from insarray.io.plugins import asked, problem_of, scanned, third_party, third_party_named, third_party_names
 from insarray.io.readers.aria import AriaReader
@@ -26,7 +28,7 @@ from insarray.io.readers.opera_disp import OperaDispReader
 from insarray.io.readers.pygmtsar import PygmtsarReader
 from insarray.io.readers.raster_folder import FolderReader
 from insarray.io.readers.snap import SnapReader
-from insarray.io.readers.stored import StoredReader
+from insarray.io.readers.stored import StoredReader, is_zarr
 from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
@@ -187,12 +189,11 @@ def open_stack(
     reader = _reader(paths, product)
     refused = options.given() - reader.options
     if refused:
-        raise ArgumentError(
-            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out, or take "
-            "product='generic' (--product generic)"
-        )
+        raise ArgumentError(_refusal(refused, reader, paths))
     source = reader.scan(paths, options) if reader in READERS else scanned(reader, paths, options)
     source = within(source, area)
+    skipped = [note for path in paths if path.is_dir() and not is_zarr(path) for note in archives(path)]
+    source = replace(source, notes=(*source.notes, *skipped)) if skipped else source
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
     network, grid = source.network, source.grid
@@ -210,6 +211,13 @@ def open_stack(
         source.wavelength,
     )
     return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)
+
+
+def _refusal(refused: set[str], reader: Reader, paths: list[Path]) -> str:
+    """Why options are refused, and what takes them: the generic reader, if it could read what was given."""
+    rasters = all(is_raster(path) for path in paths)
+    remedy = ", or take product='generic' (--product generic)" if rasters and reader.name != "generic" else ""
+    return f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}; leave it out{remedy}"
 
 
 def _check(options: Options) -> None:
@@ -242,7 +250,8 @@ def _reader(paths: list[Path], product: object) -> Reader:
     looked = "; ".join(
         f"{reader.name}: {reader.looks_for}" for reader in READERS if not isinstance(reader, AnyHdf5Reader)
     )
-    raise ArgumentError(f"files: {folder} is no known product; looked for {looked}")
+    packed = "" if folder is None else "".join(f"; {note}" for note in archives(folder))
+    raise ArgumentError(f"files: {folder} is no known product{packed}; looked for {looked}")
 
 
 def _named(product: str) -> Reader:

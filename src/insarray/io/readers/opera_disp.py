@@ -71,7 +71,7 @@ class OperaDispReader:
         files = [str(file.path) for file in pairs.values()]
         metas = [_read(path, variable) for path in files]
         wavelength = same_wavelength([meta.wavelength for meta in metas], files)
-        common = reconcile([meta.grid for meta in metas], files, options.extent)
+        common = reconcile([meta.grid for meta in metas], files, options.extent, resample=None)
         factor = 1.0 / metres_per_radian(wavelength)
         signs = [-1.0 if file.swapped else 1.0 for file in pairs.values()]
         decoders = {

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from insarray.io.baselines import given_baselines, read_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
+from insarray.io.layers.raw import SUFFIXES, described, has_envi_header
+from insarray.io.layers.said import KINDS, kind_by_name
 from insarray.io.pairs import PairFile, pair_file_from_name, require_pattern
 from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
@@ -13,14 +15,6 @@ from insarray.io.source import Options, StackSource
 from insarray.model.errors import ArgumentError, FileError, StackError
 
 _RASTERS = {".tif", ".tiff", ".vrt", ".grd", ".img"}
-_WORDS = {
-    "displacement": r"displacement|disp",
-    "phase": r"unw|unwrapped|unw_?phase|unwrapped_?phase",
-    "coherence": r"cc|coh|coherence|cor|corr|correlation",
-    "components": r"conn?_?comps?|connected_component(s|_labels)|ccl|components",
-}
-# a word begins the name or follows a separator, and ends before one; the last word of a name that is one counts
-_WORD = {kind: re.compile(rf"(?:^|[-_.])(?:{words})(?=[-_.])", re.IGNORECASE) for kind, words in _WORDS.items()}
 _BASELINES = "baselines.csv"
 
 
@@ -33,7 +27,7 @@ class FolderReader:
 
     def recognises(self, path: Path) -> bool:
         """A folder with such rasters in it or one below."""
-        return path.is_dir() and any(_kind(found) in ("phase", "displacement") for found in _rasters(path))
+        return path.is_dir() and any(kind_by_name(found.name) in ("phase", "displacement") for found in _rasters(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
         """Tell the files apart and check all headers."""
@@ -41,9 +35,9 @@ class FolderReader:
             raise FileError(f"files: the product folder is one folder, not {names(paths)}")
         root = paths[0]
         require_pattern(options.dates)
-        found: dict[str, list[PairFile]] = {kind: [] for kind in _WORDS}
+        found: dict[str, list[PairFile]] = {kind: [] for kind in KINDS}
         for path in _rasters(root):
-            kind = _kind(path)
+            kind = kind_by_name(path.name)
             if kind is not None and (file := _pair(path, options.dates)) is not None:
                 found[kind].append(file)
         if bool(found["phase"]) == bool(found["displacement"]):
@@ -63,13 +57,18 @@ class FolderReader:
 
 
 def _rasters(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _RASTERS)
+    """Rasters of a folder; of raw pixels those without a VRT or GeoTIFF of them, if a text beside them describes them."""
+    found = sorted(path for path in below(folder) if path.suffix.lower() in _RASTERS | SUFFIXES)
+    there = set(found)
+    return [path for path in found if path.suffix.lower() in _RASTERS or _is_described(path, there)]
 
 
-def _kind(path: Path) -> str | None:
-    """What the last of the usual words in a name says; None if there is none."""
-    last = {kind: found[-1].start() for kind, word in _WORD.items() if (found := list(word.finditer(path.name)))}
-    return max(last, key=lambda kind: last[kind]) if last else None
+def _is_described(path: Path, there: set[Path]) -> bool:
+    twins = (path.with_name(f"{path.name}{suffix}") for suffix in (".vrt", ".tif"))
+    try:
+        return there.isdisjoint(twins) and (has_envi_header(path) or described(path) is not None)
+    except FileError:  # which scanning says
+        return True
 
 
 def _pair(path: Path, dates: str | None) -> PairFile | None:

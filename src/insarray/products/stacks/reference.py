@@ -20,6 +20,7 @@ QUALITY_THRESHOLD = 0.85
 """Mean coherence from which a pixel is a candidate for the automatic reference."""
 
 _SEARCH = 200  # rows and columns around a missing reference in which a good pixel is looked for
+_NAMED = 5  # pairs that a message lists
 _EIGHT = np.ones((3, 3), bool)
 
 
@@ -266,9 +267,7 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
     maps = xr.Dataset(map_blocks(_candidates, None, inputs, ("average_coherence", "complete"), {})).compute()
     quality, candidates = maps.average_coherence.values, maps.complete.values
     if not candidates.any():
-        raise ReferencePointError(
-            "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
-        )
+        raise ReferencePointError(_no_candidate(view))
     row, col = choose_pixel(candidates, quality if "coherence" in data else None)
     logger.info("find_reference: row %d, column %d", row, col)
     logger.debug(
@@ -277,6 +276,27 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
         quality[row, col],
     )
     return row, col
+
+
+def empty_pairs(view: StackView) -> list[str]:
+    """Labels of the pairs without any phase; reads all of it once."""
+    some = view.phase.notnull().any(("y", "x")).values
+    return [label for label, has in zip(view.network.labels, some, strict=True) if not has]
+
+
+def _no_candidate(view: StackView) -> str:
+    """Why there is no reference, and whose fault it is if pairs are empty."""
+    empty = empty_pairs(view)
+    if not empty:
+        return (
+            "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
+        )
+    listed = ", ".join(empty[:_NAMED]) + (f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else "")
+    options = " ".join(f"--exclude-pair {label}" for label in empty[:_NAMED])
+    return (
+        f"reference: no pixel has data in every pair: {listed} {'has' if len(empty) == 1 else 'have'} none at all; leave "
+        f"{'it' if len(empty) == 1 else 'them'} out (select_pairs(exclude_pairs=...), {options})"
+    )
 
 
 def _candidates(_: None, arrays: Arrays) -> Arrays:
