@@ -146,7 +146,7 @@ def test_a_later_date_of_a_nearest_network_keeps_the_order(neighbours):
     """And with it the blocks; the measure of how often append is of use."""
     before, now = nearest(20, neighbours), nearest(21, neighbours)
     stack = ia.invert(chunked(known(stack_of(now, block=None))), reference=(5, 5))
-    constants = append_module.made_by(stack.displacement.variable, "displacement").constants
+    constants = append_module.block_call_of(stack.displacement.variable, "displacement").constants
     assert constants.changes_all(before) is None
 
 

@@ -2,7 +2,7 @@
 
 from threadpoolctl import threadpool_info
 
-from insarray.engine.run.cluster import hire
+from insarray.engine.run.cluster import open_workers
 
 
 def blas_threads() -> list[int]:
@@ -12,7 +12,7 @@ def blas_threads() -> list[int]:
 def test_blas_threads_come_back_after_runs_that_overlap():
     """The first to come is the first to go: the other still has one thread, and all are back after it."""
     before = blas_threads()
-    first, second = hire("threads", 1, None, {}), hire("threads", 1, None, {})
+    first, second = open_workers("threads", 1, None, {}), open_workers("threads", 1, None, {})
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
