@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from insarray.engine.graph.persisted import require_reachable
 from insarray.engine.graph.prepare import in_memory, prepare, store_url, template
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_prepared
@@ -140,6 +141,8 @@ def run_replacing(
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
         plan.require_memory()
+    else:
+        require_reachable(dataset, client)
     dataset = in_memory(dataset)
     identity = fingerprint(dataset)
     store = Store(url)
