@@ -563,3 +563,32 @@ def test_the_empty_pair_is_named_and_leaving_it_out_helps(tmp_path):
         ia.invert(stack, reference="auto")
     rest = ia.select_pairs(stack, exclude_pairs=[PAIRS[1]])
     assert np.isfinite(ia.invert(rest, reference="auto").displacement.values).all()
+
+
+# -- what a product says of itself ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extent", [None, "part"])
+def test_the_reference_of_a_product_is_kept_unless_another_is_asked_for(tmp_path, extent):
+    """The tag of dolphin and of OPERA's GeoTIFFs; velocities of a product must not move in silence."""
+    moved = np.random.default_rng(3).normal(0, 0.01, (3, 20, 30)).astype(np.float32)
+    moved -= moved[:, 12:13, 7:8]
+    for k, later in enumerate(("20160723", "20160804", "20160816")):
+        tags = {"reference_point": '["12", "7"]'}
+        write_raster(tmp_path / f"displacement_20160711_{later}.tif", moved[k], units="meters", tags=tags)
+    area = None if extent is None else "rows:5:20,0:30"
+    stack, said = opened(tmp_path, area=area)
+    assert any("referenced to row 12, column 7" in text and "reference='auto' keeps that" in text for text in said)
+    series = ia.invert(stack, reference="auto")
+    np.testing.assert_allclose(series.displacement.values[1:], moved[:, 5 if extent else 0 :], atol=1e-7)
+    assert (series.attrs["reference_row"], series.attrs["reference_col"]) == (7 if extent else 12, 7)
+    other = ia.invert(stack, reference=(3, 4))
+    assert other.attrs["reference_row"] == 3
+    assert not other.displacement.values[:, 3, 4].any()
+
+
+@pytest.mark.parametrize("tag", ['["12", "70"]', "here", '["12"]'])
+def test_a_reference_that_is_none_is_not_taken(tmp_path, tag):
+    for later in ("20160723", "20160804"):
+        write_raster(tmp_path / f"displacement_20160711_{later}.tif", ONE, tags={"reference_point": tag})
+    assert "product_reference" not in opened(tmp_path)[0].attrs
