@@ -592,3 +592,18 @@ def test_a_reference_that_is_none_is_not_taken(tmp_path, tag):
     for later in ("20160723", "20160804"):
         write_raster(tmp_path / f"displacement_20160711_{later}.tif", ONE, tags={"reference_point": tag})
     assert "product_reference" not in opened(tmp_path)[0].attrs
+
+
+def test_masks_of_the_folder_are_named_and_the_option_takes_one(tmp_path):
+    for later in ("20160723", "20160804"):
+        write_raster(tmp_path / f"displacement_20160711_{later}.tif", ONE)
+    mask = np.ones((20, 30), np.uint8)
+    mask[:4] = 0
+    write_raster(tmp_path / "recommended_mask_20160711_20160723.tif", mask)
+    write_raster(tmp_path / "water_mask.tif", mask)
+    stack, said = opened(tmp_path)
+    named = r"masks are not applied, give one with --mask .*: recommended_mask_20160711_20160723.tif, water_mask.tif"
+    assert any(re.match(named, text) for text in said)
+    masked = ia.mask(stack, raster=tmp_path / "water_mask.tif")
+    assert np.isnan(masked.unwrapped_phase.values[:, :4]).all()
+    assert np.isfinite(masked.unwrapped_phase.values[:, 4:]).all()
