@@ -344,6 +344,8 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
     if driver is None:
         known = " ".join(sorted(_DRIVERS))
         raise FileError(f"{path}: the extension {path.suffix!r} is not a known raster's ({known})")
+    if not is_url(path) and not path.exists():
+        raise FileError(f"{path}: is a link to what is not there; fetch that, or remove the link")
     if path.stat().st_size == 0:
         raise FileError(f"{path}: is empty (0 bytes); fetch or make it again")
     if driver == "netCDF":
