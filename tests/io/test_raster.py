@@ -11,7 +11,7 @@ import pytest
 from rasterio.errors import NotGeoreferencedWarning
 
 from insarray.io import open_stack
-from insarray.io.layers.raster import quiet_warnings
+from insarray.io.layers.quiet import quiet_warnings
 from tests.io.stack_files import PAIRS, Truth, write_raster
 
 

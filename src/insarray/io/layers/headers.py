@@ -13,13 +13,13 @@ from rasterio.windows import Window
 from insarray.io.files import fingerprint, names
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Common, reconcile
+from insarray.io.layers.quiet import quiet_warnings
 from insarray.io.layers.raster import (
     RasterFile,
     RasterLayer,
     environment,
     grid_of_dataset,
     open_band,
-    quiet_warnings,
     raster_file,
     reading_threads,
     reason_of,

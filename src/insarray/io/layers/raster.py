@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
@@ -23,6 +22,7 @@ from rasterio.windows import Window
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Place
 from insarray.io.layers.netcdf import netcdf_image
+from insarray.io.layers.quiet import quiet_warnings
 from insarray.io.layers.raw import SUFFIXES, has_envi_header, require_described
 from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, path_text, protocols_of
 from insarray.io.source import PathLike
@@ -288,30 +288,6 @@ def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
     file = raster_file(place)
     with environment([file]), quiet_warnings(), open_band(file) as dataset:
         yield dataset, file
-
-
-class quiet_warnings:  # noqa: N801 (a context manager)
-    """Drop NotGeoreferencedWarning; the filters belong to the process: the first thread in sets, the last restores."""
-
-    _lock = threading.Lock()
-    _inside = 0
-    _filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        cls = type(self)
-        with cls._lock:
-            if cls._inside == 0:
-                cls._filters = warnings.catch_warnings()
-                cls._filters.__enter__()
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            cls._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        cls = type(self)
-        with cls._lock:
-            cls._inside -= 1
-            if cls._inside == 0:
-                cls._filters.__exit__(None, None, None)
 
 
 def is_raster(path: Path) -> bool:
