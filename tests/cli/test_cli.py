@@ -457,11 +457,6 @@ BAD = {
         ("--coherence", "{dir}/*.cor.tif"),
         "20190129",
     ),
-    "coherence without its phase": (
-        lambda d: (d / f"{B}.unw.tif").unlink(),
-        ("--coherence", "{dir}/*.cor.tif"),
-        "20190129",
-    ),
     "disconnected network": (cut_network, (), "unconnected pieces"),
     "everything no-data": (lose_everything, ("--reference", "auto"), "no pixel has data in every pair"),
     "reference without data": (

@@ -49,7 +49,7 @@ def store_into(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> dict[s
         )
     seconds = time.perf_counter() - started
     pixels = dataset.sizes["y"] * dataset.sizes["x"]
-    reference = {k: v for k, v in dataset.attrs.items() if k in _REFERENCE}
+    reference = {k: v for k, v in dataset.attrs.items() if k in (*_REFERENCE, "product_reference")}
     return {**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}
 
 
@@ -58,7 +58,8 @@ def say(stored: dict[str, Any], out: str, options: dict[str, Any]) -> None:
     reference = {name: stored[name] for name in _REFERENCE if name in stored}
     where = f"; reference {', '.join(f'{k[10:]} {v}' for k, v in reference.items())}" if reference else ""
     if options.get("reference") == "auto":
-        where += " (chosen by quality alone: make sure that it is stable ground)"
+        own = "product_reference" in stored
+        where += " (the product's own)" if own else " (chosen by quality alone: make sure that it is stable ground)"
     computed, blocks, seconds = stored["computed"], stored["blocks"], stored["seconds"]
     click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
 

@@ -80,7 +80,7 @@ def below(folder: Path, pattern: str = "*", *, deep: bool = True) -> Iterator[Pa
         depth = len(folder.parts)
         yield from (path for path in found if not any(part.startswith(".") for part in path.parts[depth:]))
         return
-    seen: set[str] = set()
+    seen = {os.path.realpath(folder)}
     for top, folders, files in os.walk(folder, followlinks=True):
         listed = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(top, name) for name in (*listed, *sorted(files)) if _named(name, pattern))

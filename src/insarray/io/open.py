@@ -120,9 +120,9 @@ def open_stack(
         ``"away"`` (default) if positive values mean motion away from the satellite when the earlier date is the
         reference, ``"toward"`` if they mean motion toward it.
     units
-        ``"radian"``, ``"metre"`` or ``"millimetre"``; None takes the unit tag of the files, radian without one.
+        ``"radian"``, ``"metre"`` or ``"millimetre"``; None takes what tags of the files or their names say, else radian.
     nodata
-        Value that means no-data besides NaN; None takes that of the files.
+        Value that means no-data besides NaN and what each file says itself; NaN: nothing else is no-data.
     dates
         Regular expression with two groups, the reference and the secondary date, for names that mean something else.
     variable

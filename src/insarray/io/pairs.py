@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.files import names
-from insarray.model.dates import date_label, first_of_pass, pair_from_name
+from insarray.model.dates import LIKE_DATES, date_label, first_of_pass, pair_from_name
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 
-_LIKE_DATES = r"\d{6}|\d{4}[-_.]\d\d[-_.]\d\d|\d\d[A-Za-z]{3}\d{4}"
 Key = tuple[np.datetime64, np.datetime64]
 
 
@@ -66,7 +65,7 @@ def pair_file_from_name(path: Path, pattern: str | None = None) -> PairFile:
         If both dates are the same.
     """
     # a name with a damaged date must not silently get its folder's, which may hold the dates of the whole stack
-    bare = not re.search(pattern if pattern is not None else _LIKE_DATES, path.name)
+    bare = not re.search(pattern if pattern is not None else LIKE_DATES, path.name, re.IGNORECASE)
     try:
         reference, secondary = pair_from_name(path.parent.name if bare else path.name, pattern)
     except (ArgumentError, re.error) as error:

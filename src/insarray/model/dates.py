@@ -18,6 +18,9 @@ _SHORT = r"(?<!\d)\d\d[01]\d[0-3]\d(?!\d)"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # 06Jan2018 as SNAP writes it, 06-Jan-2018, 2018Jan06; month names are English wherever this runs
 _NAMED = rf"(?<![A-Za-z\d])(?:\d\d[-_ ]?(?:{'|'.join(_MONTHS)})[-_ ]?\d{{4}}|\d{{4}}[-_ ]?(?:{'|'.join(_MONTHS)})[-_ ]?\d\d)(?![A-Za-z\d])"
+LIKE_DATES = rf"\d{{6}}|\d{{4}}[-_.]\d\d[-_.]\d\d|{_NAMED}"
+"""What looks like a date in a name, whether it is one or not."""
+
 _BETWEEN = r"(?:_to_|--|[-_])"
 
 

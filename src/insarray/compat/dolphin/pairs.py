@@ -238,7 +238,8 @@ def open_pairs(
     )
     if correlation_threshold > 0 and correlation is None:
         raise ArgumentError(f"correlation_threshold: needs the files of the correlation, {names[2]}")
-    source = assemble(Inputs(phase or [], correlation, labels), Options())
+    inputs = Inputs(phase or [], correlation, labels, needed=frozenset({"coherence", "components"}))
+    source = assemble(inputs, Options())
     data = to_dataset(source, "dolphin", block)
     network_of(data).require_connected("add interferograms, or invert one piece")
     good = None

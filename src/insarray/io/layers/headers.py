@@ -101,7 +101,7 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
     path, k = file.path, file.band - 1
     try:
         with environment([file]), open_band(file) as dataset:
-            if one_band and dataset.count != 1 and _data_bands(dataset) != 1:
+            if one_band and dataset.count != 1 + (_alpha(dataset) is not None):
                 raise FileError(
                     f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"
                 )
@@ -113,9 +113,10 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
                 raise FileError(f"{path}: has a band offset of {dataset.offsets[k]}; write the values without it")
             _require_whole(file, dataset)
             of_file, of_band = dataset.tags(), dataset.tags(file.band)
-            masked = MaskFlags.per_dataset in dataset.mask_flag_enums[k]
+            alpha = _alpha(dataset)
+            masked = alpha is not None or MaskFlags.per_dataset in dataset.mask_flag_enums[k]
             return Header(
-                replace(file, masked=True) if masked else file,
+                replace(file, masked=True, alpha=alpha) if masked else file,
                 (path, file.header) if file.header else tuple(dataset.files) or (path,),
                 _grid(file, dataset),
                 dataset.dtypes[k],
@@ -129,9 +130,9 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
         raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from error
 
 
-def _data_bands(dataset: Any) -> int:
-    """Bands that are no alpha, which says where the others have data."""
-    return sum(meaning is not ColorInterp.alpha for meaning in dataset.colorinterp)
+def _alpha(dataset: Any) -> int | None:
+    """Number of the last band if it is an alpha band, which says where the others have data."""
+    return dataset.count if dataset.count > 1 and dataset.colorinterp[-1] is ColorInterp.alpha else None
 
 
 def _require_whole(file: RasterFile, dataset: Any) -> None:

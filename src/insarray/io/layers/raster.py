@@ -19,9 +19,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import reproject
 from rasterio.windows import Window
 
-from insarray.io.files import is_archive
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Place
 from insarray.io.layers.netcdf import netcdf_image
@@ -60,8 +60,8 @@ _PARTS = 4  # of a read for each thread, so that none waits long for the others
 class RasterFile:
     """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
 
-    `grid` is that of a file whose own coordinates count, not GDAL's word for them. `masked` if a mask or an alpha band
-    says which pixels are data, `beside` if files next to it say more of it (.msk, .aux.xml, .tfw). `header` is the text
+    `grid` is that of a file whose own coordinates count, not GDAL's word for them. `masked` if a mask, or the band
+    `alpha`, says which pixels are data, `beside` if files next to it say more of it (.msk, .aux.xml, .tfw). `header` is the text
     that describes raw pixels.
     """
 
@@ -71,6 +71,7 @@ class RasterFile:
     band: int = 1
     grid: Grid | None = None
     masked: bool = False
+    alpha: int | None = None
     beside: bool = False
     header: str | None = None
 
@@ -170,26 +171,59 @@ class RasterLayer:
         # labels, masks and bytes must not be mixed; no-data, and zeros that may be, are left out of the mean of four
         real = np.dtype(dataset.dtypes[file.band - 1]).kind == "f"
         missing = dataset.nodata if dataset.nodata is not None else 0
+        place = source_place(file, file.grid or grid_of_dataset(file.path, dataset, as_stored=True), self.grid)
+        resampling = Resampling.bilinear if real else Resampling.nearest
+        if file.masked:
+            return self._warped_without_masked(dataset, file, window, place, resampling, missing), None
         options = {
-            **source_place(file, file.grid or grid_of_dataset(file.path, dataset, as_stored=True), self.grid),
+            **place,
             "crs": self.grid.crs,
             "transform": Affine(*self.grid.affine),
             "height": self.grid.height,
             "width": self.grid.width,
-            "resampling": Resampling.bilinear if real else Resampling.nearest,
+            "resampling": resampling,
             "src_nodata": missing,
             "nodata": np.nan if real else missing,
         }
         with WarpedVRT(dataset, **options) as warped:
             return np.asarray(warped.read(file.band, window=window)), None
 
+    def _warped_without_masked(
+        self,
+        dataset: Any,
+        file: RasterFile,
+        window: Window,
+        place: dict[str, Any],
+        resampling: Resampling,
+        missing: float,
+    ) -> np.ndarray:
+        """Window of a file whose mask GDAL does not look at if there is a no-data value as well; all of it is read."""
+        raw, empty = _unmasked(dataset, file, None)
+        raw[empty] = missing
+        real = raw.dtype.kind == "f"
+        out = np.empty((window.height, window.width), raw.dtype)
+        reproject(
+            raw,
+            out,
+            src_crs=place.get("src_crs", dataset.crs),
+            src_transform=place.get("src_transform", dataset.transform),
+            dst_crs=self.grid.crs,
+            dst_transform=Affine(*self.grid.affine) @ Affine.translation(window.col_off, window.row_off),
+            src_nodata=missing,
+            dst_nodata=np.nan if real else missing,
+            resampling=resampling,
+        )
+        return out
 
-def _unmasked(dataset: Any, file: RasterFile, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+
+def _unmasked(dataset: Any, file: RasterFile, window: Window | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Values of a band with 0 where its mask has no data, whatever lies under it, and where that is."""
     raw = np.asarray(dataset.read(file.band, window=window))
     if not file.masked:
         return raw, None
-    empty = dataset.read_masks(file.band, window=window) == 0
+    # GDAL takes an alpha band for a mask only if it holds bytes
+    said = dataset.read(file.alpha, window=window) if file.alpha else dataset.read_masks(file.band, window=window)
+    empty = said == 0
     return np.where(empty, raw.dtype.type(0), raw), empty
 
 
@@ -299,11 +333,11 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
     driver = _DRIVERS.get(path.suffix.lower())
     if path.is_dir():
         raise FileError(f"{path}: is a folder; give files, or a folder of a product that insarray knows")
-    if is_archive(path):
-        raise FileError(f"{path}: is an archive; unpack it, and give the folder")
     if driver is None:
         known = " ".join(sorted(_DRIVERS))
         raise FileError(f"{path}: the extension {path.suffix!r} is not a known raster's ({known})")
+    if not is_url(path) and not path.exists():
+        raise FileError(f"{path}: is a link to what is not there; fetch that, or remove the link")
     if path.stat().st_size == 0:
         raise FileError(f"{path}: is empty (0 bytes); fetch or make it again")
     if driver == "netCDF":

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from insarray.io.baselines import baseline_table, given_baselines
-from insarray.io.files import expand, fingerprint, name_of
+from insarray.io.files import expand, fingerprint, is_archive, name_of
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode, per_file
 from insarray.io.layers.extents import Common
 from insarray.io.layers.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
+from insarray.io.layers.reference import product_reference
 from insarray.io.layers.said import unit_by_name, with_given
 from insarray.io.locations import location
 from insarray.io.pairs import (
@@ -89,6 +90,9 @@ class GenericReader:
 
 
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
+    packed = next((path for path in paths if is_archive(path)), None)
+    if packed is not None:
+        raise FileError(f"{packed}: is an archive; unpack it, and give the folder")
     folder = next((path for path in paths if path.is_dir()), None)
     if folder is not None:
         raise FileError(
@@ -183,6 +187,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         for file, header, unit in zip(phase.values(), headers, units, strict=True)
     ]
     decode = _phase_decode(factors, nodata)
+    reference, referenced = product_reference(headers)
     network = network_of_pairs(phase, None)
     if inputs.baselines is not None:
         network = network_of_pairs(phase, inputs.baselines.of_pairs(network).values)
@@ -193,9 +198,9 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         tuple(location(header.file.path) for header in all_headers),
         zero_is_nodata,
         wavelength,
-        {"source_sign": sign, "source_units": units[0]},
+        {"source_sign": sign, "source_units": units[0], **reference},
         members=tuple(member for header in all_headers for member in members_of(header)),
-        notes=(*notes, *common.notes),
+        notes=(*notes, *common.notes, *referenced),
         fingerprints=_fingerprints([headers, *companions.values()], common, factors, nodata, zero_is_nodata),
     )
 

@@ -1,6 +1,7 @@
 """A folder of rasters that no product's reader knows: files told apart by the usual words in their names."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from insarray.io.source import Options, StackSource
 from insarray.model.errors import ArgumentError, FileError, StackError
 
 _RASTERS = {".tif", ".tiff", ".vrt", ".grd", ".img"}
+_MASK = re.compile(r"(?:^|[-_.])(?:\w*_)?mask(?=[-_.])", re.IGNORECASE)
 _BASELINES = "baselines.csv"
 
 
@@ -36,7 +38,8 @@ class FolderReader:
         root = paths[0]
         require_pattern(options.dates)
         found: dict[str, list[PairFile]] = {kind: [] for kind in KINDS}
-        for path in _rasters(root):
+        rasters = _rasters(root)
+        for path in rasters:
             kind = kind_by_name(path.name)
             if kind is not None and (file := _pair(path, options.dates)) is not None:
                 found[kind].append(file)
@@ -44,16 +47,16 @@ class FolderReader:
             what = "both unwrapped phase and displacement" if found["phase"] else "no unwrapped phase of two dates"
             raise StackError(f"{root}: holds {what}; give a pattern of the files to read")
         if found["displacement"]:
-            options, note = _of_displacement(options)
+            options, notes = _of_displacement(options)
         else:
-            note = None
+            notes = ()
         table = given_baselines(options)
         if table is None and (root / _BASELINES).is_file():
             table = read_baselines(root / _BASELINES)
         files = found["phase"] or found["displacement"]
         inputs = Inputs(files, found["coherence"] or None, found["components"] or None, table)
         source = assemble(inputs, options)
-        return source if note is None else replace(source, notes=(*source.notes, note))
+        return replace(source, notes=(*source.notes, *notes, *_masks(rasters)))
 
 
 def _rasters(folder: Path) -> list[Path]:
@@ -71,6 +74,12 @@ def _is_described(path: Path, there: set[Path]) -> bool:
         return True
 
 
+def _masks(rasters: Sequence[Path]) -> tuple[str, ...]:
+    """A note on masks, which are found and not applied: there may be one of each pair, and several kinds."""
+    found = [path for path in rasters if _MASK.search(path.name)]
+    return (f"masks are not applied, give one with --mask (mask(raster=)): {names(found, 2)}",) if found else ()
+
+
 def _pair(path: Path, dates: str | None) -> PairFile | None:
     """The file of a pair; None for a static map, whose name has no two dates."""
     try:
@@ -81,14 +90,11 @@ def _pair(path: Path, dates: str | None) -> PairFile | None:
         return None
 
 
-def _of_displacement(options: Options) -> tuple[Options, str | None]:
+def _of_displacement(options: Options) -> tuple[Options, tuple[str, ...]]:
     """Options of OPERA's displacement, whose wavelength only turns metres into radians and back."""
     note = (
-        None
-        if options.wavelength
-        else (
-            f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
-            "residuals in radians do: give wavelength= (--wavelength) if it is another"
-        )
+        f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
+        "residuals in radians do: give wavelength= (--wavelength) if it is another"
     )
-    return replace(options, sign=options.sign or "toward", wavelength=options.wavelength or SENTINEL1_WAVELENGTH), note
+    known = replace(options, sign=options.sign or "toward", wavelength=options.wavelength or SENTINEL1_WAVELENGTH)
+    return known, () if options.wavelength else (note,)

@@ -72,7 +72,7 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     view
         With the masks that the inversion will use: a masked sample cannot be a reference.
     reference
-        See `Asked`; None: no reference.
+        See `Asked`; None: no reference. "auto" keeps that of a product that says it has one, and finds one otherwise.
 
     Returns
     -------
@@ -93,8 +93,27 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     if isinstance(reference, str) and reference == "check":
         _require_no_constants(view)
         return None
-    where = find_reference(view) if isinstance(reference, str) and reference == "auto" else reference
+    if isinstance(reference, str) and reference == "auto":
+        kept = _of_product(view)
+        if kept is not None:
+            return kept
+        reference = find_reference(view)
+    where = reference
     return level_at(view, view.phase, where, view.network.labels, "pairs")
+
+
+def _of_product(view: StackView) -> ReferencePhase | None:
+    """The reference that the product says it has; a pixel that is masked there is taken as it is, which is 0."""
+    stated = view.data.attrs.get("product_reference")
+    if stated is None:
+        return None
+    place = Place(float(stated[0]), float(stated[1]))
+    where = place.on(*view.centres)
+    values = np.zeros(view.network.n_pairs)
+    if isinstance(where, tuple):
+        found = view.phase.isel(y=where[0], x=where[1]).values.astype(np.float64)
+        values = found if np.isfinite(found).all() else values
+    return ReferencePhase(values, place)
 
 
 def level_at(
