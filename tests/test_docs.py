@@ -134,7 +134,7 @@ def test_every_option_of_insarray_that_is_named_exists(page):
     verbs = [*cli.commands.values()]
     verbs += [verb for group in verbs if isinstance(group, click.Group) for verb in group.commands.values()]
     known = {option for verb in verbs for parameter in verb.params for option in parameter.opts}
-    known |= {"--help", "--version", "--nbmake"}
+    known |= {option for parameter in cli.params for option in parameter.opts} | {"--help", "--nbmake"}
     named = set(re.findall(r"`(--[a-z][a-z-]+)", prose(page.read_text())))
     assert not named - known
 

@@ -12,7 +12,8 @@ from scipy.special import gammaln, hyp2f1
 from insarray.model.conventions import VARIABLES, metres_per_radian
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, StackError, StoreError
-from insarray.simulate.stacks import WAVELENGTH, _decorrelation, simulate_stack, turbulent_screens, write_geotiffs
+from insarray.simulate.screens import turbulent_screens
+from insarray.simulate.stacks import WAVELENGTH, _decorrelation, simulate_stack, write_geotiffs
 
 SMALL = {"shape": (40, 48), "n_dates": 12}
 CLEAN = {**SMALL, "noise": False, "missing": 0, "water": False, "pair_offsets": False}

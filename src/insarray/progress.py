@@ -25,6 +25,21 @@ def progress_bar(*, quiet: bool = False, unit: str = "blocks") -> Iterator[Progr
         Show nothing anywhere.
     unit
         What is counted.
+
+    See Also
+    --------
+    insarray.run : compute into a store.
+    insarray.append : bring new pairs into a store.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> with ia.progress_bar() as progress:
+    ...     report = ia.run(series, "series.zarr", progress=progress)
+    >>> report.blocks
+    1
     """
     if not quiet and (show := _notebook()) is not None:
         line = Line(show, unit)

@@ -65,6 +65,12 @@ def map_blocks(
     StackError
         If inputs are on different pixels.
 
+    See Also
+    --------
+    insarray.run : compute into a store.
+    insarray.plan_run : blocks and memory of a run.
+    insarray.invert : displacement series of the pairs.
+
     Examples
     --------
     How much the coherence of a pixel changes over the pairs:

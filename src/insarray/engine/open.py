@@ -67,9 +67,22 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the mod
     StoreError
         If it is a store that is not finished.
 
+    See Also
+    --------
+    insarray.open_stack : open unwrapped interferograms.
+    insarray.run : compute into a store.
+    insarray.save_points : store points or links.
+    insarray.to_netcdf : write NetCDF.
+
     Examples
     --------
-    >>> series = open("series.zarr")  # doctest: +SKIP
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> report = ia.run(series, "series.zarr")
+    >>> result = ia.open("series.zarr")
+    >>> dict(result.displacement.sizes)
+    {'time': 6, 'y': 20, 'x': 24}
     """
     where = _location(path)
     kind = _kind(where)

@@ -109,6 +109,19 @@ def plan_run(dataset: xr.Dataset, workers: int) -> Plan:
     ------
     ArgumentError, StackError
         If `run` would not take the dataset.
+
+    See Also
+    --------
+    insarray.run : compute into a store.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack.chunk(y=10, x=12), reference=(9, 12))
+    >>> plan = ia.plan_run(series, workers=2)
+    >>> plan.n_blocks
+    4
     """
     return plan_prepared(prepare(dataset), workers)
 

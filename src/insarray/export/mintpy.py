@@ -79,9 +79,23 @@ def to_mintpy(
     StoreError
         If a file exists or cannot be written.
 
+    See Also
+    --------
+    insarray.open_series : open MintPy's series.
+    insarray.to_netcdf : write NetCDF.
+
+    References
+    ----------
+    .. [1] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+
     Examples
     --------
-    >>> to_mintpy(series.merge(model), "out", attrs="inputs/ifgramStack.h5")  # doctest: +SKIP
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> sorted(path.name for path in ia.to_mintpy(series.merge(ia.fit(series)), "mintpy"))
+    ['numInvIfgram.h5', 'temporalCoherence.h5', 'timeseries.h5', 'velocity.h5']
     """
     target = Path(folder)
     with _folder(target):

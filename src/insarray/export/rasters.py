@@ -74,6 +74,24 @@ def to_cog(
         If `data` has no x and y.
     StoreError
         If `path` exists or cannot be written.
+
+    See Also
+    --------
+    insarray.to_netcdf : write NetCDF.
+    insarray.to_mintpy : write MintPy's files.
+    insarray.plot.save : write a picture.
+
+    References
+    ----------
+    .. [1] OGC 21-026, OGC Cloud Optimized GeoTIFF Standard, version 1.0.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> velocity = ia.fit(ia.invert(stack, reference=(9, 12))).velocity
+    >>> ia.to_cog(velocity, "velocity.tif").name
+    'velocity.tif'
     """
     import rasterio
     from rasterio.shutil import copy
@@ -133,6 +151,27 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     ------
     StoreError
         If `path` exists or cannot be written.
+
+    See Also
+    --------
+    insarray.to_cog : write a GeoTIFF.
+    insarray.to_mintpy : write MintPy's files.
+    insarray.open : open what was stored.
+
+    References
+    ----------
+    .. [1] CF Conventions, version 1.9,
+       https://cfconventions.org/Data/cf-conventions/cf-conventions-1.9/cf-conventions.html
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> ia.to_netcdf(series, "series.nc").name
+    'series.nc'
+    >>> dict(ia.open("series.nc").displacement.sizes)
+    {'time': 6, 'y': 20, 'x': 24}
     """
     dataset = placed(masked(dataset, mask))
     output = dataset.drop_encoding()

@@ -166,9 +166,26 @@ def open_stack(
     StackError
         If the files do not belong together.
 
+    See Also
+    --------
+    insarray.select_pairs : leave pairs out.
+    insarray.mask : leave samples out.
+    insarray.invert : displacement series of the pairs.
+    insarray.open : open what was stored.
+    insarray.open_wrapped : open wrapped phases.
+    insarray.open_geometry : angles, ranges and baselines of files.
+
     Examples
     --------
-    >>> stack = open_stack("ifgs/*unw.tif", coherence="ifgs/*cor.tif", wavelength=0.0555)  # doctest: +SKIP
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> from insarray.simulate.stacks import write_geotiffs
+    >>> paths = write_geotiffs(stack, "ifgs")
+    >>> stack = ia.open_stack("ifgs/*.unw.tif", coherence="ifgs/*.cor.tif", wavelength=0.0555)
+    >>> dict(stack.sizes)
+    {'pair': 12, 'y': 20, 'x': 24}
+    >>> stack.insar.network
+    <Network 6 dates 20190105..20190306, 12 pairs, 1 component(s)>
     """
     options = Options(
         coherence,

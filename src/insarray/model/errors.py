@@ -2,7 +2,17 @@
 
 
 class InsarrayError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line returns for it."""
+    """Base of all errors raised on purpose; `exit_code` is what the command line returns for it.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> try:
+    ...     ia.simulate_stack(n_dates=1)
+    ... except ia.InsarrayError as error:
+    ...     print(type(error).__name__, error.exit_code)
+    ArgumentError 2
+    """
 
     exit_code = 2
 

@@ -23,6 +23,20 @@ class Grid:
         Pixel size; `dy` is negative where rows run from north to south.
     crs
         WKT, or None for radar coordinates (then x and y are column and row numbers).
+
+    See Also
+    --------
+    insarray.open_stack : open unwrapped interferograms.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> grid = stack.insar.grid
+    >>> grid.shape, grid.dx, grid.dy
+    ((20, 24), 80.0, -80.0)
+    >>> tuple(round(value, 3) for value in grid.lonlat(0, 0))
+    (-99.143, 19.489)
     """
 
     height: int

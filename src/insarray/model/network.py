@@ -26,6 +26,21 @@ class Network:
         Index of the reference and of the later secondary date of each pair, int32, shape (pair, 2).
     perpendicular_baseline
         Metres, secondary minus reference, shape (pair,); None if unknown.
+
+    See Also
+    --------
+    insarray.plot.network : dates and pairs.
+    insarray.select_pairs : leave pairs out.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> network = stack.insar.network
+    >>> network.n_dates, network.n_pairs, network.n_components
+    (6, 12, 1)
+    >>> network.labels[0]
+    '20190105_20190117'
     """
 
     times: np.ndarray

@@ -22,6 +22,18 @@ def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
         If the suffix is not a format that matplotlib writes.
     StoreError
         If the file cannot be written.
+
+    See Also
+    --------
+    insarray.plot.map : a map of any layer.
+    insarray.plot.velocity : a map of the velocity.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> ia.plot.save(ia.plot.network(stack), "network.png").name
+    'network.png'
     """
     import matplotlib as mpl
     from matplotlib.axes import Axes

@@ -56,6 +56,21 @@ def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None 
     ------
     ArgumentError
         If `data` has no `velocity` (y, x).
+
+    See Also
+    --------
+    insarray.plot.map : a map of any layer.
+    insarray.plot.save : write a picture.
+    insarray.fit : time functions with standard errors.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> model = ia.fit(ia.invert(stack, reference=(9, 12)))
+    >>> axes = ia.plot.velocity(model)
+    >>> axes.get_aspect() != "auto"
+    True
     """
     return map(data, "velocity", ax, mask=mask)
 
@@ -89,6 +104,20 @@ def map(  # noqa: A001  the field's word
         If there is no such variable, or it has other dimensions than (y, x).
     StackError
         If `data` has no grid.
+
+    See Also
+    --------
+    insarray.plot.velocity : a map of the velocity.
+    insarray.plot.multiples : maps of some dates or pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> axes = ia.plot.map(series, "temporal_coherence")
+    >>> len(axes.images)
+    1
     """
     if name not in data:
         raise ArgumentError(f"name: {name!r} is not in the dataset; it has {', '.join(str(k) for k in data.data_vars)}")

@@ -54,6 +54,18 @@ def multiples(
         what is not a phase.
     StackError
         If `data` has no grid.
+
+    See Also
+    --------
+    insarray.plot.map : a map of any layer.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> figure = ia.plot.multiples(stack, "unwrapped_phase", wrap=True)
+    >>> len(figure.axes) >= 12
+    True
     """
     from matplotlib.figure import Figure
 

@@ -35,6 +35,19 @@ def network(data: xr.Dataset | Network, ax: "Axes | None" = None) -> "Axes":
     ------
     StackError
         If `data` has no pair coordinates.
+
+    See Also
+    --------
+    insarray.plot.closure : network and map of the loops.
+    insarray.Network : dates and pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> axes = ia.plot.network(stack)
+    >>> axes.get_ylabel()
+    'perpendicular baseline (m)'
     """
     pairs = data if isinstance(data, Network) else network_of(data)
     ax = new_axes(ax, (7.5, 4.2))
@@ -70,6 +83,20 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     ------
     StackError
         If `summary` is not such a result.
+
+    See Also
+    --------
+    insarray.closure_summary : statistics of loops and pairs.
+    insarray.plot.network : dates and pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> loops = ia.closure(stack, reference=(9, 12))
+    >>> figure = ia.plot.closure(ia.closure_summary(loops, maps=True))
+    >>> len(figure.axes) > 1
+    True
     """
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure

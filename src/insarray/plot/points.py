@@ -46,6 +46,20 @@ def point(
     ------
     ArgumentError
         If the point is not given, given twice, outside, or has no displacement at any date.
+
+    See Also
+    --------
+    insarray.plot.velocity : a map of the velocity.
+    insarray.invert : displacement series of the pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> axes = ia.plot.point(series, row=3, col=4)
+    >>> axes.get_ylabel().splitlines()[0]
+    'LOS displacement (mm)'
     """
     if "displacement" not in series or series["displacement"].dims[:1] != ("time",):
         raise ArgumentError("series: has no displacement (time, y, x); give the result of an inversion")

@@ -36,6 +36,21 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
         If there is no such variable, or it is not (point).
     StackError
         If the points do not say what grid they are from.
+
+    See Also
+    --------
+    insarray.plot.links : values of arcs.
+    insarray.points_to_grid : maps of points.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
+    >>> axes = ia.plot.points(ia.integrate_links(links, points))
+    >>> len(axes.collections) > 0
+    True
     """
     if name not in data:
         raise ArgumentError(f"name: {name!r} is not in the dataset; it has {', '.join(map(str, data.data_vars))}")
@@ -85,6 +100,21 @@ def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax
     ------
     ArgumentError
         If there is no such variable, or there are too many links to be told apart.
+
+    See Also
+    --------
+    insarray.plot.points : values of points.
+    insarray.estimate_links : velocity and DEM error of arcs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
+    >>> axes = ia.plot.links(links, points)
+    >>> len(axes.collections) > 0
+    True
     """
     from matplotlib.collections import LineCollection
 

@@ -69,6 +69,20 @@ def report(
         If the result has neither a displacement (time, y, x) nor a map (y, x), or `path` does not end in .html.
     StoreError
         If the store is not one, or not finished, or if `path` exists or cannot be written.
+
+    See Also
+    --------
+    insarray.run : compute into a store.
+    insarray.quality_mask : pixels that pass criteria.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> path = ia.report(series.merge(ia.fit(series)), "report.html")
+    >>> path.read_text().startswith("<!DOCTYPE html>")
+    True
     """
     require_free(Path(path), overwrite=overwrite)
     if Path(path).suffix.lower() not in (".html", ".htm"):

@@ -13,7 +13,7 @@ from insarray.model.dates import date_index, date_label, years_since
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.simulate.files import empty_folder, write_geotiff
-from insarray.simulate.stacks import turbulent_screens
+from insarray.simulate.screens import turbulent_screens
 
 WAVELENGTH = 0.031
 """X band, metres."""
@@ -102,6 +102,22 @@ def simulate_wrapped(
     ------
     ArgumentError
         If an option is out of its range.
+
+    See Also
+    --------
+    insarray.simulate_stack : unwrapped stack with known truth.
+    insarray.select_points : points of a wrapped stack.
+
+    References
+    ----------
+    .. [1] Hanssen, R. F. (2001), Radar Interferometry: Data Interpretation and Error Analysis, Kluwer.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12)
+    >>> dict(wrapped.wrapped_phase.sizes)
+    {'time': 12, 'y': 20, 'x': 20}
     """
     _check(shape, n_dates, noise, atmosphere)
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]

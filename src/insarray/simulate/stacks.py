@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.fft import fftfreq, irfft2, rfftfreq
 from scipy.ndimage import gaussian_filter, label
 
 from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
@@ -15,6 +14,7 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.simulate.files import empty_folder, write_geotiff
+from insarray.simulate.screens import turbulent_screens
 
 WAVELENGTH = 0.05546576
 """Sentinel-1 C band, metres."""
@@ -120,11 +120,29 @@ def simulate_stack(
     ArgumentError
         If an option is out of its range, or the dates span too little for annual pairs.
 
+    See Also
+    --------
+    insarray.simulate_wrapped : wrapped stack with known truth.
+    insarray.invert : displacement series of the pairs.
+
     Notes
     -----
     Noise: Bartlett decomposition of the complex Wishart distribution (Goodman 1963). Atmosphere: power spectrum of
     exponent -8/3 in two dimensions, -5/3 along a profile, as beyond 2 km (Hanssen 2001, section 4.7). Height error:
     geometry of Berardino et al. (2002), sign of Fattahi and Amelung (2013).
+
+    References
+    ----------
+    .. [1] Goodman, N. R. (1963), Statistical analysis based on a certain multivariate complex Gaussian
+       distribution, Ann. Math. Statist. 34, 152-177.
+    .. [2] Hanssen, R. F. (2001), Radar Interferometry: Data Interpretation and Error Analysis, Kluwer.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6)
+    >>> dict(stack.unwrapped_phase.sizes)
+    {'pair': 12, 'y': 20, 'x': 24}
     """
     _check(shape, n_dates, neighbours, looks, missing, atmosphere)
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(7)]
@@ -283,22 +301,6 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> n
     """Gaussian field of unit variance, correlated over the share `scale` of the image, shape (y, x)."""
     field = gaussian_filter(rng.normal(size=shape), scale * min(shape), mode="wrap")
     return np.asarray(field / field.std())
-
-
-def turbulent_screens(rng: np.random.Generator, shape: tuple[int, int], n_dates: int, std: float) -> np.ndarray:
-    """Delay of each date as displacement in metres, shape (date, y, x): a turbulent screen, independent in time."""
-    screens = np.zeros((n_dates, *shape))
-    if std == 0:
-        return screens
-    size = 2 * shape[0], 2 * shape[1]  # twice the image: a screen that ends where it began would have no trend
-    wavenumber = np.hypot(fftfreq(size[0])[:, None], rfftfreq(size[1]))
-    wavenumber[0, 0] = np.inf
-    amplitude = wavenumber ** (-8 / 3 / 2)
-    for screen in screens:
-        white = rng.normal(size=amplitude.shape) + 1j * rng.normal(size=amplitude.shape)
-        screen[:] = irfft2(white * amplitude, s=size)[: shape[0], : shape[1]]
-        screen *= std * rng.uniform(0.5, 1.5) / screen.std()
-    return screens
 
 
 def _displacements(scene: _Scene, network: Network, baseline: np.ndarray, screens: np.ndarray) -> dict[str, np.ndarray]:

@@ -161,6 +161,23 @@ def append(
         If `series` is not the result of an inversion; if the store is not ours, not complete, or not on a local disk.
     PartialRunError, ClusterError
         As `insarray.run`.
+
+    See Also
+    --------
+    insarray.run : compute into a store.
+    insarray.join : two series of one place.
+    insarray.invert : displacement series of the pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> stack = stack.chunk(y=10, x=12)
+    >>> early = stack.sel(pair=stack.secondary_time < stack.secondary_time.max())
+    >>> report = ia.run(ia.invert(early, reference=(9, 12)), "series.zarr")
+    >>> added = ia.append(ia.invert(stack, reference=(9, 12)), "series.zarr")
+    >>> added.new_pairs, ia.open("series.zarr").sizes["time"]
+    (3, 6)
     """
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client}
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command}

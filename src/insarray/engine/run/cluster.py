@@ -25,8 +25,9 @@ from insarray.model.errors import ArgumentError, ClusterError
 
 _NO_WORKERS = "distributed.scheduler.no-workers-timeout"  # never by default: a job without workers would hang
 _LOST_WORKER = {"distributed.deploy.lost-worker-timeout": "120s"}  # 15 s closes workers that are slow to come back
-_CONFIGURING = threading.RLock()
-"""Two threads that set and reset Dask's configuration by turns would leave it changed."""
+_CONFIGURING, _TELLING = threading.Lock(), threading.Lock()
+"""Two threads that set and reset the same settings of Dask by turns would leave them changed. The second is for the
+threads of clusters, for which those that make a cluster wait with the first in hand."""
 _SETTINGS = {
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 0,  # `drive` gives a block that died with its worker its second chance
@@ -310,7 +311,7 @@ def _local_cluster(number: int) -> Any:
 
     class Patient(LocalCluster):
         def _update_worker_status(self, op: Any, msg: Any) -> None:
-            with _CONFIGURING, dask.config.set(_LOST_WORKER):
+            with _TELLING, dask.config.set(_LOST_WORKER):
                 super()._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
 
     with _CONFIGURING, dask.config.set({**_SETTINGS, _NO_WORKERS: dask.config.get(_NO_WORKERS, None) or "300s"}):

@@ -110,6 +110,28 @@ def run(
     ClusterError
         If the scheduler was lost, the client closed, a worker runs another program, or all workers were gone for longer
         than Dask's ``distributed.scheduler.no-workers-timeout`` (300 s if it is not set), or if nothing is done any more.
+
+    See Also
+    --------
+    insarray.plan_run : blocks and memory of a run.
+    insarray.append : bring new pairs into a store.
+    insarray.open : open what was stored.
+    insarray.progress_bar : progress of a run.
+
+    References
+    ----------
+    .. [1] Zarr core specification, version 3, https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack.chunk(y=10, x=12), reference=(9, 12))
+    >>> report = ia.run(series.merge(ia.fit(series)), "series.zarr", workers=2)
+    >>> report.blocks, report.computed
+    (4, 4)
+    >>> ia.run(series.merge(ia.fit(series)), "series.zarr").computed  # all is there
+    0
     """
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client, "resume": resume}
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command, "compressor": compressor}

@@ -60,6 +60,28 @@ def save_points(
         If something that is not ours is there, or the place cannot be written.
     StoreMismatchError
         If a store with other settings, or of another program, is there; the message names what differs.
+
+    See Also
+    --------
+    insarray.open : open what was stored.
+    insarray.run : compute into a store.
+    insarray.points_to_grid : maps of points.
+
+    References
+    ----------
+    .. [1] Zarr core specification, version 3, https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> ia.save_points(points, "points.zarr")
+    True
+    >>> ia.save_points(points, "points.zarr")  # is there already
+    False
+    >>> dict(ia.open("points.zarr").wrapped_phase.sizes) == dict(points.wrapped_phase.sizes)
+    True
     """
     options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
     store = Store(url)

@@ -61,11 +61,20 @@ def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -
         If it is on another grid or lacks dates or pairs of `like`. If it holds what cannot be, such as incidence angles
         outside 2 to 90 degrees or slant ranges below 10 km: in the middle of the map at once, elsewhere when read.
 
+    See Also
+    --------
+    insarray.fit : time functions with standard errors.
+    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.open_stack : open unwrapped interferograms.
+
     Examples
     --------
-    >>> geometry = open_geometry("geometry.nc", stack)  # doctest: +SKIP
-    >>> fit(stack, height_error=True, baselines=geometry.perpendicular_baseline,
-    ...     slant_range=geometry.slant_range, incidence_angle=geometry.incidence_angle)  # doctest: +SKIP
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> path = ia.to_netcdf(stack[["incidence_angle", "slant_range"]], "geometry.nc")
+    >>> geometry = ia.open_geometry("geometry.nc", stack)
+    >>> sorted(geometry.data_vars)
+    ['incidence_angle', 'slant_range']
     """
     grid = grid_of(like)
     variables: dict[str, xr.DataArray] = {}

@@ -55,9 +55,21 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
     FileError
         If the file is missing, unreadable, or not such a series.
 
+    See Also
+    --------
+    insarray.open : open what was stored.
+    insarray.to_mintpy : write MintPy's files.
+    insarray.fit : time functions with standard errors.
+
     Examples
     --------
-    >>> model = fit(open_series("timeseries.h5"), periods=(1.0,))  # doctest: +SKIP
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> paths = ia.to_mintpy(series, "mintpy")
+    >>> again = ia.open_series("mintpy/timeseries.h5")
+    >>> dict(again.displacement.sizes)
+    {'time': 6, 'y': 20, 'x': 24}
     """
     file = expand_one(path, "path", "give MintPy's timeseries.h5")
     if file.is_dir():

@@ -99,9 +99,21 @@ def open_wrapped(
         If the files do not belong together, such as interferograms without a common date; when pixels are read, if
         radians lie outside -pi to pi.
 
+    See Also
+    --------
+    insarray.select_points : points of a wrapped stack.
+    insarray.open_stack : open unwrapped interferograms.
+    insarray.simulate_wrapped : wrapped stack with known truth.
+
     Examples
     --------
-    >>> stack = open_wrapped("linked", baselines="baselines.csv", wavelength=0.031)  # doctest: +SKIP
+    >>> import insarray as ia
+    >>> from insarray.simulate.points import write_wrapped
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> paths = write_wrapped(wrapped, "linked")
+    >>> stack = ia.open_wrapped("linked", wavelength=0.031)
+    >>> dict(stack.sizes)
+    {'time': 12, 'y': 20, 'x': 20}
     """
     options = WrappedOptions(wavelength, sign, nodata, dates, variable)
     _check(options)

@@ -1,4 +1,4 @@
-"""The published estimator of links, a dense grid as one matrix product: the reference of `periodogram` (DESIGN 4.4).
+"""The published estimator of links, a dense grid as one matrix product: the reference of `periodogram`.
 
 As described for spurt's link model, after Ferretti, Prati & Rocca (2001): the objective on a grid of velocities and
 height errors, its argument maximum, and a quadratic through the 3 x 3 points around it. It finds the right peak only if

@@ -1,4 +1,4 @@
-"""The samples of a group of links, cleaned, with what is known of each link before the search (DESIGN 4.4)."""
+"""The samples of a group of links, cleaned, with what is known of each link before the search."""
 
 import math
 from typing import NamedTuple

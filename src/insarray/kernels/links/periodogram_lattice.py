@@ -1,4 +1,4 @@
-"""The periodogram on a lattice of each link's own, in float32, and its highest peaks (DESIGN 4.4).
+"""The periodogram on a lattice of each link's own, in float32, and its highest peaks.
 
 The steps follow from the spread of the link's columns, so that no peak falls between the nodes. A node (v, h) and its
 mirror image (v, -h) share their products: with z the phasors less the model at v, p = sum re(z) cos(b h),

@@ -1,4 +1,4 @@
-"""Climbing the peaks of the periodogram, for links side by side in float32 or float64 (DESIGN 4.4).
+"""Climbing the peaks of the periodogram, for links side by side in float32 or float64.
 
 With t_n the phase less the model, w_n the weights (sum 1), a_n the row of the design, C = sum w cos t, S = sum w sin t:
 the objective g is C, or ``sqrt(C**2 + S**2)`` where the rows share an unknown phase psi = arctan2(S, C). Then

@@ -1,4 +1,4 @@
-"""What the coherence of a link says about its errors, and about there being a signal at all (DESIGN 4.4)."""
+"""What the coherence of a link says about its errors, and about there being a signal at all."""
 
 import math
 from typing import Any

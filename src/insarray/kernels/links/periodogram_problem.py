@@ -1,4 +1,4 @@
-"""What a search for the peak of a link's periodogram is given and returns, the same for both back ends (DESIGN 4.4)."""
+"""What a search for the peak of a link's periodogram is given and returns, the same for both back ends."""
 
 import enum
 import math

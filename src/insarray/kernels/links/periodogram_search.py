@@ -1,4 +1,4 @@
-"""Peak of the periodogram of links side by side, in float32 but for the last steps; the Numba back end (DESIGN 4.4).
+"""Peak of the periodogram of links side by side, in float32 but for the last steps; the Numba back end.
 
 A group of `VECTOR` links is a row of lanes. Every lane has its own weights, height column, lattice and climbs, so that
 nothing about a link depends on its neighbours. Parameters are taken relative to the middle of their ranges.

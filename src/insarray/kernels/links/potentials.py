@@ -1,4 +1,4 @@
-"""Values of points from the differences over arcs between them, by one weighted system for the whole network (DESIGN 4.5).
+"""Values of points from the differences over arcs between them, by one weighted system for the whole network.
 
 The normal matrix is the Laplacian of the network, so it has a sparse factor, and the variances of the points are entries
 of its inverse on the pattern of that factor (Takahashi, Fagan and Chen, 8th PICA Conference, 1973).

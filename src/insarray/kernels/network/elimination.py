@@ -1,4 +1,4 @@
-"""Weighted least squares of a pair network for a block of pixels, by elimination (DESIGN 4.1).
+"""Weighted least squares of a pair network for a block of pixels, by elimination.
 
 Per pixel: minimise ``sum_k w_k (d_k - (phi_secondary - phi_reference))**2`` with the first date as ground. The normal
 matrix is the Laplacian of the pair graph with conductances w, so dates are eliminated by star-mesh steps that only

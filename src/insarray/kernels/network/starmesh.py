@@ -1,4 +1,4 @@
-"""Elimination of the dates of a network, one star-mesh step a date, for pixels side by side (DESIGN 4.1).
+"""Elimination of the dates of a network, one star-mesh step a date, for pixels side by side.
 
 A step only ever adds, multiplies and divides positive conductances (Kron reduction; Dorfler & Bullo, IEEE TCAS-I 60,
 2013, section II), so nothing cancels.

@@ -1,4 +1,4 @@
-"""Huber's estimate of a pair network by reweighted elimination, for pixels side by side (DESIGN 4.2).
+"""Huber's estimate of a pair network by reweighted elimination, for pixels side by side.
 
 Per pixel: minimise ``sum_k rho(u_k)``, u_k = w_k r_k, rho(u) = u^2 / 2 up to the bound b and b |u| - b^2 / 2 beyond
 (Huber, Annals of Mathematical Statistics 35, 1964). The bound is a multiple of the scale of the pixel's own residuals,

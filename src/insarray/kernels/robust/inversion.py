@@ -1,4 +1,4 @@
-"""Robust inversion of a pair network for a block of pixels: L1 with a certificate, Huber (DESIGN 4.2)."""
+"""Robust inversion of a pair network for a block of pixels: L1 with a certificate, Huber."""
 
 import math
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Least absolute deviations of a pair network by an interior point method, for pixels side by side (DESIGN 4.2).
+"""Least absolute deviations of a pair network by an interior point method, for pixels side by side.
 
 Per pixel: minimise ``sum_k w_k |r_k|``, r_k = d_k - (phi_secondary - phi_reference). The dual has one variable s_k in
 [-1, 1] a pair, with ``A' W s = 0`` (A the incidence matrix): a flow that no date gains or loses. For every such s

@@ -1,4 +1,4 @@
-"""Least squares of time functions for a block of pixels, from dates or from pairs: NaN-safe, weighted (DESIGN 4.3)."""
+"""Least squares of time functions for a block of pixels, from dates or from pairs: NaN-safe, weighted."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Whole cycles that unwrapping has added to samples by mistake, from the residuals of an L1 fit (DESIGN 4.6)."""
+"""Whole cycles that unwrapping has added to samples by mistake, from the residuals of an L1 fit."""
 
 from typing import Any
 

@@ -77,6 +77,12 @@ def integrate_links(
     ReferencePointError
         If there is no such point.
 
+    See Also
+    --------
+    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.refine_points : points against their surroundings.
+    insarray.unwrap_points : phases of points without wraps.
+
     Notes
     -----
     The standard errors are not those of the least squares: these suppose links with errors of their own, and are 2 to 7
@@ -86,6 +92,22 @@ def integrate_links(
     the surroundings**, with the small noise of these. What a region has in common is not in them: the atmosphere, which
     moves velocities the more the farther the reference is; the noise of the reference point; a wrong link that a whole
     region hangs on.
+
+    References
+    ----------
+    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+       39, 8-20.
+    .. [2] Huber, P. J. (1981), Robust Statistics, Wiley, chapter 1.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
+    >>> model = ia.integrate_links(links, points)
+    >>> model.velocity.dims
+    ('point',)
     """
     view = as_points(points).computed()  # once, as phases are needed several times
     arcs = arcs_of(links, view)

@@ -136,10 +136,30 @@ def estimate_links(
     ArgumentError
         If an option cannot be, or no link is left.
 
+    See Also
+    --------
+    insarray.select_points : points of a wrapped stack.
+    insarray.integrate_links : values of points from arcs.
+    insarray.plot.links : values of arcs.
+
     Notes
     -----
     The phase of a link follows -4 pi / wavelength (t v + B h / (R sin(incidence))), with t the years since the first
     epoch, B the perpendicular baseline, R the slant range.
+
+    References
+    ----------
+    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+       39, 8-20.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
+    >>> links.velocity_difference.dims
+    ('link',)
     """
     _check(network, method, step, chunk, height_error)
     view = as_points(points)

@@ -76,6 +76,27 @@ def refine_points(
     ------
     StackError, ArgumentError
         If points and model do not belong together, or an option cannot be.
+
+    See Also
+    --------
+    insarray.integrate_links : values of points from arcs.
+    insarray.unwrap_points : phases of points without wraps.
+
+    References
+    ----------
+    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+       39, 8-20.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
+    >>> model = ia.integrate_links(links, points)
+    >>> refined = ia.refine_points(points, model, height_error=(-5, 5))
+    >>> refined.attrs["refined_iterations"]
+    2
     """
     view = as_points(points).computed()  # once, as phases are needed several times
     model = model_of(model, view)

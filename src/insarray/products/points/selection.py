@@ -58,6 +58,24 @@ def select_points(
         If no criterion is given, or no point is left.
     StackError
         If the stack lacks the layer of a criterion, or is no wrapped stack.
+
+    See Also
+    --------
+    insarray.open_wrapped : open wrapped phases.
+    insarray.estimate_links : velocity and DEM error of arcs.
+
+    References
+    ----------
+    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+       39, 8-20.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points.wrapped_phase.dims
+    ('time', 'point')
     """
     view = as_wrapped(wrapped)
     wrapped, phase = view.data, view.data["wrapped_phase"]
@@ -206,6 +224,22 @@ def points_to_grid(points: xr.Dataset) -> xr.Dataset:
     ------
     StackError
         If the attributes do not say what the grid is.
+
+    See Also
+    --------
+    insarray.select_points : points of a wrapped stack.
+    insarray.to_cog : write a GeoTIFF.
+    insarray.plot.points : values of points.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
+    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
+    >>> maps = ia.points_to_grid(ia.integrate_links(links, points))
+    >>> maps.velocity.dims
+    ('y', 'x')
     """
     grid = grid_of_points(points)
     maps = xr.Dataset(coords=grid_coords(grid))

@@ -60,6 +60,26 @@ def covariance(
     ------
     ArgumentError, StackError
         If the weights or the noise are unknown, or the stack lacks what they need.
+
+    See Also
+    --------
+    insarray.fit : time functions with standard errors.
+    insarray.invert : displacement series of the pairs.
+
+    References
+    ----------
+    .. [1] Agram, P. S. and Simons, M. (2015), A noise model for InSAR time series, J. Geophys. Res. Solid
+       Earth 120, 2752-2771.
+    .. [2] Tough, R. J. A., Blacknell, D. and Quegan, S. (1995), A statistical description of polarimetric and
+       interferometric synthetic aperture radar data, Proc. R. Soc. A 449, 567-589.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> found = ia.covariance(stack, looks=20)
+    >>> found.displacement_covariance.dims
+    ('time', 'other_time', 'y', 'x')
     """
     view = as_stack(stack)
     network = view.network

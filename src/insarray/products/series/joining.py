@@ -50,6 +50,20 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     ------
     StackError
         If grids or places of the reference differ, or there is no common date.
+
+    See Also
+    --------
+    insarray.append : bring new pairs into a store.
+    insarray.rereference : another date or place of zero.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> first, second = series.isel(time=slice(0, 4)), series.isel(time=slice(2, None))
+    >>> ia.join(first, second).sizes["time"]
+    6
     """
     mine = as_series(first, "first")
     other = align_series(as_series(second, "second"), mine, "second")

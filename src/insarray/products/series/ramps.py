@@ -97,6 +97,24 @@ def deramp(
         If an argument is not one of those above, or the data are deramped already.
     StackError
         If a date or pair has too few pixels, or only pixels on a line, to determine the surface.
+
+    See Also
+    --------
+    insarray.ramp_surface : the surfaces that were subtracted.
+    insarray.rereference : another date or place of zero.
+
+    References
+    ----------
+    .. [1] Huber, P. J. (1981), Robust Statistics, Wiley, chapter 1.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> flat = ia.deramp(series, kind="linear")
+    >>> flat.attrs["ramp"]
+    'linear'
     """
     if kind not in get_args(Kind):
         raise ArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}")
@@ -142,6 +160,19 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     ------
     StackError
         If `data` were not deramped.
+
+    See Also
+    --------
+    insarray.deramp : subtract surfaces.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> surface = ia.ramp_surface(ia.deramp(series))
+    >>> surface.dims
+    ('time', 'y', 'x')
     """
     if not isinstance(data, xr.Dataset) or "ramp_coefficient" not in data.coords:
         raise StackError("data: has no coordinate 'ramp_coefficient'; it is the result of deramp that has one")

@@ -64,6 +64,23 @@ def rereference(
     ReferencePointError
         If no pixel has data at the date, or the place lacks dates or is not tied to the reference date on all of them;
         they are listed, and the nearest pixel that has all is offered.
+
+    See Also
+    --------
+    insarray.invert : displacement series of the pairs.
+    insarray.deramp : subtract surfaces.
+    insarray.join : two series of one place.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> moved = ia.rereference(series, date="2019-01-29", reference=ia.area(2, 5, 2, 5))
+    >>> moved.insar.reference
+    Area(row_start=2, row_stop=5, col_start=2, col_stop=5)
+    >>> moved.insar.reference_date
+    np.datetime64('2019-01-29T00:00:00')
     """
     view = as_series(series)
     if date is None and reference is None:

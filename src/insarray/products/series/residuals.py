@@ -78,6 +78,21 @@ def residuals(
         If dates, pixels or wavelength of the pairs are not those of the series, or it was deramped or lost terms since.
     ReferencePointError
         If the reference of a pair is not known.
+
+    See Also
+    --------
+    insarray.pair_misfit : the pairs that agree least.
+    insarray.invert : displacement series of the pairs.
+    insarray.closure : phases of loops of pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> left = ia.residuals(stack, series)
+    >>> left.residual.dims
+    ('pair', 'y', 'x')
     """
     view, of = _views(stack, series, phase)
     task = _task(view, of)
@@ -98,6 +113,21 @@ def pair_misfit(
     """Pairs by how often they are wrong, the worst first; reads everything once, block by block.
 
     The arguments are those of `residuals`.
+
+    See Also
+    --------
+    insarray.residuals : what the series leaves of the pairs.
+    insarray.select_pairs : leave pairs out.
+    insarray.closure_summary : statistics of loops and pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> worst = ia.pair_misfit(stack, series)[0]
+    >>> worst.wrong  # share of its pixels that are off by a cycle
+    0.0
     """
     view, of = _views(stack, series, phase)
     task = _task(view, of)

@@ -73,6 +73,29 @@ def closure(
     ------
     ArgumentError, StackError, NetworkError, ReferencePointError
         See the messages; nothing has been computed then except what the reference needs.
+
+    See Also
+    --------
+    insarray.closure_summary : statistics of loops and pairs.
+    insarray.correct_unwrapping : add missing cycles.
+    insarray.invert : displacement series of the pairs.
+
+    References
+    ----------
+    .. [1] Biggs, J., Wright, T., Lu, Z. and Parsons, B. (2007), Multi-interferogram method for measuring
+       interseismic deformation: Denali Fault, Alaska, Geophys. J. Int. 170, 1165-1179.
+    .. [2] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> loops = ia.closure(stack, reference=(9, 12))
+    >>> loops.sizes["loop"]
+    10
+    >>> bool((loops.integer_closure == 0).mean() > 0.95)
+    True
     """
     view = as_stack(stack, phase)
     network = view.network
@@ -132,6 +155,27 @@ def closure_summary(
         If `threshold` or `workers` is out of range, or the blocks do not fit into the memory.
     StackError
         If `loops` is not the result of `closure`.
+
+    See Also
+    --------
+    insarray.closure : phases of loops of pairs.
+    insarray.select_pairs : leave pairs out.
+    insarray.plot.closure : network and map of the loops.
+
+    References
+    ----------
+    .. [1] Biggs, J., Wright, T., Lu, Z. and Parsons, B. (2007), Multi-interferogram method for measuring
+       interseismic deformation: Denali Fault, Alaska, Geophys. J. Int. 170, 1165-1179.
+    .. [2] Morishita, Y. et al. (2020), LiCSBAS: An open-source InSAR time series analysis package integrated
+       with the LiCSAR automated Sentinel-1 InSAR processor, Remote Sensing 12, 424.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> summary = ia.closure_summary(ia.closure(stack, reference=(9, 12)))
+    >>> int(summary.loop_unclosed.sum())
+    0
     """
     if not 0 <= threshold < 1:
         raise ArgumentError(f"threshold: {threshold!r} is not a share from 0 to less than 1")

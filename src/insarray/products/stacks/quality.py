@@ -62,6 +62,18 @@ def quality_mask(
     StackError
         If the result lacks what a criterion is of.
 
+    See Also
+    --------
+    insarray.mask : leave samples out.
+    insarray.fit : time functions with standard errors.
+    insarray.to_cog : write a GeoTIFF.
+    insarray.report : one page about a result.
+
+    References
+    ----------
+    .. [1] Pepe, A. and Lanari, R. (2006), On the extension of the minimum cost flow algorithm for phase
+       unwrapping of multitemporal differential SAR interferograms, IEEE TGRS 44, 2374-2383.
+
     Examples
     --------
     >>> import insarray as ia

@@ -47,12 +47,38 @@ _SHARE = 0.2  # of the triplets with such a closure from which the pairs have co
 
 
 def lonlat(lon: float, lat: float) -> LonLat:
-    """Reference point at a WGS 84 position, in degrees."""
+    """Reference point at a WGS 84 position, in degrees.
+
+    See Also
+    --------
+    insarray.area : a rectangle of pixels.
+    insarray.find_reference : choose a pixel.
+    insarray.invert : displacement series of the pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> ia.lonlat(-99.1067, 19.4697)
+    LonLat(lon=-99.1067, lat=19.4697)
+    """
     return LonLat(lon, lat)
 
 
 def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
-    """Reference area of rows and columns, the stops excluded."""
+    """Reference area of rows and columns, the stops excluded.
+
+    See Also
+    --------
+    insarray.lonlat : a place by longitude and latitude.
+    insarray.find_reference : choose a pixel.
+    insarray.invert : displacement series of the pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> ia.area(2, 5, 10, 14)
+    Area(row_start=2, row_stop=5, col_start=10, col_stop=14)
+    """
     return Area(row_start, row_stop, col_start, col_stop)
 
 
@@ -278,6 +304,19 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
     ------
     ReferencePointError
         If no pixel has data in every pair.
+
+    See Also
+    --------
+    insarray.lonlat : a place by longitude and latitude.
+    insarray.area : a rectangle of pixels.
+    insarray.invert : displacement series of the pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> ia.find_reference(stack)
+    (9, 12)
     """
     view = as_stack(stack)
     data = view.data

@@ -39,6 +39,20 @@ def select_pairs(
         If the stack has no coherence and `min_coherence` is given.
     NetworkError
         If no pair is left, or baselines are needed and unknown.
+
+    See Also
+    --------
+    insarray.open_stack : open unwrapped interferograms.
+    insarray.mask : leave samples out.
+    insarray.closure_summary : statistics of loops and pairs.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> short = ia.select_pairs(stack, max_temporal_baseline=24)
+    >>> stack.sizes["pair"], short.sizes["pair"]
+    (12, 9)
     """
     view = as_stack(stack)
     mean = None
@@ -89,6 +103,19 @@ def mask(
     ------
     StackError
         If the stack lacks the layer that a mask needs: nothing is ever "masked" without it.
+
+    See Also
+    --------
+    insarray.select_pairs : leave pairs out.
+    insarray.quality_mask : pixels that pass criteria.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> kept = ia.mask(stack, coherence=0.4)
+    >>> bool(kept.unwrapped_phase.count() < stack.unwrapped_phase.count())
+    True
     """
     view = as_stack(stack)
     phase = view.phase

@@ -80,10 +80,31 @@ def correct_unwrapping(
     ArgumentError, StackError, NetworkError, ReferencePointError
         If an option cannot be, components are missing, or the network has no loop.
 
+    See Also
+    --------
+    insarray.closure : phases of loops of pairs.
+    insarray.correction_account : what the correction did.
+    insarray.invert : displacement series of the pairs.
+
     Notes
     -----
     The fewest wrong cycles are not always the true ones: a date all of whose pairs but one are wrong alike is moved to
     the wrong side. Compare `nonzero_closure_count` of `closure` and the flag before trusting a region.
+
+    References
+    ----------
+    .. [1] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> stack.unwrapped_phase[5, :4, :4] += 2 * 3.1415927  # a cycle too many
+    >>> corrected = ia.correct_unwrapping(stack, reference=(9, 12))
+    >>> corrected.unwrapping_cycles[5, 0, 0].item()
+    -1
+    >>> series = ia.invert(corrected, phase="corrected_phase", reference=(9, 12))
     """
     if method not in get_args(Method):
         raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
@@ -145,6 +166,24 @@ def correction_account(corrected: xr.Dataset) -> Account:
     ------
     StackError
         If the dataset has no correction.
+
+    See Also
+    --------
+    insarray.correct_unwrapping : add missing cycles.
+    insarray.closure_summary : statistics of loops and pairs.
+
+    References
+    ----------
+    .. [1] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> account = ia.correction_account(ia.correct_unwrapping(stack, reference=(9, 12)))
+    >>> account.pixels["corrected"]
+    0
     """
     for name in ("unwrapping_cycles", "unwrapping_flag"):
         if name not in corrected:

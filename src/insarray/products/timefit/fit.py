@@ -159,6 +159,32 @@ def fit(
         If the model or an option cannot be.
     StackError
         If the data lacks what is asked for.
+
+    See Also
+    --------
+    insarray.invert : displacement series of the pairs.
+    insarray.predict : displacement of the functions at other dates.
+    insarray.remove_terms : series without seasons or steps.
+    insarray.quality_mask : pixels that pass criteria.
+    insarray.covariance : covariance of the dates.
+
+    References
+    ----------
+    .. [1] Fattahi, H. and Amelung, F. (2013), DEM error correction in InSAR time series, IEEE TGRS 51,
+       4249-4259.
+    .. [2] Efron, B. and Tibshirani, R. (1986), Bootstrap methods for standard errors, confidence intervals,
+       and other measures of statistical accuracy, Statistical Science 1, 54-75.
+    .. [3] Agram, P. S. and Simons, M. (2015), A noise model for InSAR time series, J. Geophys. Res. Solid
+       Earth 120, 2752-2771.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> model = ia.fit(series, periods=(1.0,))
+    >>> [name for name in model.data_vars if name.endswith("_std")]
+    ['velocity_std', 'annual_amplitude_std', 'annual_phase_std', 'intercept_std', 'fit_residual_std']
     """
     model = model_of(degree, periods, steps, velocity_changes, exponentials, logarithms)
     if uncertainty not in get_args(Uncertainty):

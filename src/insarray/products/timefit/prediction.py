@@ -42,6 +42,20 @@ def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArr
         If `model` is no result of `insarray.fit`.
     ArgumentError
         If a time cannot be read, or there is none.
+
+    See Also
+    --------
+    insarray.fit : time functions with standard errors.
+    insarray.remove_terms : series without seasons or steps.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> later = ia.predict(ia.fit(series), ["2019-06-01", "2019-12-01"])
+    >>> later.dims, later.sizes["time"]
+    (('time', 'y', 'x'), 2)
     """
     functions, origin = _functions(model)
     at = np.array([as_time(time) for time in times], dtype="datetime64[ns]")
@@ -93,6 +107,21 @@ def remove_terms(
         If a term is not in the model.
     StackError
         If something needed is missing, or the grids differ.
+
+    See Also
+    --------
+    insarray.fit : time functions with standard errors.
+    insarray.predict : displacement of the functions at other dates.
+    insarray.deramp : subtract surfaces.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
+    >>> series = ia.invert(stack, reference=(9, 12))
+    >>> level = ia.remove_terms(series, ia.fit(series), ["velocity"])
+    >>> level.attrs["removed_terms"]
+    'velocity'
     """
     functions, origin = _functions(model)
     view = as_series(series)
