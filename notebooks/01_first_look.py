@@ -29,7 +29,7 @@ import xarray as xr
 import insarray as ia
 from insarray.simulate import simulate_stack, write_geotiffs
 
-plt.rcParams["figure.dpi"] = 65
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # ## Files

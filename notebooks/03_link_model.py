@@ -30,7 +30,7 @@ import numpy as np
 import insarray as ia
 from insarray.simulate import write_wrapped
 
-plt.rcParams["figure.dpi"] = 50
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # ## Files

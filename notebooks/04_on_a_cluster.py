@@ -33,7 +33,7 @@ from distributed import Client, LocalCluster, get_task_stream
 import insarray as ia
 from insarray.simulate import write_geotiffs
 
-plt.rcParams["figure.dpi"] = 60
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # ## The job

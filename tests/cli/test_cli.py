@@ -274,6 +274,7 @@ def test_invert_fit_status_export_plot(capsys, files, tmp_path):
     assert code == 0
     assert "complete, 4 of 4 blocks" in output
     assert "4 blocks read back" in output
+    assert "solver_flag: complete 720\n" in output
     assert json.loads(insarray(capsys, "status", out, "--json")[1])["options"]["weights"] == "none"
     assert insarray(capsys, "export", out, tmp_path / "velocity.tif")[0] == 0
     assert insarray(capsys, "export", out, tmp_path / "v.tif", "--variable", "velocity_std")[0] == 0

@@ -75,7 +75,9 @@ def run_command(arguments: list[str]) -> int:
         return _fail(str(error).replace("\n", " "), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; finished blocks are kept, run the same command again to go on", 130)
-    except SystemExit:  # of `_end`
+    except SystemExit as stop:
+        if stop is not _stopped_by:  # not of `_end`: shell completion leaves this way
+            raise
         return _fail("asked to end (SIGTERM); finished blocks are kept, run the same command again to go on", 143)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)

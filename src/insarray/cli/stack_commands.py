@@ -19,6 +19,7 @@ from insarray.engine.open import open as open_result
 from insarray.engine.run.runner import BLOCK_TIMEOUT
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.io.open import open_stack
+from insarray.model.conventions import FLAGS
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.loops import LoopKind
@@ -259,7 +260,13 @@ def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
     if means:
         yield f"mean: {means}"
     for name, counts in report["counts"].items():
-        yield f"{name}: {', '.join(f'{number} of {value}' for value, number in counts.items())}"
+        yield f"{name}: {', '.join(f'{_meaning(name, value)} {number}' for value, number in counts.items())}"
+
+
+def _meaning(flag: str, value: str) -> str:
+    """What a value of a flag means; the value itself where that is not known."""
+    meanings = FLAGS.get(flag, ())
+    return meanings[int(value)].replace("_", " ") if int(value) < len(meanings) else value
 
 
 def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset:
