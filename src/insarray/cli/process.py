@@ -53,9 +53,10 @@ def _stop(why: BaseException) -> NoReturn:
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """One line for what a user should know, and Python's two for what a developer should."""
+    from insarray.model.deprecation import DeprecatedNameWarning
     from insarray.model.errors import StackWarning
 
-    if issubclass(category, StackWarning):
+    if issubclass(category, StackWarning | DeprecatedNameWarning):
         click.echo(f"insarray: note: {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)

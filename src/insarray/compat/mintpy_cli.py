@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from insarray.cli.options import SeveralCommand, json_option
 from insarray.compat.mintpy_options import (
+    SeveralCommand,
     dem_error_options,
     inversion_options,
+    json_option,
     velocity_options,
     writing_options,
 )

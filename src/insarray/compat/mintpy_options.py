@@ -1,10 +1,43 @@
 """Options of the ``insarray mintpy`` commands, spelled as MintPy spells them."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
-from insarray.cli.options import Several, all_of, json_option
+from insarray.cli.typed import Several
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SeveralCommand(click.Command):
+    """Command with options of type `Several`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Make one word of those behind such an option."""
+        several = {name: p.type for p in self.params if isinstance(p.type, Several) for name in p.opts}
+        joined: list[str] = []
+        rest = list(args)
+        while rest:
+            joined.append(rest.pop(0))
+            if joined[-1] in several and (count := several[joined[-1]].count(rest)):
+                joined.append(" ".join(rest[:count]))
+                del rest[:count]
+        return super().parse_args(ctx, joined)
+
+
+def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Decorator of a command that has all of the options, in their order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Words(Several):

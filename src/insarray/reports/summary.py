@@ -1,4 +1,4 @@
-"""What was run, on what, and what came out: a result in rows of words and numbers."""
+"""What was run, on what, and what came out: a result in rows of text and numbers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from insarray.reports.thinning import reference_pixel
 
 Row = tuple[str, str]
 
-FLAG_WORDS = {
+FLAG_MEANINGS = {
     "solver_flag": {
         "no_data": "no pair has data here: water, masked, or outside the images",
         "complete": "every pair has data",
@@ -123,7 +123,7 @@ def notes(source: Source) -> list[str]:
 
 
 def reference_words(dataset: xr.Dataset) -> str:
-    """The reference in words."""
+    """The reference as text."""
     place, attrs = reference_pixel(dataset), dataset.attrs
     if place is None:
         return "none recorded: the phase was taken as referenced already"
@@ -142,7 +142,7 @@ def reference_words(dataset: xr.Dataset) -> str:
 
 
 def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
-    """For each flag its values: number, name, words, pixels and percent of all pixels."""
+    """For each flag its values: number, name, meaning, pixels and percent of all pixels."""
     tables = []
     for flag, names in FLAGS.items():
         if f"pixels_{flag}" not in totals:
@@ -152,7 +152,7 @@ def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
             {
                 "value": k,
                 "name": name,
-                "words": FLAG_WORDS[flag][name],
+                "meaning": FLAG_MEANINGS[flag][name],
                 "pixels": int(n),
                 "percent": percent(n, counts.sum()),
             }
@@ -190,7 +190,7 @@ def _statistics(
     mean = "" if not count or total is None else _number(scale * total / count)
     return {
         "name": name,
-        "words": str(array.attrs.get("long_name", "")),
+        "meaning": str(array.attrs.get("long_name", "")),
         "unit": unit,
         "pixels": "" if count is None else count,
         "mean": mean,
@@ -246,7 +246,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def degrees(lon: float, lat: float) -> str:
-    """A position in words."""
+    """A position as text."""
     return f"{abs(lat):.5f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.5f}° {'E' if lon >= 0 else 'W'}"
 
 

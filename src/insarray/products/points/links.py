@@ -1,7 +1,7 @@
 """Velocity and height error of links between points, from their wrapped phases alone."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,7 @@ from insarray.engine.blocks import Arrays, map_chunks
 from insarray.kernels.links.arcs import Arcs, delaunay, nearest, shorter, unite
 from insarray.kernels.links.periodogram import estimate_links as search
 from insarray.kernels.links.periodogram_dense import estimate_links_dense
+from insarray.model.choices import LinkMethod, LinkNetwork
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.points.link_geometry import PhaseColumns, phase_columns
 from insarray.products.points.selection import positions
@@ -17,8 +18,6 @@ from insarray.products.stacks.weighting import require_weights
 from insarray.products.views.aligning import aligned
 from insarray.products.views.points import PointsView, as_points
 
-LinkNetwork = Literal["delaunay", "nearest", "both"]
-Method = Literal["insarray", "published"]
 Range = tuple[float, float]
 
 PUBLISHED_STEP = (0.005, 2.5)
@@ -76,7 +75,7 @@ def estimate_links(
     baselines: xr.DataArray | None = None,
     slant_range: xr.DataArray | float | None = None,
     incidence_angle: xr.DataArray | float | None = None,
-    method: Method = "insarray",
+    method: LinkMethod = "insarray",
     step: Range | None = None,
     chunk: int = _CHUNK,
 ) -> xr.Dataset:
@@ -178,8 +177,8 @@ def estimate_links(
 def _check(network: str, method: str, step: Range | None, chunk: int, height_error: Range | None) -> None:
     if network not in get_args(LinkNetwork):
         raise ArgumentError(f"network: {network!r} is not one of {', '.join(get_args(LinkNetwork))}")
-    if method not in get_args(Method):
-        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
+    if method not in get_args(LinkMethod):
+        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(LinkMethod))}")
     if chunk < 1:
         raise ArgumentError(f"chunk: {chunk!r} is not a number of links of at least 1")
     if step is not None and method != "published":

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
+from insarray.model.choices import Average
 from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError, StackError
@@ -15,9 +16,7 @@ from insarray.model.network import Network
 from insarray.products.views.layers import canonical
 from insarray.products.views.stacks import View, as_data, as_series, as_stack
 
-Named = Literal["mean", "median", "std"]
-
-Statistic = Named | Callable[..., Any]
+Statistic = Average | Callable[..., Any]
 """Name, or function ``f(samples, axis=0)`` as NumPy has them, of samples (pair or time, y, x)."""
 
 COUNTS = ("nonzero_component_count", "component_intersection")
@@ -59,9 +58,9 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     Sums run over the samples in their order in float32, as ``numpy.nanmean(samples, axis=0)`` of float32 runs, so that
     the result is that of others to the bit; their relative error is below 6e-8 times the number of samples.
     """
-    if not callable(statistic) and statistic not in get_args(Named):
+    if not callable(statistic) and statistic not in get_args(Average):
         raise ArgumentError(
-            f"statistic: {statistic!r} is not one of {', '.join(get_args(Named))} or a function such as numpy.nanmax"
+            f"statistic: {statistic!r} is not one of {', '.join(get_args(Average))} or a function such as numpy.nanmax"
         )
     view = _view(data)
     samples = _samples(view, layer)

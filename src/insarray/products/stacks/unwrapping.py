@@ -1,7 +1,7 @@
 """Unwrapping errors corrected: whole cycles found by closure, per pixel or component, or over bridges."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,7 @@ from insarray.engine.blocks import Arrays, collect_blocks, map_blocks, sum_block
 from insarray.kernels.network.elimination_plan import plan_elimination
 from insarray.kernels.unwrapping.bridging import STATES, bridge_cycles
 from insarray.kernels.unwrapping.cycles import TURN, UNDECIDED, count_votes, cycles_by_closure, majority
+from insarray.model.choices import CorrectionMethod
 from insarray.model.conventions import UNWRAPPING_FLAGS
 from insarray.model.dataset import network_of
 from insarray.model.errors import ArgumentError, NetworkError, StackError
@@ -18,8 +19,6 @@ from insarray.products.stacks.reference import Asked, reference_phase
 from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.layers import canonical
 from insarray.products.views.stacks import Phase, StackView, as_stack
-
-Method = Literal["pixel", "component", "bridging"]
 
 OUTPUTS = ("corrected_phase", "unwrapping_cycles", "unwrapping_flag")
 
@@ -39,7 +38,7 @@ class Correction:
 def correct_unwrapping(
     stack: xr.Dataset,
     *,
-    method: Method = "pixel",
+    method: CorrectionMethod = "pixel",
     phase: Phase = "unwrapped_phase",
     reference: Asked = "check",
     tolerance: float = 0.25,
@@ -82,8 +81,8 @@ def correct_unwrapping(
     The fewest wrong cycles are not always the true ones: a date all of whose pairs but one are wrong alike is moved to
     the wrong side. Compare `nonzero_closure_count` of `closure` and the flag before trusting a region.
     """
-    if method not in get_args(Method):
-        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
+    if method not in get_args(CorrectionMethod):
+        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(CorrectionMethod))}")
     if not 0 < tolerance < 0.5:
         raise ArgumentError(f"tolerance: {tolerance} cycles is not between 0 and 0.5; 0.25 is usual")
     view = as_stack(stack, phase)

@@ -1,0 +1,137 @@
+"""Commands made of typed classes, and the group that lists them by what they are for."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, Field
+from typing import Any, TypeVar, get_origin
+
+import click
+
+from insarray.cli.typed import (
+    Options,
+    Several,
+    arguments,
+    dashed,
+    grouped,
+    is_list,
+    option_fields,
+    param_type,
+    value_type,
+)
+from insarray.model.deprecation import warn_renamed
+
+Class = TypeVar("Class", bound=type[Options])
+
+
+class TypedCommand(click.Command):
+    """Command whose options are the fields of a class."""
+
+    def __init__(self, cls: type[Options], runs: str, section: str) -> None:
+        self.cls, self.section = cls, section
+        places = [_argument(entry) for entry in arguments(cls)]
+        chosen = [_option(entry) for entry in option_fields(cls)]
+        text = inspect.getdoc(cls) or ""
+        super().__init__(cls.__name__.lower(), callback=_caller(cls, runs), params=[*places, *chosen], help=text)
+        self.short_help = text.partition("\n")[0].rstrip(".")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Values of an option that takes several made one word, or one option each; old names made new ones."""
+        try:
+            return super().parse_args(ctx, list(self._prepared(args)))
+        except click.MissingParameter as error:
+            raise click.UsageError(f"{error.format_message()} {self.get_usage(ctx)}", ctx) from error
+
+    def _prepared(self, args: list[str]) -> Iterator[str]:
+        entries = {f"--{dashed(entry.name)}": entry for entry in option_fields(self.cls)}
+        former = {f"--{entry.metadata['was']}": name for name, entry in entries.items()}
+        rest = list(args)
+        while rest:
+            word = rest.pop(0)
+            name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+            if name in former:
+                warn_renamed(name, former[name])
+                name = former[name]
+            entry = entries.get(name)
+            if entry is None or value_type(entry) is bool or not (equals or rest):
+                yield name + equals + value
+                continue
+            if isinstance(kind := param_type(entry), Several) and not equals:
+                count = kind.count(rest)
+                value, rest = " ".join(rest[:count]), rest[count:]
+            elif not equals:
+                value = rest.pop(0)
+            for item in value.split(",") if is_list(entry) and entry.metadata["kind"] is None else [value]:
+                yield from (name, item)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options under the heading of their group."""
+        by_name = {parameter.name: parameter for parameter in self.get_params(ctx)}
+        for group, entries in grouped(self.cls):
+            records = [by_name.pop(entry.name).get_help_record(ctx) for entry in entries]
+            own = "Options" if group is self.cls else (inspect.getdoc(group) or "").partition("\n")[0].rstrip(".")
+            with formatter.section(own):
+                formatter.write_dl([record for record in records if record])
+        rest = [record for parameter in by_name.values() if (record := parameter.get_help_record(ctx))]
+        with formatter.section("Help"):
+            formatter.write_dl(rest)
+
+
+def _caller(cls: type[Options], runs: str) -> Callable[..., Any]:
+    """Function that imports what a command runs, which is heavy, when it is called."""
+    module, _, name = runs.rpartition(".")
+
+    def call(**values: Any) -> Any:
+        return getattr(importlib.import_module(f"insarray.cli.{module}"), name)(cls(**values))
+
+    return call
+
+
+def _argument(entry: Field[Any]) -> click.Argument:
+    several = get_origin(entry.type) is tuple
+    required = entry.default is MISSING
+    settings: dict[str, Any] = {} if required else {"default": entry.default}
+    return click.Argument(
+        [entry.name], nargs=-1 if several else 1, required=required, type=param_type(entry),
+        metavar=entry.metadata["metavar"] + ("..." if several else ""), **settings,
+    )  # fmt: skip
+
+
+def _option(entry: Field[Any]) -> click.Option:
+    name, text = f"--{dashed(entry.name)}", entry.metadata["text"]
+    if value_type(entry) is bool:
+        both = f"{name}/--no-{dashed(entry.name)}" if entry.default else name
+        return click.Option([both, entry.name], is_flag=True, default=entry.default, help=text)
+    return click.Option(
+        [name, entry.name], type=param_type(entry), multiple=is_list(entry), default=entry.default, help=text,
+        metavar=entry.metadata["metavar"], show_default=entry.default not in (None, ()),
+    )  # fmt: skip
+
+
+class Sections(click.Group):
+    """Group that lists its commands by what they are for, each with its whole summary."""
+
+    def __init__(self, *args: Any, sections: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.sections = tuple(sections)
+
+    def typed(self, section: str, runs: str) -> Callable[[Class], Class]:
+        """Decorator that makes a command of a class; `runs` is the function, a module of this folder before it."""
+
+        def add(cls: Class) -> Class:
+            self.add_command(TypedCommand(cls, runs, section))
+            return cls
+
+        return add
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands under the heading of their section."""
+        width = max(map(len, self.commands))
+        for section in self.sections:
+            inside = [c for c in self.commands.values() if getattr(c, "section", self.sections[-1]) == section]
+            rows = [
+                (f"{c.name:{width}}", c.short_help or (c.help or "").partition("\n")[0].rstrip(".")) for c in inside
+            ]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
