@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field
 from typing import Any, TypeVar, get_origin
@@ -17,6 +18,7 @@ from insarray.cli.typed import (
     is_list,
     option_fields,
     param_type,
+    spellings,
     value_type,
 )
 from insarray.model.deprecation import warn_renamed
@@ -32,7 +34,8 @@ class TypedCommand(click.Command):
         places = [_argument(entry) for entry in arguments(cls)]
         chosen = [_option(entry) for entry in option_fields(cls)]
         text = inspect.getdoc(cls) or ""
-        super().__init__(cls.__name__.lower(), callback=_caller(cls, runs), params=[*places, *chosen], help=text)
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        super().__init__(name, callback=_caller(cls, runs), params=[*places, *chosen], help=text)
         self.short_help = text.partition("\n")[0].rstrip(".")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -43,8 +46,8 @@ class TypedCommand(click.Command):
             raise click.UsageError(f"{error.format_message()} {self.get_usage(ctx)}", ctx) from error
 
     def _prepared(self, args: list[str]) -> Iterator[str]:
-        entries = {f"--{dashed(entry.name)}": entry for entry in option_fields(self.cls)}
-        former = {f"--{entry.metadata['was']}": name for name, entry in entries.items()}
+        entries = {name: entry for entry in option_fields(self.cls) for name in spellings(entry)}
+        former = {f"--{entry.metadata['was']}": name for name, entry in entries.items() if entry.metadata["was"]}
         rest = list(args)
         while rest:
             word = rest.pop(0)
@@ -67,14 +70,16 @@ class TypedCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options under the heading of their group."""
         by_name = {parameter.name: parameter for parameter in self.get_params(ctx)}
+        headings: dict[str, list[click.Parameter]] = {}
         for group, entries in grouped(self.cls):
-            records = [by_name.pop(entry.name).get_help_record(ctx) for entry in entries]
-            own = "Options" if group is self.cls else (inspect.getdoc(group) or "").partition("\n")[0].rstrip(".")
-            with formatter.section(own):
-                formatter.write_dl([record for record in records if record])
-        rest = [record for parameter in by_name.values() if (record := parameter.get_help_record(ctx))]
-        with formatter.section("Help"):
-            formatter.write_dl(rest)
+            heading = "Options" if group is self.cls else (inspect.getdoc(group) or "").partition("\n")[0].rstrip(".")
+            headings.setdefault(heading, []).extend(by_name.pop(entry.name) for entry in entries)
+        for heading, parameters in (headings | {"Help": list(by_name.values())}).items():
+            with formatter.section(heading):
+                formatter.write_dl([record for one in parameters if (record := one.get_help_record(ctx))])
+
+
+_SEVERAL = (" May be repeated.", " Several with commas, or repeat the option.")
 
 
 def _caller(cls: type[Options], runs: str) -> Callable[..., Any]:
@@ -82,7 +87,7 @@ def _caller(cls: type[Options], runs: str) -> Callable[..., Any]:
     module, _, name = runs.rpartition(".")
 
     def call(**values: Any) -> Any:
-        return getattr(importlib.import_module(f"insarray.cli.{module}"), name)(cls(**values))
+        return getattr(importlib.import_module(module), name)(cls(**values))
 
     return call
 
@@ -98,28 +103,31 @@ def _argument(entry: Field[Any]) -> click.Argument:
 
 
 def _option(entry: Field[Any]) -> click.Option:
-    name, text = f"--{dashed(entry.name)}", entry.metadata["text"]
+    names, text, default = spellings(entry), entry.metadata["text"], entry.default
+    required = default is MISSING
     if value_type(entry) is bool:
-        both = f"{name}/--no-{dashed(entry.name)}" if entry.default else name
-        return click.Option([both, entry.name], is_flag=True, default=entry.default, help=text)
+        both = [f"{names[-1]}/--no-{dashed(entry.name)}"] if default else names
+        return click.Option([*both, entry.name], is_flag=True, default=default, help=text)
+    many = is_list(entry)
     return click.Option(
-        [name, entry.name], type=param_type(entry), multiple=is_list(entry), default=entry.default, help=text,
-        metavar=entry.metadata["metavar"], show_default=entry.default not in (None, ()),
+        [*names, entry.name], type=param_type(entry), multiple=many, required=required,
+        default=None if required else default, show_default=default not in (None, (), MISSING),
+        metavar=entry.metadata["metavar"], help=text + (_SEVERAL[entry.metadata["kind"] is None] if many else ""),
     )  # fmt: skip
 
 
 class Sections(click.Group):
     """Group that lists its commands by what they are for, each with its whole summary."""
 
-    def __init__(self, *args: Any, sections: Sequence[str] = (), **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.sections = tuple(sections)
+    def __init__(self, name: str, package: str, sections: Sequence[str], **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.package, self.sections = package, tuple(sections)
 
     def typed(self, section: str, runs: str) -> Callable[[Class], Class]:
-        """Decorator that makes a command of a class; `runs` is the function, a module of this folder before it."""
+        """Decorator that makes a command of a class; `runs` is module and function in the package of the group."""
 
         def add(cls: Class) -> Class:
-            self.add_command(TypedCommand(cls, runs, section))
+            self.add_command(TypedCommand(cls, f"{self.package}.{runs}", section))
             return cls
 
         return add

@@ -90,7 +90,9 @@ def wrapped_of(options: Links) -> xr.Dataset:
     _settings(options)
     if options.unwrap:
         flow_module()  # what is missing is reported now, not after the other steps
-    opened: xr.Dataset = open_wrapped(options.stack, **options.keywords(ReadingWrapped))
+    how = options.keywords(ReadingWrapped)
+    how |= {name: how.pop(f"{name}_file") for name in ("temporal_coherence", "amplitude_dispersion")}
+    opened: xr.Dataset = open_wrapped(options.stack, **how)
     return opened
 
 

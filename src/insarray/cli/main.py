@@ -5,33 +5,14 @@ from typing import Literal
 import click
 
 from insarray import __version__
+from insarray.cli import options as group
 from insarray.cli.commands import Sections
-from insarray.cli.options import (
-    Arcs,
-    Criteria,
-    Fitting,
-    Geometry,
-    GeometryFile,
-    Inverting,
-    Minimum,
-    Output,
-    Pairs,
-    Points,
-    Quality,
-    Ranges,
-    Reading,
-    ReadingWrapped,
-    Running,
-    Storing,
-    Terms,
-    Weighting,
-)
 from insarray.cli.typed import Options, argument, flag, option
-from insarray.model.choices import Average as Statistic
-from insarray.model.choices import Ramp
+from insarray.model import choices
 
 cli = Sections(
     "insarray",
+    "insarray.cli",
     help="InSAR time series from stacks of interferograms, from a laptop to a cluster.",
     sections=("Start", "Open", "Invert", "Quality", "Model", "Points", "Export", "Peers"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -73,7 +54,7 @@ class Run(Options):
 
 
 @cli.typed("Open", "stack_commands.info")
-class Info(Reading, Output):
+class Info(group.Reading, group.Output):
     """Print dates, network, grid and warnings of interferograms.
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product. A folder of a product, such as HyP3, LiCSAR or
@@ -85,7 +66,7 @@ class Info(Reading, Output):
 
 
 @cli.typed("Invert", "stack_commands.invert")
-class Invert(Pairs, Inverting, Weighting, Minimum, Storing):
+class Invert(group.Pairs, group.Inverting, group.Weighting, group.Minimum, group.Storing):
     """Invert interferograms for displacement series and velocity.
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, GMTSAR, HyP3, ISCE2, LiCSAR,
@@ -97,7 +78,7 @@ class Invert(Pairs, Inverting, Weighting, Minimum, Storing):
 
 
 @cli.typed("Quality", "stack_commands.closure")
-class Closure(Pairs, Running):
+class Closure(group.Pairs, group.Running):
     """Find pairs with unwrapping errors by the closure of loops.
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product. If another argument follows that ends in
@@ -113,7 +94,7 @@ class Closure(Pairs, Running):
 
 
 @cli.typed("Quality", "stack_commands.residuals")
-class Residuals(Reading, Output):
+class Residuals(group.Reading, group.Output):
     """List the pairs that agree least with a series.
 
     FILES are the interferograms, STORE is the output of insarray invert. The worst pairs come first.
@@ -124,7 +105,7 @@ class Residuals(Reading, Output):
 
 
 @cli.typed("Quality", "series_commands.average")
-class Average(Reading, Storing):
+class Average(group.Reading, group.Storing):
     """Average a layer over its pairs or dates.
 
     FILES are interferograms or a stored series. OUT is a Zarr store. With --layer connected_component_labels: in how
@@ -133,11 +114,11 @@ class Average(Reading, Storing):
 
     files: tuple[str, ...] = argument("FILES")
     layer: str | None = option("Default: coherence of interferograms, displacement of a series.", None, "NAME")
-    statistic: tuple[Statistic, ...] = option("May be repeated; default: mean.", ())
+    statistic: tuple[choices.Average, ...] = option("Statistics; default: mean.", ())
 
 
 @cli.typed("Quality", "stack_commands.status")
-class Status(Output):
+class Status(group.Output):
     """Print the progress of a store and check its blocks."""
 
     store: str = argument("STORE")
@@ -146,7 +127,16 @@ class Status(Output):
 
 
 @cli.typed("Model", "series_commands.fit")
-class Fit(Terms, Fitting, Minimum, Criteria, GeometryFile, Pairs, Weighting, Storing):
+class Fit(
+    group.Terms,
+    group.Fitting,
+    group.Minimum,
+    group.Criteria,
+    group.GeometryFile,
+    group.Pairs,
+    group.Weighting,
+    group.Storing,
+):
     """Fit time functions to a series or to interferograms.
 
     FILES is a stored series, or interferograms as for invert: then no inversion is needed, and gaps in the network do
@@ -159,7 +149,7 @@ class Fit(Terms, Fitting, Minimum, Criteria, GeometryFile, Pairs, Weighting, Sto
 
 
 @cli.typed("Model", "series_commands.remove")
-class Remove(GeometryFile, Storing):
+class Remove(group.GeometryFile, group.Storing):
     """Subtract terms of a fitted model from a series.
 
     SERIES and MODEL are stores; OUT is a new one (Zarr).
@@ -168,25 +158,25 @@ class Remove(GeometryFile, Storing):
     series: str = argument("SERIES")
     model: str = argument("STORE")
     terms: tuple[str, ...] = option(
-        "annual, step_20190706, height_error, ...; by commas or repeated; default: all motion.", (), "NAME", was="term"
+        "annual, step_20190706, height_error, ...; default: all motion.", (), "NAME", was="term"
     )
 
 
 @cli.typed("Model", "series_commands.deramp")
-class Deramp(Storing):
+class Deramp(group.Storing):
     """Subtract a ramp from every date of a series.
 
     SERIES is a store; OUT is a new one (Zarr).
     """
 
     series: str = argument("SERIES")
-    kind: Ramp = option("Surface; range is along the columns, azimuth along the rows.", "linear")
+    kind: choices.Ramp = option("Surface; range is along the columns, azimuth along the rows.", "linear")
     mask: str | None = option("Fit only where this raster is neither 0 nor without data.", None, "RASTER")
     robust: bool = flag("Reduce the influence of ground that moves; up to 15 passes over the series.")
 
 
 @cli.typed("Model", "series_commands.rereference")
-class Rereference(Storing):
+class Rereference(group.Storing):
     """Change the reference date or place of a series.
 
     SERIES is a store; OUT is a new one (Zarr).
@@ -198,7 +188,7 @@ class Rereference(Storing):
 
 
 @cli.typed("Model", "series_commands.join")
-class Join(Storing):
+class Join(group.Storing):
     """Join two series by the dates they have in common.
 
     FIRST and SECOND are stores; OUT is a new one (Zarr).
@@ -209,7 +199,7 @@ class Join(Storing):
 
 
 @cli.typed("Points", "link_commands.links")
-class Links(ReadingWrapped, Geometry, Points, Arcs, Ranges, Output):
+class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, group.Ranges, group.Output):
     """Estimate velocity and height error (DEM error) of points.
 
     STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. The points are
@@ -227,7 +217,7 @@ class Links(ReadingWrapped, Geometry, Points, Arcs, Ranges, Output):
 
 
 @cli.typed("Export", "output_commands.export")
-class Export(Quality):
+class Export(group.Quality):
     """Write a GeoTIFF of a variable, or NetCDF of all.
 
     PATH ends in .tif for a cloud-optimised GeoTIFF, in .nc for NetCDF.
@@ -240,7 +230,7 @@ class Export(Quality):
 
 
 @cli.typed("Export", "output_commands.plot")
-class Plot(Quality):
+class Plot(group.Quality):
     """Plot a network, a map, small multiples, or a point.
 
     WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
@@ -261,7 +251,7 @@ class Plot(Quality):
 
 
 @cli.typed("Export", "output_commands.report")
-class Report(Quality):
+class Report(group.Quality):
     """Write an HTML report with maps, checks and time series.
 
     STORE is the output of invert, of fit, or of what turns a series into another. The page is one file that needs no

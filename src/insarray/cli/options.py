@@ -1,41 +1,35 @@
 """Groups of options that several commands share: each is what one function of the library takes."""
 
 from insarray.cli.typed import DateAndDays, Options, Range, argument, flag, option
-from insarray.model.choices import (
-    CorrectionMethod,
-    Extent,
-    Gap,
-    LinkMethod,
-    LinkNetwork,
-    Norm,
-    Sign,
-    Uncertainty,
-    Units,
-    Weights,
-)
-
-_AREA = "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file."
-_REPEAT = "several by commas, or repeat the option."
+from insarray.model import choices
 
 
-class Reading(Options):
+class Files(Options):
+    """Reading the files."""
+
+    wavelength: float | None = option("Radar wavelength in metres.", None, "M")
+    sign: choices.Sign | None = option("Direction of motion that a positive value means.")
+    nodata: float | None = option("No-data value of the phase, if the files do not say.")
+    dates: str | None = option("Pattern that finds the dates in the file names, one group each.", None, "REGEX")
+    variable: str | None = option("Variable of a NetCDF or HDF5 file.", None, "NAME")
+    area: str | None = option(
+        "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
+        None, "WHERE",
+    )  # fmt: skip
+    block: int | None = option("Edge of the blocks in pixels.", None, "N", limits=(8, None))
+
+
+class Reading(Files):
     """Reading the interferograms."""
 
     coherence: str | None = option("Coherence files, matched to the phase by their dates.", None, "GLOB")
     components: str | None = option("Connected component files, matched by their dates.", None, "GLOB")
     baselines: str | None = option("Table date,bperp_m or reference,secondary,bperp_m; metres.", None, "CSV")
-    wavelength: float | None = option("Radar wavelength in metres.", None, "M")
     product: str | None = option("Reader to use instead of recognising the files.", None, "NAME")
-    sign: Sign | None = option("Direction of motion that a positive value means.")
-    units: Units | None = option("Unit of the files.")
-    nodata: float | None = option("No-data value of the phase, if the files do not say.")
-    dates: str | None = option("Pattern with two groups that finds the dates in the file names.", None, "REGEX")
-    variable: str | None = option("Variable of a NetCDF or HDF5 file.", None, "NAME")
-    extent: Extent | None = option("Pixels to use if the files cover different areas.")
+    units: choices.Units | None = option("Unit of the files.")
+    extent: choices.Extent | None = option("Pixels to use if the files cover different areas.")
     resample: bool = flag("Warp files of another CRS or pixel size while reading.")
     dem: str | None = option("Heights at which geometry cubes (ARIA, NISAR) are interpolated.", None, "RASTER")
-    area: str | None = option(_AREA, None, "WHERE")
-    block: int | None = option("Edge of the blocks in pixels.", None, "N", limits=(8, None))
 
 
 class Selecting(Options):
@@ -44,20 +38,17 @@ class Selecting(Options):
     max_temporal_baseline: float | None = option("Leave out longer pairs.", None, "DAYS")
     max_perpendicular_baseline: float | None = option("Leave out pairs of a larger baseline.", None, "M")
     max_neighbours: int | None = option("Keep pairs to the next N dates.", None, "N")
-    exclude_dates: tuple[str, ...] = option(f"Leave out these dates; {_REPEAT}", (), "DATE", was="exclude-date")
-    exclude_pairs: tuple[str, ...] = option(f"Leave out these pairs; {_REPEAT}", (), "PAIR", was="exclude-pair")
-    min_mean_coherence: float | None = option(
-        "Leave out pairs of lower mean coherence, except those of the spanning tree.", None, "G"
-    )
+    exclude_dates: tuple[str, ...] = option("Leave out these dates.", (), "DATE", was="exclude-date")
+    exclude_pairs: tuple[str, ...] = option("Leave out these pairs.", (), "PAIR", was="exclude-pair")
+    min_mean_coherence: float | None = option("Keep pairs of this mean coherence, and a spanning tree.", None, "G")
 
 
 class Correcting(Options):
     """Correcting unwrapping errors."""
 
-    correct_unwrapping: tuple[CorrectionMethod, ...] = option(
-        "Add whole cycles: by loop closure, per pixel or connected component, or between components (bridging). "
-        f"In this order; {_REPEAT}", ()
-    )  # fmt: skip
+    correct_unwrapping: tuple[choices.CorrectionMethod, ...] = option(
+        "Add whole cycles by loop closure (per pixel or component) or between components (bridging), in this order.", ()
+    )
 
 
 class Masking(Options):
@@ -74,7 +65,7 @@ class Criteria(Options):
     min_temporal_coherence: float | None = option("Only pixels of at least this temporal coherence.", None, "G")
     max_residual_rms: float | None = option("Only pixels of at most this residual rms.", None, "RAD")
     exclude_flags: tuple[str, ...] = option(
-        f"No pixels with these flags, such as dates_untied; {_REPEAT}", (), "NAME", was="exclude-flag"
+        "No pixels with these flags, such as dates_untied.", (), "NAME", was="exclude-flag"
     )
 
 
@@ -86,16 +77,10 @@ class Quality(Criteria):
 
 
 class Minimum(Options):
-    """Fewest observations."""
+    """Fewest observations of a pixel."""
 
-    min_dates: int | None = option(
-        "Fit only pixels observed at this many dates; default: a third of the dates, at least 5 (or half of them).",
-        None, "N",
-    )  # fmt: skip
-    min_redundancy: int | None = option(
-        "Fit only pixels with this many degrees of freedom; default: 3 (or a third of those of a complete pixel).",
-        None, "N",
-    )  # fmt: skip
+    min_dates: int | None = option("Dates; default: a third of all, at least 5 (or half of them).", None, "N")
+    min_redundancy: int | None = option("Degrees of freedom; default: 3 (or a third of the most).", None, "N")
 
 
 class Referencing(Options):
@@ -113,17 +98,15 @@ class Pairs(Reading, Selecting, Correcting, Masking, Referencing):
 class Weighting(Options):
     """Weights of pairs."""
 
-    weights: Weights = option("How pairs are weighted, per pixel.", "none")
+    weights: choices.Weights = option("How pairs are weighted, per pixel.", "none")
     looks: float | None = option("Independent looks of the coherence, for variance and fisher.")
 
 
 class Inverting(Options):
     """Inversion."""
 
-    norm: Norm = option(
-        "Least squares; least absolute deviations, which are robust against wrong cycles; or Huber's norm.", "l2"
-    )
-    gap: Gap = option("Dates that no pair ties to the first: NaN, kept as subsets, or tied by an assumption.", "nan")
+    norm: choices.Norm = option("Least squares, least absolute deviations, or Huber's norm.", "l2")
+    gap: choices.Gap = option("Dates that no pair ties to the first: NaN, subsets, or tied by an assumption.", "nan")
     tolerance: float | None = option("l1, huber: certified relative gap to the optimum; 0.001.")
     max_iterations: int | None = option("l1, huber: largest number of iterations; 100, 500.", None, "N")
     threshold: float | None = option("huber: residuals of more are large, in units of their scale; 1.345.")
@@ -136,18 +119,14 @@ class Terms(Options):
     """Time functions."""
 
     degree: int = option("Degree of the polynomial: 1 is the velocity alone.", 1)
-    periods: tuple[float, ...] = option(f"Periodic terms, 1 is annual; {_REPEAT}", (), "YEARS", was="period")
-    steps: tuple[str, ...] = option(f"Offsets at events; {_REPEAT}", (), "DATE", was="step")
-    velocity_changes: tuple[str, ...] = option(f"Changes of the velocity; {_REPEAT}", (), "DATE", was="velocity-change")
+    periods: tuple[float, ...] = option("Periodic terms, 1 is annual.", (), "YEARS", was="period")
+    steps: tuple[str, ...] = option("Offsets at events.", (), "DATE", was="step")
+    velocity_changes: tuple[str, ...] = option("Changes of the velocity.", (), "DATE", was="velocity-change")
     exponentials: tuple[tuple[str, float], ...] = option(
-        "Exponential relaxation after an event; may be repeated.",
-        (),
-        "DATE,DAYS",
-        was="exponential",
-        kind=DateAndDays(),
+        "Exponential relaxation after an event.", (), "DATE,DAYS", was="exponential", kind=DateAndDays()
     )
     logarithms: tuple[tuple[str, float], ...] = option(
-        "Logarithmic relaxation after an event; may be repeated.", (), "DATE,DAYS", was="logarithm", kind=DateAndDays()
+        "Logarithmic relaxation after an event.", (), "DATE,DAYS", was="logarithm", kind=DateAndDays()
     )
 
 
@@ -155,7 +134,7 @@ class Fitting(Options):
     """How they are fitted."""
 
     height_error: bool = flag("Fit the height error (DEM error), too; needs baselines and geometry.")
-    uncertainty: Uncertainty = option(
+    uncertainty: choices.Uncertainty = option(
         "Standard errors from the residuals, from the covariance of the data, or by bootstrap.", "residuals"
     )
     samples: int = option("Samples of the bootstrap.", 400, limits=(2, None))
@@ -173,7 +152,7 @@ class Geometry(Options):
 
 
 class GeometryFile(Geometry):
-    """Geometry, for the height error (DEM error)."""
+    """Geometry per pixel."""
 
     geometry: str | None = option(
         "Baselines, slant range and incidence angle per pixel (NetCDF, MintPy geometry*.h5, store).", None, "FILE"
@@ -192,9 +171,8 @@ class Executing(Options):
     scheduler: str = option("threads | local (processes) | address of a Dask scheduler", "threads", "NAME")
     workers: int | None = option("Blocks at a time; default: number of processors.", None, "N", limits=(1, None))
     block_timeout: float = option(
-        "A block that takes longer is tried once more, then reported as failed.", 3600.0, "SECONDS",
-        limits=(0, None), above=True,
-    )  # fmt: skip
+        "A block that takes longer is tried once more, then reported as failed.", 3600.0, "SECONDS", above=0
+    )
 
 
 class Running(Executing, Output):
@@ -210,23 +188,12 @@ class Storing(Running):
     out: str = argument("OUT")
 
 
-class ReadingWrapped(Options):
+class ReadingWrapped(Files):
     """Reading the wrapped phases."""
 
     baselines: str | None = option("Perpendicular baselines: table date,bperp_m.", None, "CSV", was="baseline-csv")
-    wavelength: float | None = option("Radar wavelength in metres.", None, "M")
-    temporal_coherence_file: str | None = option(
-        "Default: the one in the folder.", None, "RASTER", keyword="temporal_coherence"
-    )
-    amplitude_dispersion_file: str | None = option(
-        "Default: the one in the folder.", None, "RASTER", keyword="amplitude_dispersion"
-    )
-    sign: Sign | None = option("Direction of motion that a positive phase means.")
-    nodata: float | None = option("No-data value of the phase, if the files do not say.")
-    dates: str | None = option("Pattern that finds the dates in the file names.", None, "REGEX")
-    variable: str | None = option("Dataset of an HDF5 file.", None, "NAME")
-    area: str | None = option(_AREA, None, "WHERE")
-    block: int | None = option("Edge of the blocks in pixels.", None, "N", limits=(8, None))
+    temporal_coherence_file: str | None = option("Default: the one in the folder.", None, "RASTER")
+    amplitude_dispersion_file: str | None = option("Default: the one in the folder.", None, "RASTER")
 
 
 class Points(Options):
@@ -244,21 +211,18 @@ class Points(Options):
 class Arcs(Options):
     """Estimating arcs (links)."""
 
-    network: LinkNetwork = option("Which points an arc connects.", "both")
+    network: choices.LinkNetwork = option("Which points an arc connects.", "both")
     neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
-    max_length: float | None = option("Longest arc.", None, "M", limits=(0, None), above=True)
-    method: LinkMethod = option(
-        "published: dense grid, arcs weighted by coherence; for comparison with the published method.", "insarray"
-    )
+    max_length: float | None = option("Longest arc.", None, "M", above=0)
+    method: choices.LinkMethod = option("published: dense grid, arcs weighted by coherence.", "insarray")
 
 
 class Ranges(Options):
-    """Range of the search."""
+    """Range of the search; STEP only with --method published."""
 
     velocity_range: tuple[float, ...] = option(
-        "Velocity differences of arcs, mm/yr; STEP only with --method published.", (-60.0, 60.0),
-        "MIN MAX [STEP]", kind=Range(),
-    )  # fmt: skip
+        "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX [STEP]", kind=Range()
+    )
     height_error_range: tuple[float, ...] | None = option(
         "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
         None, "MIN MAX [STEP]", kind=Range(),

@@ -7,23 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from insarray.cli import options as group
 from insarray.cli.compute import refuse_input_as_output, run_into
 from insarray.cli.inputs import corrected, is_one_result, mask_of, open_files, open_masked, open_result
 from insarray.cli.main import Average, Deramp, Fit, Join, Remove, Rereference
-from insarray.cli.options import (
-    Correcting,
-    Criteria,
-    Fitting,
-    Geometry,
-    GeometryFile,
-    Masking,
-    Minimum,
-    Reading,
-    Referencing,
-    Selecting,
-    Terms,
-    Weighting,
-)
 from insarray.cli.typed import Options, dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.graph.selection import take
@@ -57,7 +44,7 @@ def fit(options: Fit) -> None:
 def model_of(options: Fit, series: xr.Dataset | None = None) -> xr.Dataset:
     """Model that a command asks for, lazily: of a series, or of the interferograms that its options name."""
     data, how = _of_pairs(options) if series is None else _of_series(options, series)
-    how |= options.keywords(Terms, Fitting, Minimum)
+    how |= options.keywords(group.Terms, group.Fitting, group.Minimum)
     return fit_functions(data, **how, **_geometry(data, options))
 
 
@@ -65,17 +52,17 @@ def _of_series(options: Fit, series: xr.Dataset) -> tuple[xr.Dataset, dict[str, 
     """Dates of a series to fit, and how."""
     store = options.files[0]
     _refuse_given(
-        options, f"{store} is a stored series: the option is for interferograms", Reading, Selecting, Correcting,
-        Masking, Referencing, Weighting,
+        options, f"{store} is a stored series: the option is for interferograms", group.Reading, group.Selecting, group.Correcting,
+        group.Masking, group.Referencing, group.Weighting,
     )  # fmt: skip
     view = as_series(series, store)
     dates = np.flatnonzero(chosen_dates(view.times, options.start, options.end, options.exclude_dates))
-    return take(view.data, "time", dates), {"mask": mask_of(series, options, Criteria)}
+    return take(view.data, "time", dates), {"mask": mask_of(series, options, group.Criteria)}
 
 
 def _of_pairs(options: Fit) -> tuple[xr.Dataset, dict[str, Any]]:
     """Interferograms and how they are fitted."""
-    _refuse_given(options, "is for a stored series: fit to the output of insarray invert", Criteria)
+    _refuse_given(options, "is for a stored series: fit to the output of insarray invert", group.Criteria)
     data = open_masked(options)
     times = data.insar.network.times
     left_out = times[~chosen_dates(times, options.start, options.end)]
@@ -83,7 +70,7 @@ def _of_pairs(options: Fit) -> tuple[xr.Dataset, dict[str, Any]]:
         data = select_pairs(data, exclude_dates=[str(time) for time in left_out])
     reference = parse_reference(options.reference)
     data, phase = corrected(data, options, reference)
-    return data, {**options.keywords(Weighting), "reference": reference, "phase": phase}
+    return data, {**options.keywords(group.Weighting), "reference": reference, "phase": phase}
 
 
 def remove(options: Remove) -> None:
@@ -121,9 +108,9 @@ def chosen_dates(
     return keep
 
 
-def _geometry(data: xr.Dataset, options: GeometryFile) -> dict[str, Any]:
+def _geometry(data: xr.Dataset, options: group.GeometryFile) -> dict[str, Any]:
     """Arguments of the height error: from a file, or numbers."""
-    given = options.keywords(Geometry)
+    given = options.keywords(group.Geometry)
     if options.geometry is None:
         return given
     found = open_geometry(options.geometry, data)

@@ -1,7 +1,6 @@
 """Options as typed classes: a field is the option, its help, the key of a recipe and the entry of its JSON schema.
 
-A field has the name of the keyword that it goes to; where two functions of a command have the same keyword, or one stands
-for another thing there, ``keyword=`` has the name that the function knows.
+A field has the name of the keyword of the function that it goes to.
 """
 
 import difflib
@@ -25,22 +24,24 @@ _FILES = {"GLOB", "CSV", "RASTER", "FILE", "PATH", "FILES", "OUT", "STORE", "SER
 
 
 def option(
-    text: str, default: Any = None, metavar: str | None = None, *, was: str | None = None, keyword: str | None = None,
+    text: str, default: Any = None, metavar: str | None = None, *, was: str | None = None,
     kind: click.ParamType | None = None,  # type: ignore[type-arg, unused-ignore]
-    limits: tuple[float | None, float | None] = (None, None), above: bool = False,
+    limits: tuple[float | None, float | None] = (None, None), above: float | None = None,
+    names: tuple[str, ...] = (),
 ) -> Any:  # fmt: skip
     """Option with a value: its help, default, what stands for the value in the help, and its former name.
 
-    `keyword` is the name that the function has for it, `kind` the type if it does not follow from the annotation,
-    `limits` the least and greatest number, of which the least is not allowed itself if `above`.
+    `kind` is the type if it does not follow from the annotation, `limits` are the least and greatest number, `above` is a
+    number that is not allowed itself. `names` are other spellings than that of the field.
     """
-    more = {"text": text, "metavar": metavar, "was": was, "keyword": keyword, "kind": kind}
-    return field(default=default, metadata={**more, "limits": limits, "above": above})
+    limits = limits if above is None else (above, None)
+    more = {"text": text, "metavar": metavar, "was": was, "kind": kind, "limits": limits, "open": above is not None}
+    return field(default=default, metadata={**more, "names": names})
 
 
-def flag(text: str, *, default: bool = False, keyword: str | None = None) -> Any:
+def flag(text: str, *, default: bool = False, names: tuple[str, ...] = ()) -> Any:
     """Option without a value; one that is on by default is switched off by ``--no-...``."""
-    return option(text, default, keyword=keyword)
+    return option(text, default, names=names)
 
 
 def argument(metavar: str, default: Any = MISSING) -> Any:
@@ -55,14 +56,13 @@ class Options:
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
 
-    def keywords(self, *groups: "type[Options]", leave_out: Iterable[str] = ()) -> dict[str, Any]:
+    def keywords(self, *groups: "type[Options]") -> dict[str, Any]:
         """Keywords of the function that the groups are of."""
-        wanted = [entry for group in groups for entry in fields_of(group) if entry.name not in leave_out]
-        return {entry.metadata["keyword"] or entry.name: getattr(self, entry.name) for entry in wanted}
+        return {entry.name: getattr(self, entry.name) for group in groups for entry in fields_of(group)}
 
     def given(self, *groups: "type[Options]") -> dict[str, Any]:
         """As `keywords`, only those that are not left at their default."""
-        defaults = {e.metadata["keyword"] or e.name: e.default for group in groups for e in fields_of(group)}
+        defaults = {entry.name: entry.default for group in groups for entry in fields_of(group)}
         return {name: value for name, value in self.keywords(*groups).items() if value != defaults[name]}
 
     @classmethod
@@ -108,7 +108,7 @@ class Options:
         places = [getattr(self, entry.name) for entry in arguments(type(self))]
         words = [word for place in places for word in (place if isinstance(place, tuple) else (place,))]
         for entry in option_fields(type(self)):
-            value, name = getattr(self, entry.name), f"--{dashed(entry.name)}"
+            value, name = getattr(self, entry.name), spellings(entry)[-1]
             if value == entry.default:
                 continue
             if isinstance(value, bool):
@@ -145,6 +145,11 @@ def _own(cls: type[Options]) -> list[tuple[type, list[Field[Any]]]]:
     """The class and its groups, each with the fields that it adds."""
     left = {entry.name: entry for entry in fields_of(cls)}
     return [(g, [left.pop(name) for name in inspect.get_annotations(g) if name in left]) for g in cls.__mro__]
+
+
+def spellings(entry: Field[Any]) -> tuple[str, ...]:
+    """The option of a field, all its names."""
+    return entry.metadata["names"] or (f"--{dashed(entry.name)}",)
 
 
 def dashed(name: str) -> str:
@@ -214,12 +219,13 @@ def _is_number(word: str) -> bool:
 def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_plain, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def is_list(entry: Field[Any]) -> bool:
     """Whether the option may be given several times."""
-    return get_origin(entry.type) is tuple and not isinstance(entry.metadata.get("kind"), Several)
+    one = get_args(entry.type)[0] if get_origin(entry.type) is tuple else None
+    return one is not None and (not isinstance(entry.metadata["kind"], Several) or get_origin(one) is tuple)
 
 
 def value_type(entry: Field[Any]) -> Any:
@@ -238,7 +244,7 @@ def param_type(entry: Field[Any]) -> click.ParamType:  # type: ignore[type-arg, 
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     if kind in (int, float):
-        open_ = entry.metadata["above"]
+        open_ = entry.metadata["open"]
         limited = (least, most) != (None, None)
         if kind is int:
             return click.IntRange(least, most, min_open=open_) if limited else click.INT
@@ -255,6 +261,8 @@ def _checked(entry: Field[Any], value: Any) -> Any:
         raise ArgumentError(
             f"{name}: is {value!r}; " + ("it is true or false" if kind is click.BOOL else "give a value")
         )
+    if is_list(entry) and entry.metadata["kind"] is None and isinstance(value, str):
+        value = value.split(",")  # as on the command line
     values = list(value) if isinstance(value, list) else [value]
     if isinstance(kind, Several):
         return _converted(kind, name, " ".join(map(_word, values)))
@@ -294,7 +302,7 @@ def _entry(entry: Field[Any]) -> dict[str, Any]:
     one: dict[str, Any] = {"type": names.get(kind, "string")}
     if get_origin(kind) is Literal:
         one["enum"] = list(get_args(kind))
-    bounds = {"exclusiveMinimum" if entry.metadata["above"] else "minimum": least, "maximum": most}
+    bounds = {"exclusiveMinimum" if entry.metadata["open"] else "minimum": least, "maximum": most}
     one |= {name: bound for name, bound in bounds.items() if bound is not None}
     if isinstance(entry.metadata["kind"], Several):
         one = {"type": "array", "items": one, "minItems": 2, "maxItems": 3}

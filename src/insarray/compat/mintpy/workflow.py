@@ -222,7 +222,7 @@ def _through_store(
     first = next(iter(names.values()))
     mintpy_paths(data, first.parent, names, overwrite=options["overwrite"])
     work = first.parent / f".{first.name}.insarray"
-    running = Running(json=options["as_json"], workers=options["workers"])
+    running = Running(json=options["json"], workers=options["workers"])
     try:
         stored = store_into(data, str(work), running)
     except StoreMismatchError:  # of a command with other options; one that still runs keeps its lock
