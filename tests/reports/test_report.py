@@ -274,8 +274,8 @@ def test_mexico_city_from_its_geotiffs(shared, tmp_path, capsys):
     page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
     counts = {row[1]: row[3] for row in page.rows["quality"][1:7]}
     assert (counts["dates_untied"], counts["no_data"], counts["complete"]) == ("22", "96", "5882")
-    doubted = [row[0] for row in page.rows["problems"][1:]]
-    assert doubted == ["Dates of a single pair: 2018-07-05.", "The dates span 0.53 years."]
+    listed = [row[0] for row in page.rows["problems"][1:]]
+    assert listed == ["Dates of a single pair: 2018-07-05.", "The dates span 0.53 years."]
     assert page.table("run")["reference"] == ["row 33, column 8; 19.40476° N, 99.17926° W"]
 
 
@@ -560,18 +560,18 @@ def test_a_series_chunked_along_time_is_refused(result, tmp_path):
         ia.report(result.chunk(time=2), tmp_path / "a.html")
 
 
-# -- doubts --------------------------------------------------------------------------------------------------------
+# -- problems ------------------------------------------------------------------------------------------------------
 
 
 def found(data):
-    """Words of the doubts of a dataset, all pixels taken."""
+    """Text of the problems of a dataset, all pixels taken."""
     maps = data[maps_of(data)]
     return " ".join(problem.what for problem in problems(Source(data), totals(data), maps))
 
 
 @pytest.fixture
 def good():
-    """A result of years on a full network that gives no reason to doubt."""
+    """A result of years on a full network without problems."""
     network = nearest(40, 3)
     shape = (len(network.times), *GRID.shape)
     rng = np.random.default_rng(2)
@@ -593,7 +593,7 @@ def good():
     )
 
 
-def test_a_good_result_gives_no_doubt(good):
+def test_a_good_result_gives_no_problem(good):
     assert found(good) == ""
 
 
@@ -613,8 +613,8 @@ def with_network(data, pairs):
     return rest.assign_coords(pair_coords(network) | time_coords(network))
 
 
-def test_each_doubt_has_its_cause(good):
-    """The words appear with the cause, and none without it (see the test above)."""
+def test_each_problem_has_its_cause(good):
+    """The text appears with the cause, and none without it (see the test above)."""
     untied = good.network_subset.copy()
     untied[3, :15] = 2
     cases = {
@@ -622,7 +622,7 @@ def test_each_doubt_has_its_cause(good):
         "lack the first date": flagged(good, "solver_flag", 4),
         "have not converged": flagged(good, "solver_flag", 5),
         "of the pixels have no data": flagged(good, "solver_flag", 0, 0.6),
-        "have no date to spare": flagged(good, "fit_flag", 2),
+        "have no redundant date for the fit": flagged(good, "fit_flag", 2),
         "do not determine every term": flagged(good, "fit_flag", 3),
         "Dates tied to the reference date at less than 50 %": good.assign(network_subset=untied),
         "No reference point": good.drop_attrs(deep=False),

@@ -1,4 +1,4 @@
-"""How `insarray invert --append` updates a store: the reference it keeps, what would be computed, what was."""
+"""How `insarray invert --append` updates a store: its reference, the plan, the run."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def reference_of_store(out: str, reference: Place | None) -> Iterator[None]:
 
 
 def append_into(dataset: xr.Dataset, options: Invert) -> None:
-    """Bring a store up to date and print what was done, or what would be."""
+    """Add new pairs to a store and print the result, or the plan of a dry run."""
     if options.dry_run:
         _print_change(dataset, options.out, options)
         return

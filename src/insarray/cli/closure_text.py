@@ -1,4 +1,4 @@
-"""What `insarray closure` says: the summary as plain values, and those as text."""
+"""Output of `insarray closure`: the summary as plain values, and as text."""
 
 from typing import Any
 

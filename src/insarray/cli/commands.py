@@ -1,4 +1,4 @@
-"""Commands made of typed classes, and the group that lists them by what they are for."""
+"""Click commands built from classes of options, and the group that lists them in sections."""
 
 import importlib
 import inspect
@@ -39,7 +39,7 @@ class TypedCommand(click.Command):
         self.short_help = text.partition("\n")[0].rstrip(".")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Values of an option that takes several made one word, or one option each; old names made new ones."""
+        """Parse the arguments after replacing old names, splitting lists at commas and joining values of several words."""
         try:
             return super().parse_args(ctx, list(self._prepared(args)))
         except click.MissingParameter as error:
@@ -83,7 +83,7 @@ _SEVERAL = (" May be repeated.", " Several with commas, or repeat the option.")
 
 
 def _caller(cls: type[Options], runs: str) -> Callable[..., Any]:
-    """Function that imports what a command runs, which is heavy, when it is called."""
+    """Function that imports the module of a command only when it is called, because these imports are slow."""
     module, _, name = runs.rpartition(".")
 
     def call(**values: Any) -> Any:
@@ -117,7 +117,7 @@ def _option(entry: Field[Any]) -> click.Option:
 
 
 class Sections(click.Group):
-    """Group that lists its commands by what they are for, each with its whole summary."""
+    """Group that lists its commands in sections, each with its whole summary."""
 
     def __init__(self, name: str, package: str, sections: Sequence[str], **settings: Any) -> None:
         super().__init__(name, **settings)

@@ -1,4 +1,4 @@
-"""How a command computes into a store: the plan, a progress bar, what was done."""
+"""How a command computes into a store: plan, progress bar, printed result."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _REFERENCE = ("reference_row", "reference_col", "reference_area")
 
 
 def run_into(dataset: xr.Dataset, options: Storing) -> None:
-    """Compute into the store of a command and print what was done."""
+    """Compute into the store of a command and print the result."""
     stored = store_into(dataset, options.out, options)
     if stored is not None and options.json:
         click.echo(json.dumps(stored))
@@ -30,7 +30,7 @@ def run_into(dataset: xr.Dataset, options: Storing) -> None:
 
 
 def store_into(dataset: xr.Dataset, out: str, options: Running) -> dict[str, Any] | None:
-    """Plan and compute with a progress bar; what was done, None after a dry run."""
+    """Plan and compute with a progress bar; report of the run, None after a dry run."""
     plan = plan_run(dataset, options.workers or os.cpu_count() or 1)
     if options.dry_run:
         print_plan(plan, out, as_json=options.json)
@@ -55,13 +55,13 @@ def reference_of(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def reference_text(attrs: Mapping[Any, Any]) -> str:
-    """These in words, with a semicolon in front; nothing if there is no reference."""
+    """These as text, with a semicolon in front; nothing if there is no reference."""
     reference = ", ".join(f"{name[10:]} {value}" for name, value in reference_of(attrs).items())
     return f"; reference {reference}" if reference else ""
 
 
 def print_stored(stored: dict[str, Any], out: str, reference: str | None) -> None:
-    """Print what `store_into` has done; `reference` is what was asked for."""
+    """Print the report of `store_into`; `reference` is the option of the command."""
     where = reference_text(stored)
     if reference == "auto":
         where += " (chosen by quality alone: make sure that it is stable ground)"
@@ -70,7 +70,7 @@ def print_stored(stored: dict[str, Any], out: str, reference: str | None) -> Non
 
 
 def print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
-    """Print what a run would do."""
+    """Print the plan of a run."""
     if as_json:
         click.echo(json.dumps(plan.as_dict()))
         return

@@ -1,4 +1,4 @@
-"""The demo: a stack with known truth through the whole chain, and how far the result is from the truth."""
+"""The demo: simulate a stack, invert it, and compare the result with the truth."""
 
 import os
 import time
@@ -43,7 +43,7 @@ def run_demo(options: Demo) -> None:
     network = network_of(stack)
     click.echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
     click.echo(
-        f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error, atmosphere, noise"
+        f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error (DEM error), atmosphere, noise"
     )
     started = time.perf_counter()
     place = _stable_place(truth)
@@ -69,7 +69,7 @@ def run_demo(options: Demo) -> None:
 
 
 def _stable_place(truth: xr.Dataset) -> Area:
-    """Area that a user who knows the place would take as reference: coherent, and outside of what moves."""
+    """Reference area: coherent, and outside of the deformation."""
     still = (np.abs(truth.velocity) < 1e-3).values
     quality = truth.coherence.mean("pair").where(still).values[_HALF:-_HALF, _HALF:-_HALF]
     row, col = np.unravel_index(int(np.nanargmax(quality)), quality.shape)
@@ -85,7 +85,7 @@ def _relative(truth: xr.Dataset, stack: xr.Dataset, place: Area) -> xr.Dataset:
 
 
 def _invert(target: Path, reference: Area) -> xr.Dataset:
-    """The chain as a user would write it."""
+    """Open, mask, invert, fit and run, as a user would."""
     files = target / "interferograms"
     stack = open_stack(
         str(files / "*.unw.tif"),
@@ -115,7 +115,7 @@ def _compare(series: xr.Dataset, true: xr.Dataset) -> None:
         f"{100 * within[observed].mean():.0f} % within two of its own standard deviations\n"
         f"velocity: {1000 * _rms(series.velocity - line):.2f} mm/yr rms from that of the true displacements, "
         f"{1000 * _rms(series.velocity - true.velocity):.2f} from the motion alone\n"
-        "  (a line through one year takes seasons, atmosphere and height error for motion, too)"
+        "  (in one year seasons, atmosphere and height error (DEM error) change the slope of the line, too)"
     )
 
 

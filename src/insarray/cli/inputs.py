@@ -1,4 +1,4 @@
-"""How a command opens what it works on: interferograms by the options (select, mask, correct), or a stored result."""
+"""How a command opens its input: interferograms (select, mask, correct), or a stored result."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What `insarray links` does: a wrapped stack to points with velocity and height error, their links, and maps."""
+"""`insarray links`: velocity and height error (DEM error) of the points of a wrapped stack, their arcs, and maps."""
 
 import json
 import os
@@ -39,7 +39,7 @@ _POINTS, _LINKS = "points.zarr", "links.zarr"
 
 
 class _Steps:
-    """Counts what has been done of the steps of a command."""
+    """Progress by the steps of a command."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total, self._done = progress or (lambda finished, steps: None), total, 0
@@ -51,7 +51,7 @@ class _Steps:
 
 
 def links(options: Links) -> None:
-    """Estimate links, integrate them, refine and unwrap the points, and write it all to a folder, whole or not at all."""
+    """Estimate links, integrate them, refine and unwrap the points, and write a folder that is complete or absent."""
     started, out = time.perf_counter(), options.out
     how, wrapped = _settings(options), wrapped_of(options)
     identity: dict[str, Any] = {**how, **options.keywords(Points)}
@@ -122,7 +122,7 @@ def _reference(text: str) -> PointReference | None:
 
 
 def _is_there(out: str, identity: dict[str, Any], *, restart: bool) -> bool:
-    """Whether the folder has been made with these settings; for a fresh start it only has to be ours."""
+    """Whether the folder was written with these settings; with `restart` it only has to be one of insarray."""
     if not os.path.lexists(out):
         return False
     store = os.path.join(out, _POINTS)
@@ -179,8 +179,8 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
 def maps(points: xr.Dataset) -> dict[str, xr.DataArray]:
     """Maps by the names, and in the units, of the published tool; positive toward the satellite as everything else."""
     grid = points_to_grid(points)
-    words = {**attributes("velocity"), "units": "mm/year"}
-    layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(words)}
+    attrs = {**attributes("velocity"), "units": "mm/year"}
+    layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(attrs)}
     if "height_error" in grid:
         layers["dem_error_m"] = grid.height_error
     layers["link_model_coherence"] = grid.link_model_coherence

@@ -1,4 +1,4 @@
-"""The commands and what each takes. Heavy imports happen inside what they run."""
+"""The commands and their options. Slow imports are left to the functions that they run."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Groups of options that several commands share: each is what one function of the library takes."""
+"""Groups of options that commands share: each has keywords of one function of the library."""
 
 from insarray.cli.typed import DateAndDays, Options, Range, argument, flag, option
 from insarray.model import choices

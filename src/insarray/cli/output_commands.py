@@ -1,4 +1,4 @@
-"""What the commands do that write files of a stored result: GeoTIFF, NetCDF, plots, the report."""
+"""Commands that write files of a stored result: GeoTIFF, NetCDF, plots, the report."""
 
 from pathlib import Path
 from typing import Any

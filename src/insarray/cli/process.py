@@ -52,7 +52,7 @@ def _stop(why: BaseException) -> NoReturn:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """One line for what a user should know, and Python's two for what a developer should."""
+    """Warnings of insarray in one line, others as Python prints them."""
     from insarray.model.deprecation import DeprecatedNameWarning
     from insarray.model.errors import StackWarning
 

@@ -23,10 +23,10 @@ STEPS: dict[str, type[Options]] = {"closure": Closure, "invert": Invert, "fit": 
 """Sections whose keys are the options of the command of that name, in the order in which they run."""
 
 OUTPUTS = ("export", "plots", "report")
-"""Sections that list what to write of the results."""
+"""Sections that list outputs."""
 
 PLOTS = ("network", "velocity", "closure", "points")
-"""What `plots` may list."""
+"""Plots that a file may ask for."""
 
 OWN = {"stack": ("files",), "fit": ("of",), "links": ("folder",)}
 """Keys that are not options."""
@@ -289,7 +289,7 @@ def _report(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[s
 
 
 def _check_folder(recipe: Recipe) -> None:
-    """Raise StoreError if the folder of the results is there and was not made by an earlier run."""
+    """Raise StoreError if the output folder exists and is not that of an earlier run."""
     output, copy = recipe.output, recipe.output / _COPY
     if output.exists() and not copy.is_file() and (not output.is_dir() or any(output.iterdir())):
         raise StoreError(f"{output}: exists and was not made by insarray run; give another output in {recipe.path}")

@@ -1,4 +1,4 @@
-"""``insarray config``: a file with every option of every step, what it does and its default; or its JSON schema."""
+"""``insarray config``: a file with every option of every step and its default, or its JSON schema."""
 
 import json
 import textwrap

@@ -1,4 +1,4 @@
-"""What the commands do that turn a stored series, or a stack, into another: options to calls of the library."""
+"""Commands that make a new store of a series or a stack: fit, remove, deramp, rereference, join, average."""
 
 from collections.abc import Iterable
 from dataclasses import replace

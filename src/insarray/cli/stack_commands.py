@@ -1,4 +1,4 @@
-"""What the commands on interferograms do: options to calls of the library, results to text."""
+"""Commands on interferograms and stores: info, invert, closure, residuals, status."""
 
 import json
 import os
@@ -37,7 +37,7 @@ _CYCLES = ("unwrapping_cycles", "unwrapping_flag")
 
 
 def info(options: Info) -> None:
-    """Print what a stack is, and plot its network."""
+    """Print the summary of a stack, and plot its network."""
     with warnings.catch_warnings(category=StackWarning, action="ignore"):  # they are among what is printed
         stack = open_files(options.files, options)
     summary = describe(stack, os.cpu_count() or 1)
@@ -85,7 +85,7 @@ def series_of(options: Invert) -> xr.Dataset:
 
 
 def compute_series(results: xr.Dataset, options: Invert) -> None:
-    """Compute what `series_of` has built, and print what was done."""
+    """Compute the result of `series_of`, and print the report of the run."""
     (append_into if options.append else run_into)(results, options)
     if options.correct_unwrapping and not (options.json or options.dry_run):
         account = correction_account(open_store(options.out))
@@ -119,7 +119,7 @@ def loops_of(options: Closure, out: str | None = None) -> xr.Dataset:
 
 
 def compute_closure(loops: xr.Dataset, options: Closure, out: str | None = None) -> None:
-    """Compute what `loops_of` has built, print the table and plot it."""
+    """Compute the result of `loops_of`, print the table and plot it."""
     stored = None
     if out is not None:
         stored = store_into(loops, out, options)
@@ -219,7 +219,7 @@ def status(options: Status) -> None:
 
 
 def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
-    """What the blocks say of themselves, in lines."""
+    """Statistics of the blocks, as lines."""
     if report is None:
         return
     valid = report["valid_pixels"] / report["pixels"]
@@ -235,6 +235,6 @@ def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
 
 
 def _meaning(flag: str, value: str) -> str:
-    """What a value of a flag means; the value itself where that is not known."""
+    """Meaning of the value of a flag; the value itself if it has none."""
     meanings = FLAGS.get(flag, ())
     return meanings[int(value)].replace("_", " ") if int(value) < len(meanings) else value

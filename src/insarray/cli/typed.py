@@ -104,7 +104,7 @@ class Options:
         return cls(**values, **more)
 
     def words(self) -> list[str]:
-        """What a user would type for these values."""
+        """These values as words of a command line."""
         places = [getattr(self, entry.name) for entry in arguments(type(self))]
         words = [word for place in places for word in (place if isinstance(place, tuple) else (place,))]
         for entry in option_fields(type(self)):
@@ -158,7 +158,7 @@ def dashed(name: str) -> str:
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
-    """What an unknown name may have meant."""
+    """The known name that is nearest to an unknown one, or all."""
     near = difflib.get_close_matches(str(name), known := sorted(known), 1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
@@ -167,7 +167,7 @@ def suggestion(name: object, known: Iterable[str]) -> str:
 
 
 class Several(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Value of several words; how many of those behind the option is the type's business."""
+    """Value of several words; `count` tells how many."""
 
     def count(self, words: Sequence[str]) -> int:
         """How many of the words behind the option belong to it: up to the next option."""
@@ -184,7 +184,7 @@ class Range(Several):
         return next((k for k, word in enumerate(words[:3]) if not _is_number(word)), len(words[:3]))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Two or three numbers; what they may be is the library's business, but for their number."""
+        """Two or three numbers; the library checks their values."""
         if isinstance(value, tuple):
             return value
         words = str(value).split()

@@ -63,7 +63,7 @@ def _network(network: Network) -> list[Problem]:
         found.append(
             Problem(
                 f"Dates of a single pair: {_some([str(network.times[k])[:10] for k in few])}.",
-                "An unwrapping error of that pair goes into the date whole and cannot be noticed. Add pairs.",
+                "An unwrapping error of that pair is fully in the displacement of the date and cannot be detected. Add pairs.",
             )
         )
     return found
@@ -90,22 +90,22 @@ _FLAG_PROBLEMS = {
     ),
     ("solver_flag", "reference_date_missing"): (
         "lack the first date",
-        "With --gap nan they are lost as a whole; --gap subset keeps them, and their velocity.",
+        "With --gap nan they are NaN at all dates; --gap subset keeps them, and their velocity.",
     ),
     ("solver_flag", "not_converged"): (
         "have not converged",
         "Give the robust norm more --max-iterations, and look at duality_gap until then.",
     ),
     ("fit_flag", "no_redundancy"): (
-        "have no date to spare for the fit",
-        "Their velocity has no standard error and may be anything. Mask them (fit_flag 2).",
+        "have no redundant date for the fit",
+        "Their velocity has no standard error and cannot be checked. Mask them (fit_flag 2).",
     ),
     ("fit_flag", "undetermined_terms"): (
         "do not determine every term of the fit",
         "Use fewer terms, or mask them (fit_flag 3).",
     ),
     ("fit_flag", "too_few_observations"): (
-        "have too few dates, or too few to spare, for the fit",
+        "have too few dates, or too little redundancy, for the fit",
         "They have no velocity. Loosen the masks or add pairs; lower --min-dates and --min-redundancy only to look at them.",
     ),
     ("unwrapping_flag", "ambiguous"): (
@@ -186,7 +186,7 @@ def _quality(source: Source, maps: xr.Dataset) -> list[Problem]:
         found.append(
             Problem(
                 f"One pixel in ten has pair residuals of more than {np.percentile(rms, 90):.1f} rad (root mean square).",
-                "That is what unwrapping errors leave: insarray closure, --correct-unwrapping, or --norm l1.",
+                "Unwrapping errors leave such residuals: try insarray closure, --correct-unwrapping, or --norm l1.",
             )
         )
     if velocity.size:
@@ -205,7 +205,7 @@ def _quality(source: Source, maps: xr.Dataset) -> list[Problem]:
         found.append(
             Problem(
                 f"The dates span {span:.2f} years.",
-                "Seasons and atmosphere pass for velocity over less than a year; its standard error does not know.",
+                "In less than a year seasonal motion and atmosphere bias the velocity; its standard error does not include that.",
             )
         )
     if attrs.get("gap") in ("nsbas", "min_norm"):

@@ -27,10 +27,10 @@ FLAG_MEANINGS = {
     },
     "fit_flag": {
         "no_data": "nothing to fit",
-        "determined": "every term is determined, with dates or pairs to spare",
+        "determined": "every term is determined, with redundant dates or pairs",
         "no_redundancy": "as many terms as dates or pairs: the fit cannot be checked, it has no standard error",
         "undetermined_terms": "some term is not determined by the dates that there are, and is empty",
-        "too_few_observations": "fewer dates, or fewer to spare, than the fit asks for (fit_min_dates, fit_min_redundancy): "
+        "too_few_observations": "fewer dates, or less redundancy, than the fit needs (fit_min_dates, fit_min_redundancy): "
         "left empty",
         "masked": "outside the mask that was given to the fit: left empty",
     },
@@ -42,10 +42,10 @@ FLAG_MEANINGS = {
         "no_loops": "no loop of pairs is observed: nothing can be checked",
     },
 }
-"""What the flags say, for those who see them for the first time."""
+"""Explanations of the values of the flags."""
 
 MAIN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
-"""What is looked at first, in this order."""
+"""Maps that come first, in this order."""
 
 _SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "Conventions"}
 """Attributes that have a place of their own on the page, or concern programs only."""
