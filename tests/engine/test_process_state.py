@@ -37,7 +37,7 @@ def test_settings_of_dask_come_back_after_local_clusters_that_overlap():
     seen = []
 
     def use():
-        with hire("local", 1, None, {}) as hired:
+        with open_workers("local", 1, None, {}) as hired:
             seen.append(hired.count)
             entered.wait(60)
 

@@ -299,8 +299,13 @@ def test_nothing_matches(tmp_path: Path) -> None:
 
 
 def test_unknown_folder_and_extension(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match=r"is no known product; looked for .*ifgramStack.*unw\.tif"):
+    for name in "abcd":
+        (tmp_path / name).touch()
+    with pytest.raises(
+        ArgumentError, match=r"is no known product, it holds a, b, c and 1 more; .*hyp3.*unw\.tif"
+    ) as no:
         open_stack(tmp_path)
+    assert len(str(no.value)) < 500
     (tmp_path / f"{PAIRS[0]}.xyz").write_text("x")
     with pytest.raises(FileError, match=r"the extension '\.xyz' is not a known raster's"):
         open_stack(f"{tmp_path}/*.xyz")

@@ -263,19 +263,28 @@ def _reader(paths: list[Path], product: object) -> Reader:
     for reader in GENERAL:
         if all(reader.recognises(path) for path in paths):
             return reader
-    folder = next((path for path in paths if path.is_dir()), None)
-    looked = "; ".join(
-        f"{reader.name}: {reader.looks_for}" for reader in READERS if not isinstance(reader, AnyHdf5Reader)
+    raise ArgumentError(_unknown(next(path for path in paths if path.is_dir())))
+
+
+def _unknown(folder: Path) -> str:
+    """What to say of a folder that no reader takes; the list of what each looks for is too long for a message."""
+    held = sorted(path.name for path in folder.iterdir())
+    holds = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "") if held else "nothing"
+    packed = "".join(f"; {note}" for note in archives(folder))
+    return (
+        f"files: {folder} is no known product, it holds {holds}{packed}; give the folder of one of {', '.join(_names())} (what "
+        "each is known by is in docs/how_to/open_your_files.md), or a pattern of rasters such as 'ifgs/*.unw.tif'"
     )
-    packed = "" if folder is None else "".join(f"; {note}" for note in archives(folder))
-    raise ArgumentError(f"files: {folder} is no known product{packed}; looked for {looked}")
+
+
+def _names() -> list[str]:
+    return sorted({reader.name for reader in READERS} | set(third_party_names()))
 
 
 def _named(product: str) -> Reader:
     found = next((reader for reader in READERS if reader.name == product), None) or third_party_named(product)
     if found is None:
-        known = sorted({reader.name for reader in READERS} | set(third_party_names()))
-        raise ArgumentError(f"product: {product!r} is not one of {', '.join(known)}")
+        raise ArgumentError(f"product: {product!r} is not one of {', '.join(_names())}")
     return found
 
 

@@ -46,7 +46,7 @@ class Sampling:
         near = [round((at - start) / self.step) for at, start in zip((row, col), self.first, strict=True)]
         return min(max(near[0], 0), self.sizes[0] - 1), min(max(near[1], 0), self.sizes[1] - 1)
 
-    def words(self) -> str:
+    def text(self) -> str:
         """The sampling as a reader should know it."""
         if self.step == 1:
             return "every pixel"

@@ -171,9 +171,7 @@ def run_replacing(
     finish_swap(store.url)
     if not resume:
         store.remove()
-    options = {str(key): str(value) for key, value in dataset.attrs.items()}
-    options["block"] = f"{max(plan.rows)} x {max(plan.cols)}"
-    description = {"options": options, "command": command}
+    description = {"options": _job_options(dataset, plan), "command": command}
     exists = store.check(identity, description)
     known = store.records() if exists else {}
     if len(known) == plan.n_blocks:
@@ -189,6 +187,21 @@ def run_replacing(
             store.check(identity, description)  # it may have changed hands
             account = Account(store.ledger, identity, plan, store.records(known), progress)
             return _fill(store, plan, identity, jobs, pool, account, block_timeout)
+
+
+def _job_options(dataset: xr.Dataset, plan: Plan) -> dict[str, str]:
+    """What a store says of its job."""
+    options = {str(key): str(value) for key, value in dataset.attrs.items()}
+    return options | {"block": f"{max(plan.rows)} x {max(plan.cols)}"}
+
+
+def check_store(dataset: xr.Dataset, url: str) -> None:
+    """Raise StoreMismatchError if a store holds another job than that of `dataset`, as `run` would; nothing is written."""
+    store = Store(store_url(url))
+    if store.files.exists():
+        dataset = in_memory(prepare(dataset))
+        options = _job_options(dataset, plan_prepared(dataset, 1))
+        store.check(fingerprint(dataset), {"options": options})
 
 
 def _fill(
