@@ -559,7 +559,7 @@ def test_the_empty_pair_is_named_and_leaving_it_out_helps(tmp_path):
     for pair in PAIRS[:3]:
         write_raster(tmp_path / f"{pair}_unw.tif", ONE * (pair != PAIRS[1]), nodata=0)
     stack = ia.open_stack(tmp_path).assign_attrs(wavelength=0.05)
-    with pytest.raises(InsarrayError, match=rf"{PAIRS[1]} has none at all; leave it out .*--exclude-pair {PAIRS[1]}"):
+    with pytest.raises(InsarrayError, match=rf"{PAIRS[1]} has none at all; leave it out .*--exclude-pairs {PAIRS[1]}"):
         ia.invert(stack, reference="auto")
     rest = ia.select_pairs(stack, exclude_pairs=[PAIRS[1]])
     assert np.isfinite(ia.invert(rest, reference="auto").displacement.values).all()
@@ -604,6 +604,6 @@ def test_masks_of_the_folder_are_named_and_the_option_takes_one(tmp_path):
     stack, said = opened(tmp_path)
     named = r"masks are not applied, give one with --mask .*: recommended_mask_20160711_20160723.tif, water_mask.tif"
     assert any(re.match(named, text) for text in said)
-    masked = ia.mask(stack, raster=tmp_path / "water_mask.tif")
+    masked = ia.mask(stack, mask=tmp_path / "water_mask.tif")
     assert np.isnan(masked.unwrapped_phase.values[:, :4]).all()
     assert np.isfinite(masked.unwrapped_phase.values[:, 4:]).all()

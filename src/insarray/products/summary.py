@@ -156,7 +156,7 @@ def _warnings(summary: dict[str, Any], stack: xr.Dataset) -> list[str]:
     if summary["empty_pairs"] and summary["percent_valid"] > 0:
         listed = " ".join(summary["empty_pairs"][:_LISTED]) + (" ..." if len(summary["empty_pairs"]) > _LISTED else "")
         where = "at all" if summary["sampled_blocks"][0] == summary["blocks"] else "in the blocks looked at"
-        warnings.append(f"pairs without any data {where}: {listed}; leave them out with --exclude-pair")
+        warnings.append(f"pairs without any data {where}: {listed}; leave them out with --exclude-pairs")
     if summary["percent_valid"] == 0:
         warnings.append("no valid sample was found: is the no-data value right?")
     if summary["perpendicular_baselines"] is None:

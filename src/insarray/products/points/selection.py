@@ -75,7 +75,7 @@ def select_points(
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> points.wrapped_phase.dims
     ('time', 'point')
     """
@@ -239,7 +239,7 @@ def points_to_grid(points: xr.Dataset) -> xr.Dataset:
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
     >>> maps = ia.points_to_grid(ia.integrate_links(links, points))
     >>> maps.velocity.dims

@@ -350,7 +350,7 @@ def _no_candidate(view: StackView) -> str:
             "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
         )
     listed = ", ".join(empty[:_NAMED]) + (f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else "")
-    options = " ".join(f"--exclude-pair {label}" for label in empty[:_NAMED])
+    options = " ".join(f"--exclude-pairs {label}" for label in empty[:_NAMED])
     return (
         f"reference: no pixel has data in every pair: {listed} {'has' if len(empty) == 1 else 'have'} none at all; leave "
         f"{'it' if len(empty) == 1 else 'them'} out (select_pairs(exclude_pairs=...), {options})"

@@ -116,7 +116,7 @@ def mask(
     --------
     >>> import insarray as ia
     >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
-    >>> kept = ia.mask(stack, coherence=0.4)
+    >>> kept = ia.mask(stack, min_coherence=0.4)
     >>> bool(kept.unwrapped_phase.count() < stack.unwrapped_phase.count())
     True
     """
