@@ -29,7 +29,7 @@ import xarray as xr
 import insarray as ia
 from insarray.simulate import simulate_stack, write_geotiffs
 
-plt.rcParams["figure.dpi"] = 65
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # ## Files
@@ -85,7 +85,7 @@ for ax, name in zip(axes, ("unwrapped_phase", "coherence"), strict=True):
 # whole: each sample counts for itself.
 
 # %%
-masked = ia.mask(stack, coherence=0.3, connected_components=True)
+masked = ia.mask(stack, min_coherence=0.3, mask_components=True)
 used = masked.unwrapped_phase.notnull().mean("pair").compute()
 print(f"{100 * float(used.mean()):.1f} % of the samples are used")
 

@@ -26,7 +26,7 @@ import xarray as xr
 
 import insarray as ia
 
-plt.rcParams["figure.dpi"] = 60
+plt.rcParams["figure.dpi"] = 100
 
 
 def rms(values):

@@ -30,7 +30,7 @@ import numpy as np
 import insarray as ia
 from insarray.simulate import write_wrapped
 
-plt.rcParams["figure.dpi"] = 50
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # ## Files
@@ -64,7 +64,7 @@ for ax, epoch in zip(axes, (5, 20), strict=True):
 # 16: the more links, the less one wrong link matters.
 
 # %%
-points = ia.select_points(wrapped, temporal_coherence=0.6)
+points = ia.select_points(wrapped, min_temporal_coherence=0.6)
 links = ia.estimate_links(points, velocity=(-0.06, 0.06), height_error=(-90, 90))
 print(points.sizes["point"], "points,", links.sizes["link"], "links")
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="compressed")

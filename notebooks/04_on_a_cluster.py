@@ -33,7 +33,7 @@ from distributed import Client, LocalCluster, get_task_stream
 import insarray as ia
 from insarray.simulate import write_geotiffs
 
-plt.rcParams["figure.dpi"] = 60
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # ## The job
@@ -54,7 +54,7 @@ def chain(block):
         wavelength=0.05546576,
         block=block,
     )
-    masked = ia.mask(stack, coherence=0.3)
+    masked = ia.mask(stack, min_coherence=0.3)
     series = ia.invert(masked, weights="variance", looks=20, reference=ia.area(100, 110, 64, 76))
     return series.merge(ia.fit(series))
 

@@ -36,7 +36,7 @@ import insarray as ia
 from insarray.compat import dolphin, mintpy
 from insarray.simulate import write_geotiffs
 
-plt.rcParams["figure.dpi"] = 60
+plt.rcParams["figure.dpi"] = 100
 
 # %% [markdown]
 # A stack with known truth, relative to a stable pixel. As an array of phases (pair, pixel) it is what both packages

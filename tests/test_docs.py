@@ -267,7 +267,7 @@ def test_flags_are_listed_in_their_order():
 
 def test_the_attributes_of_a_result_are_in_the_data_model(tmp_path):
     stack, _ = simulate_stack(shape=(20, 24), n_dates=6, missing=0.0, water=False)
-    stack = ia.mask(stack.chunk(pair=-1, y=20, x=24), coherence=0.01, connected_components=True)
+    stack = ia.mask(stack.chunk(pair=-1, y=20, x=24), min_coherence=0.01, mask_components=True)
     series = ia.invert(stack, weights="variance", reference=ia.area(2, 5, 2, 5))
     text = (ROOT / "docs/reference/data_model.md").read_text().split("## Attributes")[1]
     loops = ia.closure(stack, reference=ia.area(2, 5, 2, 5))

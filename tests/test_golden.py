@@ -271,7 +271,7 @@ def test_dolphin_files_to_displacement_and_velocity(golden, tmp_path):
     scale = -float(data["wavelength"]) / (4 * np.pi)
     np.testing.assert_allclose(series.displacement.values[:, 3, 3], scale * values, atol=1e-7)
     # connected components that are given are used: counts are those of non-zero labels
-    masked = ia.invert(ia.mask(stack, connected_components=True), reference=(row, col))
+    masked = ia.invert(ia.mask(stack, mask_components=True), reference=(row, col))
     counts = masked.number_of_observations.values
     np.testing.assert_array_equal(counts[:, complete], data["nonzero_conncomp_counts"][:, complete])
 
@@ -361,7 +361,7 @@ def test_mintpy_stack_with_variance_weights(golden, folder, case, reference, nei
 
 def test_mintpy_stack_masked_by_components(golden):
     folder = golden / "mintpy_stack"
-    stack = ia.mask(ia.open_stack(str(folder / "inputs/ifgramStack.h5")), connected_components=True)
+    stack = ia.mask(ia.open_stack(str(folder / "inputs/ifgramStack.h5")), mask_components=True)
     series = ia.invert(stack, reference=(40, 60)).compute()
     theirs = hdf5(folder / "out/no_minNormPhase_ccmask/timeseries.h5", "timeseries")
     number = hdf5(folder / "out/no_minNormPhase_ccmask/numInvIfgram.h5")
@@ -375,7 +375,7 @@ def test_mintpy_stack_masked_by_components(golden):
 
 def test_mintpy_stack_masked_by_coherence(golden):
     folder = golden / "mintpy_stack"
-    stack = ia.mask(ia.open_stack(str(folder / "inputs/ifgramStack.h5")), coherence=0.4)
+    stack = ia.mask(ia.open_stack(str(folder / "inputs/ifgramStack.h5")), min_coherence=0.4)
     series = ia.invert(stack, reference=(40, 60), weights="fisher")
     number = hdf5(folder / "out/var_cohmask04/numInvIfgram.h5")
     used = series.number_of_observations.values.sum(axis=0) // 2

@@ -154,7 +154,7 @@ def points(golden):
         },
         {"wavelength": float(data["wavelength_m"])},
     )
-    return ia.select_points(wrapped, temporal_coherence=0.6)
+    return ia.select_points(wrapped, min_temporal_coherence=0.6)
 
 
 def wrong_cycles(stack, unwrapped):

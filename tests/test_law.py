@@ -65,8 +65,8 @@ RANGE = {"coherence_range": Variable(("y", "x"), "float32", "1", "range of the c
 PRODUCTS = {
     # name: (kind of dataset, product, works pixel by pixel)
     "select_pairs": ("stack", lambda d: ia.select_pairs(d, max_neighbours=2), True),
-    "mask": ("stack", lambda d: ia.mask(d, coherence=0.4, connected_components=True), True),
-    "mask by a map": ("stack", lambda d: ia.mask(d, raster=whole("stack").coherence[0].drop_vars("pair") > 0.5), True),
+    "mask": ("stack", lambda d: ia.mask(d, min_coherence=0.4, mask_components=True), True),
+    "mask by a map": ("stack", lambda d: ia.mask(d, mask=whole("stack").coherence[0].drop_vars("pair") > 0.5), True),
     "find_reference": ("stack", ia.find_reference, False),
     "temporal_average": ("stack", lambda d: ia.temporal_average(d, layer="coherence"), True),
     "component_counts": ("stack", ia.component_counts, True),
@@ -114,7 +114,7 @@ PRODUCTS = {
             min_dates=8,
             min_temporal_coherence=0.4,
             exclude_flags="no_data",
-            raster=whole("stack").coherence[0] > 0.5,
+            mask=whole("stack").coherence[0] > 0.5,
         ).to_dataset(),
         True,
     ),
@@ -122,7 +122,7 @@ PRODUCTS = {
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
-    "select_points": ("wrapped", lambda d: ia.select_points(d, temporal_coherence=0.6), False),
+    "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),
 }
 
 
@@ -349,7 +349,7 @@ REFUSED = {
         "pairs of them are not in the dataset",
     ),
     "a mask of other pixels": (
-        lambda: ia.mask(make("stack"), raster=whole("stack").coherence[0].isel(y=slice(4, None)) > 0),
+        lambda: ia.mask(make("stack"), mask=whole("stack").coherence[0].isel(y=slice(4, None)) > 0),
         "mask raster: its grid differs from that of the data: 4 of 20 rows",
     ),
     "a model of other pixels": (

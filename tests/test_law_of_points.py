@@ -14,7 +14,7 @@ HEIGHT = {"height_error": (-60.0, 60.0)}
 
 @pytest.fixture(scope="module")
 def points():
-    return ia.select_points(scene().wrapped, temporal_coherence=0.9)
+    return ia.select_points(scene().wrapped, min_temporal_coherence=0.9)
 
 
 @pytest.fixture(scope="module")

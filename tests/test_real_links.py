@@ -66,7 +66,7 @@ def test_a_wrapped_stack_without_baselines_has_velocities_only(psps):
 
 
 def test_its_height_error_is_refused(capsys, psps, tmp_path):
-    words = ("--wavelength", WAVELENGTH, "--amplitude-dispersion", 0.2, "--height-error-range", -50, 50)
+    words = ("--wavelength", WAVELENGTH, "--max-amplitude-dispersion", 0.2, "--height-error-range", -50, 50)
     code, _, errors = insarray(capsys, "links", psps, tmp_path / "o", *words)
     assert (code, len(errors)) == (2, 1)
     assert "there are no perpendicular baselines" in errors[0]

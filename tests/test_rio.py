@@ -86,8 +86,8 @@ def test_clip_stays_lazy_and_commutes():
 def test_reprojection_commutes_and_labels_outside_are_none():
     before = stack().compute().rio.reproject("EPSG:32614")
     assert before.connected_component_labels.max() == 65535  # what rioxarray fills whole numbers with
-    one = ia.invert(ia.mask(before, connected_components=True), reference=None).compute()
-    other = ia.invert(ia.mask(stack(), connected_components=True), reference=None).compute().rio.reproject("EPSG:32614")
+    one = ia.invert(ia.mask(before, mask_components=True), reference=None).compute()
+    other = ia.invert(ia.mask(stack(), mask_components=True), reference=None).compute().rio.reproject("EPSG:32614")
     np.testing.assert_array_equal(one.displacement, other.displacement)
     assert ia.component_counts(before).nonzero_component_count.max() <= 4
     assert ia.mask(before).connected_component_labels.max() == 1

@@ -2,12 +2,9 @@
 
 from insarray.cli.main import cli
 from insarray.cli.process import main
-from insarray.cli.recipe_commands import config, run
 from insarray.compat.dolphin_cli import dolphin
 from insarray.compat.mintpy_cli import mintpy
 
-cli.add_command(config)
-cli.add_command(run)
 cli.add_command(mintpy)
 cli.add_command(dolphin)
 

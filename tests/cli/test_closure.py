@@ -52,7 +52,7 @@ def test_the_table_names_the_bad_pairs(capsys, files, stack):
     assert "reference: rows 18:22, columns 3:8\n" in closed(capsys, files, "--reference", "18:22,3:8")[1]
     assert "reference: none; " in closed(capsys, files, "--reference", "none")[1]
     assert sum(bool(re.match(r"\d{8}_\d{8} ", line)) for line in lines) == 10
-    assert set(re.findall(r"--exclude-pair (\S+)", lines[-1])) == set(bad)
+    assert set(lines[-1].removeprefix("  --exclude-pairs ").split(",")) == set(bad)
     found = report(capsys, files, "--reference", "20,5")
     assert set(found["pairs_to_drop"]) == set(bad)
     shares = [row["nonzero_fraction"] for row in found["pairs"]]
@@ -64,14 +64,14 @@ def test_the_table_names_the_bad_pairs(capsys, files, stack):
     assert all(len({*loop["loop"].split("_")}) == 3 for loop in found["loops_to_drop"])
     assert (found["reference_row"], found["reference_col"]) == (20, 5)
     # without them it closes
-    left = report(capsys, files, "--reference", "20,5", *(f"--exclude-pair={pair}" for pair in bad))
+    left = report(capsys, files, "--reference", "20,5", *(f"--exclude-pairs={pair}" for pair in bad))
     assert (left["loops_to_drop"], left["pairs_to_drop"]) == ([], [])
-    assert "nothing to drop" in closed(capsys, files, *(f"--exclude-pair={pair}" for pair in bad))[1]
+    assert "nothing to drop" in closed(capsys, files, *(f"--exclude-pairs={pair}" for pair in bad))[1]
 
 
 def test_options_reach_the_library(capsys, files, stack, tmp_path):
     network = stack.insar.network
-    middle = ("--max-neighbours", "2", "--exclude-pair", network.labels[network.pairs.tolist().index([2, 3])])
+    middle = ("--max-neighbours", "2", "--exclude-pairs", network.labels[network.pairs.tolist().index([2, 3])])
     raster = np.ones((24, 30), np.uint8)
     raster[:5] = 0
     with rasterio.open(files / "20190105_20190117.unw.tif") as like:
@@ -93,7 +93,7 @@ def test_options_reach_the_library(capsys, files, stack, tmp_path):
         "not longer": (*here, *middle),
         "threshold": (*here, "--threshold", "0.6"),
         "neighbours": (*here, "--max-neighbours", "2"),
-        "date": (*here, "--exclude-date", "20190117"),
+        "date": (*here, "--exclude-dates", "20190117"),
     }
     seen = {}
     for name, options in cases.items():
@@ -149,7 +149,7 @@ def test_dry_run_stores_nothing(capsys, files, tmp_path):
 def test_picture(capsys, files, tmp_path):
     code, output, _ = closed(capsys, files, "--plot", tmp_path / "closure.png")
     assert code == 0
-    assert output.endswith("closure.png: drawn\n")
+    assert output.endswith("closure.png: written\n")
     assert (tmp_path / "closure.png").stat().st_size > 20_000
 
 
@@ -179,7 +179,7 @@ def test_workers_limit_the_blocks_at_a_time(capsys, monkeypatch, files):
         (("--restart",), "--restart: nothing is stored"),
         (("--scheduler", "local"), "--scheduler: nothing is stored"),
         (("--min-coherence", "0.3"), "no coherence"),
-        (("--exclude-date", "20300101"), "20300101 not among"),
+        (("--exclude-dates", "20300101"), "20300101 not among"),
         (("{dir}/nothing",), "nothing"),
     ],
 )

@@ -82,13 +82,13 @@ def test_pairs_as_in_python(capsys, folder, reading, wavelength, tmp_path):
 
 def test_series_with_height_error_of_one_geometry_and_then_without_it(capsys, series, tmp_path):
     model, corrected, still = (tmp_path / f"{name}.zarr" for name in ("model", "corrected", "still"))
-    geometry = ("--slant-range", 850e3, "--incidence", 39)
+    geometry = ("--slant-range", 850e3, "--incidence-angle", 39)
     code, output, _ = insarray(capsys, "fit", series, model, "--height-error", *geometry)
     assert code == 0
     assert "quality alone" not in output
     expected = ia.fit(xr.open_zarr(series), height_error=True, slant_range=850e3, incidence_angle=39.0)
     np.testing.assert_array_equal(xr.open_zarr(model).height_error, expected.height_error)
-    assert insarray(capsys, "remove", series, model, corrected, "--term", "height_error", *geometry)[0] == 0
+    assert insarray(capsys, "remove", series, model, corrected, "--terms", "height_error", *geometry)[0] == 0
     assert insarray(capsys, "remove", series, model, still)[0] == 0
     same = ia.remove_terms(xr.open_zarr(series), expected, ["height_error"], slant_range=850e3, incidence_angle=39.0)
     np.testing.assert_allclose(xr.open_zarr(corrected).displacement, same.displacement, atol=1e-7)
@@ -100,7 +100,7 @@ def test_series_with_height_error_of_one_geometry_and_then_without_it(capsys, se
 def test_part_of_the_time(capsys, folder, series, reading, wavelength, tmp_path):
     data = xr.open_zarr(series)
     days = [str(time)[:10] for time in data.time.values]
-    part = ("--start", days[2], "--end", days[8], "--exclude-date", days[4])
+    part = ("--start", days[2], "--end", days[8], "--exclude-dates", days[4])
     assert insarray(capsys, "fit", series, tmp_path / "a.zarr", *part)[0] == 0
     expected = ia.fit(data.isel(time=[2, 3, 5, 6, 7, 8]))
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "a.zarr").velocity, expected.velocity)
@@ -125,10 +125,10 @@ def test_bootstrap_of_a_series(capsys, series, tmp_path):
         (("--coherence", "*.tif"), "--coherence: .*is a stored series"),
         (("--uncertainty", "covariance"), "needs weights that are inverse variances"),
         (("--height-error",), "no slant_range"),
-        (("--height-error", "--slant-range", "850", "--incidence", "39"), "slant_range: 850 is not between"),
+        (("--height-error", "--slant-range", "850", "--incidence-angle", "39"), "slant_range: 850 is not between"),
         (("--height-error", "--geometry", "nowhere.nc"), "nowhere.nc"),
         (("--start", "20300101"), "leave 0 of 10 dates"),
-        (("--exclude-date", "20300101"), "is not among the 10 dates"),
+        (("--exclude-dates", "20300101"), "is not among the 10 dates"),
     ],
 )
 def test_what_cannot_be_is_one_line(capsys, series, tmp_path, options, message):
@@ -140,7 +140,7 @@ def test_what_cannot_be_is_one_line(capsys, series, tmp_path, options, message):
 
 def test_terms_that_are_not_there_are_one_line(capsys, series, tmp_path):
     assert insarray(capsys, "fit", series, tmp_path / "m.zarr")[0] == 0
-    code, _, errors = insarray(capsys, "remove", series, tmp_path / "m.zarr", tmp_path / "x.zarr", "--term", "annual")
+    code, _, errors = insarray(capsys, "remove", series, tmp_path / "m.zarr", tmp_path / "x.zarr", "--terms", "annual")
     assert (code, len(errors)) == (2, 1)
     assert "'annual' is not in the model" in errors[0]
     code, _, errors = insarray(capsys, "remove", series, series, series)

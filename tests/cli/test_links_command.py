@@ -15,8 +15,8 @@ from insarray.cli.process import run_command
 from insarray.simulate.points import simulate_wrapped, write_wrapped
 from tests.points import SLANT_RANGE, scene
 
-GEOMETRY = ["--slant-range", str(SLANT_RANGE), "--incidence", "35"]
-FAST = ["--network", "delaunay", "--temporal-coherence", "0.5", *GEOMETRY]
+GEOMETRY = ["--slant-range", str(SLANT_RANGE), "--incidence-angle", "35"]
+FAST = ["--network", "delaunay", "--min-temporal-coherence", "0.5", *GEOMETRY]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_points_links_and_maps(stack, out, capsys):
         error = points[name].values - truth
         assert np.std(error) < most, name
     # the same as in Python, and congruent
-    expected = ia.select_points(simulated.wrapped, temporal_coherence=0.5)
+    expected = ia.select_points(simulated.wrapped, min_temporal_coherence=0.5)
     np.testing.assert_array_equal(points.row, expected.row)
     turns = (points.unwrapped_phase - (expected.wrapped_phase - expected.wrapped_phase[:, points.reference_point])) / (
         2 * np.pi
@@ -123,7 +123,7 @@ def test_the_published_method_takes_steps(stack, out, tmp_path):
         (["--max-length", "200"], "link_max_length", 200.0),
         (["--no-refine"], "refined_iterations", None),
         ([], "refined_iterations", 2),
-        (["--amplitude-dispersion", "0.3"], "point_amplitude_dispersion", 0.3),
+        (["--max-amplitude-dispersion", "0.3"], "point_amplitude_dispersion", 0.3),
     ],
 )
 def test_options_reach_the_library(stack, out, options, attribute, value):
@@ -132,7 +132,7 @@ def test_options_reach_the_library(stack, out, options, attribute, value):
 
 
 def test_a_reference_is_zero(stack, out):
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     row, col = int(points.row[30]), int(points.col[30])
     assert run_command(["links", stack, str(out), *FAST, "--reference", f"{row},{col}"]) == 0
     assert float(points_of(out).velocity[30]) == 0
@@ -149,7 +149,7 @@ def test_baselines_from_a_table_and_velocity_alone_without(tmp_path, out):
     assert run_command(["links", str(bare), str(out), *FAST]) == 0
     assert not (out / "dem_error_m.tif").exists()
     full = tmp_path / "full"
-    assert run_command(["links", str(bare), str(full), *FAST, "--baseline-csv", str(table)]) == 0
+    assert run_command(["links", str(bare), str(full), *FAST, "--baselines", str(table)]) == 0
     assert np.std(points_of(full).height_error.values - scene().of(points_of(full))[1]) < 3
 
 
@@ -200,12 +200,12 @@ def test_a_failure_leaves_no_output(stack, out, tmp_path, monkeypatch, capsys):
         (["--reference", "auto"], "not one point"),
         (["--reference", "0,900"], "is not a point"),
         (["--neighbours", "0"], "neighbours"),
-        (["--incidence", "120"], "incidence_angle"),
+        (["--incidence-angle", "120"], "incidence_angle"),
         (["--slant-range", "850"], "slant_range"),
-        (["--temporal-coherence", "0.95"], "use weaker ones"),
+        (["--min-temporal-coherence", "0.95"], "use weaker ones"),
         (["--max-length", "1"], "max_length"),
         (["--network", "tree"], "tree"),
-        (["--baseline-csv", "nowhere.csv"], "nowhere.csv"),
+        (["--baselines", "nowhere.csv"], "nowhere.csv"),
     ],
 )
 def test_refusals_are_one_line(stack, out, options, words, capsys):
@@ -218,8 +218,8 @@ def test_refusals_are_one_line(stack, out, options, words, capsys):
 
 def test_a_criterion_and_the_geometry_must_be_given(stack, out, capsys):
     assert run_command(["links", stack, str(out), *GEOMETRY]) == 2
-    assert "give temporal_coherence" in capsys.readouterr().err
-    assert run_command(["links", stack, str(out), "--temporal-coherence", "0.5"]) == 2
+    assert "give min_temporal_coherence" in capsys.readouterr().err
+    assert run_command(["links", stack, str(out), "--min-temporal-coherence", "0.5"]) == 2
     assert "no slant_range" in capsys.readouterr().err
     assert run_command(["links", stack, stack, *FAST]) == 2
 
@@ -232,11 +232,11 @@ def test_a_city_from_its_files_to_unwrapped_points(tmp_path, out):
     ranges = [
         "--slant-range",
         str(float(city.slant_range.mean())),
-        "--incidence",
+        "--incidence-angle",
         str(float(city.incidence_angle.mean())),
     ]
-    table = ["--baseline-csv", str(tmp_path / "linked/baselines.csv"), "--wavelength", str(city.attrs["wavelength"])]
-    box = ["--height-error-range", "-90", "90", "--temporal-coherence", "0.6", "--unwrap"]
+    table = ["--baselines", str(tmp_path / "linked/baselines.csv"), "--wavelength", str(city.attrs["wavelength"])]
+    box = ["--height-error-range", "-90", "90", "--min-temporal-coherence", "0.6", "--unwrap"]
     assert run_command(["links", str(tmp_path / "linked"), str(out), *table, *ranges, *box]) == 0
     points = points_of(out)
     row, col = points.row.values, points.col.values

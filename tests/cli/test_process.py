@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import warnings
 
@@ -36,3 +37,22 @@ def test_a_signal_that_a_callback_of_the_compiler_loses_still_ends_the_command(n
         signal.signal(signal.SIGINT, before[1])
     assert end.value.code == code
     assert "run the same command again to go on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("insarray inv", "plain,invert"),
+        ("insarray invert ifgs series.zarr --weights var", "plain,variance"),
+        ("insarray invert ifgs series.zarr --min-tem", ""),
+        ("insarray invert ifgs series.zarr --dry", "plain,--dry-run"),
+    ],
+)
+def test_completion_of_the_shell_says_nothing_else(line, expected):
+    """Bash asks this way at Tab; click then leaves by SystemExit, which is no signal."""
+    words = {"_INSARRAY_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    code = "import sys; sys.argv = ['insarray']; from insarray.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | words, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr, done.stdout.strip()) == (0, "", expected)

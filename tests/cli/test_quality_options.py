@@ -13,7 +13,7 @@ from insarray.model.dataset import network_of
 from insarray.simulate.stacks import WAVELENGTH, simulate_stack, write_geotiffs
 from tests.cli.test_cli import insarray
 
-QUALITY = {"--min-dates", "--min-temporal-coherence", "--max-residual-rms", "--exclude-flag", "--mask"}
+QUALITY = {"--min-dates", "--min-temporal-coherence", "--max-residual-rms", "--exclude-flags", "--mask"}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_invert_and_fit_give_no_velocity_for_a_few_dates(capsys, folder, store, 
     assert np.isfinite(xr.open_zarr(out).velocity[:6, 20:]).all()
 
 
-@pytest.mark.parametrize("name", ["--min-temporal-coherence", "--max-residual-rms", "--exclude-flag", "--mask"])
+@pytest.mark.parametrize("name", ["--min-temporal-coherence", "--max-residual-rms", "--exclude-flags", "--mask"])
 def test_fit_takes_every_criterion(capsys, store, raster, tmp_path, name):
     series, out = xr.open_zarr(store), tmp_path / "model.zarr"
     option, value, good = criterion(name, series, raster)
@@ -100,7 +100,7 @@ def criterion(name, series, raster):
     if name == "--max-residual-rms":
         limit = float(np.nanmedian(series.residual_rms.values))
         return name, limit, series.residual_rms.values <= limit
-    if name == "--exclude-flag":
+    if name == "--exclude-flags":
         return name, "dates_untied", series.solver_flag.values != 3
     good = np.ones(series.solver_flag.shape, bool)
     good[10:14] = False
@@ -148,7 +148,7 @@ def test_functions_that_write_take_a_mask(store, raster, tmp_path):
 def test_plots_are_grey_where_masked_and_colours_ignore_it(store, raster):
     series = xr.open_zarr(store)
     loud = series.assign(velocity=series.velocity.where(series.y != series.y[12], 9.0).assign_attrs(units="m/year"))
-    good = ia.quality_mask(series, raster=raster)
+    good = ia.quality_mask(series, mask=raster)
     for mask in (good, str(raster)):
         for axes in (ia.plot.velocity(loud, mask=mask), ia.plot.map(loud, "velocity", mask=mask)):
             (image,) = axes.images
@@ -186,7 +186,7 @@ def test_what_has_no_pixels_refuses_the_options(capsys, store, tmp_path):
     code, _, errors = insarray(capsys, "plot", "network", store, tmp_path / "n.png", "--min-dates", 3)
     assert (code, len(errors)) == (2, 1)
     assert "network has no pixels to mask" in errors[0]
-    code, _, errors = insarray(capsys, "export", store, tmp_path / "v.tif", "--exclude-flag", "bad")
+    code, _, errors = insarray(capsys, "export", store, tmp_path / "v.tif", "--exclude-flags", "bad")
     assert (code, len(errors)) == (2, 1)
     assert "'bad' is no meaning of a flag" in errors[0]
 
@@ -195,4 +195,4 @@ def test_interferograms_have_no_quality_yet(capsys, folder, tmp_path):
     command = ("fit", folder / "ifgs/*.unw.tif", tmp_path / "o.zarr", "--wavelength", WAVELENGTH)
     code, _, errors = insarray(capsys, *command, "--min-temporal-coherence", 0.5)
     assert (code, len(errors)) == (2, 1)
-    assert "--min-temporal-coherence: belongs to a stored series" in errors[0]
+    assert "--min-temporal-coherence: is for a stored series" in errors[0]

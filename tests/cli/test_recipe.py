@@ -1,5 +1,6 @@
 """One file for the whole chain: checked before anything starts, the same as the commands typed one by one, resumed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 import yaml
 
-from insarray.__main__ import cli
 from insarray.cli.process import run_command
-from insarray.cli.recipe import STEPS, options_of
+from insarray.cli.recipe import STEPS
+from insarray.cli.recipe_template import json_schema, keys
 from insarray.engine.store.zarr_store import open_store
+from insarray.model.deprecation import DeprecatedNameWarning
+from insarray.simulate.points import simulate_wrapped, write_wrapped
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
 
 BASE = """
@@ -47,11 +50,11 @@ def refused(capsys, text, *options):
 
 
 def test_the_chain_is_that_of_the_commands(folder, capsys):
-    steps = "closure:\ninvert:\n  weights: coherence\nfit:\n  period: [1]\nexport: [velocity, displacement_std]\n"
+    steps = "closure:\ninvert:\n  weights: coherence\nfit:\n  periods: [1]\nexport: [velocity, displacement_std]\n"
     assert run(BASE + steps + "plots: [network, velocity, closure]\n") == 0
     typed = ["ifgs/*.unw.tif", "--coherence", "ifgs/*.cor.tif", "--wavelength", "0.0555", "--reference", "3,3"]
     assert run_command(["invert", typed[0], "typed.zarr", *typed[1:], "--weights", "coherence"]) == 0
-    assert run_command(["fit", "typed.zarr", "fitted.zarr", "--period", "1"]) == 0
+    assert run_command(["fit", "typed.zarr", "fitted.zarr", "--periods", "1"]) == 0
     for made, name, variable in (("series", "typed", "displacement"), ("model", "fitted", "annual_amplitude")):
         ours, theirs = open_store(f"results/{made}.zarr"), open_store(f"{name}.zarr")
         np.testing.assert_array_equal(ours[variable].values, theirs[variable].values)
@@ -71,11 +74,10 @@ def test_it_goes_on_where_it_was_and_starts_over_when_told(folder, capsys):
 
 
 def test_a_dry_run_prints_the_commands_and_makes_nothing(folder, capsys):
-    assert run(BASE + "invert:\nfit:\n  of: pairs\n  step: [2019-07-06]\n", "--dry-run") == 0
+    assert run(BASE + "invert:\nfit:\n  of: pairs\n  steps: [2019-02-10]\n", "--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["invert", "fit"]
-    assert lines[1].startswith("insarray fit 'ifgs/*.unw.tif' results/model.zarr --coherence")
-    assert lines[1].endswith("--step 2019-07-06")
+    assert lines[1].startswith("insarray fit 'ifgs/*.unw.tif' results/model.zarr --steps 2019-02-10 --coherence")
     assert not Path("results").exists()
 
 
@@ -85,9 +87,39 @@ def test_a_fit_of_pairs_needs_no_series(folder):
 
 
 def test_links_have_a_stack_of_their_own(folder, capsys):
-    text = "output: results\nlinks:\n  folder: wrapped.zarr\n  velocity-range: [-40, 40]\nplots: points\n"
+    write_wrapped(simulate_wrapped(shape=(20, 24), n_dates=4)[0], folder / "linked")
+    text = (
+        "output: results\nlinks:\n  folder: linked\n  velocity-range: [-40, 40]\n  wavelength: 0.031\nplots: points\n"
+    )
     assert run(text, "--dry-run") == 0
-    assert capsys.readouterr().out == "insarray links wrapped.zarr results/links --velocity-range -40 40\n"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "insarray links linked results/links --wavelength 0.031 --velocity-range -40 40"
+    assert lines[1] == "insarray plot points results/links/points.zarr results/points.png"
+
+
+def test_a_dry_run_fails_where_the_run_would(folder, capsys):
+    """What only building a step shows, another job in the store, and a folder that is not ours."""
+    for text, message in (
+        (BASE + "invert:\n  weights: variance\n", "config.yaml: invert: looks: "),
+        (BASE + "invert:\nfit:\n  height_error: true\n", "config.yaml: fit: height_error: "),
+        (BASE + "invert:\nfit:\n  start: 2031-01-01\n", "config.yaml: fit: start, end, exclude_dates: leave 0 of 7"),
+        (BASE + "invert:\nexport: [closure_phase]\n", "'closure_phase' is not a variable of a result of these steps"),
+        (BASE + "invert:\nplots: [points]\n", "plots: points needs the step links"),
+    ):
+        found = [refused(capsys, text, *options) for options in ((), ("--dry-run",))]
+        assert found[0] == found[1]
+        assert message in found[0]
+        assert "--" not in found[0]
+    assert run(BASE + "invert:\n") == 0
+    for options in ((), ("--dry-run",)):
+        assert run(BASE + "invert:\n  weights: coherence\n", *options) == 6
+
+
+def test_old_keys_work_and_say_what_they_are_called_now(folder):
+    with pytest.warns(DeprecatedNameWarning, match="exclude-date is called exclude_dates now"):
+        assert run(BASE + "invert:\n  exclude-date: [20190117]\n", "--dry-run") == 0
+    with pytest.warns(DeprecatedNameWarning, match="period is called periods now"):
+        assert run(BASE + "invert:\nfit:\n  period: 1\n  periods: 1\n", "--dry-run") == 2
 
 
 @pytest.mark.parametrize(
@@ -97,19 +129,19 @@ def test_links_have_a_stack_of_their_own(folder, capsys):
         ("- invert", "config.yaml: holds no sections"),
         (BASE, "config.yaml: asks for no step; add one of the sections closure, invert, fit, links"),
         (BASE + "invrt:\n", "config.yaml: section 'invrt' is not known; did you mean invert?"),
-        (BASE + "invert:\n  lucks: 3\n", "config.yaml: invert: option 'lucks' is not known; did you mean looks?"),
-        (BASE + "invert:\n  weights: heavy\n", "config.yaml: invert: Invalid value for '--weights': 'heavy'"),
-        (BASE + "invert:\n  looks: many\n", "config.yaml: invert: Invalid value for '--looks'"),
-        (BASE + "invert:\n  looks: [1, 2]\n", r"invert: looks is \[1, 2\]; one value is needed"),
+        (BASE + "invert:\n  lucks: 3\n", "config.yaml: invert: lucks: is not known; did you mean looks?"),
+        (BASE + "invert:\n  weights: heavy\n", "config.yaml: invert: weights: 'heavy' is not one of"),
+        (BASE + "invert:\n  looks: many\n", "config.yaml: invert: looks: 'many' is not a valid float"),
+        (BASE + "invert:\n  looks: [1, 2]\n", r"invert: looks: is \[1, 2\]; one value is needed"),
         (BASE + "invert:\ninvert:\n", "invert is there twice"),
         (BASE + "invert: fast\n", "config.yaml: invert is 'fast'; write its options below it"),
-        (BASE + "fit:\n", "config.yaml: fit has no series; add the section invert, or say of: pairs"),
-        (BASE + "fit:\n  of: links\n", "fit: of is 'links'; it is series or pairs"),
-        (BASE + "fit:\n  of: pairs\n  residuals: maybe\n", "fit: residuals is 'maybe'; it is true or false"),
+        (BASE + "fit:\n", "config.yaml: fit: of: there is no series; add the section invert, or give of: pairs"),
+        (BASE + "fit:\n  of: links\n", "fit: of: is 'links'; it is series or pairs"),
+        (BASE + "fit:\n  of: pairs\n  residuals: maybe\n", "fit: residuals: is 'maybe'; it is true or false"),
         (BASE + "invert:\nexport: [speed]\n", "export: 'speed' is not a variable of a result"),
         (BASE + "invert:\nplots: [pie]\n", "plots: 'pie' is not one of network, velocity, closure, points"),
         (BASE + "invert:\nreport: page.html\n", "report is 'page.html'; it is true or false"),
-        (BASE + "links:\n", "links needs folder"),
+        (BASE + "links:\n", "links: folder: is missing"),
         ("output: 3\ninvert:\n", "output is 3; give the name of a folder"),
         ("stack:\ninvert:\n", "stack: files is None; give a folder, a pattern or a list of files"),
         (BASE.replace("ifgs/*.unw.tif", "none/*.tif") + "invert:\n", "nothing matches 'none/"),
@@ -137,27 +169,46 @@ def template(capsys):
     return capsys.readouterr().out
 
 
-def test_the_template_runs_as_it_is(folder, capsys):
+def test_the_template_as_it_is_lacks_the_wavelength_in_a_dry_run_too(folder, capsys):
     text = template(capsys)
+    for options in ((), ("--dry-run",)):
+        message = refused(capsys, text, *options)
+        assert "config.yaml: invert: wavelength: the files do not say; give it in metres (wavelength)" in message
     assert run(text.replace("output: results ", "output: results\nignored: 1 #")) == 2
-    assert run(text, "--dry-run") == 0
-    assert capsys.readouterr().out == "insarray invert 'ifgs/*.unw.tif' results/series.zarr\n"
+    assert run(text.replace("# wavelength: ", "wavelength: 0.0555"), "--dry-run") == 0
+    assert capsys.readouterr().out == "insarray invert 'ifgs/*.unw.tif' results/series.zarr --wavelength 0.0555\n"
 
 
 def test_the_template_has_every_option_and_its_default(capsys):
-    """Uncommented, each line is an entry that the verb has, and the value shown is what the verb takes without it."""
+    """Uncommented, each line is an entry that the step has, and the value shown is its default."""
     text = template(capsys)
     sections = re.split(r"^(?:# )?(stack|closure|invert|fit|links):.*$", text, flags=re.MULTILINE)
     found = {name: body.split("\n# export")[0] for name, body in zip(sections[1::2], sections[2::2], strict=True)}
     entries = {
-        name: yaml.safe_load("\n".join(re.findall(r"^#? *# ([a-z-]+:.*)$", body, re.MULTILINE))) or {}
+        name: yaml.safe_load("\n".join(re.findall(r"^#? *# ([a-z_]+:.*)$", body, re.MULTILINE))) or {}
         for name, body in found.items()
     }
     for step in STEPS:
-        options = options_of(step)
-        assert set(options) <= {*entries[step], *(entries["stack"] if step != "links" else ())}
+        fields = keys(step)
+        assert set(fields) <= {*entries[step], *(entries["stack"] if step != "links" else ())}
         for name, value in entries[step].items():
-            if name in options and value not in (None, []):
-                context = cli.commands[step].make_context(step, ["a", "b"])
-                default = context.params[options[name].name]
+            if name in fields and value not in (None, []):
+                default = fields[name].default
                 assert (list(default) if isinstance(default, tuple) else default) == value, name
+
+
+def test_the_schema_is_printed_and_takes_what_a_run_takes(capsys):
+    assert run_command(["config", "--schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema == json_schema()
+    invert = schema["properties"]["invert"]["properties"]
+    assert invert["weights"]["enum"] == ["none", "coherence", "variance", "fisher"]
+    assert invert["block"] == {"type": "integer", "minimum": 8, "description": "Edge of the blocks in pixels."}
+    assert schema["properties"]["fit"]["properties"]["periods"]["anyOf"][0]["type"] == "number"
+    assert set(schema["properties"]["links"]["properties"]) == {"folder", *keys("links")}
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(yaml.safe_load(template(capsys)), schema)
+    for text in ("invert: {looks: many}", "invert: {lucks: 1}", "fit: {periods: [x]}", "links: {velocity_range: [1]}"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.safe_load(text), schema)

@@ -97,7 +97,7 @@ def test_join(capsys, folder, tmp_path):
     dates = [f"{str(time)[:10]}" for time in opened(folder).time.values]
     for name, excluded in (("first", dates[5:]), ("second", dates[:3])):
         words = ["invert", folder / "ifgs/*.unw.tif", tmp_path / f"{name}.zarr", "--wavelength", WAVELENGTH]
-        options = [word for date in excluded for word in ("--exclude-date", date)]
+        options = [word for date in excluded for word in ("--exclude-dates", date)]
         assert insarray(capsys, *words, "--reference", "5,6", "--block", 16, *options)[0] == 0
     words = ["join", tmp_path / "first.zarr", tmp_path / "second.zarr", tmp_path / "o.zarr"]
     code, output, errors = insarray(capsys, *words)
@@ -154,7 +154,7 @@ BAD = {
     ),
     "no words": (["rereference", "{series}", "{out}", "--reference", "here"], "'here' is not"),
     "input of join": (["join", "{series}", "{series}", "{series}"], "is an input"),
-    "one argument": (["average", "{series}"], "average: give the interferograms or a stored series"),
+    "one argument": (["average", "{series}"], "Usage: insarray average [OPTIONS] FILES... OUT"),
     "no layer": (["average", "{series}", "{out}", "--layer", "coherence"], "layer: 'coherence' is not among"),
     "no coherence": (["average", "{folder}/ifgs/*.unw.tif", "{out}"], "layer: 'coherence' is not among"),
 }

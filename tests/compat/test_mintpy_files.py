@@ -600,7 +600,7 @@ def test_export(insarray, project, tmp_path):
 def test_the_other_commands_take_a_series_of_mintpy(series, tmp_path, capsys):
     """Those that take a stored series; a stack of MintPy is still a stack."""
     for words in (
-        ("fit", series, "model.zarr", "--period", 1),
+        ("fit", series, "model.zarr", "--periods", 1),
         ("export", series, "displacement.tif"),
         ("deramp", series, "flat.zarr"),
         ("average", series, "mean.zarr"),

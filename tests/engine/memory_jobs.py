@@ -79,7 +79,7 @@ def plain(folder: str) -> Plan:
 
 
 def weighted(folder: str) -> Plan:
-    return ran(ia.invert(ia.mask(stack_of(network(30, 3), 1024, 512), coherence=0.35), weights="variance"), folder)
+    return ran(ia.invert(ia.mask(stack_of(network(30, 3), 1024, 512), min_coherence=0.35), weights="variance"), folder)
 
 
 def robust(folder: str) -> Plan:

@@ -146,7 +146,7 @@ def test_a_later_date_of_a_nearest_network_keeps_the_order(neighbours):
     """And with it the blocks; the measure of how often append is of use."""
     before, now = nearest(20, neighbours), nearest(21, neighbours)
     stack = ia.invert(chunked(known(stack_of(now, block=None))), reference=(5, 5))
-    constants = append_module.made_by(stack.displacement.variable, "displacement").constants
+    constants = append_module.block_call_of(stack.displacement.variable, "displacement").constants
     assert constants.changes_all(before) is None
 
 
@@ -275,7 +275,7 @@ def test_only_the_new_pairs_are_read_to_decide(tmp_path, monkeypatch):
     def opened():
         files = {"coherence": f"{tmp_path}/ifgs/*cor.tif", "wavelength": 0.0555, "block": 16}
         found = ia.open_stack(f"{tmp_path}/ifgs/*unw.tif", **files)
-        return series(ia.mask(found, coherence=0.05), reference=(20, 20))
+        return series(ia.mask(found, min_coherence=0.05), reference=(20, 20))
 
     ia.run(opened(), str(tmp_path / "o.zarr"))
     for path in aside.iterdir():
@@ -332,7 +332,7 @@ def test_other_blocks_grids_variables_versions_and_masks_are_refused(tmp_path, m
         append(ia.invert(stack, reference=(5, 5)), url)
     good = xr.DataArray(np.ones((20, 30)), dims=("y", "x"))
     with pytest.raises(StoreMismatchError, match="mask_raster_checksum"):
-        append(series(ia.mask(stack, raster=good)), url)
+        append(series(ia.mask(stack, mask=good)), url)
     monkeypatch.setattr(append_module, "program_identity", lambda: "9.9")
     with pytest.raises(StoreMismatchError, match=r"made by was .insarray .*. and is now .insarray 9\.9"):
         append(series(stack), url)
@@ -341,11 +341,11 @@ def test_other_blocks_grids_variables_versions_and_masks_are_refused(tmp_path, m
 def test_another_mask_of_the_same_name_is_refused(tmp_path):
     stack, old = longer(missing=0.0)
     good = xr.DataArray(np.ones((20, 30)), dims=("y", "x"))
-    ia.run(series(ia.mask(old, raster=good)), str(tmp_path / "o.zarr"))
+    ia.run(series(ia.mask(old, mask=good)), str(tmp_path / "o.zarr"))
     good = good.copy()
     good[15, 25] = 0
     with pytest.raises(StoreMismatchError, match="mask_raster_checksum"):
-        append(series(ia.mask(stack, raster=good)), str(tmp_path / "o.zarr"))
+        append(series(ia.mask(stack, mask=good)), str(tmp_path / "o.zarr"))
 
 
 def test_lost_pairs_are_refused_by_name(tmp_path):

@@ -89,6 +89,29 @@ def test_a_client_that_is_not_the_default(address, tmp_path, monkeypatch, calm):
         ia.run(job(), str(tmp_path / "p.zarr"))
 
 
+@pytest.mark.parametrize("scheduler", [None, "threads"])
+@pytest.mark.parametrize("persisted", ["stack", "series"])
+def test_what_was_persisted_on_the_client_is_run(client, tmp_path, calm, persisted, scheduler):
+    series = ia.invert(stack_of().persist() if persisted == "stack" else stack_of(), reference=(5, 5))
+    made = series.merge(ia.fit(series), combine_attrs="override")
+    made = made.persist() if persisted == "series" else made
+    assert ia.run(made, str(tmp_path / "o.zarr"), scheduler=scheduler).computed == 12
+    assert contents(tmp_path / "o.zarr") == calm[0]
+
+
+def test_the_memory_of_another_process_is_reached_and_that_of_another_cluster_is_not(tmp_path, calm):
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=60) as two,
+        Client(two),
+    ):
+        made = job().persist()
+        assert ia.run(made, str(tmp_path / "o.zarr")).computed == 12
+        assert contents(tmp_path / "o.zarr") == calm[0]
+        with pytest.raises(ArgumentError, match=r"was persisted on the cluster at tcp://.*scheduler='threads'"):
+            ia.run(made, str(tmp_path / "p.zarr"), scheduler="local")
+        assert not (tmp_path / "p.zarr").exists()
+
+
 def test_inside_a_task_threads_are_used(tmp_path, calm):
     """Whoever waits for tasks in a task may hold the thread that they need."""
     with (

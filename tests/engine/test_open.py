@@ -103,7 +103,7 @@ def test_every_result_comes_back_lazy_and_ready(name, way, tmp_path):
 
 @pytest.mark.parametrize("way", ["save_points", "to_netcdf"])
 def test_points_and_links_come_back(way, tmp_path):
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.6)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.6)
     links = ia.estimate_links(points)
     for name, made in (("points", points), ("links", links)):
         path = tmp_path / name

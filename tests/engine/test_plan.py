@@ -65,8 +65,8 @@ class Live(Callback):
 
 DATASETS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     "stack": lambda s: s,
-    "masked": lambda s: ia.mask(s, coherence=0.4),
-    "series": lambda s: ia.invert(ia.mask(s, coherence=0.35), gap="subset"),
+    "masked": lambda s: ia.mask(s, min_coherence=0.4),
+    "series": lambda s: ia.invert(ia.mask(s, min_coherence=0.35), gap="subset"),
     "series of selected pairs": lambda s: ia.invert(s.isel(pair=slice(0, 30, 2)), gap="subset", weights="variance"),
     "merged": lambda s: (lambda t: t.merge(ia.fit(t), compat="override", combine_attrs="override"))(ia.invert(s)),
     "covariance": lambda s: ia.covariance(s),
@@ -176,7 +176,7 @@ def test_what_is_in_memory_counts(stack: xr.Dataset) -> None:
 
 def test_fused_graphs_are_not_taken_for_less(stack: xr.Dataset) -> None:
     """Of what dask has optimised the layers do not tell: the walk says more then, never less."""
-    series = ia.invert(ia.mask(stack, coherence=0.4))
+    series = ia.invert(ia.mask(stack, min_coherence=0.4))
     (optimised,) = dask.optimize(series)
     assert per_pixel(optimised) >= 0.9 * per_pixel(series)
     assert per_pixel(optimised) <= 3 * per_pixel(series)

@@ -5,7 +5,7 @@ import threading
 import dask
 from threadpoolctl import threadpool_info
 
-from insarray.engine.run.cluster import hire
+from insarray.engine.run.cluster import open_workers
 
 
 def blas_threads() -> list[int]:
@@ -15,7 +15,7 @@ def blas_threads() -> list[int]:
 def test_blas_threads_come_back_after_runs_that_overlap():
     """The first to come is the first to go: the other still has one thread, and all are back after it."""
     before = blas_threads()
-    first, second = hire("threads", 1, None, {}), hire("threads", 1, None, {})
+    first, second = open_workers("threads", 1, None, {}), open_workers("threads", 1, None, {})
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -37,7 +37,7 @@ def test_settings_of_dask_come_back_after_local_clusters_that_overlap():
     seen = []
 
     def use():
-        with hire("local", 1, None, {}) as hired:
+        with open_workers("local", 1, None, {}) as hired:
             seen.append(hired.count)
             entered.wait(60)
 

@@ -85,7 +85,7 @@ def forms(stack: xr.Dataset) -> dict[str, xr.Dataset]:
     good = xr.DataArray(np.indices(stack.unwrapped_phase.shape[1:]).sum(axis=0) % 7 != 0, dims=("y", "x"))
     return {
         "as it is": stack,
-        "masked": ia.mask(stack, coherence=0.3, connected_components=True, raster=good),
+        "masked": ia.mask(stack, min_coherence=0.3, mask_components=True, mask=good),
         "arithmetic": stack.assign(
             own=(np.exp(-stack.coherence) + by_pair * weights).clip(0, 9).astype("f8").fillna(0).round(2),
             flags=(stack.connected_component_labels.where(stack.coherence > 0.2).isnull() | (stack.coherence > 0.8)),
@@ -114,7 +114,7 @@ def test_only_the_windows_of_the_selection_are_read(stack: xr.Dataset, read: Cal
 
 
 def test_a_run_reads_only_them(stack: xr.Dataset, read: Callable[..., int], tmp_path: Path) -> None:
-    masked = ia.mask(stack, coherence=0.3)
+    masked = ia.mask(stack, min_coherence=0.3)
     for number, kept in enumerate((take(masked, "pair", SOME), masked.isel(pair=SOME))):
         series = ia.invert(kept, gap="subset")
         assert read(lambda s=series, n=number: ia.run(s, tmp_path / f"{n}.zarr")) == (3 * 44 if number == 0 else 360)
@@ -125,7 +125,7 @@ def test_a_run_reads_only_them(stack: xr.Dataset, read: Callable[..., int], tmp_
 
 def test_memory_is_that_of_the_selection() -> None:
     """63 of 585 pairs."""
-    stack = ia.mask(stack_of(network(120, 5), 512, 256), coherence=0.35)
+    stack = ia.mask(stack_of(network(120, 5), 512, 256), min_coherence=0.35)
     kept = np.arange(585) % 9 == 0
     kept[:-63][np.cumsum(kept[::-1])[::-1][:-63] > 63] = False
     kept[np.flatnonzero(kept)[: kept.sum() - 63]] = False
@@ -156,7 +156,7 @@ def test_the_rest_of_a_dataset_is_selected_too(stack: xr.Dataset) -> None:
 
 
 def test_the_graph_is_no_larger_and_its_names_are_stable(stack: xr.Dataset) -> None:
-    masked = ia.mask(stack, coherence=0.3)
+    masked = ia.mask(stack, min_coherence=0.3)
     one, other = (take(masked, "pair", SOME) for _ in range(2))
     assert [v.data.name for v in one.values()] == [v.data.name for v in other.values()]
     assert one.coherence.data.name != masked.coherence.data.name
@@ -185,7 +185,7 @@ def test_what_is_in_the_way_is_computed_whole(stack: xr.Dataset, read: Callable[
 
 
 def test_a_window_reads_no_block_twice_and_has_regular_blocks(stack: xr.Dataset, read: Callable[..., int]) -> None:
-    masked = ia.mask(stack, coherence=0.3)
+    masked = ia.mask(stack, min_coherence=0.3)
     found, expected = crop(masked, slice(10, 59), slice(5, 80)), masked.isel(y=slice(10, 59), x=slice(5, 80))
     assert found.chunksizes["y"] == (48, 1)
     assert found.chunksizes["x"] == (48, 27)
@@ -209,14 +209,14 @@ def test_distributed_workers_get_what_they_need(stack: xr.Dataset) -> None:
     """The graph of a selection travels like any other."""
     import pickle
 
-    found = take(ia.mask(stack, coherence=0.3), "pair", SOME)
+    found = take(ia.mask(stack, min_coherence=0.3), "pair", SOME)
     again = pickle.loads(pickle.dumps(found))
     xr.testing.assert_identical(again.compute(), found.compute())
     assert len(pickle.dumps(found)) < 200_000
 
 
 def test_what_dask_has_optimised_is_selected_all_the_same(stack: xr.Dataset) -> None:
-    (optimised,) = dask.optimize(ia.mask(stack, coherence=0.3))
+    (optimised,) = dask.optimize(ia.mask(stack, min_coherence=0.3))
     xr.testing.assert_identical(take(optimised, "pair", SOME).compute(), optimised.isel(pair=SOME).compute())
     assert selection.__doc__
 

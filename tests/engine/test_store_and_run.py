@@ -22,7 +22,7 @@ from insarray.cli.process import run_command
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import plan_run
 from insarray.engine.run import workers as workers_module
-from insarray.engine.run.cluster import hire
+from insarray.engine.run.cluster import open_workers
 from insarray.engine.store import zarr_store as store_module
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.zarr_store import Store, open_store
@@ -241,7 +241,7 @@ def test_local_processes_give_the_same_bits(tmp_path):
 
 
 def test_closing_local_workers_say_nothing(capfd):
-    with hire("local", 1, None, {}) as hired:
+    with open_workers("local", 1, None, {}) as hired:
         hired._client.register_plugin(LastWords())
         hired._client.run(complain, "at work")
     said = capfd.readouterr().err

@@ -70,6 +70,7 @@ def test_tags_say_what_it_is(tmp_path, truth):
         "area": [1, 2],
         "reference_time": np.datetime64("2020-01-01"),
         "how": {"a": None},
+        "proj:code": "EPSG:32614",
     }
     with rasterio.open(to_cog(velocity, tmp_path / "v.tif", attrs=attrs)) as file:
         tags = file.tags()
@@ -79,6 +80,8 @@ def test_tags_say_what_it_is(tmp_path, truth):
     assert (tags["variable"], tags["note"], tags["looks"], tags["ok"]) == ("velocity", "mine", "20.0", "1")
     assert json.loads(tags["area"]) == [1, 2]
     assert json.loads(tags["how"]) == {"a": None}
+    assert tags["proj_code"] == "EPSG:32614"
+    assert "proj" not in tags
     assert tags["reference_time"] == "2020-01-01"
     assert "grid_mapping" not in tags
     with rasterio.open(to_cog(truth.coherence[0], tmp_path / "c.tif")) as file:

@@ -156,7 +156,7 @@ def test_a_full_disk_is_not_tried_again(monkeypatch):
     monkeypatch.setattr(retry, "PAUSES", (0.01,))
     for url in ("/data/o.zarr", "s3://bucket/o.zarr"):
         with pytest.raises(OSError, match="No space"):
-            retry.patiently(full, url)
+            retry.with_retries(full, url)
     assert len(calls) == 2
 
 
@@ -193,7 +193,7 @@ def test_an_input_is_read_again_from_a_server(monkeypatch):
             raise FileError(f"{name}: cannot be reached (503)")
 
         with pytest.raises(FileError):
-            retry.patiently(unreadable, "/data/o.zarr")
+            retry.with_retries(unreadable, "/data/o.zarr")
         assert len(calls) == tried
 
 

@@ -515,7 +515,7 @@ def test_masks_of_the_whole_image_serve_an_area(tmp_path, truth, crs):
     good = np.random.default_rng(2).random((20, 30)) > 0.5
     write_raster(tmp_path / "mask.tif", good.astype(np.uint8), crs=crs)
     stack = ia.open_stack(f"{tmp_path}/ifgs/*.unw.tif", area=WINDOW)
-    masked = ia.mask(stack, raster=tmp_path / "mask.tif")
+    masked = ia.mask(stack, mask=tmp_path / "mask.tif")
     np.testing.assert_array_equal(np.isfinite(masked.unwrapped_phase[0]), good[ROWS, COLS])
 
 

@@ -111,18 +111,40 @@ def test_without_coherence_and_line_of_sight(folder):
     [
         (lambda folder: (folder / PHASE).write_bytes(b""), ("CNES_InU", "empty (0 bytes)")),
         (lambda folder: truncate(folder / PHASE), ("CNES_InU", "is not a readable")),
-        (lambda folder: (folder / COHERENCE).unlink(), ("coherence: no file for 1 of 4 pairs", PAIR)),
         (lambda folder: (folder / PHASE).with_suffix(".meta").write_text("??"), (".meta", "no line of a key")),
         (lambda folder: other_coherence(folder), ("CNES_Coh", "outside 0 to 1")),
         (lambda folder: other_crs(folder), ("EPSG:4267 instead of EPSG:4326",)),
         (lambda folder: again(folder), ("both", "_sd_era_8rlks.tiff", "_sd_8rlks.tiff", "keep one")),
         (lambda folder: finer(folder), ("CNES_InU_geo_20190610_20190622_2rlks.tiff", "another resolution")),
-        (lambda folder: truncate(folder / "DAUX/CNES_CosENU_geo_8rlks.tiff"), ("CNES_CosENU", "truncated")),
     ],
 )
 def test_broken_products_are_named(capsys, folder, tmp_path, broken, words):
     broken(folder)
     require_one_line(capsys, folder, tmp_path / "o.zarr", *words)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words", "lost"),
+    [
+        (
+            lambda folder: (folder / COHERENCE).unlink(),
+            f"coherence is left out: no file for 1 of 4 pairs: {PAIR}",
+            "coherence",
+        ),
+        (
+            lambda folder: truncate(folder / "DAUX/CNES_CosENU_geo_8rlks.tiff"),
+            "without the line of sight: .*CNES_CosENU.*truncated",
+            "los_up",
+        ),
+    ],
+)
+def test_what_a_stack_can_do_without_does_not_stop_it(folder, damage, words, lost):
+    assert lost in opened(folder)
+    damage(folder)
+    with pytest.warns(StackWarning, match=words):
+        stack = opened(folder)
+    assert lost not in stack
+    np.testing.assert_array_equal(stack.unwrapped_phase, SCENE.expected_phase())
 
 
 def other_coherence(folder):

@@ -12,7 +12,7 @@ from affine import Affine
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
 from tests.io.products.hyp3 import KINDS, SLANT_RANGE, beside, edit, write_job, write_jobs
-from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_one_line, truncate
+from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_note, require_one_line, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()
@@ -189,17 +189,13 @@ def test_baselines_that_are_none(jobs, tmp_path):
     [
         (lambda base: beside(base, "_unw_phase.tif").write_bytes(b""), ("_unw_phase.tif", "empty (0 bytes)")),
         (lambda base: truncate(beside(base, "_unw_phase.tif")), ("_unw_phase.tif", "is not a readable GTiff raster")),
-        (lambda base: beside(base, "_corr.tif").unlink(), ("coherence: no file for 1 of 4 pairs", "20190610_20190704")),
-        (lambda base: beside(base, "_conncomp.tif").unlink(), ("components: no file for 1 of 4 pairs",)),
         (lambda base: beside(base, ".txt").unlink(), (".txt", "No such file")),
         (lambda base: beside(base, ".txt").write_bytes(b""), (".txt", "is empty")),
         (lambda base: beside(base, ".txt").write_bytes(b"\xff\xfe\x00"), (".txt", "not text")),
         (lambda base: beside(base, ".txt").write_text("<html>404</html>"), (".txt", "no line of a key and a value")),
-        (lambda base: edit(beside(base, ".txt"), "Baseline: 33.25", "Baseline: n/a"), (".txt", "Baseline is 'n/a'")),
         (lambda base: edit(beside(base, ".txt"), "looks: 20", "looks: 10"), ("range looks: 20.0 in", "10.0 in")),
         (lambda base: other_zone(base), ("EPSG:32615 instead of EPSG:32614", "--resample")),
         (lambda base: other_coherence(base), ("_corr.tif", "outside 0 to 1")),
-        (lambda base: truncate(beside(base, "_lv_phi.tif")), ("_lv_phi.tif", "is not a readable GTiff raster")),
     ],
 )
 def test_broken_jobs_are_named(capsys, jobs, tmp_path, broken, words):
@@ -207,6 +203,25 @@ def test_broken_jobs_are_named(capsys, jobs, tmp_path, broken, words):
     if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
         broken(jobs[0])
     require_one_line(capsys, jobs[0].parent.parent, tmp_path / "o.zarr", *words)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (
+            lambda base: beside(base, "_corr.tif").unlink(),
+            ("coherence is left out: no file for 1 of 4 pairs", "20190610_20190704"),
+        ),
+        (lambda base: beside(base, "_conncomp.tif").unlink(), ("components is left out: no file for 1 of 4 pairs",)),
+        (lambda base: edit(beside(base, ".txt"), "Baseline: 33.25", "Baseline: n/a"), (".txt", "Baseline is 'n/a'")),
+        (lambda base: truncate(beside(base, "_lv_phi.tif")), ("_lv_phi.tif", "is not a readable GTiff raster")),
+    ],
+)
+def test_damage_that_a_stack_can_do_without(jobs, broken, words):
+    broken(jobs[1])
+    if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
+        broken(jobs[0])
+    require_note(jobs[0].parent.parent, *words)
 
 
 def other_zone(base):
@@ -217,13 +232,13 @@ def other_coherence(base):
     write_raster(beside(base, "_corr.tif"), 100 * SCENE.coherence[1], transform=UTM, nodata=0)
 
 
-def test_look_vectors_on_other_pixels_are_refused(jobs):
+def test_look_vectors_on_other_pixels_are_left_out(jobs):
     for base in jobs:
         for what in ("lv_theta", "lv_phi"):
             shifted = UTM * Affine.translation(0.4, 0)
             write_raster(beside(base, f"_{what}.tif"), np.ones(SCENE.shape, np.float32), transform=shifted)
-    with pytest.raises(StackError, match=r"lv_theta.tif: is shifted by 0.0 rows and 0.4 columns.*unlike the phase"):
-        ia.open_stack(jobs[0].parent.parent)
+    with pytest.warns(StackWarning, match=r"lv_theta.tif: is shifted by 0.0 rows and 0.4 columns.*unlike the phase"):
+        assert "los_up" not in ia.open_stack(jobs[0].parent.parent)
 
 
 def test_foreign_folders_are_not_taken(tmp_path, jobs):

@@ -183,7 +183,7 @@ def test_geometry_at_the_heights_of_a_dem(folder, dem):
 
 def test_a_dem_for_products_without_geometry_is_not_silent(folder, products, dem):
     with h5py.File(folder / products[0].name, "a") as file:
-        for name in ("losUnitVectorX", "losUnitVectorY", "incidenceAngle", "slantRange"):
+        for name in ("losUnitVectorX", "losUnitVectorY", "incidenceAngle", "referenceSlantRange"):
             del file["science/LSAR/GUNW/metadata/radarGrid/" + name]
     stack = opened(folder, match="the products have no geometry cubes, so that the DEM is not used", dem=dem)
     assert "height" not in stack

@@ -1,5 +1,6 @@
 """OPERA DISP: sign, units, baselines, versions, moving reference dates, extents; each against what went into the fake."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -197,3 +198,22 @@ def test_a_broken_product_is_named(folder, products, change, error, message):
     change(folder, products)
     with pytest.raises(error, match=message):
         ia.open_stack(folder)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_reference_of_the_products_is_kept(tmp_path, same):
+    """corrections/reference_point, if all products have the same."""
+    dates = [("20160705T140755", "20160729T140756"), ("20160705T140755", "20160822T140756")]
+    moved = np.random.default_rng(4).normal(0, 0.01, (2, *SHAPE)).astype(np.float32)
+    moved -= moved[:, 7:8, 9:10]
+    for k, (first, second) in enumerate(dates):
+        point = (7, 9) if same or k == 0 else (7, 10)
+        DispProduct(first, second, moved[k], reference_point=point).write(tmp_path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        stack = ia.open_stack(tmp_path)
+    assert any("row 7, column 9 of its files (corrections/reference_point)" in str(one.message) for one in said) == same
+    series = ia.invert(stack, reference="auto")
+    assert ((series.attrs["reference_row"], series.attrs["reference_col"]) == (7, 9)) == same
+    if same:
+        np.testing.assert_allclose(series.displacement.values[1:], moved, atol=1e-7)

@@ -7,6 +7,7 @@ import pytest
 from pyproj import CRS
 
 import insarray as ia
+from insarray.io.readers.pygmtsar import PygmtsarReader
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.pygmtsar import cube, sync_cube, write_products
 from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
@@ -128,7 +129,7 @@ def test_it_takes_nothing_else(tmp_path):
     for name, data in (("unwrap.nc", series), ("unwrap2.nc", cube(SCENE).isel(pair=0))):
         data.to_netcdf(tmp_path / name, engine="h5netcdf")
     (tmp_path / "unwrap3.grd").write_bytes(b"no netcdf")
-    assert not ia.io.pygmtsar.PygmtsarReader().recognises(tmp_path)
+    assert not PygmtsarReader().recognises(tmp_path)
     with pytest.raises(FileError, match=r"unwrap.nc: has no pair, ref, rep; it holds"):
         ia.open_stack(tmp_path / "unwrap.nc", product="pygmtsar")
     with pytest.raises(FileError, match=r"holds unwrap.nc, unwrap2.nc, unwrap3.grd; give the one cube"):

@@ -8,7 +8,7 @@ from affine import Affine
 
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
-from tests.io.products.scene import DEGREES, Scene, commands, require_one_line
+from tests.io.products.scene import DEGREES, Scene, commands, require_note, require_one_line
 from tests.io.products.snap import WAVELENGTH, image, write_pair, write_products
 from tests.io.stack_files import write_raster
 
@@ -120,7 +120,6 @@ def test_the_same_pair_twice(dims):
         (lambda dim: image(dim).write_bytes(b""), ("Unw_Phase", "empty (0 bytes)")),
         (lambda dim: image(dim).write_bytes(image(dim).read_bytes()[:-900]), ("Unw_Phase", "truncated")),
         (lambda dim: image(dim).rename(image(dim).with_stem("Unw_Phase_ifg_31Feb2019_04Jul2019")), ("'31Feb2019'",)),
-        (lambda dim: no_coherence(dim), ("coherence: no file for 1 of 4 pairs", "20190610_20190704")),
         (lambda dim: other_crs(dim), ("EPSG:4267 instead of EPSG:4326",)),
         (lambda dim: other_coherence(dim), ("coh_IW2", "outside 0 to 1")),
     ],
@@ -128,6 +127,17 @@ def test_the_same_pair_twice(dims):
 def test_broken_products_are_named(capsys, dims, tmp_path, broken, words):
     broken(dims[1])
     require_one_line(capsys, dims[0].parent, tmp_path / "o.zarr", *words)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (lambda dim: no_coherence(dim), ("coherence is left out: no file for 1 of 4 pairs", "20190610_20190704")),
+    ],
+)
+def test_damage_that_a_stack_can_do_without(dims, broken, words):
+    broken(dims[1])
+    require_note(dims[0].parent, *words)
 
 
 def coherence_of(dim):

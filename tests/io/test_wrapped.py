@@ -475,7 +475,6 @@ def _text(folder: Path) -> None:
         (_replace(np.ones(SHAPE, np.int16)), FileError, rf"{FIRST}: holds int16; wrapped phase is complex, or radians"),
         (_replace(units="degrees"), FileError, rf"{FIRST}: its unit tag says 'degrees'; turn the phase into radians"),
         (_replace(scale=0.5), FileError, rf"{FIRST}: has a scale of 0.5"),
-        (_replace(nodata=-1.0), StackError, r"no-data value: .*say which with nodata="),
         (_replace(name="20200101.slc.tif"), FileError, r"holds both \*\.int\.tif and \*\.slc\.tif"),
         (
             _replace(np.ones((5, 5), np.float32), "temporal_coherence.tif"),

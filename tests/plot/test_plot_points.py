@@ -15,7 +15,7 @@ from insarray.simulate.points import simulate_wrapped
 def city():
     """Points, links and model of a small city."""
     stack, _ = simulate_wrapped(shape=(14, 16), n_dates=12, water=False, seed=2)
-    points = select_points(stack, temporal_coherence=0.5)
+    points = select_points(stack, min_temporal_coherence=0.5)
     links = estimate_links(points, velocity=(-0.05, 0.05), height_error=(-80, 80), network="delaunay")
     return points, links, integrate_links(links, points, reference=3)
 

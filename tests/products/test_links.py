@@ -14,7 +14,7 @@ from tests.points import BOX, GEOMETRY, INCIDENCE, SLANT_RANGE, WAVELENGTH, scen
 
 @pytest.fixture(scope="module")
 def points():
-    return ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    return ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_links_scatter_about_the_truth_as_their_standard_errors_say(links, point
 
 
 def test_velocity_alone_needs_no_baselines(points):
-    flat = ia.select_points(scene(tall=0.0).wrapped, temporal_coherence=0.5).drop_vars("perpendicular_baseline")
+    flat = ia.select_points(scene(tall=0.0).wrapped, min_temporal_coherence=0.5).drop_vars("perpendicular_baseline")
     found = ia.estimate_links(flat)
     assert np.isnan(found.height_error_difference).all()
     truth = scene(tall=0.0).of(flat)[0]
@@ -294,7 +294,7 @@ def errors_in_standard_errors(found, truth, points, *, local):
 @pytest.mark.parametrize("refined", [False, True])
 def test_standard_errors_of_points_are_those_of_the_scatter(noise, refined):
     simulated = scene(noise=noise)
-    points = ia.select_points(simulated.wrapped, temporal_coherence=0.5)
+    points = ia.select_points(simulated.wrapped, min_temporal_coherence=0.5)
     found = ia.integrate_links(ia.estimate_links(points, **BOX, **GEOMETRY), points, **GEOMETRY)
     if refined:
         found = ia.refine_points(points, found, height_error=(-60, 60), **GEOMETRY)
@@ -305,7 +305,7 @@ def test_standard_errors_of_points_are_those_of_the_scatter(noise, refined):
 def test_standard_errors_are_relative_to_the_surroundings():
     """Atmosphere moves the velocities of a region alike, which is not in the standard errors; they still hold locally."""
     simulated = scene(atmosphere=1.0)
-    points = ia.select_points(simulated.wrapped, temporal_coherence=0.5)
+    points = ia.select_points(simulated.wrapped, min_temporal_coherence=0.5)
     found = ia.integrate_links(ia.estimate_links(points, **BOX, **GEOMETRY), points, **GEOMETRY)
     spread = errors_in_standard_errors(found, simulated.of(points), points, local=True)
     assert ((spread > 0.85) & (spread < 1.15)).all()

@@ -14,7 +14,7 @@ from insarray.products.points.selection import positions
 from tests.points import scene
 
 
-@pytest.mark.parametrize("criterion", [{"temporal_coherence": 0.5}, {"amplitude_dispersion": 0.3}])
+@pytest.mark.parametrize("criterion", [{"min_temporal_coherence": 0.5}, {"max_amplitude_dispersion": 0.3}])
 def test_points_are_those_that_pass_in_the_order_of_the_image(criterion):
     wrapped = scene().wrapped
     points = ia.select_points(wrapped, **criterion)
@@ -36,21 +36,21 @@ def test_criteria_are_joined_and_a_mask_counts():
     chosen = xr.DataArray(np.arange(50) < 10, dims="x").broadcast_like(wrapped.temporal_coherence)
     points = ia.select_points(
         wrapped.assign(amplitude_dispersion=dispersion),
-        temporal_coherence=0.5,
-        amplitude_dispersion=0.3,
+        min_temporal_coherence=0.5,
+        max_amplitude_dispersion=0.3,
         mask=chosen.transpose("y", "x"),
     )
     assert points.row.min() == 20
     assert points.col.max() == 9
     assert (points.temporal_coherence >= 0.5).all()
     # the limits themselves pass
-    assert ia.select_points(wrapped, temporal_coherence=float(np.float32(0.9))).sizes["point"] > 500
+    assert ia.select_points(wrapped, min_temporal_coherence=float(np.float32(0.9))).sizes["point"] > 500
 
 
 @pytest.mark.parametrize("block", [7, 64])
 def test_any_blocks_give_the_same(block):
-    whole = ia.select_points(scene().wrapped, temporal_coherence=0.5)
-    xr.testing.assert_identical(ia.select_points(scene(block=block).wrapped, temporal_coherence=0.5), whole)
+    whole = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
+    xr.testing.assert_identical(ia.select_points(scene(block=block).wrapped, min_temporal_coherence=0.5), whole)
 
 
 def test_geometry_and_baselines_of_every_point():
@@ -62,7 +62,7 @@ def test_geometry_and_baselines_of_every_point():
         slant_range=(maps * 2e4).astype(np.float32),
         perpendicular_baseline=baselines.transpose("time", "y", "x").chunk(time=-1, y=9, x=9),
     )
-    points = ia.select_points(wrapped, temporal_coherence=0.5)
+    points = ia.select_points(wrapped, min_temporal_coherence=0.5)
     row, col = points.row.values, points.col.values
     for name in ("incidence_angle", "slant_range"):
         np.testing.assert_array_equal(points[name], wrapped[name].values[row, col])
@@ -76,8 +76,8 @@ def test_points_that_lack_an_epoch_are_kept_and_those_without_any_are_not():
     phase = wrapped.wrapped_phase.copy()
     phase[4, row[0], col[0]] = np.nan
     phase[:, row[1], col[1]] = np.nan
-    points = ia.select_points(wrapped.assign(wrapped_phase=phase), temporal_coherence=0.5)
-    whole = ia.select_points(wrapped, temporal_coherence=0.5)
+    points = ia.select_points(wrapped.assign(wrapped_phase=phase), min_temporal_coherence=0.5)
+    whole = ia.select_points(wrapped, min_temporal_coherence=0.5)
     assert points.sizes["point"] == whole.sizes["point"] - 1
     assert np.isnan(points.wrapped_phase[4, 0])
     assert np.isnan(points.wrapped_phase).sum() == 1
@@ -104,7 +104,7 @@ def test_the_stack_is_never_in_memory_as_a_whole():
         {"time": times, **grid_coords(Grid(size, size))},
     )
     before = process.memory_info().rss
-    points = ia.select_points(wrapped, temporal_coherence=0.5)
+    points = ia.select_points(wrapped, min_temporal_coherence=0.5)
     assert points.sizes["point"] == 64 * 64
     assert max(seen) - before < 400 * 2**20  # of 960 MiB
 
@@ -112,12 +112,12 @@ def test_the_stack_is_never_in_memory_as_a_whole():
 @pytest.mark.parametrize(
     ("change", "criterion", "error", "message"),
     [
-        ({}, {}, ArgumentError, "give temporal_coherence"),
-        ({}, {"temporal_coherence": 0.95}, ArgumentError, "none of 2000 pixels passes temporal_coherence >= 0.95"),
-        ({}, {"temporal_coherence": 60.0}, ArgumentError, "not between 0 and 1"),
-        ({"drop": "temporal_coherence"}, {"temporal_coherence": 0.5}, StackError, "no such layer"),
-        ({"drop": "wrapped_phase"}, {"temporal_coherence": 0.5}, StackError, "wrapped_phase"),
-        ({"empty": True}, {"temporal_coherence": 0.5}, ArgumentError, "a phase in any epoch"),
+        ({}, {}, ArgumentError, "give min_temporal_coherence"),
+        ({}, {"min_temporal_coherence": 0.95}, ArgumentError, "none of 2000 pixels passes temporal_coherence >= 0.95"),
+        ({}, {"min_temporal_coherence": 60.0}, ArgumentError, "not between 0 and 1"),
+        ({"drop": "temporal_coherence"}, {"min_temporal_coherence": 0.5}, StackError, "no such layer"),
+        ({"drop": "wrapped_phase"}, {"min_temporal_coherence": 0.5}, StackError, "wrapped_phase"),
+        ({"empty": True}, {"min_temporal_coherence": 0.5}, ArgumentError, "a phase in any epoch"),
     ],
 )
 def test_refusals(change, criterion, error, message):
@@ -132,7 +132,7 @@ def test_refusals(change, criterion, error, message):
 
 def test_maps_on_the_grid_again():
     wrapped = scene().wrapped
-    points = ia.select_points(wrapped, temporal_coherence=0.5)
+    points = ia.select_points(wrapped, min_temporal_coherence=0.5)
     values = np.arange(points.sizes["point"], dtype=np.float32)
     points = points.assign(
         velocity=("point", values, {"units": "m/year"}), component=("point", values.astype(np.int32))
@@ -149,10 +149,10 @@ def test_maps_on_the_grid_again():
 
 
 def test_positions_are_metres():
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     np.testing.assert_array_equal(positions(points)[0], points.x)
     degrees = scene(grid=Grid(40, 50, -99.0, 60.1, 0.001, -0.001, "EPSG:4326")).wrapped
-    x, y = positions(ia.select_points(degrees, temporal_coherence=0.5))
+    x, y = positions(ia.select_points(degrees, min_temporal_coherence=0.5))
     assert np.ptp(y) == pytest.approx(39 * 111.2, rel=0.01)
     assert np.ptp(x) == pytest.approx(49 * 55.6, rel=0.01)
 
@@ -161,7 +161,7 @@ def test_positions_are_metres():
 
 
 def test_saved_points_come_back(tmp_path):
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     assert ia.save_points(points, str(tmp_path / "points.zarr"))
     found = xr.open_zarr(tmp_path / "points.zarr", consolidated=True)
     xr.testing.assert_equal(found.load(), points)
@@ -174,12 +174,12 @@ def test_saved_points_come_back(tmp_path):
 
 
 def test_the_same_is_left_and_other_settings_are_refused(tmp_path):
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     url = str(tmp_path / "points.zarr")
     ia.save_points(points, url)
     stamp = (tmp_path / "points.zarr/zarr.json").stat().st_mtime_ns
     assert not ia.save_points(points, url)
-    other = ia.select_points(scene().wrapped, temporal_coherence=0.6)
+    other = ia.select_points(scene().wrapped, min_temporal_coherence=0.6)
     with pytest.raises(StoreMismatchError, match=r"point_temporal_coherence was '0.5' and is now '0.6'"):
         ia.save_points(other, url)
     assert (tmp_path / "points.zarr/zarr.json").stat().st_mtime_ns == stamp
@@ -191,7 +191,7 @@ def test_the_same_is_left_and_other_settings_are_refused(tmp_path):
 
 
 def test_what_is_not_ours_is_never_replaced(tmp_path):
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     (tmp_path / "thesis.txt").write_text("x")
     for restart in (False, True):
         with pytest.raises(StoreError, match="not an insarray store"):
@@ -203,7 +203,7 @@ def test_a_save_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     monkeypatch.setattr(xr.Dataset, "to_zarr", full)
     with pytest.raises(StoreError, match="No space left"):
         ia.save_points(points, str(tmp_path / "a" / "points.zarr"))
@@ -211,6 +211,6 @@ def test_a_save_that_fails_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_saved_at_a_url():
-    points = ia.select_points(scene().wrapped, temporal_coherence=0.5)
+    points = ia.select_points(scene().wrapped, min_temporal_coherence=0.5)
     assert ia.save_points(points, "memory://points.zarr")
     assert not ia.save_points(points, "memory://points.zarr")

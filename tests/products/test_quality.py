@@ -161,7 +161,7 @@ CRITERIA = {
         {"exclude_flags": "missing_pairs"},
         lambda r: r.solver_flag != FLAGS["solver_flag"].index("missing_pairs"),
     ),
-    "raster": ({"raster": raster()}, lambda r: raster() == 2.0),
+    "raster": ({"mask": raster()}, lambda r: raster() == 2.0),
 }
 
 
@@ -179,7 +179,7 @@ def test_every_criterion_is_what_it_says(result, name):
 
 
 def test_criteria_are_taken_together_and_named(result):
-    both = ia.quality_mask(result, min_dates=11, max_residual_rms=0.5, raster=raster())
+    both = ia.quality_mask(result, min_dates=11, max_residual_rms=0.5, mask=raster())
     parts = [ia.quality_mask(result, **how) for how in ({"min_dates": 11}, {"max_residual_rms": 0.5})]
     np.testing.assert_array_equal(both, parts[0].values & parts[1].values & (raster() == 2.0).values)
     assert both.attrs["criteria"] == "dates >= 11 and residual_rms <= 0.5 and raster array"
@@ -200,8 +200,8 @@ OPERATIONS = {
 def test_a_mask_of_a_part_is_the_part_of_the_mask(result, operation):
     how = {"min_dates": 10, "min_temporal_coherence": 0.5, "exclude_flags": ["dates_untied", "no_data"]}
     change = OPERATIONS[operation]
-    whole = ia.quality_mask(result, raster=raster(), **how).drop_attrs()
-    part = ia.quality_mask(change(result), raster=raster(), **how)
+    whole = ia.quality_mask(result, mask=raster(), **how).drop_attrs()
+    part = ia.quality_mask(change(result), mask=raster(), **how)
     expected = change(whole.to_dataset()).quality_mask.fillna(0).astype(bool)
     np.testing.assert_array_equal(part, expected.transpose("y", "x"))
 
@@ -209,7 +209,7 @@ def test_a_mask_of_a_part_is_the_part_of_the_mask(result, operation):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_fit_with_a_mask_of_the_whole_fits_a_part(operation):
     series = ia.invert(stack_of(nearest(8, 3)), reference=REFERENCE)
-    good = ia.quality_mask(series, min_temporal_coherence=0.3, raster=raster())
+    good = ia.quality_mask(series, min_temporal_coherence=0.3, mask=raster())
     change = OPERATIONS[operation]
     found = ia.fit(change(series), mask=good)
     if operation == "where":
@@ -273,8 +273,8 @@ def test_masked_data_have_no_values_and_keep_what_they_are():
         ({"max_velocity_std": np.nan}, ArgumentError, "max_velocity_std: nan is not a positive"),
         ({"exclude_flags": "bad"}, ArgumentError, "'bad' is no meaning of a flag of the result, which has complete, "),
         ({"exclude_flags": "no_loops"}, ArgumentError, "'no_loops' is no meaning"),
-        ({"raster": np.ones((3, 3))}, ArgumentError, "mask raster"),
-        ({"raster": "nothing.tif"}, InsarrayError, "nothing.tif"),
+        ({"mask": np.ones((3, 3))}, ArgumentError, "mask raster"),
+        ({"mask": "nothing.tif"}, InsarrayError, "nothing.tif"),
     ],
 )
 def test_a_criterion_that_cannot_be_is_refused(result, how, error, message):

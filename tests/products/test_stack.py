@@ -28,19 +28,19 @@ def test_select_by_coherence_uses_the_mean_of_the_image():
     stack = stack_of(missing=0.0).compute()
     stack.coherence.values[:] = 0.5
     stack.coherence.values[2] = 0.1
-    kept = ia.select_pairs(stack, min_coherence=0.3)
+    kept = ia.select_pairs(stack, min_mean_coherence=0.3)
     assert kept.sizes["pair"] == stack.sizes["pair"] - 1
     with pytest.raises(StackError, match="no coherence"):
-        ia.select_pairs(stack.drop_vars("coherence"), min_coherence=0.3)
+        ia.select_pairs(stack.drop_vars("coherence"), min_mean_coherence=0.3)
 
 
 def test_each_mask_changes_what_it_says():
     stack = stack_of(missing=0.0)
-    by_coherence = ia.mask(stack, coherence=0.4).unwrapped_phase
+    by_coherence = ia.mask(stack, min_coherence=0.4).unwrapped_phase
     np.testing.assert_array_equal(np.isnan(by_coherence), ~(stack.coherence >= 0.4))
-    by_component = ia.mask(stack, connected_components=True).unwrapped_phase
+    by_component = ia.mask(stack, mask_components=True).unwrapped_phase
     np.testing.assert_array_equal(np.isnan(by_component), stack.connected_component_labels == 0)
-    both = ia.mask(stack, coherence=0.4, connected_components=True)
+    both = ia.mask(stack, min_coherence=0.4, mask_components=True)
     np.testing.assert_array_equal(np.isnan(both.unwrapped_phase), np.isnan(by_coherence) | np.isnan(by_component))
     assert by_coherence.dtype == np.float32
     assert both.attrs["mask_coherence"] == "0.4"
@@ -50,7 +50,7 @@ def test_each_mask_changes_what_it_says():
 def test_masks_change_the_inversion():
     """The option that a peer logged and ignored."""
     stack = stack_of(missing=0.0)
-    plain, masked = (ia.invert(s, reference=(5, 5)) for s in (stack, ia.mask(stack, connected_components=True)))
+    plain, masked = (ia.invert(s, reference=(5, 5)) for s in (stack, ia.mask(stack, mask_components=True)))
     assert not np.array_equal(plain.displacement, masked.displacement, equal_nan=True)
     assert int(masked.number_of_observations.sum()) < int(plain.number_of_observations.sum())
 
@@ -58,9 +58,9 @@ def test_masks_change_the_inversion():
 def test_a_mask_without_its_layer_is_an_error():
     stack = stack_of().drop_vars(["coherence", "connected_component_labels"])
     with pytest.raises(StackError, match="no coherence"):
-        ia.mask(stack, coherence=0.3)
+        ia.mask(stack, min_coherence=0.3)
     with pytest.raises(StackError, match="no connected_component_labels"):
-        ia.mask(stack, connected_components=True)
+        ia.mask(stack, mask_components=True)
 
 
 def write_mask(path, values, transform, crs, nodata=None):
@@ -74,9 +74,9 @@ def test_raster_on_the_same_grid(tmp_path):
     values = np.ones(GRID.shape, np.uint8)
     values[:4], values[10, 3] = 0, 255
     write_mask(tmp_path / "m.tif", values, Affine(*GRID.affine), GRID.crs, nodata=255)
-    masked = ia.mask(stack, raster=tmp_path / "m.tif").unwrapped_phase
+    masked = ia.mask(stack, mask=tmp_path / "m.tif").unwrapped_phase
     np.testing.assert_array_equal(np.isnan(masked[0]), values != 1)
-    again = ia.mask(stack, raster=xr.DataArray((values == 1).astype(float), dims=("y", "x"))).unwrapped_phase
+    again = ia.mask(stack, mask=xr.DataArray((values == 1).astype(float), dims=("y", "x"))).unwrapped_phase
     np.testing.assert_array_equal(np.isnan(again), np.isnan(masked))
     assert ia.invert(stack.assign(unwrapped_phase=masked)).displacement.chunks[1:] == stack.unwrapped_phase.chunks[1:]
 
@@ -88,14 +88,14 @@ def test_raster_of_another_grid_is_warped(tmp_path):
     values = np.ones((40, 40), np.uint8)
     values[:, :20] = 0
     write_mask(tmp_path / "m.tif", values, Affine(0.001, 0, lon - 0.02, 0, -0.001, lat + 0.02), "EPSG:4326")
-    masked = np.isnan(ia.mask(stack, raster=tmp_path / "m.tif").unwrapped_phase[0].values)
+    masked = np.isnan(ia.mask(stack, mask=tmp_path / "m.tif").unwrapped_phase[0].values)
     assert masked[:, :14].all()
     assert not masked[:, 17:].any()
 
 
 def test_outside_the_raster_is_masked(tmp_path):
     write_mask(tmp_path / "m.tif", np.ones((5, 30), np.uint8), Affine(*GRID.affine), GRID.crs)
-    masked = np.isnan(ia.mask(stack_of(missing=0.0), raster=tmp_path / "m.tif").unwrapped_phase[0].values)
+    masked = np.isnan(ia.mask(stack_of(missing=0.0), mask=tmp_path / "m.tif").unwrapped_phase[0].values)
     assert masked[5:].all()
     assert not masked[:5].any()
 
@@ -103,8 +103,8 @@ def test_outside_the_raster_is_masked(tmp_path):
 def test_bad_rasters_are_refused(tmp_path):
     (tmp_path / "vrt.tif").write_text('<VRTDataset rasterXSize="1" rasterYSize="1"/>')
     with pytest.raises(FileError, match=r"vrt\.tif"):
-        ia.mask(stack_of(), raster=tmp_path / "vrt.tif")
+        ia.mask(stack_of(), mask=tmp_path / "vrt.tif")
     with pytest.raises(FileError, match=r"none\.tif"):
-        ia.mask(stack_of(), raster=tmp_path / "none.tif")
+        ia.mask(stack_of(), mask=tmp_path / "none.tif")
     with pytest.raises(ArgumentError, match=r"\(3, 3\)"):
-        ia.mask(stack_of(), raster=xr.DataArray(np.ones((3, 3)), dims=("y", "x")))
+        ia.mask(stack_of(), mask=xr.DataArray(np.ones((3, 3)), dims=("y", "x")))

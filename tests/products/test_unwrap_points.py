@@ -17,7 +17,7 @@ HEIGHT = {"height_error": (-90.0, 90.0)}
 
 @pytest.fixture(scope="module")
 def points():
-    return ia.select_points(scene(**SCENE).wrapped, temporal_coherence=0.5)
+    return ia.select_points(scene(**SCENE).wrapped, min_temporal_coherence=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_epochs_and_arcs_at_a_time_do_not_matter(points, refined, monkeypatch):
 
 def test_a_model_of_the_velocity_alone():
     flat = scene(moving=0.04, tall=0.0, share=0.25)
-    points = ia.select_points(flat.wrapped, temporal_coherence=0.5).drop_vars("perpendicular_baseline")
+    points = ia.select_points(flat.wrapped, min_temporal_coherence=0.5).drop_vars("perpendicular_baseline")
     model = ia.integrate_links(ia.estimate_links(points), points)
     refined = ia.refine_points(points, model)
     assert "height_error" not in refined

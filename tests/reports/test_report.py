@@ -15,12 +15,12 @@ from insarray.model.dataset import grid_coords
 from insarray.model.errors import ArgumentError, FileError, StackError, StoreError
 from insarray.model.grid import Grid
 from insarray.model.network import Network
-from insarray.reports import time_series as histories_module
-from insarray.reports.checks import doubts
+from insarray.reports import time_series as series_module
+from insarray.reports.checks import problems
 from insarray.reports.pictures import chosen_dates
-from insarray.reports.summary import FLAG_WORDS, Source
+from insarray.reports.summary import FLAG_MEANINGS, Source
 from insarray.reports.thinning import Sampling, reference_pixel, thinned
-from insarray.reports.time_series import history_sampling
+from insarray.reports.time_series import series_sampling
 from insarray.reports.totals import FLAGS, maps_of, totals
 from tests.networks import nearest
 from tests.stacks import GRID, stack_of
@@ -73,7 +73,7 @@ class Page(HTMLParser):
         """Rows of a section by their first cell."""
         return {row[0]: row[1:] for row in self.rows.get(section, []) if row}
 
-    def histories(self):
+    def time_series(self):
         """Data of the script, decoded."""
         data = json.loads(next(script for script in self.scripts if script.startswith("{")))
         kinds = {"displacement": "<i2", "model": "<i2", "std": "<i2", "subset": "<u1"}
@@ -145,13 +145,13 @@ def test_flags_are_counted_over_all_pixels(page, stored):
         counts = np.bincount(stored[name].values.ravel(), minlength=len(FLAGS[name]))
         assert counts[1:].any()
         for row, flag, count in zip(table, FLAGS[name], counts, strict=True):
-            assert row[1:] == [flag, FLAG_WORDS[name][flag], str(count), f"{100 * count / 600:.2f}"]
+            assert row[1:] == [flag, FLAG_MEANINGS[name][flag], str(count), f"{100 * count / 600:.2f}"]
 
 
-def test_every_flag_has_words():
+def test_every_flag_has_a_meaning():
     for flag, names in FLAGS.items():
-        assert tuple(FLAG_WORDS[flag]) == names
-        assert all(len(words) > 8 for words in FLAG_WORDS[flag].values())
+        assert tuple(FLAG_MEANINGS[flag]) == names
+        assert all(len(words) > 8 for words in FLAG_MEANINGS[flag].values())
 
 
 def test_statistics_are_those_of_the_store(page, stored):
@@ -186,8 +186,8 @@ def test_the_share_of_tied_values_is_said(page, stored):
     assert f"Of {subset.size} values" in words
 
 
-def test_histories_are_those_of_the_store(page, stored):
-    data = page.histories()
+def test_time_series_are_those_of_the_store(page, stored):
+    data = page.time_series()
     assert (data["sizes"], data["first"], data["step"]) == ([20, 30], [0, 0], 1)
     values = np.where(data["displacement"] == -32768, np.nan, data["displacement"] * data["scale"])
     true = stored.displacement.values.transpose(1, 2, 0)
@@ -214,7 +214,7 @@ def test_histories_are_those_of_the_store(page, stored):
 def test_a_curved_model_comes_at_more_dates(result, tmp_path):
     series = result.drop_vars([name for name in result.data_vars if name in ia.fit(result)])
     curved = series.merge(ia.fit(series, degree=2), combine_attrs="override").compute()
-    data = page_of(curved, tmp_path / "a.html").histories()
+    data = page_of(curved, tmp_path / "a.html").time_series()
     assert len(data["model_dates"]) == 2 * series.sizes["time"] - 1
     times = np.array(data["model_dates"], "datetime64[ns]")
     true = ia.predict(curved, times).values[:, 5, 9]
@@ -224,7 +224,7 @@ def test_a_curved_model_comes_at_more_dates(result, tmp_path):
 def test_a_line_without_intercept_passes_through_the_first_piece(stored):
     """As where the first date is missing; here at the pixels that have several pieces."""
     free = stored.assign(intercept=stored.intercept * np.nan)
-    data = histories_module.histories(free, Sampling((20, 30), 1))
+    data = series_module.time_series(free, Sampling((20, 30), 1))
     lines = np.frombuffer(base64.b64decode(data["model"]), "<i2").reshape(20, 30, 2) * data["scale"]
     years = ((stored.time - stored.time[0]) / np.timedelta64(1, "D")).values / 365.25
     pixels = np.argwhere((stored.network_subset > 1).any("time").values & np.isfinite(stored.velocity.values))
@@ -240,7 +240,7 @@ def test_a_line_without_intercept_passes_through_the_first_piece(stored):
 
 def test_a_line_beyond_the_points_is_as_it_is(stored):
     raised = stored.assign(intercept=stored.intercept + 1)
-    data = histories_module.histories(raised, Sampling((20, 30), 1))
+    data = series_module.time_series(raised, Sampling((20, 30), 1))
     line = np.frombuffer(base64.b64decode(data["model"]), "<i2").reshape(20, 30, 2)[5, 9] * data["scale"]
     true = ia.predict(raised, raised.time.values[[0, -1]]).values[:, 5, 9]
     assert true[0] > 0.9
@@ -255,7 +255,7 @@ def test_flags_that_where_made_floats_are_flags_again(stored, page, tmp_path):
 
 def test_the_map_is_where_the_script_looks_for_it(page, stored):
     """The box is that of the picture's image, and its pixels are those of the image."""
-    data = page.histories()
+    data = page.time_series()
     picture = page.text.split('id="map"')[1].split("</svg>")[0]
     width, height = (float(v) for v in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', picture).groups())
     clip = re.search(r'<clipPath[^>]*>\s*<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', picture)
@@ -275,14 +275,14 @@ def test_mexico_city_from_its_geotiffs(shared, tmp_path, capsys):
     page = Page((tmp_path / "a.html").read_text(encoding="utf-8"))
     counts = {row[1]: row[3] for row in page.rows["quality"][1:7]}
     assert (counts["dates_untied"], counts["no_data"], counts["complete"]) == ("22", "96", "5882")
-    doubted = [row[0] for row in page.rows["doubts"][1:]]
-    assert doubted == ["Dates of a single pair: 2018-07-05.", "The dates span 0.53 years."]
+    listed = [row[0] for row in page.rows["problems"][1:]]
+    assert listed == ["Dates of a single pair: 2018-07-05.", "The dates span 0.53 years."]
     assert page.table("run")["reference"] == ["row 33, column 8; 19.40476° N, 99.17926° W"]
 
 
 # -- sections ------------------------------------------------------------------------------------------------------
 
-ALL = ["doubts", "histories", "run", "network", "quality", "histogram", "maps", "displacement", "pairs"]
+ALL = ["problems", "time-series", "run", "network", "quality", "histogram", "maps", "displacement", "pairs"]
 
 
 def test_all_sections_of_series_and_velocity(page):
@@ -293,10 +293,10 @@ def test_all_sections_of_series_and_velocity(page):
     assert "insarray residuals FILES STORE" in page.text
 
 
-def test_a_fit_alone_has_no_histories(result, tmp_path):
+def test_a_fit_alone_has_no_time_series(result, tmp_path):
     model = ia.fit(result[["displacement"]].compute()).drop_vars("time", errors="ignore")
     page = page_of(model, tmp_path / "a.html")
-    assert page.sections == ["doubts", "run", "quality", "histogram", "maps"]
+    assert page.sections == ["problems", "run", "quality", "histogram", "maps"]
     assert "map-velocity" in page.text
     assert not [script for script in page.scripts if script.startswith("{")]
 
@@ -305,10 +305,10 @@ def test_a_series_alone_answers_clicks_on_its_last_date(result, tmp_path):
     series = result[["displacement"]].compute()
     page = page_of(series, tmp_path / "a.html")
     assert page.sections == [s for s in ALL if s not in ("network", "histogram", "maps")]
-    data = page.histories()
+    data = page.time_series()
     assert not {"velocity", "model", "std", "subset"} & set(data)
     assert data["displacement"].shape == (20, 30, 8)
-    assert "Displacement, and the history of a point" in page.text
+    assert "Displacement, and the time series of a point" in page.text
 
 
 def test_height_error_and_residuals_appear_where_they_are(result, tmp_path):
@@ -337,7 +337,7 @@ def test_a_series_of_mintpy(result, tmp_path):
     ia.to_mintpy(result[["displacement"]], tmp_path)
     page = page_of(tmp_path / "timeseries.h5", tmp_path / "a.html")
     assert page.heading == "timeseries.h5"
-    assert page.histories()["displacement"].shape == (20, 30, 8)
+    assert page.time_series()["displacement"].shape == (20, 30, 8)
     assert "state" not in page.table("run")
 
 
@@ -356,15 +356,15 @@ def test_radar_coordinates(result, tmp_path):
     data = result.compute().drop_vars(["spatial_ref", "y", "x"]).assign_coords(grid_coords(Grid(20, 30)))
     page = page_of(data, tmp_path / "a.html")
     assert page.table("run")["coordinates"] == ["radar coordinates"]
-    assert "lon" not in page.histories()
-    box = page.histories()["box"]
+    assert "lon" not in page.time_series()
+    box = page.time_series()["box"]
     assert box[0] < box[1]
     assert box[2] < box[3]
 
 
 def test_rows_that_run_northwards_are_drawn_upwards(result, tmp_path):
     north = result.compute().isel(y=slice(None, None, -1))
-    box = page_of(north, tmp_path / "a.html").histories()["box"]
+    box = page_of(north, tmp_path / "a.html").time_series()["box"]
     assert box[2] > box[3]
 
 
@@ -468,12 +468,12 @@ def test_an_unfinished_store_is_refused(store, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(400, 500), (37, 4000), (1, 900)])
-def test_histories_fit_their_budget(shape):
+def test_time_series_fit_their_budget(shape):
     dates = np.arange(np.datetime64("2020-01-01", "ns"), np.datetime64("2023-01-01", "ns"), np.timedelta64(12, "D"))
     data = xr.Dataset(
         {"displacement": (("time", "y", "x"), np.broadcast_to(np.float32(0), (len(dates), *shape)))}, {"time": dates}
     )
-    sampling = history_sampling(data, 300_000)
+    sampling = series_sampling(data, 300_000)
     rows, cols = sampling.sizes
     assert rows * cols * 2 * len(dates) * 4 / 3 <= 300_000
     finer = Sampling(shape, max(sampling.step - 1, 1))
@@ -487,7 +487,7 @@ def test_sampling_says_which_pixels():
     assert sampling.edges == (0.5, 20.5, 0.5, 32.5)
     assert sampling.place(9, 31) == (2, 7)
     assert sampling.place(0, 0) == (0, 0)
-    words = [Sampling((99, 99), n).words() for n in (1, 2, 3, 4, 11, 21)]
+    words = [Sampling((99, 99), n).text() for n in (1, 2, 3, 4, 11, 21)]
     assert words == ["every pixel", *(f"every {n} row and column" for n in ("2nd", "3rd", "4th", "11th", "21st"))]
 
 
@@ -504,13 +504,13 @@ def test_the_reference_moves_to_the_nearest_pixel_taken(result):
 
 
 def test_a_coarse_page_is_small_and_says_so(store, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr("insarray.reports.page._HISTORY_BYTES", 8000)
+    monkeypatch.setattr("insarray.reports.page._SERIES_BYTES", 8000)
     monkeypatch.setattr("insarray.reports.page._MAP_SIDE", 12)
     page = page_of(store, tmp_path / "a.html")
-    data = page.histories()
+    data = page.time_series()
     step, (row, col) = data["step"], data["first"]
     assert step > 2
-    assert f"Histories of every {step}" in page.text
+    assert f"Time series of every {step}" in page.text
     assert "percentiles those of every 3rd row and column" in page.text
     np.testing.assert_array_equal(data["velocity"], stored.velocity.values[row::step, col::step])
     assert data["edges"] == [0.0, 21.0, 0.0, 30.0]
@@ -534,7 +534,7 @@ def test_the_page_of_many_pixels_stays_small(tmp_path):
 
 
 def test_blocks_are_read_few_times_and_not_kept(tmp_path):
-    """Each block of the series is read for the maps, the histories and the sums; no task holds more than one."""
+    """Each block of the series is read for the maps, the time_series and the sums; no task holds more than one."""
     reads, largest = [], []
 
     def read(block, block_info=None):
@@ -563,18 +563,18 @@ def test_a_series_chunked_along_time_is_refused(result, tmp_path):
         ia.report(result.chunk(time=2), tmp_path / "a.html")
 
 
-# -- doubts --------------------------------------------------------------------------------------------------------
+# -- problems ------------------------------------------------------------------------------------------------------
 
 
 def found(data):
-    """Words of the doubts of a dataset, all pixels taken."""
+    """Text of the problems of a dataset, all pixels taken."""
     maps = data[maps_of(data)]
-    return " ".join(doubt.what for doubt in doubts(Source(data), totals(data), maps))
+    return " ".join(problem.what for problem in problems(Source(data), totals(data), maps))
 
 
 @pytest.fixture
 def good():
-    """A result of years on a full network that gives no reason to doubt."""
+    """A result of years on a full network without problems."""
     network = nearest(40, 3)
     shape = (len(network.times), *GRID.shape)
     rng = np.random.default_rng(2)
@@ -596,7 +596,7 @@ def good():
     )
 
 
-def test_a_good_result_gives_no_doubt(good):
+def test_a_good_result_gives_no_problem(good):
     assert found(good) == ""
 
 
@@ -616,8 +616,8 @@ def with_network(data, pairs):
     return rest.assign_coords(pair_coords(network) | time_coords(network))
 
 
-def test_each_doubt_has_its_cause(good):
-    """The words appear with the cause, and none without it (see the test above)."""
+def test_each_problem_has_its_cause(good):
+    """The text appears with the cause, and none without it (see the test above)."""
     untied = good.network_subset.copy()
     untied[3, :15] = 2
     cases = {
@@ -625,7 +625,7 @@ def test_each_doubt_has_its_cause(good):
         "lack the first date": flagged(good, "solver_flag", 4),
         "have not converged": flagged(good, "solver_flag", 5),
         "of the pixels have no data": flagged(good, "solver_flag", 0, 0.6),
-        "have no date to spare": flagged(good, "fit_flag", 2),
+        "have no redundant date for the fit": flagged(good, "fit_flag", 2),
         "do not determine every term": flagged(good, "fit_flag", 3),
         "Dates tied to the reference date at less than 50 %": good.assign(network_subset=untied),
         "No reference point": good.drop_attrs(deep=False),
@@ -651,7 +651,7 @@ def test_each_doubt_has_its_cause(good):
 
 
 def test_encoded_lengths_survive_no_data_and_zeros():
-    assert histories_module._scale(np.zeros(3), None) == 1.0
-    assert histories_module._scale(np.array([np.nan])) == 1.0
-    text = histories_module._integers(np.array([np.nan, -1.0, 0.5]), 1 / 32767)
+    assert series_module._scale(np.zeros(3), None) == 1.0
+    assert series_module._scale(np.array([np.nan])) == 1.0
+    text = series_module._integers(np.array([np.nan, -1.0, 0.5]), 1 / 32767)
     assert np.frombuffer(base64.b64decode(text), "<i2").tolist() == [-32768, -32767, 16384]

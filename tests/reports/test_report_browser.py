@@ -70,7 +70,7 @@ def click(browser, row, col, shape, box):
 
 
 def box_of(browser):
-    return browser.execute_script("return JSON.parse(document.getElementById('history-data').textContent).box")
+    return browser.execute_script("return JSON.parse(document.getElementById('series-data').textContent).box")
 
 
 def text(browser, element):
@@ -78,9 +78,9 @@ def text(browser, element):
 
 
 def shown(browser):
-    """(date, value, error, piece) of every point of the history."""
+    """(date, value, error, piece) of every point of the time series."""
     titles = browser.execute_script(
-        "return [...document.querySelectorAll('#history-plot title')].map(t => t.textContent)"
+        "return [...document.querySelectorAll('#series-plot title')].map(t => t.textContent)"
     )
     found = []
     for title in titles:
@@ -100,13 +100,13 @@ def test_a_click_shows_the_values_of_the_store(browser, result, tmp_path):
         pixel = result.isel(y=row, x=col)
         lon, lat = result.insar.grid.lonlat(row, col)
         found = re.fullmatch(
-            r"row (\d+), column (\d+); longitude (-?[\d.]+)°, latitude (-?[\d.]+)°", text(browser, "history-place")
+            r"row (\d+), column (\d+); longitude (-?[\d.]+)°, latitude (-?[\d.]+)°", text(browser, "series-place")
         )
         assert found is not None
         assert (int(found[1]), int(found[2])) == (row, col)
         np.testing.assert_allclose((float(found[3]), float(found[4])), (lon, lat), atol=6e-5)
         velocity, std = 1e3 * float(pixel.velocity), 1e3 * float(pixel.velocity_std)
-        assert f"velocity {velocity:.2f} ± {std:.2f} mm/yr" in text(browser, "history-numbers").replace("-0.00", "0.00")
+        assert f"velocity {velocity:.2f} ± {std:.2f} mm/yr" in text(browser, "series-numbers").replace("-0.00", "0.00")
         seen = np.isfinite(pixel.displacement.values)
         points = shown(browser)
         assert [point[0] for point in points] == [str(time)[:10] for time in pixel.time.values[seen]]
@@ -115,7 +115,7 @@ def test_a_click_shows_the_values_of_the_store(browser, result, tmp_path):
         np.testing.assert_allclose([p[2] for p in points], 1e3 * std, atol=0.011)
         assert [p[3] for p in points] == pixel.network_subset.values[seen].tolist()
     assert {p[3] for p in points} != {1}
-    assert browser.execute_script("return document.querySelectorAll('#history-plot .fit').length") == 1
+    assert browser.execute_script("return document.querySelectorAll('#series-plot .fit').length") == 1
     assert browser.get_log("browser") == []
 
 
@@ -123,10 +123,10 @@ def test_the_line_is_the_fitted_model(browser, result, tmp_path):
     """Heights of the ends of the line, by the scale that the points give."""
     opened(browser, result, tmp_path)
     click(browser, 13, 21, (20, 30), box_of(browser))
-    ends = browser.execute_script("return document.querySelector('#history-plot .fit').getAttribute('points')")
+    ends = browser.execute_script("return document.querySelector('#series-plot .fit').getAttribute('points')")
     ends = [[float(v) for v in end.split(",")] for end in ends.split()]
     dots = browser.execute_script(
-        "return [...document.querySelectorAll('#history-plot circle')].map(c => [+c.getAttribute('cx'), +c.getAttribute('cy')])"
+        "return [...document.querySelectorAll('#series-plot circle')].map(c => [+c.getAttribute('cx'), +c.getAttribute('cy')])"
     )
     values = [point[1] for point in shown(browser) if point[3] == 1]
     slope, offset = np.polyfit([dot[1] for dot in dots], values, 1)
@@ -142,20 +142,20 @@ def test_arrow_keys_move_by_a_pixel(browser, result, tmp_path):
     click(browser, 13, 21, (20, 30), box_of(browser))
     area = browser.find_element(By.ID, "map")
     area.send_keys(Keys.ARROW_UP)
-    assert text(browser, "history-place").startswith("row 12, column 21;")
+    assert text(browser, "series-place").startswith("row 12, column 21;")
     area.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
-    assert text(browser, "history-place").startswith("row 13, column 22;")
+    assert text(browser, "series-place").startswith("row 13, column 22;")
 
 
 def test_a_click_on_a_coarse_page_finds_the_nearest_pixel(browser, result, tmp_path, monkeypatch):
     monkeypatch.setattr("insarray.reports.page._HISTORY_BYTES", 8000)
     opened(browser, result, tmp_path)
     step, first = browser.execute_script(
-        "const d = JSON.parse(document.getElementById('history-data').textContent); return [d.step, d.first]"
+        "const d = JSON.parse(document.getElementById('series-data').textContent); return [d.step, d.first]"
     )
     assert step > 2
     click(browser, 13, 21, (20, 30), box_of(browser))
-    row, col = (int(v) for v in re.findall(r"(?:row|column) (\d+)", text(browser, "history-place")))
+    row, col = (int(v) for v in re.findall(r"(?:row|column) (\d+)", text(browser, "series-place")))
     assert abs(row - 13) <= step / 2
     assert abs(col - 21) <= step / 2
     assert ((row - first[0]) % step, (col - first[1]) % step) == (0, 0)
@@ -167,9 +167,9 @@ def test_a_click_on_a_coarse_page_finds_the_nearest_pixel(browser, result, tmp_p
 def test_a_pixel_without_data_says_so(browser, result, tmp_path):
     opened(browser, result.where(~((result.y == result.y[3]) & (result.x == result.x[4]))), tmp_path)
     click(browser, 3, 4, (20, 30), box_of(browser))
-    assert text(browser, "history-place").startswith("row 3, column 4;")
-    assert text(browser, "history-numbers") == "no data at any date"
-    assert browser.execute_script("return document.querySelector('#history-plot svg')") is None
+    assert text(browser, "series-place").startswith("row 3, column 4;")
+    assert text(browser, "series-numbers") == "no data at any date"
+    assert browser.execute_script("return document.querySelector('#series-plot svg')") is None
 
 
 def test_what_is_northwards_is_clicked_northwards(browser, result, tmp_path):
@@ -177,7 +177,7 @@ def test_what_is_northwards_is_clicked_northwards(browser, result, tmp_path):
     north.spatial_ref.attrs.pop("GeoTransform")
     opened(browser, north, tmp_path)
     click(browser, 4, 21, (20, 30), box_of(browser))
-    assert text(browser, "history-place").startswith("row 4, column 21;")
+    assert text(browser, "series-place").startswith("row 4, column 21;")
     points = shown(browser)
     values = 1e3 * north.displacement.values[:, 4, 21]
     np.testing.assert_allclose([p[1] for p in points], values[np.isfinite(values)], atol=0.011)
@@ -191,7 +191,7 @@ def test_text_stands_out_from_the_page(browser, result, tmp_path, scheme):
         ("color", "td"),
         ("color", ".small"),
         ("fill", "#network text"),
-        ("fill", "#history-plot text"),
+        ("fill", "#series-plot text"),
     ):
         colours = browser.execute_script(script % kind, selector)
         paper, ink = (luminance([int(v) for v in re.findall(r"\d+", colour)[:3]]) for colour in colours)

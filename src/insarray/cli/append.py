@@ -1,18 +1,17 @@
-"""How a command brings a store up to date: the reference it keeps, what would be done, what was done."""
+"""How `insarray invert --append` updates a store: its reference, the plan, the run."""
 
 import json
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 import xarray as xr
 
-from insarray.cli.compute import print_plan
+from insarray.cli.compute import command_line, print_plan, reference_of, reference_text
+from insarray.cli.main import Invert
+from insarray.cli.options import Executing
 from insarray.engine.plan import plan_run
 from insarray.engine.run.append import Appended, Change, append, find_change
 from insarray.engine.store.swap import finish_swap
@@ -23,20 +22,22 @@ from insarray.products.views.stacks import as_series
 from insarray.progress import progress_bar
 
 
-def stored_reference(out: str, options: dict[str, Any]) -> Place | None:
-    """Reference of the store at `out`, which "auto" keeps; None if there is none, or the user says which."""
-    if options["restart"]:
-        raise ArgumentError("--restart: starts over, --append goes on; leave one of them out")
-    finish_swap(out)
-    store = Store(out)
-    if options["reference"] != "auto" or not store.files.exists() or not store.is_complete():
+def stored_reference(options: Invert) -> Place | None:
+    """Reference of the store, which "auto" keeps; None if there is none, or the user gives one."""
+    if not options.append:
         return None
-    return as_series(open_store(out)).place
+    if options.restart:
+        raise ArgumentError("--restart: starts over, --append goes on; leave one of them out")
+    finish_swap(options.out)
+    store = Store(options.out)
+    if options.reference != "auto" or not store.files.exists() or not store.is_complete():
+        return None
+    return as_series(open_store(options.out)).place
 
 
 @contextmanager
 def reference_of_store(out: str, reference: Place | None) -> Iterator[None]:
-    """Say of an error of the reference that it is the store's, if it is."""
+    """Add to an error of the reference that it is that of the store, if it is."""
     try:
         yield
     except ReferencePointError as error:
@@ -48,30 +49,21 @@ def reference_of_store(out: str, reference: Place | None) -> Iterator[None]:
         ) from error
 
 
-def append_into(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
-    """Bring a store up to date and say what was done, or what would be."""
-    as_json, workers = options["as_json"], options["workers"]
-    if options["dry_run"]:
-        _foretell(dataset, out, options)
+def append_into(dataset: xr.Dataset, options: Invert) -> None:
+    """Add new pairs to a store and print the result, or the plan of a dry run."""
+    if options.dry_run:
+        _print_change(dataset, options.out, options)
         return
     started = time.perf_counter()
-    with progress_bar(quiet=as_json) as progress:
-        report = append(
-            dataset,
-            out,
-            scheduler=options["scheduler"],
-            workers=workers,
-            block_timeout=options["block_timeout"],
-            progress=progress,
-            command="insarray " + shlex.join(sys.argv[1:]),
-        )
+    with progress_bar(quiet=options.json) as progress:
+        how = {**options.keywords(Executing), "progress": progress, "command": command_line()}
+        report = append(dataset, options.out, **how)
     seconds = time.perf_counter() - started
-    reference = {k: v for k, v in dataset.attrs.items() if k in ("reference_row", "reference_col", "reference_area")}
-    if as_json:
-        click.echo(json.dumps({**report._asdict(), "seconds": round(seconds, 3), **reference}))
+    if options.json:
+        done = {**report._asdict(), "seconds": round(seconds, 3), **reference_of(dataset.attrs)}
+        click.echo(json.dumps(done))
         return
-    where = ", ".join(f"{name[10:]} {value}" for name, value in reference.items())
-    click.echo(f"{out}: {_account(report)} in {seconds:.1f} s" + (f"; reference {where}" if where else ""))
+    click.echo(f"{options.out}: {_account(report)} in {seconds:.1f} s{reference_text(dataset.attrs)}")
 
 
 def _account(report: Appended) -> str:
@@ -89,13 +81,13 @@ def _because(reason: str | None) -> str:
     return "" if reason is None else f" ({reason})"
 
 
-def _foretell(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
+def _print_change(dataset: xr.Dataset, out: str, options: Invert) -> None:
     if not Store(out).files.exists():
-        print_plan(plan_run(dataset, options["workers"] or os.cpu_count() or 1), out, as_json=options["as_json"])
+        print_plan(plan_run(dataset, options.workers or os.cpu_count() or 1), out, as_json=options.json)
         return
-    change: Change = find_change(dataset, out, options["workers"])
+    change: Change = find_change(dataset, out, options.workers)
     computed = change.blocks - len(change.kept)
-    if options["as_json"]:
+    if options.json:
         told = {"blocks": change.blocks, "computed": computed, "kept": len(change.kept), "reason": change.reason}
         click.echo(json.dumps({**told, "new_pairs": len(change.pairs), "new_dates": change.dates}))
         return

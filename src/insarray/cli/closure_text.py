@@ -1,4 +1,4 @@
-"""What `insarray closure` says: the summary as plain values, and those as text."""
+"""Output of `insarray closure`: the summary as plain values, and as text."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def closure_text(report: dict[str, Any]) -> str:
     if len(walks) > _SHOWN:
         lines.append(f"  and {len(walks) - _SHOWN} more (--json lists all)")
     lines.append(f"pairs that explain them, the worst first: {len(pairs)}; leave out with")
-    lines.append("  " + " ".join(f"--exclude-pair {pair}" for pair in pairs))
+    lines.append("  --exclude-pairs " + ",".join(pairs))
     return "\n".join(lines)
 
 

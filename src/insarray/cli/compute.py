@@ -1,70 +1,81 @@
-"""How a command computes into a store: the plan, a progress bar, what was done."""
+"""How a command computes into a store: plan, progress bar, printed result."""
 
 import json
 import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 import xarray as xr
 
+from insarray.cli.options import Executing, Running, Storing
 from insarray.engine.plan import Plan, plan_run
-from insarray.engine.run.runner import BLOCK_TIMEOUT, run
+from insarray.engine.run.runner import run
 from insarray.model.errors import ArgumentError
 from insarray.progress import progress_bar
 
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
 
 
-def run_into(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> None:
-    """Compute into a store and say what was done."""
-    stored = store_into(dataset, out, options)
-    if stored is not None and options["as_json"]:
+def run_into(dataset: xr.Dataset, options: Storing) -> None:
+    """Compute into the store of a command and print the result."""
+    stored = store_into(dataset, options.out, options)
+    if stored is not None and options.json:
         click.echo(json.dumps(stored))
     elif stored is not None:
-        say(stored, out, options)
+        print_stored(stored, options.out, getattr(options, "reference", None))
 
 
-def store_into(dataset: xr.Dataset, out: str, options: dict[str, Any]) -> dict[str, Any] | None:
-    """Plan and compute with a progress bar; what was done, None after a dry run."""
-    as_json, scheduler, workers = options["as_json"], options["scheduler"], options["workers"]
-    plan = plan_run(dataset, workers or os.cpu_count() or 1)
-    if options["dry_run"]:
-        print_plan(plan, out, as_json=as_json)
+def store_into(dataset: xr.Dataset, out: str, options: Running) -> dict[str, Any] | None:
+    """Plan and compute with a progress bar; report of the run, None after a dry run."""
+    plan = plan_run(dataset, options.workers or os.cpu_count() or 1)
+    if options.dry_run:
+        print_plan(plan, out, as_json=options.json)
         return None
     started = time.perf_counter()
-    with progress_bar(quiet=as_json) as progress:
-        report = run(
-            dataset,
-            out,
-            scheduler=scheduler,
-            workers=workers,
-            resume=not options["restart"],
-            block_timeout=options.get("block_timeout", BLOCK_TIMEOUT),
-            progress=progress,
-            command="insarray " + shlex.join(sys.argv[1:]),
-        )
+    with progress_bar(quiet=options.json) as progress:
+        how = {**options.keywords(Executing), "progress": progress, "command": command_line()}
+        report = run(dataset, out, resume=not options.restart, **how)
     seconds = time.perf_counter() - started
     pixels = dataset.sizes["y"] * dataset.sizes["x"]
-    reference = {k: v for k, v in dataset.attrs.items() if k in _REFERENCE}
-    return {**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **reference}
+    return {**report._asdict(), "seconds": round(seconds, 3), "pixels": pixels, **_told(dataset.attrs)}
 
 
-def say(stored: dict[str, Any], out: str, options: dict[str, Any]) -> None:
-    """Print what `store_into` has done."""
-    reference = {name: stored[name] for name in _REFERENCE if name in stored}
-    where = f"; reference {', '.join(f'{k[10:]} {v}' for k, v in reference.items())}" if reference else ""
-    if options.get("reference") == "auto":
-        where += " (chosen by quality alone: make sure that it is stable ground)"
+def command_line() -> str:
+    """The command as it was typed, for the history of the result."""
+    return "insarray " + shlex.join(sys.argv[1:])
+
+
+def reference_of(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes that name the pixel or area of the reference."""
+    return {name: value for name, value in attrs.items() if name in _REFERENCE}
+
+
+def _told(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attrs.items() if name in (*_REFERENCE, "product_reference")}
+
+
+def reference_text(attrs: Mapping[Any, Any]) -> str:
+    """These as text, with a semicolon in front; nothing if there is no reference."""
+    reference = ", ".join(f"{name[10:]} {value}" for name, value in reference_of(attrs).items())
+    return f"; reference {reference}" if reference else ""
+
+
+def print_stored(stored: dict[str, Any], out: str, reference: str | None) -> None:
+    """Print the report of `store_into`; `reference` is the option of the command."""
+    where = reference_text(stored)
+    if reference == "auto":
+        own = "product_reference" in stored
+        where += " (the product's own)" if own else " (chosen by quality alone: make sure that it is stable ground)"
     computed, blocks, seconds = stored["computed"], stored["blocks"], stored["seconds"]
     click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
 
 
 def print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
-    """Print what a run would do."""
+    """Print the plan of a run."""
     if as_json:
         click.echo(json.dumps(plan.as_dict()))
         return

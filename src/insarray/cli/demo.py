@@ -1,7 +1,6 @@
-"""The demo: a stack with known truth through the whole chain, and how far the result is from the truth."""
+"""The demo: simulate a stack, invert it, and compare the result with the truth."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from insarray import plot
+from insarray.cli.compute import command_line
+from insarray.cli.main import Demo
 from insarray.engine.run.runner import run
 from insarray.engine.store.zarr_store import open_store
 from insarray.io.open import open_stack
@@ -26,23 +27,23 @@ _SHAPE, _DATES, _LOOKS = (320, 400), 30, 20.0
 _HALF = 6  # half the edge of the reference area in pixels
 
 
-def run_demo(folder: str, seed: int) -> None:
-    """Simulate files in `folder`, invert them into ``series.zarr``, compare with the truth, draw ``demo.png``.
+def run_demo(options: Demo) -> None:
+    """Simulate files in a folder, invert them into ``series.zarr``, compare with the truth, draw ``demo.png``.
 
     Raises
     ------
     StoreError
-        If `folder` exists and is not empty.
+        If the folder exists and is not empty.
     """
-    target = Path(folder)
+    folder, target = options.folder, Path(options.folder)
     if target.exists() and (not target.is_dir() or os.listdir(target)):
         raise StoreError(f"{folder}: exists and is not empty; name another folder: insarray demo FOLDER")
-    stack, truth = simulate_stack(shape=_SHAPE, n_dates=_DATES, looks=_LOOKS, seed=seed)
+    stack, truth = simulate_stack(shape=_SHAPE, n_dates=_DATES, looks=_LOOKS, seed=options.seed)
     files = write_geotiffs(stack, target / "interferograms")
     network = network_of(stack)
     click.echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
     click.echo(
-        f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error, atmosphere, noise"
+        f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error (DEM error), atmosphere, noise"
     )
     started = time.perf_counter()
     place = _stable_place(truth)
@@ -68,7 +69,7 @@ def run_demo(folder: str, seed: int) -> None:
 
 
 def _stable_place(truth: xr.Dataset) -> Area:
-    """Area that a user who knows the place would take as reference: coherent, and outside of what moves."""
+    """Reference area: coherent, and outside of the deformation."""
     still = (np.abs(truth.velocity) < 1e-3).values
     quality = truth.coherence.mean("pair").where(still).values[_HALF:-_HALF, _HALF:-_HALF]
     row, col = np.unravel_index(int(np.nanargmax(quality)), quality.shape)
@@ -84,7 +85,7 @@ def _relative(truth: xr.Dataset, stack: xr.Dataset, place: Area) -> xr.Dataset:
 
 
 def _invert(target: Path, reference: Area) -> xr.Dataset:
-    """The chain as a user would write it."""
+    """Open, mask, invert, fit and run, as a user would."""
     files = target / "interferograms"
     stack = open_stack(
         str(files / "*.unw.tif"),
@@ -94,11 +95,11 @@ def _invert(target: Path, reference: Area) -> xr.Dataset:
         wavelength=WAVELENGTH,
         block=160,
     )
-    series = invert(mask(stack, connected_components=True), weights="variance", looks=_LOOKS, reference=reference)
+    series = invert(mask(stack, mask_components=True), weights="variance", looks=_LOOKS, reference=reference)
     result = series.merge(fit(series), combine_attrs="override")
     url = str(target / "series.zarr")
     with progress_bar(quiet=False) as progress:
-        run(result, url, progress=progress, command="insarray " + " ".join(sys.argv[1:]))
+        run(result, url, progress=progress, command=command_line())
     return open_store(url)
 
 
@@ -114,7 +115,7 @@ def _compare(series: xr.Dataset, true: xr.Dataset) -> None:
         f"{100 * within[observed].mean():.0f} % within two of its own standard deviations\n"
         f"velocity: {1000 * _rms(series.velocity - line):.2f} mm/yr rms from that of the true displacements, "
         f"{1000 * _rms(series.velocity - true.velocity):.2f} from the motion alone\n"
-        "  (a line through one year takes seasons, atmosphere and height error for motion, too)"
+        "  (in one year seasons, atmosphere and height error (DEM error) change the slope of the line, too)"
     )
 
 

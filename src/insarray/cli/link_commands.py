@@ -1,17 +1,18 @@
-"""What `insarray links` does: a wrapped stack to points with velocity and height error, their links, and maps."""
+"""`insarray links`: velocity and height error (DEM error) of the points of a wrapped stack, their arcs, and maps."""
 
 import json
 import os
-import shlex
 import shutil
-import sys
 import time
 from typing import Any
 
 import click
 import xarray as xr
 
-from insarray.cli.compute import refuse_input_as_output
+from insarray.cli.compute import command_line, refuse_input_as_output
+from insarray.cli.main import Links
+from insarray.cli.options import Arcs, Geometry, Points, ReadingWrapped
+from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.jobs import fingerprint
 from insarray.engine.run.runner import Progress
@@ -34,12 +35,11 @@ from insarray.progress import progress_bar
 HEIGHT_RANGE = (-60.0, 60.0)
 """Height error differences in m that are searched where there are baselines and no range is given."""
 
-_READING = ("sign", "nodata", "dates", "variable", "wavelength", "area", "block")
 _POINTS, _LINKS = "points.zarr", "links.zarr"
 
 
 class _Steps:
-    """Counts what has been done of the steps of a command."""
+    """Progress by the steps of a command."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total, self._done = progress or (lambda finished, steps: None), total, 0
@@ -50,26 +50,19 @@ class _Steps:
         self._progress(self._done, self._total)
 
 
-def links(stack: str, out: str, **options: Any) -> None:
-    """Estimate links, integrate them, refine and unwrap the points, and write it all to a folder, whole or not at all."""
-    refuse_input_as_output([stack], out)
-    started = time.perf_counter()
-    how = _settings(options)
-    if options["unwrap"]:
-        flow_module()  # what is missing is said now, not after the other steps
-    wrapped = _opened(stack, options)
-    identity = {
-        **how,
-        **{name: options[name] for name in ("temporal_coherence", "amplitude_dispersion", "mask_raster")},
-    }
-    identity |= {"unwrap": options["unwrap"], "refine": options["refine"], "input": fingerprint(wrapped)}
-    if options["mask_raster"] is not None:
-        identity["mask_fingerprint"] = of_files([location(options["mask_raster"])])
-    if _is_there(out, identity, restart=options["restart"]):
-        _say({"url": out, "computed": False}, f"{out}: is there already, with these settings", options)
+def links(options: Links) -> None:
+    """Estimate links, integrate them, refine and unwrap the points, and write a folder that is complete or absent."""
+    started, out = time.perf_counter(), options.out
+    how, wrapped = _settings(options), wrapped_of(options)
+    identity: dict[str, Any] = {**how, **options.keywords(Points)}
+    identity |= {"unwrap": options.unwrap, "refine": options.refine, "input": fingerprint(wrapped)}
+    if options.mask is not None:
+        identity["mask_fingerprint"] = of_files([location(options.mask)])
+    if _is_there(out, identity, restart=options.restart):
+        _print({"url": out, "computed": False}, f"{out}: is there already, with these settings", options)
         return
-    with progress_bar(quiet=options["as_json"], unit="steps") as progress:
-        step = _Steps(progress, 4 + options["refine"] + options["unwrap"])
+    with progress_bar(quiet=options.json, unit="steps") as progress:
+        step = _Steps(progress, 4 + options.refine + options.unwrap)
         found, points = _solved(wrapped, how, options, step)
         _write(out, found, points, identity)
         step()
@@ -82,30 +75,43 @@ def links(stack: str, out: str, **options: Any) -> None:
         f"{float(velocity.min()):.1f} to {float(velocity.max()):.1f} mm/yr, standard error {float(std.median()):.2f} "
         "(median, relative to the surroundings)"
     )
-    _say(result, text, options)
+    _print(result, text, options)
 
 
-def _say(result: dict[str, Any], text: str, options: dict[str, Any]) -> None:
-    click.echo(json.dumps(result) if options["as_json"] else text)
+def _print(result: dict[str, Any], text: str, options: Links) -> None:
+    click.echo(json.dumps(result) if options.json else text)
 
 
-def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of the library, in its units, from the words of the command line."""
-    published = options["method"] == "published"
-    ranges, steps = {}, {}
-    for name, unit in (("velocity", 1e-3), ("height_error", 1.0)):
-        given = options[f"{name}_range"]
-        if given is not None and len(given) == 3 and not published:
-            raise ArgumentError(f"--{name.replace('_', '-')}-range: a step belongs to --method published; leave it out")
+def wrapped_of(options: Links) -> xr.Dataset:
+    """The wrapped stack that a command asks for, lazily; whatever can be checked without reading it is."""
+    from insarray.io.wrapped.open import open_wrapped
+
+    refuse_input_as_output([options.stack], options.out)
+    _settings(options)
+    if options.unwrap:
+        flow_module()  # what is missing is reported now, not after the other steps
+    how = options.keywords(ReadingWrapped)
+    how |= {name: how.pop(f"{name}_file") for name in ("temporal_coherence", "amplitude_dispersion")}
+    opened: xr.Dataset = open_wrapped(options.stack, **how)
+    return opened
+
+
+def _settings(options: Links) -> dict[str, Any]:
+    """Arguments of the library, in its units."""
+    ranges: dict[str, tuple[float, float] | None] = {}
+    steps: dict[str, float | None] = {}
+    for name, given, unit in (
+        ("velocity", options.velocity_range, 1e-3),
+        ("height_error", options.height_error_range, 1.0),
+    ):
+        if given is not None and len(given) == 3 and options.method != "published":
+            raise ArgumentError(f"--{dashed(name)}-range: a step belongs to --method published; leave it out")
         ranges[name] = None if given is None else (given[0] * unit, given[1] * unit)
         steps[name] = None if given is None or len(given) < 3 else given[2] * unit
     if (steps["velocity"] is None) != (steps["height_error"] is None):
         raise ArgumentError("--velocity-range, --height-error-range: one has a step without the other; give both")
-    how: dict[str, Any] = {name: options[name] for name in ("network", "neighbours", "max_length", "method")}
-    how |= {name: options[name] for name in ("slant_range", "incidence_angle")} | ranges
-    how["step"] = None if steps["velocity"] is None else (steps["velocity"], steps["height_error"])
-    how["reference"] = _reference(options["reference"])
-    return how
+    step = None if steps["velocity"] is None else (steps["velocity"], steps["height_error"])
+    return {**options.keywords(Arcs, Geometry), **ranges, "step": step, "reference": _reference(options.reference)}
 
 
 def _reference(text: str) -> PointReference | None:
@@ -115,21 +121,8 @@ def _reference(text: str) -> PointReference | None:
     raise ArgumentError(f"--reference: {text!r} is not one point; give none, ROW,COL or lonlat:LON,LAT")
 
 
-def _opened(stack: str, options: dict[str, Any]) -> xr.Dataset:
-    from insarray.io.wrapped.open import open_wrapped
-
-    opened: xr.Dataset = open_wrapped(
-        stack,
-        temporal_coherence=options["temporal_coherence_file"],
-        amplitude_dispersion=options["amplitude_dispersion_file"],
-        baselines=options["baseline_csv"],
-        **{name: options[name] for name in _READING},
-    )
-    return opened
-
-
 def _is_there(out: str, identity: dict[str, Any], *, restart: bool) -> bool:
-    """Whether the folder has been made with these settings; for a fresh start it only has to be ours."""
+    """Whether the folder was written with these settings; with `restart` it only has to be one of insarray."""
     if not os.path.lexists(out):
         return False
     store = os.path.join(out, _POINTS)
@@ -138,32 +131,25 @@ def _is_there(out: str, identity: dict[str, Any], *, restart: bool) -> bool:
     return not restart and is_stored(store, identity)
 
 
-def _solved(
-    wrapped: xr.Dataset, how: dict[str, Any], options: dict[str, Any], step: _Steps
-) -> tuple[xr.Dataset, xr.Dataset]:
+def _solved(wrapped: xr.Dataset, how: dict[str, Any], options: Links, step: _Steps) -> tuple[xr.Dataset, xr.Dataset]:
     """Links and points with all that is asked for."""
-    points = select_points(
-        wrapped,
-        temporal_coherence=options["temporal_coherence"],
-        amplitude_dispersion=options["amplitude_dispersion"],
-        mask=options["mask_raster"],
-    )
+    points = select_points(wrapped, **options.keywords(Points))
     step()
     search = {name: value for name, value in how.items() if name != "reference"}
     if search["height_error"] is None and "perpendicular_baseline" in points.variables:
         search["height_error"] = HEIGHT_RANGE
     found = estimate_links(points, **search)
     step()
-    geometry = {name: how[name] for name in ("slant_range", "incidence_angle")}
+    geometry = options.keywords(Geometry)
     published = how["method"] == "published"
     weighting: dict[str, Any] = {"weighting": "coherence", "robust": False} if published else {}
     model = integrate_links(found, points, reference=how["reference"], **weighting, **geometry)
     step()
-    if options["refine"]:
+    if options.refine:
         wide = search["height_error"] if "height_error" in model else None
         model = refine_points(points, model, height_error=wide, **geometry)
         step()
-    if options["unwrap"]:
+    if options.unwrap:
         unwrapped = unwrap_points(points, model, **geometry)
         model = model.assign(unwrapped_phase=unwrapped.unwrapped_phase).assign_attrs(unwrapped.attrs | model.attrs)
         step()
@@ -172,7 +158,7 @@ def _solved(
 
 def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, Any]) -> None:
     """Stores and maps in a folder beside the output, which then becomes the output."""
-    command = "insarray " + shlex.join(sys.argv[1:])
+    command = command_line()
     folder, name = os.path.split(os.path.abspath(out))
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
     try:
@@ -193,8 +179,8 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
 def maps(points: xr.Dataset) -> dict[str, xr.DataArray]:
     """Maps by the names, and in the units, of the published tool; positive toward the satellite as everything else."""
     grid = points_to_grid(points)
-    words = {**attributes("velocity"), "units": "mm/year"}
-    layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(words)}
+    attrs = {**attributes("velocity"), "units": "mm/year"}
+    layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(attrs)}
     if "height_error" in grid:
         layers["dem_error_m"] = grid.height_error
     layers["link_model_coherence"] = grid.link_model_coherence

@@ -1,43 +1,18 @@
-"""The command line: verbs and their options. Heavy imports happen inside commands."""
+"""The commands and their options. Slow imports are left to the functions that they run."""
 
-from typing import Any
+from typing import Literal
 
 import click
 
 from insarray._version import __version__
-from insarray.cli.options import (
-    SeveralCommand,
-    append_option,
-    block_option,
-    correction_option,
-    fit_options,
-    geometry_options,
-    json_option,
-    link_options,
-    masking,
-    minimum_options,
-    point_options,
-    quality_criteria,
-    quality_options,
-    reading,
-    reference_option,
-    robust_options,
-    run_options,
-    selecting,
-    time_options,
-    weight_options,
-    wrapped_options,
-)
-
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+from insarray.cli import options as group
+from insarray.cli.commands import Sections
+from insarray.cli.typed import Options, argument, flag, option
+from insarray.model import choices
 
 
-@click.group(context_settings=_CONTEXT, invoke_without_command=True)
-@click.option("--version", is_flag=True, help="Show the version and exit; with --verbose those of all libraries, too.")
-@click.option("-v", "--verbose", count=True, help="Say each step on stderr; twice: what was decided, too.")
 @click.pass_context
-def cli(context: click.Context, *, version: bool, verbose: int) -> None:
-    """InSAR time series from stacks of interferograms, from a laptop to a cluster."""
+def _before(context: click.Context, *, version: bool, verbose: int) -> None:
     if version:
         _show_version(full=verbose > 0)
     elif context.invoked_subcommand is None:
@@ -57,312 +32,260 @@ def _show_version(*, full: bool) -> None:
     show_versions()
 
 
-@cli.command()
-@click.argument("folder", default="insarray-demo", type=click.Path(file_okay=False))
-@click.option("--seed", default=0, show_default=True, help="Seed of the simulation.")
-def demo(folder: str, seed: int) -> None:
-    """Simulate a stack with known truth in FOLDER, run the whole chain on it and show the error."""
-    from insarray.cli.demo import run_demo
+cli = Sections(
+    "insarray",
+    "insarray.cli",
+    help="InSAR time series from stacks of interferograms, from a laptop to a cluster.",
+    sections=("Start", "Open", "Invert", "Quality", "Model", "Points", "Export", "Peers"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    invoke_without_command=True,
+    callback=_before,
+    params=[
+        click.Option(["--version"], is_flag=True, help="Show the version; with --verbose those of all libraries, too."),
+        click.Option(["-v", "--verbose"], count=True, help="Print each step to stderr; twice: what was decided, too."),
+    ],
+)
 
-    run_demo(folder, seed)
 
+@cli.typed("Start", "demo.run_demo")
+class Demo(Options):
+    """Simulate a stack, invert it and compare with the truth.
 
-@cli.command()
-@click.argument("files", nargs=-1, required=True)
-@reading
-@click.option("--plot", "picture", metavar="PATH", help="Draw the network into a file (.png, .pdf, .svg).")
-@block_option
-@json_option
-def info(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Say what FILES (a folder, a pattern, files or a table) are: dates, network, grid, what is valid, warnings.
-
-    A folder of a product, such as HyP3, LiCSAR or MintPy, is recognised and needs no option.
+    FOLDER must be empty or not exist.
     """
-    from insarray.cli import stack_commands
 
-    stack_commands.info(files, as_json=as_json, **options)
+    folder: str = argument("FOLDER", "insarray-demo")
+    seed: int = option("Seed of the simulation.", 0)
 
 
-@cli.command()
-@click.argument("files", nargs=-1, required=True)
-@reading
-@selecting
-@masking
-@reference_option
-@correction_option
-@click.option(
-    "--loops",
-    default="triplets",
-    show_default=True,
-    metavar="KIND",
-    help="triplets | fundamental | N: all of up to N pairs that no pair cuts short.",
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.05,
-    show_default=True,
-    metavar="F",
-    help="Share of non-zero integer closures from which a loop is unclosed.",
-)
-@click.option("--plot", "picture", metavar="PATH", help="Draw network and map into a file (.png, .pdf, .svg).")
-@block_option
-@run_options
-@json_option
-def closure(files: tuple[str, ...], **options: Any) -> None:
-    """Check the loops of the interferograms FILES for unwrapping errors; say which pairs and loops to doubt.
+@cli.typed("Start", "recipe_template.print_config")
+class Config(Options):
+    """Print a configuration for insarray run with every option.
+
+    Write it to a file and edit that: insarray config > config.yaml
+    """
+
+    schema: bool = flag("Print the JSON schema of the file instead, for editors that check YAML.")
+
+
+@cli.typed("Start", "recipe.run")
+class Run(Options):
+    """Run all steps of a configuration file (YAML).
+
+    The whole file is checked before anything starts. The same command again continues an interrupted run.
+    """
+
+    config: str = argument("CONFIG")
+    dry_run: bool = flag("Check everything and print the commands; compute nothing.")
+    restart: bool = flag("Delete the stores of an earlier run of CONFIG and start over.")
+
+
+@cli.typed("Open", "stack_commands.info")
+class Info(group.Reading, group.Output):
+    """Print dates, network, grid and warnings of interferograms.
+
+    FILES is a folder, a pattern, files, or a table (CSV) of one product. A folder of a product, such as HyP3, LiCSAR or
+    MintPy, is recognised and needs no option; docs/how_to/open_your_files.md says what each is recognised by.
+    """
+
+    files: tuple[str, ...] = argument("FILES")
+    plot: str | None = option("Plot the network to a file (.png, .pdf, .svg).", None, "PATH")
+
+
+@cli.typed("Invert", "stack_commands.invert")
+class Invert(group.Pairs, group.Inverting, group.Weighting, group.Minimum, group.Storing):
+    """Invert interferograms for displacement series and velocity.
+
+    FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, GMTSAR, HyP3, ISCE2, LiCSAR,
+    MintPy, PyGMTSAR, SNAP, or rasters with both dates in their names). OUT is a Zarr store. Run the same command again
+    to finish an interrupted run, and with --append when there are new interferograms.
+    """
+
+    append: bool = flag("Add new pairs to the store; compute only what they can change.")
+
+
+@cli.typed("Quality", "stack_commands.closure")
+class Closure(group.Pairs, group.Running):
+    """Find pairs with unwrapping errors by the closure of loops.
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product. If another argument follows that ends in
     .zarr, it is the store to which closure phases, integer closures and their maps are written; run the same command
     again to finish an interrupted run.
     """
-    from insarray.cli import stack_commands
 
-    stack_commands.closure(files, **options)
+    loops: str = option("triplets | fundamental | N: all of up to N pairs without a shorter way", "triplets", "KIND")
+    threshold: float = option(
+        "Share of pixels with a non-zero integer closure above which a loop counts as not closed.", 0.05, "F"
+    )
+    plot: str | None = option("Plot network and map to a file (.png, .pdf, .svg).", None, "PATH")
 
 
-@cli.command()
-@click.argument("files", nargs=-1, required=True)
-@reading
-@selecting
-@correction_option
-@robust_options
-@weight_options
-@masking
-@reference_option
-@click.option(
-    "--gap",
-    type=click.Choice(["nan", "subset", "nsbas", "min_norm"]),
-    default="nan",
-    show_default=True,
-    help="Dates that no pair ties to the first one: leave out, keep as pieces, or tie by an assumption.",
-)
-@minimum_options
-@append_option
-@block_option
-@run_options
-@json_option
-def invert(files: tuple[str, ...], **options: Any) -> None:
-    """Invert the interferograms FILES into the displacement series and velocity OUT (the last argument), a Zarr store.
+@cli.typed("Quality", "stack_commands.residuals")
+class Residuals(group.Reading, group.Output):
+    """List the pairs that agree least with a series.
 
-    FILES is a folder, a pattern, files, or a table (CSV) of one product (dolphin, FLATSIM, GMTSAR, HyP3, ISCE2,
-    LiCSAR, MintPy, PyGMTSAR, SNAP, or rasters with both dates in their names). Run the same command again to finish an
-    interrupted run, and with --append when there are new interferograms.
+    FILES are the interferograms, STORE is the output of insarray invert. The worst pairs come first.
     """
-    from insarray.cli import stack_commands
 
-    stack_commands.invert(files, **options)
-
-
-@cli.command()
-@click.argument("files", nargs=-1, required=True)
-@reading
-@json_option
-def residuals(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """List the pairs of FILES that agree least with the stored series (the last argument), the worst first."""
-    from insarray.cli import stack_commands
-
-    stack_commands.residuals(files, as_json=as_json, **options)
+    files: tuple[str, ...] = argument("FILES")
+    store: str = argument("STORE")
 
 
-@cli.command()
-@click.argument("files", nargs=-1, required=True)
-@time_options
-@fit_options
-@minimum_options
-@quality_criteria
-@geometry_options
-@reading
-@selecting
-@correction_option
-@weight_options
-@masking
-@reference_option
-@block_option
-@run_options
-@json_option
-def fit(files: tuple[str, ...], **options: Any) -> None:
-    """Fit time functions and write them, with their standard errors, to a store (Zarr), the last argument.
+@cli.typed("Quality", "series_commands.average")
+class Average(group.Reading, group.Storing):
+    """Average a layer over its pairs or dates.
+
+    FILES are interferograms or a stored series. OUT is a Zarr store. With --layer connected_component_labels: in how
+    many pairs of each date the unwrapping reached the pixel.
+    """
+
+    files: tuple[str, ...] = argument("FILES")
+    layer: str | None = option("Default: coherence of interferograms, displacement of a series.", None, "NAME")
+    statistic: tuple[choices.Average, ...] = option("Statistics; default: mean.", ())
+
+
+@cli.typed("Quality", "stack_commands.status")
+class Status(group.Output):
+    """Print the progress of a store and check its blocks."""
+
+    store: str = argument("STORE")
+    verify: bool = flag("Read everything back and compare with the checksums.")
+    discard_damaged: bool = flag("Verify, and discard damaged blocks: the command that made STORE computes them again.")
+
+
+@cli.typed("Model", "series_commands.fit")
+class Fit(
+    group.Terms,
+    group.Fitting,
+    group.Minimum,
+    group.Criteria,
+    group.GeometryFile,
+    group.Pairs,
+    group.Weighting,
+    group.Storing,
+):
+    """Fit time functions to a series or to interferograms.
 
     FILES is a stored series, or interferograms as for invert: then no inversion is needed, and gaps in the network do
-    not matter. Run the same command again to finish an interrupted run.
+    not matter. OUT is a Zarr store, with the terms and their standard errors. Run the same command again to finish an
+    interrupted run.
     """
-    from insarray.cli import series_commands
 
-    series_commands.fit(files, **options)
-
-
-@cli.command()
-@click.argument("series")
-@click.argument("model")
-@click.argument("out")
-@click.option("--term", "terms", multiple=True, help="annual, step_20190706, height_error, ...; default: all motion.")
-@geometry_options
-@run_options
-@json_option
-def remove(series: str, model: str, out: str, **options: Any) -> None:
-    """Take terms of the fitted MODEL out of the stored SERIES, into OUT (Zarr)."""
-    from insarray.cli import series_commands
-
-    series_commands.remove(series, model, out, **options)
+    start: str | None = option("Fit from this date on.", None, "DATE")
+    end: str | None = option("Fit up to this date.", None, "DATE")
 
 
-@cli.command()
-@click.argument("series")
-@click.argument("out")
-@click.option("--date", help="Date at which the displacement is to be zero.")
-@click.option("--reference", metavar="WHERE", help="ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT")
-@run_options
-@json_option
-def rereference(series: str, out: str, **options: Any) -> None:
-    """Give the stored SERIES another reference date, place, or both, and write it to OUT (Zarr)."""
-    from insarray.cli import series_commands
+@cli.typed("Model", "series_commands.remove")
+class Remove(group.GeometryFile, group.Storing):
+    """Subtract terms of a fitted model from a series.
 
-    series_commands.rereference(series, out, **options)
-
-
-@cli.command()
-@click.argument("first")
-@click.argument("second")
-@click.argument("out")
-@run_options
-@json_option
-def join(first: str, second: str, out: str, **options: Any) -> None:
-    """Join the stored series FIRST and SECOND, tied by the dates they have in common, and write them to OUT (Zarr)."""
-    from insarray.cli import series_commands
-
-    series_commands.join(first, second, out, **options)
-
-
-@cli.command()
-@click.argument("series")
-@click.argument("out")
-@click.option(
-    "--kind",
-    type=click.Choice(
-        ["linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"]
-    ),
-    default="linear",
-    show_default=True,
-    help="Surface; range is along the columns, azimuth along the rows.",
-)
-@click.option("--mask", "mask_raster", metavar="RASTER", help="Fit only where this raster is neither 0 nor no-data.")
-@click.option("--robust", is_flag=True, help="Leave aside ground that moves; up to 15 passes over the series.")
-@run_options
-@json_option
-def deramp(series: str, out: str, **options: Any) -> None:
-    """Take a surface out of every date of the stored SERIES and write it to OUT (Zarr)."""
-    from insarray.cli import series_commands
-
-    series_commands.deramp(series, out, **options)
-
-
-@cli.command()
-@click.argument("files", nargs=-1, required=True)
-@reading
-@click.option("--layer", metavar="NAME", help="Default: coherence of interferograms, displacement of a series.")
-@click.option(
-    "--statistic",
-    "statistics",
-    type=click.Choice(["mean", "median", "std"]),
-    multiple=True,
-    help="May be repeated; default: mean.",
-)
-@block_option
-@run_options
-@json_option
-def average(files: tuple[str, ...], **options: Any) -> None:
-    """Average a layer of the interferograms FILES, or of a stored series, into maps OUT (the last argument), a Zarr store.
-
-    With --layer connected_component_labels: in how many pairs of each date the unwrapping reached the pixel.
+    SERIES and MODEL are stores; OUT is a new one (Zarr).
     """
-    from insarray.cli import series_commands
 
-    series_commands.average(files, **options)
+    series: str = argument("SERIES")
+    model: str = argument("STORE")
+    terms: tuple[str, ...] = option(
+        "annual, step_20190706, height_error, ...; default: all motion.", (), "NAME", was="term"
+    )
 
 
-@cli.command(cls=SeveralCommand)
-@click.argument("stack")
-@click.argument("out", type=click.Path(file_okay=False))
-@wrapped_options
-@point_options
-@link_options
-@block_option
-@click.option("--restart", is_flag=True, help="Delete OUT, if it is ours, and start over.")
-@json_option
-def links(stack: str, out: str, **options: Any) -> None:
-    """Velocity and height error of the points of a wrapped STACK, from links between them, into the folder OUT.
+@cli.typed("Model", "series_commands.deramp")
+class Deramp(group.Storing):
+    """Subtract a ramp from every date of a series.
 
-    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. OUT holds
-    points.zarr, links.zarr, and maps: velocity_mm_yr.tif (positive toward the satellite), dem_error_m.tif,
-    link_model_coherence.tif. The same command again leaves them as they are.
+    SERIES is a store; OUT is a new one (Zarr).
     """
-    from insarray.cli import link_commands
 
-    link_commands.links(stack, out, **options)
-
-
-@cli.command()
-@click.argument("store")
-@click.argument("path", type=click.Path(dir_okay=False))
-@click.option("--variable", help="What to export to a GeoTIFF; default: the name of PATH.")
-@quality_options
-@click.option("--overwrite", is_flag=True, help="Replace PATH.")
-def export(store: str, path: str, variable: str | None, overwrite: bool, **quality: Any) -> None:
-    """Write a variable of STORE to a cloud-optimised GeoTIFF (PATH ends in .tif), or all of it to NetCDF (.nc)."""
-    from insarray.cli import stack_commands
-
-    stack_commands.export(store, path, variable, overwrite=overwrite, **quality)
+    series: str = argument("SERIES")
+    kind: choices.Ramp = option("Surface; range is along the columns, azimuth along the rows.", "linear")
+    mask: str | None = option("Fit only where this raster is neither 0 nor without data.", None, "RASTER")
+    robust: bool = flag("Reduce the influence of ground that moves; up to 15 passes over the series.")
 
 
-@cli.command()
-@click.argument("store")
-@click.option("--verify", is_flag=True, help="Read everything back and compare with the checksums.")
-@click.option(
-    "--discard-damaged",
-    is_flag=True,
-    help="Verify, and forget damaged blocks: the command that made STORE redoes them.",
-)
-@json_option
-def status(store: str, verify: bool, discard_damaged: bool, as_json: bool) -> None:
-    """Say how far STORE is, of which job, and whether it is intact."""
-    from insarray.cli import stack_commands
+@cli.typed("Model", "series_commands.rereference")
+class Rereference(group.Storing):
+    """Change the reference date or place of a series.
 
-    stack_commands.status(store, verify=verify, discard_damaged=discard_damaged, as_json=as_json)
+    SERIES is a store; OUT is a new one (Zarr).
+    """
+
+    series: str = argument("SERIES")
+    date: str | None = option("Date at which the displacement is to be zero.", None, "DATE")
+    reference: str | None = option("ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT", None, "WHERE")
 
 
-@cli.command()
-@click.argument("what", type=click.Choice(["network", "closure", "velocity", "map", "multiples", "point", "points"]))
-@click.argument("store")
-@click.argument("path", type=click.Path(dir_okay=False))
-@click.option(
-    "--variable", help="For map: which variable; for multiples: default displacement; for points: default velocity."
-)
-@click.option("--date", help="For map and points: which date; default: the last.")
-@click.option("--row", type=int, help="For point.")
-@click.option("--col", type=int, help="For point.")
-@click.option("--lon", type=float, help="For point, WGS 84 degrees.")
-@click.option("--lat", type=float, help="For point, WGS 84 degrees.")
-@quality_options
-def plot(what: str, store: str, path: str, **options: Any) -> None:
-    """Draw STORE into PATH (.png): network, closure, velocity, any map or small multiples, the history of a point, points."""
-    from insarray.cli import stack_commands
+@cli.typed("Model", "series_commands.join")
+class Join(group.Storing):
+    """Join two series by the dates they have in common.
 
-    stack_commands.plot(what, store, path, **options)
+    FIRST and SECOND are stores; OUT is a new one (Zarr).
+    """
+
+    first: str = argument("FIRST")
+    second: str = argument("SECOND")
 
 
-@cli.command()
-@click.argument("store")
-@click.argument("path", type=click.Path(dir_okay=False))
-@click.option("--title", help="Heading of the page; default: the name of STORE.")
-@quality_options
-@click.option("--overwrite", is_flag=True, help="Replace PATH.")
-def report(store: str, path: str, title: str | None, overwrite: bool, **quality: Any) -> None:
-    """Write a page (.html) about STORE: how it was made, what came out, what to doubt, histories at a click.
+@cli.typed("Points", "link_commands.links")
+class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, group.Ranges, group.Output):
+    """Estimate velocity and height error (DEM error) of points.
+
+    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. The points are
+    connected by arcs (links). The folder OUT gets points.zarr, links.zarr, and maps: velocity_mm_yr.tif (positive
+    toward the satellite), dem_error_m.tif, link_model_coherence.tif. If it is there already, made with the same
+    settings, nothing is done.
+    """
+
+    stack: str = argument("STACK")
+    out: str = argument("OUT")
+    refine: bool = flag("Estimate each point once more against those around it.", default=True)
+    unwrap: bool = flag("Unwrap the phases of the points by their model, too; needs OR-tools.")
+    reference: str = option("Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT", "none", "WHERE")
+    restart: bool = flag("Delete OUT, if it is an output of this command, and start over.")
+
+
+@cli.typed("Export", "output_commands.export")
+class Export(group.Quality):
+    """Write a GeoTIFF of a variable, or NetCDF of all.
+
+    PATH ends in .tif for a cloud-optimised GeoTIFF, in .nc for NetCDF.
+    """
+
+    store: str = argument("STORE")
+    path: str = argument("PATH")
+    variable: str | None = option("Variable to write; default for a GeoTIFF: the name of PATH.", None, "NAME")
+    overwrite: bool = flag("Replace PATH.")
+
+
+@cli.typed("Export", "output_commands.plot")
+class Plot(group.Quality):
+    """Plot a network, a map, small multiples, or a point.
+
+    WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
+    a point), points. PATH ends in .png, .pdf or .svg.
+    """
+
+    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points"] = argument("WHAT")
+    store: str = argument("STORE")
+    path: str = argument("PATH")
+    variable: str | None = option(
+        "For map; for multiples, default displacement; for points, default velocity.", None, "NAME"
+    )
+    date: str | None = option("For map and points; default: the last.", None, "DATE")
+    row: int | None = option("For point.")
+    col: int | None = option("For point.")
+    lon: float | None = option("For point, WGS 84 degrees.")
+    lat: float | None = option("For point, WGS 84 degrees.")
+
+
+@cli.typed("Export", "output_commands.report")
+class Report(group.Quality):
+    """Write an HTML report with maps, checks and time series.
 
     STORE is the output of invert, of fit, or of what turns a series into another. The page is one file that needs no
     network.
     """
-    from insarray.cli import stack_commands
 
-    stack_commands.report(store, path, title, overwrite=overwrite, **quality)
+    store: str = argument("STORE")
+    path: str = argument("PATH")
+    title: str | None = option("Heading of the page; default: the name of STORE.", None, "TEXT")
+    overwrite: bool = flag("Replace PATH.")

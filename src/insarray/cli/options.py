@@ -1,358 +1,229 @@
-"""Options that several commands share."""
+"""Groups of options that commands share: each has keywords of one function of the library."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import click
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from insarray.cli.typed import DateAndDays, Options, Range, argument, flag, option
+from insarray.model import choices
 
 
-class Several(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Value of several words; how many of those behind the option is the type's business."""
+class Files(Options):
+    """Reading the files."""
 
-    def count(self, words: Sequence[str]) -> int:
-        """How many of the words behind the option belong to it: up to the next option."""
-        return next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
-
-
-class Range(Several):
-    """Least and greatest value, and perhaps a step."""
-
-    name = "range"
-
-    def count(self, words: Sequence[str]) -> int:
-        """Up to three numbers, which may be negative."""
-        return _numbers(words[:3])
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Two or three numbers from one word; what they may be is the library's business, but for their number."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            numbers = tuple(float(word) for word in str(value).split())
-        except ValueError:
-            numbers = ()
-        if len(numbers) not in (2, 3):
-            self.fail(f"{value!r} is not MIN MAX, or MIN MAX STEP", param, ctx)
-        return numbers
+    wavelength: float | None = option("Radar wavelength in metres.", None, "M")
+    sign: choices.Sign | None = option("Direction of motion that a positive value means.")
+    nodata: float | None = option("No-data value of the phase, if the files do not say.")
+    dates: str | None = option("Pattern that finds the dates in the file names, one group each.", None, "REGEX")
+    variable: str | None = option("Variable of a NetCDF or HDF5 file.", None, "NAME")
+    area: str | None = option(
+        "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
+        None, "WHERE",
+    )  # fmt: skip
+    block: int | None = option("Edge of the blocks in pixels.", None, "N", limits=(8, None))
 
 
-class SeveralCommand(click.Command):
-    """Command with options of type `Several`."""
+class Reading(Files):
+    """Reading the interferograms."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Make one word of those behind such an option."""
-        several = {name: p.type for p in self.params if isinstance(p.type, Several) for name in p.opts}
-        joined: list[str] = []
-        rest = list(args)
-        while rest:
-            joined.append(rest.pop(0))
-            if joined[-1] in several and (count := several[joined[-1]].count(rest)):
-                joined.append(" ".join(rest[:count]))
-                del rest[:count]
-        return super().parse_args(ctx, joined)
+    coherence: str | None = option("Coherence files, matched to the phase by their dates.", None, "GLOB")
+    components: str | None = option("Connected component files, matched by their dates.", None, "GLOB")
+    baselines: str | None = option("Table date,bperp_m or reference,secondary,bperp_m; metres.", None, "CSV")
+    product: str | None = option("Reader to use instead of recognising the files.", None, "NAME")
+    units: choices.Units | None = option("Unit of the files.")
+    extent: choices.Extent | None = option("Pixels to use if the files cover different areas.")
+    resample: bool = flag("Warp files of another CRS or pixel size while reading.")
+    dem: str | None = option("Heights at which geometry cubes (ARIA, NISAR) are interpolated.", None, "RASTER")
 
 
-def _numbers(words: Sequence[str]) -> int:
-    """How many of the first words are numbers."""
-    for count, word in enumerate(words):
-        try:
-            float(word)
-        except ValueError:
-            return count
-    return len(words)
+class Selecting(Options):
+    """Selecting pairs."""
+
+    max_temporal_baseline: float | None = option("Leave out longer pairs.", None, "DAYS")
+    max_perpendicular_baseline: float | None = option("Leave out pairs of a larger baseline.", None, "M")
+    max_neighbours: int | None = option("Keep pairs to the next N dates.", None, "N")
+    exclude_dates: tuple[str, ...] = option("Leave out these dates.", (), "DATE", was="exclude-date")
+    exclude_pairs: tuple[str, ...] = option("Leave out these pairs.", (), "PAIR", was="exclude-pair")
+    min_mean_coherence: float | None = option("Keep pairs of this mean coherence, and a spanning tree.", None, "G")
 
 
-def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Decorator of a command that has all of the options, in their order."""
+class Correcting(Options):
+    """Correcting unwrapping errors."""
 
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    correct_unwrapping: tuple[choices.CorrectionMethod, ...] = option(
+        "Add whole cycles by loop closure (per pixel or component) or between components (bridging), in this order.", ()
+    )
 
 
-area_option = click.option(
-    "--area",
-    metavar="WHERE",
-    help="Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
-)
+class Masking(Options):
+    """Masking samples."""
 
-reading = all_of(
-    click.option("--coherence", metavar="GLOB", help="Coherence files, matched to the phase by date pair."),
-    click.option("--components", metavar="GLOB", help="Connected component files, matched by date pair."),
-    click.option("--baselines", metavar="CSV", help="Table date,bperp_m or reference,secondary,bperp_m; metres."),
-    click.option("--wavelength", type=float, metavar="M", help="Radar wavelength in metres."),
-    click.option("--product", metavar="NAME", help="Reader to use instead of recognising the files."),
-    click.option("--sign", type=click.Choice(["away", "toward"]), help="What a positive value means."),
-    click.option("--units", type=click.Choice(["radian", "metre", "millimetre"]), help="Unit of the files."),
-    click.option("--nodata", type=float, help="No-data value of the phase, if the files do not say."),
-    click.option("--dates", metavar="REGEX", help="Pattern with two groups that finds the dates in the names."),
-    click.option("--variable", metavar="NAME", help="Variable of a NetCDF file."),
-    click.option(
-        "--extent", type=click.Choice(["intersection", "union"]), help="Pixels of files that cover different ones."
-    ),
-    click.option("--resample", is_flag=True, help="Warp files of another CRS or pixel size while reading."),
-    click.option("--dem", metavar="RASTER", help="Heights at which geometry cubes (ARIA, NISAR) are interpolated."),
-    area_option,
-)
-"""What `insarray.open_stack` takes."""
+    min_coherence: float | None = option("Mask samples of lower coherence.", None, "G")
+    mask_components: bool = flag("Mask samples of connected component 0.")
+    mask: str | None = option("Mask pixels where this raster is 0 or has no data.", None, "RASTER")
 
-selecting = all_of(
-    click.option("--max-temporal-baseline", type=float, metavar="DAYS", help="Leave out longer pairs."),
-    click.option("--max-perpendicular-baseline", type=float, metavar="M", help="Leave out pairs further apart."),
-    click.option("--max-neighbours", type=int, metavar="N", help="Keep pairs to the next N dates."),
-    click.option("--exclude-date", "exclude_dates", multiple=True, metavar="DATE", help="May be repeated."),
-    click.option("--exclude-pair", "exclude_pairs", multiple=True, metavar="PAIR", help="May be repeated."),
-    click.option(
-        "--min-mean-coherence",
-        type=float,
-        metavar="G",
-        help="Leave out pairs of lower mean coherence, but keep a tree.",
-    ),
-)
-"""What `insarray.select_pairs` takes."""
 
-correction_option = click.option(
-    "--correct-unwrapping",
-    type=click.Choice(["pixel", "component", "bridging"]),
-    multiple=True,
-    help="Add whole cycles found by closure (per pixel or component) or over bridges; may be repeated, in this order.",
-)
+class Criteria(Options):
+    """Which pixels of the stored result."""
 
-mask_option = click.option(
-    "--mask", "mask_raster", metavar="RASTER", help="Mask pixels where this raster is 0 or has no data."
-)
+    min_temporal_coherence: float | None = option("Only pixels of at least this temporal coherence.", None, "G")
+    max_residual_rms: float | None = option("Only pixels of at most this residual rms.", None, "RAD")
+    exclude_flags: tuple[str, ...] = option(
+        "No pixels with these flags, such as dates_untied.", (), "NAME", was="exclude-flag"
+    )
 
-masking = all_of(
-    click.option("--min-coherence", type=float, metavar="G", help="Mask samples below this coherence."),
-    click.option("--mask-components", is_flag=True, help="Mask samples of connected component 0."),
-    mask_option,
-)
-"""What `insarray.mask` takes."""
 
-_min_dates = click.option("--min-dates", type=int, metavar="N", help="Only pixels observed at this many dates.")
+class Quality(Criteria):
+    """Which pixels of the result."""
 
-quality_criteria = all_of(
-    click.option(
-        "--min-temporal-coherence", type=float, metavar="G", help="Only pixels of at least this temporal coherence."
-    ),
-    click.option("--max-residual-rms", type=float, metavar="RAD", help="Only pixels of at most this residual rms."),
-    click.option(
-        "--exclude-flag",
-        "exclude_flags",
-        multiple=True,
-        metavar="NAME",
-        help="Not pixels with this flag, such as dates_untied; may be repeated.",
-    ),
-)
-"""Criteria of `insarray.quality_mask` for a stored result, without those that `insarray fit` has already."""
+    min_dates: int | None = option("Only pixels observed at this many dates.", None, "N")
+    mask: str | None = option("Only pixels where this raster is neither 0 nor without data.", None, "RASTER")
 
-quality_options = all_of(_min_dates, quality_criteria, mask_option)
-"""What `insarray.quality_mask` takes."""
 
-minimum_options = all_of(
-    click.option(
-        "--min-dates",
-        type=int,
-        metavar="N",
-        help="Fit only pixels observed at this many dates; default: a third of the dates, at least 5 (or half of them).",
-    ),
-    click.option(
-        "--min-redundancy",
-        type=int,
-        metavar="N",
-        help="Fit only pixels with this many degrees of freedom; default: 3 (or a third of those of a complete pixel).",
-    ),
-)
-"""Fewest observations with which `insarray.fit` gives terms."""
+class Minimum(Options):
+    """Fewest observations of a pixel."""
 
-reference_option = click.option(
-    "--reference",
-    default="auto",
-    show_default=True,
-    metavar="WHERE",
-    help="auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT",
-)
+    min_dates: int | None = option("Dates; default: a third of all, at least 5 (or half of them).", None, "N")
+    min_redundancy: int | None = option("Degrees of freedom; default: 3 (or a third of the most).", None, "N")
 
-robust_options = all_of(
-    click.option(
-        "--norm",
-        type=click.Choice(["l2", "l1", "huber"]),
-        default="l2",
-        show_default=True,
-        help="Least squares; least absolute deviations, which leave wrong cycles aside; or both by size (Huber).",
-    ),
-    click.option("--tolerance", type=float, help="l1, huber: certified relative gap to the optimum; 0.001."),
-    click.option("--max-iterations", type=int, metavar="N", help="l1, huber: steps after which to give up; 100, 500."),
-    click.option("--threshold", type=float, help="huber: where large residuals begin, in multiples of scale; 1.345."),
-    click.option("--rho", type=float, help="l1: ADMM as published with this penalty instead; 0.4."),
-    click.option("--alpha", type=float, help="l1: ADMM as published with this relaxation; 1."),
-    click.option("--iterations", type=int, metavar="N", help="l1: ADMM as published with N steps; 20."),
-)
-"""Norm of `insarray.invert` and its settings."""
 
-time_options = all_of(
-    click.option(
-        "--degree", type=int, default=1, show_default=True, help="Of the polynomial: 1 is the velocity alone."
-    ),
-    click.option(
-        "--period", "periods", type=float, multiple=True, metavar="YEARS", help="1 is annual; may be repeated."
-    ),
-    click.option("--step", "steps", multiple=True, metavar="DATE", help="Jump at an event; may be repeated."),
-    click.option("--velocity-change", "velocity_changes", multiple=True, metavar="DATE", help="May be repeated."),
-    click.option(
-        "--exponential", "exponentials", multiple=True, metavar="DATE,DAYS", help="Relaxation after an event."
-    ),
-    click.option("--logarithm", "logarithms", multiple=True, metavar="DATE,DAYS", help="Relaxation after an event."),
-)
-"""Terms of `insarray.fit`."""
+class Referencing(Options):
+    """Reference."""
 
-geometry_options = all_of(
-    click.option(
-        "--geometry",
-        metavar="FILE",
-        help="Baselines, slant range and incidence angle per pixel (NetCDF, MintPy geometry*.h5, store).",
-    ),
-    click.option("--slant-range", type=float, metavar="M", help="One for the image."),
-    click.option("--incidence", "incidence_angle", type=float, metavar="DEG", help="One for the image."),
-)
-"""What the height error needs."""
+    reference: str = option("auto | none | ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT", "auto", "WHERE")
 
-fit_options = all_of(
-    click.option("--height-error", is_flag=True, help="Fit the height error, too; needs baselines and geometry."),
-    click.option("--start", metavar="DATE", help="Fit from this date on."),
-    click.option("--end", metavar="DATE", help="Fit up to this date."),
-    click.option(
-        "--uncertainty",
-        type=click.Choice(["residuals", "covariance", "bootstrap"]),
-        default="residuals",
-        show_default=True,
-        help="Standard errors by the scatter about the fit, from the covariance of the data, or by drawing again.",
-    ),
-    click.option("--samples", type=click.IntRange(min=2), default=400, show_default=True, help="Of the bootstrap."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap."),
-    click.option("--residuals", is_flag=True, help="Write what the functions leave of each date or pair, too."),
-)
-"""How `insarray.fit` fits, apart from its terms."""
 
-weight_options = all_of(
-    click.option(
-        "--weights",
-        type=click.Choice(["none", "coherence", "variance", "fisher"]),
-        default="none",
-        show_default=True,
-        help="How pairs are weighted, per pixel.",
-    ),
-    click.option("--looks", type=float, help="Independent looks of the coherence, for variance and fisher."),
-)
-"""Weights of pairs."""
+class Pairs(Reading, Selecting, Correcting, Masking, Referencing):
+    """Interferograms that a command reads, selects, masks and corrects."""
 
-block_option = click.option("--block", type=click.IntRange(min=8), metavar="N", help="Edge of the blocks in pixels.")
+    files: tuple[str, ...] = argument("FILES")
 
-run_options = all_of(
-    click.option(
-        "--scheduler",
-        default="threads",
-        show_default=True,
-        metavar="WHO",
-        help="threads | local (processes) | address of a Dask scheduler",
-    ),
-    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Blocks at a time; default: processors."),
-    click.option(
-        "--block-timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        default=3600.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="A block that takes longer is tried once more, then listed as failed.",
-    ),
-    click.option("--dry-run", is_flag=True, help="Say what would be done: blocks, bytes, peak memory."),
-    click.option("--restart", is_flag=True, help="Delete the store and start over."),
-)
-"""How a store is computed."""
 
-append_option = click.option(
-    "--append", is_flag=True, help="Bring the store up to date with new pairs; compute only what they can change."
-)
+class Weighting(Options):
+    """Weights of pairs."""
 
-link_options = all_of(
-    click.option(
-        "--velocity-range",
-        type=Range(),
-        default=(-60.0, 60.0),
-        metavar="MIN MAX [STEP]",
-        help="Velocity differences of links, mm/yr; -60 60. STEP: of --method published.",
-    ),
-    click.option(
-        "--height-error-range",
-        type=Range(),
-        metavar="MIN MAX [STEP]",
-        help="Height error differences, m; -60 60 where there are baselines, else there is no height error.",
-    ),
-    click.option(
-        "--network",
-        type=click.Choice(["delaunay", "nearest", "both"]),
-        default="both",
-        show_default=True,
-        help="Which points are linked.",
-    ),
-    click.option(
-        "--neighbours",
-        type=click.IntRange(min=1),
-        default=16,
-        show_default=True,
-        metavar="N",
-        help="Nearest points that each is linked to.",
-    ),
-    click.option("--max-length", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Longest link."),
-    click.option(
-        "--method",
-        type=click.Choice(["insarray", "published"]),
-        default="insarray",
-        show_default=True,
-        help="published: dense grid, links weighted by coherence, for comparison.",
-    ),
-    click.option(
-        "--refine/--no-refine",
-        default=True,
-        show_default=True,
-        help="Estimate each point once more against those around it.",
-    ),
-    click.option("--unwrap", is_flag=True, help="Unwrap the phases of the points by their model, too."),
-    click.option(
-        "--reference",
-        default="none",
-        show_default=True,
-        metavar="WHERE",
-        help="Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT",
-    ),
-)
-"""How links are estimated and what becomes of them."""
+    weights: choices.Weights = option("How pairs are weighted, per pixel.", "none")
+    looks: float | None = option("Independent looks of the coherence, for variance and fisher.")
 
-point_options = all_of(
-    click.option("--temporal-coherence", type=click.FloatRange(0, 1), metavar="G", help="Points of at least this."),
-    click.option("--amplitude-dispersion", type=click.FloatRange(0, 1), metavar="D", help="Points of at most this."),
-    click.option("--mask", "mask_raster", metavar="RASTER", help="Only where this raster is neither 0 nor no-data."),
-)
-"""What `insarray.select_points` takes."""
 
-wrapped_options = all_of(
-    click.option("--baseline-csv", metavar="CSV", help="Perpendicular baselines: table date,bperp_m."),
-    click.option("--wavelength", type=float, metavar="M", help="Radar wavelength in metres."),
-    click.option("--slant-range", type=float, metavar="M", help="One for the image."),
-    click.option("--incidence", "incidence_angle", type=float, metavar="DEG", help="From the vertical, one for all."),
-    click.option("--temporal-coherence-file", metavar="RASTER", help="Default: the one in the folder."),
-    click.option("--amplitude-dispersion-file", metavar="RASTER", help="Default: the one in the folder."),
-    click.option("--sign", type=click.Choice(["away", "toward"]), help="What a positive phase means."),
-    click.option("--nodata", type=float, help="No-data value of the phase, if the files do not say."),
-    click.option("--dates", metavar="REGEX", help="Pattern that finds the dates in the names."),
-    click.option("--variable", metavar="NAME", help="Dataset of an HDF5 file."),
-    area_option,
-)
-"""What `insarray.open_wrapped` takes, and the geometry."""
+class Inverting(Options):
+    """Inversion."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
+    norm: choices.Norm = option("Least squares, least absolute deviations, or Huber's norm.", "l2")
+    gap: choices.Gap = option("Dates that no pair ties to the first: NaN, subsets, or tied by an assumption.", "nan")
+    tolerance: float | None = option("l1, huber: certified relative gap to the optimum; 0.001.")
+    max_iterations: int | None = option("l1, huber: largest number of iterations; 100, 500.", None, "N")
+    threshold: float | None = option("huber: residuals of more are large, in units of their scale; 1.345.")
+    rho: float | None = option("l1: ADMM as published with this penalty instead; 0.4.")
+    alpha: float | None = option("l1: ADMM as published with this relaxation; 1.")
+    iterations: int | None = option("l1: ADMM as published with N iterations; 20.", None, "N")
+
+
+class Terms(Options):
+    """Time functions."""
+
+    degree: int = option("Degree of the polynomial: 1 is the velocity alone.", 1)
+    periods: tuple[float, ...] = option("Periodic terms, 1 is annual.", (), "YEARS", was="period")
+    steps: tuple[str, ...] = option("Offsets at events.", (), "DATE", was="step")
+    velocity_changes: tuple[str, ...] = option("Changes of the velocity.", (), "DATE", was="velocity-change")
+    exponentials: tuple[tuple[str, float], ...] = option(
+        "Exponential relaxation after an event.", (), "DATE,DAYS", was="exponential", kind=DateAndDays()
+    )
+    logarithms: tuple[tuple[str, float], ...] = option(
+        "Logarithmic relaxation after an event.", (), "DATE,DAYS", was="logarithm", kind=DateAndDays()
+    )
+
+
+class Fitting(Options):
+    """How they are fitted."""
+
+    height_error: bool = flag("Fit the height error (DEM error), too; needs baselines and geometry.")
+    uncertainty: choices.Uncertainty = option(
+        "Standard errors from the residuals, from the covariance of the data, or by bootstrap.", "residuals"
+    )
+    samples: int = option("Samples of the bootstrap.", 400, limits=(2, None))
+    seed: int = option("Seed of the bootstrap.", 0)
+    residuals: bool = flag("Write the residuals of each date or pair, too.")
+
+
+class Geometry(Options):
+    """Geometry, for the height error (DEM error)."""
+
+    slant_range: float | None = option("Slant range, one for the image.", None, "M")
+    incidence_angle: float | None = option(
+        "Incidence angle from the vertical, one for the image.", None, "DEG", was="incidence"
+    )
+
+
+class GeometryFile(Geometry):
+    """Geometry per pixel."""
+
+    geometry: str | None = option(
+        "Baselines, slant range and incidence angle per pixel (NetCDF, MintPy geometry*.h5, store).", None, "FILE"
+    )
+
+
+class Output(Options):
+    """Output."""
+
+    json: bool = flag("Print JSON.")
+
+
+class Executing(Options):
+    """How a store is computed."""
+
+    scheduler: str = option("threads | local (processes) | address of a Dask scheduler", "threads", "NAME")
+    workers: int | None = option("Blocks at a time; default: number of processors.", None, "N", limits=(1, None))
+    block_timeout: float = option(
+        "A block that takes longer is tried once more, then reported as failed.", 3600.0, "SECONDS", above=0
+    )
+
+
+class Running(Executing, Output):
+    """Running."""
+
+    dry_run: bool = flag("Print blocks, bytes and peak memory; compute nothing.")
+    restart: bool = flag("Delete the store and start over.")
+
+
+class Storing(Running):
+    """Running."""
+
+    out: str = argument("OUT")
+
+
+class ReadingWrapped(Files):
+    """Reading the wrapped phases."""
+
+    baselines: str | None = option("Perpendicular baselines: table date,bperp_m.", None, "CSV", was="baseline-csv")
+    temporal_coherence_file: str | None = option("Default: the one in the folder.", None, "RASTER")
+    amplitude_dispersion_file: str | None = option("Default: the one in the folder.", None, "RASTER")
+
+
+class Points(Options):
+    """Selecting points."""
+
+    min_temporal_coherence: float | None = option(
+        "Points of at least this temporal coherence.", None, "G", limits=(0, 1), was="temporal-coherence"
+    )
+    max_amplitude_dispersion: float | None = option(
+        "Points of at most this amplitude dispersion.", None, "D", limits=(0, 1), was="amplitude-dispersion"
+    )
+    mask: str | None = option("Only where this raster is neither 0 nor without data.", None, "RASTER")
+
+
+class Arcs(Options):
+    """Estimating arcs (links)."""
+
+    network: choices.LinkNetwork = option("Which points an arc connects.", "both")
+    neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
+    max_length: float | None = option("Longest arc.", None, "M", above=0)
+    method: choices.LinkMethod = option("published: dense grid, arcs weighted by coherence.", "insarray")
+
+
+class Ranges(Options):
+    """Range of the search; STEP only with --method published."""
+
+    velocity_range: tuple[float, ...] = option(
+        "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX [STEP]", kind=Range()
+    )
+    height_error_range: tuple[float, ...] | None = option(
+        "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
+        None, "MIN MAX [STEP]", kind=Range(),
+    )  # fmt: skip

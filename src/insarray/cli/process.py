@@ -53,10 +53,11 @@ def _stop(why: BaseException) -> NoReturn:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """One line for what a user should know, and Python's two for what a developer should."""
+    """Warnings of insarray in one line, others as Python prints them."""
+    from insarray.model.deprecation import DeprecatedNameWarning
     from insarray.model.errors import StackWarning
 
-    if issubclass(category, StackWarning):
+    if issubclass(category, StackWarning | DeprecatedNameWarning):
         click.echo(f"insarray: note: {message}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)
@@ -85,7 +86,9 @@ def run_command(arguments: list[str]) -> int:
         return _fail(str(error).replace("\n", " "), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; finished blocks are kept, run the same command again to go on", 130)
-    except SystemExit:  # of `_end`
+    except SystemExit as stop:
+        if stop is not _stopped_by:  # not of `_end`: shell completion leaves this way
+            raise
         return _fail("asked to end (SIGTERM); finished blocks are kept, run the same command again to go on", 143)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)

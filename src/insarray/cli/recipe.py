@@ -1,37 +1,46 @@
-"""One file that runs the whole chain: sections of YAML become the commands that a user would type."""
+"""``insarray run``: the sections of a YAML file become the options of the commands, are checked, and run."""
 
-import difflib
+import re
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+import xarray as xr
 import yaml
 
-from insarray.cli.inputs import open_masked
-from insarray.cli.main import cli
-from insarray.cli.options import Several
-from insarray.engine.store.zarr_store import open_store
-from insarray.model.conventions import variable
-from insarray.model.errors import ArgumentError, FileError, StoreError
+from insarray.cli import link_commands, output_commands, series_commands, stack_commands
+from insarray.cli.inputs import cropped
+from insarray.cli.main import Closure, Export, Fit, Invert, Links, Plot, Report, Run
+from insarray.cli.typed import Options, option_fields, suggestion
+from insarray.engine.run.runner import check_store
+from insarray.model.errors import FileError, InsarrayError, StoreError
 
-STEPS = ("closure", "invert", "fit", "links")
-"""Sections whose keys are the options of the verb of that name, in the order in which they run."""
+STEPS: dict[str, type[Options]] = {"closure": Closure, "invert": Invert, "fit": Fit, "links": Links}
+"""Sections whose keys are the options of the command of that name, in the order in which they run."""
 
-MADE = ("export", "plots", "report")
-"""Sections that list what to make of the results."""
+OUTPUTS = ("export", "plots", "report")
+"""Sections that list outputs."""
 
-_OWN = {"stack": ("files",), "fit": ("of",), "links": ("folder",)}
-_NOT_HERE = {"help", "json", "dry-run", "restart", "append", "plot"}
+PLOTS = ("network", "velocity", "closure", "points")
+"""Plots that a file may ask for."""
+
+OWN = {"stack": ("files",), "fit": ("of",), "links": ("folder",)}
+"""Keys that are not options."""
+
+NOT_KEYS = ("json", "dry_run", "restart", "append", "plot")
+"""Options that a file cannot have."""
+
+_STORES = {"closure": "closure.zarr", "invert": "series.zarr", "fit": "model.zarr", "links": "links"}
 _COPY = "config.yaml"
-_PLOTS = ("network", "velocity", "closure", "points")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A file that was read and found to be one.
+    """A file that was read.
 
     Parameters
     ----------
@@ -51,36 +60,39 @@ class Recipe:
     sections: Mapping[str, Any]
 
     def store(self, step: str) -> str:
-        """What a step makes."""
-        names = {"closure": "closure.zarr", "invert": "series.zarr", "fit": "model.zarr", "links": "links"}
-        return str(self.output / names[step])
+        """Output of a step."""
+        return str(self.output / _STORES[step])
 
 
-def execute(path: str, *, dry_run: bool = False, restart: bool = False) -> None:
-    """Check a recipe as a whole, then do its steps; parameters as the command has them.
+def run(options: Run) -> None:
+    """Check a file as a whole, then run its steps.
 
     Raises
     ------
     InsarrayError
         What is wrong with the file, the inputs or a step.
     """
-    recipe = read(path)
-    commands = [
-        command for step in STEPS if step in recipe.sections for command in _step(recipe, step, restart=restart)
-    ]
-    for command in commands:
-        _parsed(recipe, command)
-    _check_made(recipe)
-    _check_stack(recipe)
-    if dry_run:
-        for command in commands:
-            click.echo("insarray " + shlex.join(command))
+    recipe = read(options.config)
+    steps = {step: _options(recipe, step, restart=options.restart) for step in STEPS if step in recipe.sections}
+    built: dict[str, xr.Dataset] = {}
+    for step, wanted in steps.items():
+        with _section_named(recipe, step):
+            built[step] = _built(wanted, built)
+            if step in ("closure", "invert") and not options.restart:  # what is fitted may have to be computed first
+                check_store(built[step], recipe.store(step))
+    outputs = [*_exports(recipe, built), *_plots(recipe, built), *_report(recipe, built)]
+    _check_folder(recipe)
+    if options.dry_run:
+        for name, wanted in [*steps.items(), *outputs]:
+            _print(name, wanted)
         return
     _claim(recipe)
-    for command in commands:
-        _run(recipe, command)
-    for command in _made(recipe):
-        _run(recipe, command)
+    for step, wanted in steps.items():
+        _print(step, wanted)
+        _compute(wanted, built[step], recipe.store(step))
+    for name, wanted in outputs:
+        _print(name, wanted)
+        getattr(output_commands, name)(wanted)
 
 
 # -- the file -------------------------------------------------------------------------------------------------------
@@ -103,7 +115,10 @@ def read(path: str) -> Recipe:
         raise FileError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(found, dict):
         raise FileError(f"{path}: holds no sections; insarray config prints a file to start from")
-    _require_known(path, "section", found, ("output", "stack", *STEPS, *MADE))
+    known = ("output", "stack", *STEPS, *OUTPUTS)
+    for name in found:
+        if name not in known:
+            raise FileError(f"{path}: section {name!r} is not known; {suggestion(name, known)}")
     if not any(step in found for step in STEPS):
         raise FileError(f"{path}: asks for no step; add one of the sections {', '.join(STEPS)}")
     output = found.get("output", "results")
@@ -124,131 +139,107 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _require_known(path: str, what: str, given: Mapping[Any, Any], known: tuple[str, ...] | list[str]) -> None:
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-            raise FileError(f"{path}: {what} {name!r} is not known; {remedy}")
-
-
 def _section(recipe: Recipe, name: str) -> dict[str, Any]:
     given = recipe.sections.get(name) or {}
     if not isinstance(given, dict):
         raise FileError(f"{recipe.path}: {name} is {given!r}; write its options below it, each on a line of its own")
-    verbs = ("invert", "fit", "closure") if name == "stack" else (name,)
-    known = [*_OWN.get(name, ()), *(key for verb in verbs for key in options_of(verb))]
-    _require_known(recipe.path, f"{name}: option", given, known)
     return given
 
 
-def options_of(verb: str) -> dict[str, click.Option]:
-    """Options of a verb by what they are called in a recipe: their long name without the dashes."""
-    options = (parameter for parameter in cli.commands[verb].params if isinstance(parameter, click.Option))
-    named = {max(option.opts, key=len).removeprefix("--"): option for option in options}
-    return {name: option for name, option in named.items() if name not in _NOT_HERE}
+@contextmanager
+def _section_named(recipe: Recipe, section: str) -> Iterator[None]:
+    """Put file and section in front of an error, and keys of the file in place of the options it names."""
+    keys = {entry.name for cls in STEPS.values() for entry in option_fields(cls)} - set(NOT_KEYS)
+
+    def key_of(found: re.Match[str]) -> str:
+        name = found[1].replace("-", "_")
+        return name if name in keys else found[0]
+
+    try:
+        yield
+    except InsarrayError as error:
+        text = re.sub(r"--([a-z][a-z-]*[a-z])", key_of, str(error))
+        raise type(error)(f"{recipe.path}: {section}: {text}") from error
 
 
-# -- commands -------------------------------------------------------------------------------------------------------
+# -- steps ----------------------------------------------------------------------------------------------------------
 
 
-def _step(recipe: Recipe, step: str, *, restart: bool) -> Iterator[list[str]]:
-    own = _section(recipe, step)
-    words = [
-        word for name, value in own.items() if name not in _OWN.get(step, ()) for word in _words(step, name, value)
-    ]
-    words += ["--restart"] if restart else []
-    if step == "links":
-        if "folder" not in own:
-            raise FileError(f"{recipe.path}: links needs folder, that of the wrapped stack")
-        yield [step, str(own["folder"]), recipe.store(step), *words]
-        return
-    of = own.get("of", "series") if step == "fit" else "pairs"
-    if of == "series":
-        if "invert" not in recipe.sections:
-            raise FileError(f"{recipe.path}: fit has no series; add the section invert, or say of: pairs")
-        yield [step, recipe.store("invert"), recipe.store(step), *words]
-    elif of == "pairs":
-        stack = _section(recipe, "stack")
-        shared = [
-            word
-            for name, value in stack.items()
-            if name != "files" and name in options_of(step) and name not in own
-            for word in _words(step, name, value)
-        ]
-        picture = ["--plot", str(recipe.output / "closure.png")] if step == "closure" else []
-        yield [step, *_files(recipe, stack), recipe.store(step), *shared, *words, *picture]
-    else:
-        raise FileError(f"{recipe.path}: fit: of is {of!r}; it is series or pairs")
+def _options(recipe: Recipe, step: str, *, restart: bool) -> Options:
+    """Options of a step: its own, and those of the stack."""
+    cls, own, out = STEPS[step], _section(recipe, step), recipe.store(step)
+    with _section_named(recipe, step):
+        given = {key: value for key, value in own.items() if key not in OWN.get(step, ())}
+        if step == "links":
+            if "folder" not in own:
+                raise FileError("folder: is missing; give the folder of the wrapped stack")
+            return cls.from_mapping(given, leave_out=NOT_KEYS, stack=str(own["folder"]), out=out, restart=restart)
+        of = own.get("of", "series") if step == "fit" else "pairs"
+        if of not in ("series", "pairs"):
+            raise FileError(f"of: is {of!r}; it is series or pairs")
+        if of == "series" and "invert" not in recipe.sections:
+            raise FileError("of: there is no series; add the section invert, or give of: pairs")
+        if of == "series":
+            files: tuple[str, ...] = (recipe.store("invert"),)
+        else:
+            files, given = _files(recipe), _shared(recipe, cls, given) | given
+        more: dict[str, Any] = {"plot": str(recipe.output / "closure.png")} if step == "closure" else {"out": out}
+        return cls.from_mapping(given, leave_out=NOT_KEYS, files=files, restart=restart, **more)
 
 
-def _files(recipe: Recipe, stack: Mapping[str, Any]) -> list[str]:
-    files = stack.get("files")
-    listed = [file for file in (files if isinstance(files, list) else [files]) if isinstance(file, str)]
+def _shared(recipe: Recipe, cls: type[Options], own: Mapping[Any, Any]) -> dict[str, Any]:
+    """Entries of the stack that are options of a step which it does not give itself."""
+    readers = [STEPS[step] for step in ("closure", "invert", "fit")]
+    given, mine = {}, {cls.name_of(key) for key in own}
+    for key, value in _section(recipe, "stack").items():
+        if key in OWN["stack"]:
+            continue
+        if not any(reader.name_of(key) for reader in readers):
+            known = {entry.name for reader in readers for entry in option_fields(reader)} - set(NOT_KEYS)
+            raise FileError(f"stack: {key}: is not known; {suggestion(key, known)}")
+        if cls.name_of(key) not in (None, *mine):
+            given[key] = value
+    return given
+
+
+def _files(recipe: Recipe) -> tuple[str, ...]:
+    files = _section(recipe, "stack").get("files")
+    listed = tuple(file for file in (files if isinstance(files, list) else [files]) if isinstance(file, str))
     if not listed or (isinstance(files, list) and len(listed) < len(files)):
-        raise FileError(f"{recipe.path}: stack: files is {files!r}; give a folder, a pattern or a list of files")
+        raise FileError(f"stack: files is {files!r}; give a folder, a pattern or a list of files")
     return listed
 
 
-def _words(verb: str, name: str, value: Any) -> list[str]:
-    """What a user would type for an option."""
-    option = options_of(verb)[name]
-    if value is None:
-        return []
-    if option.is_flag:
-        if not isinstance(value, bool):
-            raise ArgumentError(f"{verb}: {name} is {value!r}; it is true or false")
-        off = [opt for opt in option.secondary_opts if opt.startswith("--")]
-        return [f"--{name}"] if value else off[:1]
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    if isinstance(option.type, Several):
-        return [f"--{name}", *map(str, values)]
-    if len(values) != 1 and not option.multiple:
-        raise ArgumentError(f"{verb}: {name} is {value!r}; one value is needed")
-    return [word for item in values for word in (f"--{name}", str(item))]
+def _built(options: Options, built: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Lazy result of a step: whatever can be wrong with it before something is computed is wrong now."""
+    if isinstance(options, Links):
+        return link_commands.wrapped_of(options)
+    if isinstance(options, Fit):
+        of_series = str(options.files[0]).endswith(_STORES["invert"]) and "invert" in built
+        series = cropped(built["invert"], options.area, options.files[0]) if of_series else None
+        return series_commands.model_of(options, series)
+    if isinstance(options, Closure):
+        return stack_commands.loops_of(options)
+    assert isinstance(options, Invert)  # noqa: S101 - there are no other steps
+    return stack_commands.series_of(options)
 
 
-def _parsed(recipe: Recipe, words: list[str]) -> click.Context:
-    """Context of a command, its options checked by the command itself."""
-    verb = cli.commands[words[0]]
-    try:
-        return verb.make_context(words[0], list(words[1:]), parent=click.Context(cli, info_name="insarray"))
-    except click.ClickException as error:
-        raise FileError(f"{recipe.path}: {words[0]}: {error.format_message()}") from error
+def _compute(options: Options, built: xr.Dataset, out: str) -> None:
+    if isinstance(options, Links):
+        link_commands.links(options)
+    elif isinstance(options, Fit):
+        series_commands.fit(options)  # of the series that is stored now
+    elif isinstance(options, Closure):
+        stack_commands.compute_closure(built, options, out)
+    elif isinstance(options, Invert):
+        stack_commands.compute_series(built, options)
 
 
-def _run(recipe: Recipe, words: list[str]) -> None:
-    click.echo("insarray " + shlex.join(words))
-    with _parsed(recipe, words) as context:
-        context.command.invoke(context)
+def _print(name: str, options: Options) -> None:
+    click.echo("insarray " + shlex.join([name, *options.words()]))
 
 
-# -- before and after -----------------------------------------------------------------------------------------------
-
-
-def _check_stack(recipe: Recipe) -> None:
-    """Open the interferograms, as the first step that needs them will."""
-    for step in STEPS:
-        if step in recipe.sections and step != "links":
-            for words in _step(recipe, step, restart=False):
-                options = _parsed(recipe, words).params
-                if words[1] != recipe.store("invert") and "coherence" in options:
-                    open_masked(options["files"][:-1], options)
-                    return
-
-
-def _check_made(recipe: Recipe) -> None:
-    """Raise FileError unless what is to be made of the results can be."""
-    for name in _listed(recipe, "export"):
-        try:
-            variable(name)
-        except KeyError:
-            raise FileError(f"{recipe.path}: export: {name!r} is not a variable of a result") from None
-    for name in _listed(recipe, "plots"):
-        if name not in _PLOTS:
-            raise FileError(f"{recipe.path}: plots: {name!r} is not one of {', '.join(_PLOTS)}")
-    if recipe.sections.get("report") not in (None, True, False):
-        raise FileError(f"{recipe.path}: report is {recipe.sections['report']!r}; it is true or false")
+# -- outputs --------------------------------------------------------------------------------------------------------
 
 
 def _listed(recipe: Recipe, name: str) -> list[str]:
@@ -259,37 +250,55 @@ def _listed(recipe: Recipe, name: str) -> list[str]:
     return listed
 
 
+def _having(built: Mapping[str, xr.Dataset], variable: str) -> str | None:
+    """Step whose result has a variable, the last one first."""
+    return next((step for step in ("fit", "invert", "closure") if step in built and variable in built[step]), None)
+
+
+def _exports(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, Options]]:
+    for name in _listed(recipe, "export"):
+        step = _having(built, name)
+        if step is None:
+            raise FileError(f"{recipe.path}: export: {name!r} is not a variable of a result of these steps")
+        path = str(recipe.output / f"{name}.tif")
+        yield "export", Export(store=recipe.store(step), path=path, overwrite=True)
+
+
+def _plots(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, Options]]:
+    for name in _listed(recipe, "plots"):
+        if name not in PLOTS:
+            raise FileError(f"{recipe.path}: plots: {name!r} is not one of {', '.join(PLOTS)}")
+        of = {"network": "invert", "closure": "closure", "points": "links", "velocity": _having(built, "velocity")}
+        step = of[name]
+        if step not in built or step is None:
+            needed = "invert or fit" if name == "velocity" else step
+            raise FileError(f"{recipe.path}: plots: {name} needs the step {needed}")
+        store = str(Path(recipe.store(step)) / "points.zarr") if name == "points" else recipe.store(step)
+        yield "plot", Plot(what=name, store=store, path=str(recipe.output / f"{name}.png"))  # type: ignore[arg-type]
+
+
+def _report(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, Options]]:
+    wanted = recipe.sections.get("report")
+    if wanted not in (None, True, False):
+        raise FileError(f"{recipe.path}: report is {wanted!r}; it is true or false")
+    if wanted:
+        step = next((step for step in ("invert", "fit") if step in built), None)
+        if step is None:
+            raise FileError(f"{recipe.path}: report needs the step invert or fit")
+        yield "report", Report(store=recipe.store(step), path=str(recipe.output / "report.html"), overwrite=True)
+
+
+def _check_folder(recipe: Recipe) -> None:
+    """Raise StoreError if the output folder exists and is not that of an earlier run."""
+    output, copy = recipe.output, recipe.output / _COPY
+    if output.exists() and not copy.is_file() and (not output.is_dir() or any(output.iterdir())):
+        raise StoreError(f"{output}: exists and was not made by insarray run; give another output in {recipe.path}")
+
+
 def _claim(recipe: Recipe) -> None:
-    """Make the folder of the results, or take one that an earlier run has made."""
-    copy = recipe.output / _COPY
-    if recipe.output.exists() and not copy.is_file() and (not recipe.output.is_dir() or any(recipe.output.iterdir())):
-        raise StoreError(
-            f"{recipe.output}: exists and was not made by insarray run; give another output in {recipe.path}"
-        )
+    """Make the folder of the results, with a copy of the file."""
     try:
         recipe.output.mkdir(parents=True, exist_ok=True)
-        copy.write_text(recipe.text, encoding="utf-8")
+        (recipe.output / _COPY).write_text(recipe.text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{recipe.output}: cannot be written ({error.strerror})") from error
-
-
-def _made(recipe: Recipe) -> Iterator[list[str]]:
-    """Commands that make files of the results; they are made anew each time."""
-    stores = [recipe.store(step) for step in ("fit", "invert", "closure") if step in recipe.sections]
-    for name in _listed(recipe, "export"):
-        having = next((store for store in stores if name in open_store(store).data_vars), None)
-        if having is None:
-            raise ArgumentError(f"{recipe.path}: export: no result has {name!r}")
-        yield ["export", having, str(recipe.output / f"{name}.tif"), "--overwrite"]
-    for name in _listed(recipe, "plots"):
-        yield ["plot", name, _store_of_plot(recipe, name, stores), str(recipe.output / f"{name}.png")]
-    if recipe.sections.get("report"):
-        yield ["report", recipe.store("invert"), str(recipe.output / "report.html"), "--overwrite"]
-
-
-def _store_of_plot(recipe: Recipe, name: str, stores: list[str]) -> str:
-    if name == "points":
-        return str(Path(recipe.store("links")) / "points.zarr")
-    if name in ("closure", "network"):
-        return recipe.store("closure" if name == "closure" else "invert")
-    return next((store for store in stores if "velocity" in open_store(store).data_vars), recipe.store("invert"))

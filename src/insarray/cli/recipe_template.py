@@ -1,84 +1,127 @@
-"""The file that ``insarray config`` prints: every option of every step, with what it does and its default."""
+"""``insarray config``: a file with every option of every step and its default, or its JSON schema."""
 
+import json
 import textwrap
+from dataclasses import Field
 from typing import Any
 
 import click
 
-from insarray.cli.recipe import STEPS, options_of
+from insarray.cli.main import Config
+from insarray.cli.recipe import NOT_KEYS, OWN, PLOTS, STEPS
+from insarray.cli.typed import is_list, option_fields, param_type, schema
+from insarray.model.conventions import VARIABLES
 
 _HEAD = """\
-# Everything that insarray run does, in one file. A section that is here is done; delete those you do not need, or
-# put a # before them. Options are those of the commands of the same name; one that is commented out has its default.
+# All steps of insarray run in one file. A section that is here is run; delete those you do not need, or put a # before
+# them. Keys are the options of the commands of the same name; one that is commented out has its default.
 
 output: results  # folder of all results
 
 stack:  # the interferograms; for the steps closure and invert, and fit of pairs
   files: ifgs/*.unw.tif  # folder of a product, pattern, or list of files
 """
-_TAIL = """
+_TAIL = f"""
 # export: [velocity, velocity_std]  # variables to write as GeoTIFF
 
-# plots: [network, velocity]  # pictures: network, velocity, closure, points
+# plots: [network, velocity]  # pictures: {", ".join(PLOTS)}
 
-# report: true  # one page (HTML) that shows it all
+# report: true  # one page (HTML) with maps, checks and time series
 """
 _ABOUT = {
     "closure": "loops of pairs, to find unwrapping errors",
     "invert": "displacement series and velocity",
     "fit": "time functions with standard errors",
-    "links": "velocity and height error of points of a wrapped stack",
+    "links": "velocity and height error (DEM error) of points of a wrapped stack",
 }
 _FIRST = {
-    "fit": "  of: series  # what invert has made, or pairs: straight from the interferograms",
+    "fit": "  of: series  # the series of invert; or pairs: straight from the interferograms",
     "links": "  folder: linked  # wrapped interferograms against one date",
 }
 _ACTIVE = ("invert",)
 
 
+def print_config(options: Config) -> None:
+    """Print the file, or the schema."""
+    click.echo(json.dumps(json_schema(), indent=2) if options.schema else template().rstrip("\n"))
+
+
 def template() -> str:
     """Text of the file."""
     shared = _shared()
-    parts = [_HEAD, *(_line(name, option, active=True) for name, option in shared.items())]
+    parts = [_HEAD, *(_line(entry, active=True) for entry in shared.values())]
     for step in STEPS:
         active = step in _ACTIVE
         lead = "" if active else "# "
-        lines = [f"\n{lead}{step}:  # {_ABOUT[step]}\n"]
-        lines += [f"{lead}{_FIRST[step]}\n"] if step in _FIRST else []
-        own = {name: option for name, option in options_of(step).items() if step == "links" or name not in shared}
-        lines += [_line(name, option, active=active) for name, option in own.items()]
-        parts += lines
+        parts.append(f"\n{lead}{step}:  # {_ABOUT[step]}\n")
+        parts += [f"{lead}{_FIRST[step]}\n"] if step in _FIRST else []
+        own = {name: entry for name, entry in keys(step).items() if step == "links" or name not in shared}
+        parts += [_line(entry, active=active) for entry in own.values()]
     return "".join(parts) + _TAIL
 
 
-def _shared() -> dict[str, click.Option]:
-    """Options of `closure`, `invert` and `fit` alike, and those of two of them that are about the interferograms."""
-    closure, invert, fit = (options_of(step) for step in ("closure", "invert", "fit"))
+def keys(step: str) -> dict[str, Field[Any]]:
+    """Options that the section of a step may have."""
+    return {entry.name: entry for entry in option_fields(STEPS[step]) if entry.name not in NOT_KEYS}
+
+
+def _shared() -> dict[str, Field[Any]]:
+    """Options of `closure`, `invert` and `fit` alike that are about the interferograms."""
+    closure, invert, fit = (keys(step) for step in ("closure", "invert", "fit"))
     run = {"scheduler", "workers", "block_timeout"}
-    return {name: option for name, option in invert.items() if name in closure and name in fit and name not in run}
+    return {name: entry for name, entry in invert.items() if name in closure and name in fit and name not in run}
 
 
-def _line(name: str, option: click.Option, *, active: bool) -> str:
+def _line(entry: Field[Any], *, active: bool) -> str:
     """An option, commented out, with its default, and its explanation behind or above it."""
     lead = "  # " if active else "#   # "
-    value, note = _default(option), _explained(option)
-    line = f"{lead}{name}: {value}".rstrip()
+    value, note = _default(entry), _explained(entry)
+    line = f"{lead}{entry.name}: {value}".rstrip()
     if len(line) + len(note) + 4 <= 118:
         return f"{line}  # {note}\n" if note else f"{line}\n"
     return "".join(f"{lead}{part}\n" for part in textwrap.wrap(note, 110)) + f"{line}\n"
 
 
-def _default(option: click.Option) -> str:
-    default: Any = option.default
+def _default(entry: Field[Any]) -> str:
+    default = entry.default
     if isinstance(default, bool):
         return str(default).lower()
-    if option.multiple:
+    if is_list(entry):
         return "[]"
-    if isinstance(default, tuple | list):
+    if isinstance(default, tuple):
         return "[" + ", ".join(f"{value:g}" for value in default) + "]"
-    return "" if not isinstance(default, int | float | str) else str(default)
+    return "" if default is None else str(default)
 
 
-def _explained(option: click.Option) -> str:
-    choices = " | ".join(option.type.choices) if isinstance(option.type, click.Choice) else option.metavar or ""
-    return ". ".join(part for part in (choices, (option.help or "").rstrip(".")) if part)
+def _explained(entry: Field[Any]) -> str:
+    kind = param_type(entry)
+    choices = " | ".join(kind.choices) if isinstance(kind, click.Choice) else entry.metadata["metavar"] or ""
+    return ". ".join(part for part in (choices, entry.metadata["text"].rstrip(".")) if part)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of the file."""
+    text = {"type": "string"}
+    files = {"files": {"anyOf": [text, {"type": "array", "items": text}]}}
+    own: dict[str, dict[str, Any]] = {
+        "stack": files,
+        "fit": {"of": {"enum": ["series", "pairs"]}},
+        "links": {"folder": text},
+    }
+    assert {name: tuple(entries) for name, entries in own.items()} == OWN  # noqa: S101 - one list of them
+    sections = {step: own.get(step, {}) | schema(STEPS[step], NOT_KEYS) for step in STEPS}
+    stack = files | {name: entry for step in ("fit", "closure", "invert") for name, entry in sections[step].items()}
+    stack = {name: entry for name, entry in stack.items() if name != "of"}
+    objects = {
+        name: {"type": ["object", "null"], "properties": entries, "additionalProperties": False}
+        for name, entries in {"stack": stack, **sections}.items()
+    }
+    lists = {"export": sorted(VARIABLES), "plots": list(PLOTS)}
+    listed = {name: {"type": "array", "items": {"enum": names}} for name, names in lists.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "insarray run",
+        "type": "object",
+        "properties": {"output": text, **objects, **listed, "report": {"type": "boolean"}},
+        "additionalProperties": False,
+    }

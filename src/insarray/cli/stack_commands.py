@@ -1,10 +1,10 @@
-"""What the commands do: options to calls of the library, results to text."""
+"""Commands on interferograms and stores: info, invert, closure, residuals, status."""
 
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import click
@@ -12,14 +12,15 @@ import xarray as xr
 
 from insarray.cli.append import append_into, reference_of_store, stored_reference
 from insarray.cli.closure_text import closure_report, closure_text
-from insarray.cli.compute import refuse_input_as_output, run_into, say, store_into
-from insarray.cli.inputs import QUALITY, corrected, mask_of, one_or_many, open_masked
+from insarray.cli.compute import print_stored, refuse_input_as_output, run_into, store_into
+from insarray.cli.inputs import corrected, open_files, open_masked
+from insarray.cli.main import Closure, Info, Invert, Residuals, Status
+from insarray.cli.options import Executing, Inverting, Minimum, Running, Weighting
+from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.open import open as open_result
-from insarray.engine.run.runner import BLOCK_TIMEOUT
 from insarray.engine.store.zarr_store import Store, open_store
-from insarray.io.open import open_stack
-from insarray.model.dates import date_index
+from insarray.model.conventions import FLAGS
 from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.loops import LoopKind
 from insarray.products.series.inversion import invert as invert_stack
@@ -32,28 +33,30 @@ from insarray.products.summary import describe
 from insarray.products.timefit.fit import fit as fit_series
 from insarray.products.views.stacks import Phase
 
-_NORM = ("norm", "tolerance", "max_iterations", "threshold", "rho", "alpha", "iterations")
+_CYCLES = ("unwrapping_cycles", "unwrapping_flag")
 
 
-def info(files: Sequence[str], *, as_json: bool, picture: str | None, **options: Any) -> None:
-    """Print what a stack is, and draw its network."""
+def info(options: Info) -> None:
+    """Print the summary of a stack, and plot its network."""
     with warnings.catch_warnings(category=StackWarning, action="ignore"):  # they are among what is printed
-        stack = open_stack(one_or_many(files), **options)
+        stack = open_files(options.files, options)
     summary = describe(stack, os.cpu_count() or 1)
-    if picture is not None:
+    if options.plot is not None:
         from insarray import plot as draw
 
-        draw.save(draw.network(stack), picture)
-    if as_json:
+        draw.save(draw.network(stack), options.plot)
+    if options.json:
         click.echo(json.dumps(summary))
         return
-    said = [("note", text) for text in summary.pop("notes")] + [("warning", text) for text in summary.pop("warnings")]
+    remarks = [("note", text) for text in summary.pop("notes")] + [
+        ("warning", text) for text in summary.pop("warnings")
+    ]
     for name, value in summary.items():
         click.echo(f"{name.replace('_', ' '):28s} {_text(value)}")
-    for kind, text in said:
+    for kind, text in remarks:
         click.echo(f"{kind}: {text}")
-    if picture is not None:
-        click.echo(f"{picture}: drawn")
+    if options.plot is not None:
+        click.echo(f"{options.plot}: written")
 
 
 def _text(value: object) -> str:
@@ -64,93 +67,96 @@ def _text(value: object) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
-def invert(arguments: Sequence[str], **options: Any) -> None:
+def invert(options: Invert) -> None:
     """Open, select, mask, invert, fit and run."""
-    if len(arguments) < 2:
-        raise ArgumentError("invert: give the interferograms and, last, the output store")
-    *files, out = arguments
-    refuse_input_as_output(files, out)
-    stack = open_masked(files, options)
-    reference = parse_reference(options["reference"])
-    kept = stored_reference(out, options) if options["append"] else None
-    with reference_of_store(out, kept):
-        stack, phase = corrected(stack, options, kept or reference)
-        series = invert_stack(
-            stack,
-            phase=phase,
-            **{name: options[name] for name in _NORM},
-            weights=options["weights"],
-            looks=options["looks"],
-            reference=kept or reference,
-            gap=options["gap"],
-        )
-    model = fit_series(series, min_dates=options["min_dates"], min_redundancy=options["min_redundancy"])
-    results = series.merge(model, combine_attrs="override")
-    if phase == "corrected_phase":
-        results = results.assign({name: stack[name] for name in ("unwrapping_cycles", "unwrapping_flag")})
-    (append_into if options["append"] else run_into)(results, out, options)
-    if phase == "corrected_phase" and not (options["as_json"] or options["dry_run"]):
-        account = correction_account(open_store(out))
+    compute_series(series_of(options), options)
+
+
+def series_of(options: Invert) -> xr.Dataset:
+    """Series and velocity that a command asks for, lazily."""
+    refuse_input_as_output(options.files, options.out)
+    stack, kept = open_masked(options), stored_reference(options)
+    reference = kept or parse_reference(options.reference)
+    with reference_of_store(options.out, kept):
+        stack, phase = corrected(stack, options, reference)
+        series = invert_stack(stack, phase=phase, reference=reference, **options.keywords(Inverting, Weighting))
+    results = series.merge(fit_series(series, **options.keywords(Minimum)), combine_attrs="override")
+    return results.assign({name: stack[name] for name in _CYCLES}) if phase == "corrected_phase" else results
+
+
+def compute_series(results: xr.Dataset, options: Invert) -> None:
+    """Compute the result of `series_of`, and print the report of the run."""
+    (append_into if options.append else run_into)(results, options)
+    if options.correct_unwrapping and not (options.json or options.dry_run):
+        account = correction_account(open_store(options.out))
         pixels = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in account.pixels.items() if count)
         click.echo(
             f"cycles added to {100 * account.samples:.2f} % of the samples, in {len(account.pairs)} pairs; pixels: {pixels}"
         )
 
 
-def closure(arguments: Sequence[str], **options: Any) -> None:
-    """Open, select, mask, close the loops; with an output run into it; print the table, and draw it."""
-    stores = len(arguments) > 1 and arguments[-1].rstrip("/").endswith(".zarr")
-    files, out = (arguments[:-1], arguments[-1]) if stores else (arguments, None)
-    picture = options["picture"]
-    if out is None:
-        for name, unset in (
-            ("dry_run", False),
-            ("restart", False),
-            ("scheduler", "threads"),
-            ("block_timeout", BLOCK_TIMEOUT),
-        ):
-            if options[name] != unset:
-                raise ArgumentError(f"--{name.replace('_', '-')}: nothing is stored; give an output, OUT.zarr")
+def closure(options: Closure) -> None:
+    """Open, select, mask, close the loops; with an output run into it; print the table, and plot it."""
+    *files, out = options.files
+    if files and out.rstrip("/").endswith(".zarr"):
+        compute_closure(loops_of(replace(options, files=tuple(files)), out), options, out)
     else:
-        refuse_input_as_output(files, out)
-    if picture is not None:
+        _refuse_settings_of_a_store(options)
+        compute_closure(loops_of(options), options)
+
+
+def loops_of(options: Closure, out: str | None = None) -> xr.Dataset:
+    """Closures of the loops that a command asks for, lazily."""
+    if out is not None:
+        refuse_input_as_output(options.files, out)
+    if options.plot is not None:
         from insarray import plot as draw
 
-        draw.figures.require_format(picture)
-    reference = parse_reference(options["reference"])
-    stack, phase = corrected(open_masked(files, options), options, reference)
-    loops = close_stack(stack, loops=_loop_kind(options["loops"]), phase=phase, reference=reference)
+        draw.figures.require_format(options.plot)
+    reference = parse_reference(options.reference)
+    stack, phase = corrected(open_masked(options), options, reference)
+    return close_stack(stack, loops=_loop_kind(options.loops), phase=phase, reference=reference)
+
+
+def compute_closure(loops: xr.Dataset, options: Closure, out: str | None = None) -> None:
+    """Compute the result of `loops_of`, print the table and plot it."""
     stored = None
     if out is not None:
         stored = store_into(loops, out, options)
         if stored is None:
             return
         loops = open_store(out)
-    table = closure_summary(loops, threshold=options["threshold"], maps=picture is not None, workers=options["workers"])
-    if picture is not None:
-        draw.save(draw.closure(table), picture)
+    drawn = options.plot is not None
+    table = closure_summary(loops, threshold=options.threshold, maps=drawn, workers=options.workers)
+    if options.plot is not None:
+        from insarray import plot as draw
+
+        draw.save(draw.closure(table), options.plot)
     report = closure_report(table)
-    if options["as_json"]:
+    if options.json:
         click.echo(json.dumps(report if stored is None else {**report, "store": stored}))
         return
     if out is not None and stored is not None:
-        say(stored, out, options)
+        print_stored(stored, out, options.reference)
     click.echo(closure_text(report))
-    if picture is not None:
-        click.echo(f"{picture}: drawn")
+    if options.plot is not None:
+        click.echo(f"{options.plot}: written")
+
+
+def _refuse_settings_of_a_store(options: Closure) -> None:
+    for name in options.given(Executing, Running):
+        if name not in ("workers", "json"):
+            raise ArgumentError(f"--{dashed(name)}: nothing is stored; give an output, OUT.zarr")
 
 
 def _loop_kind(text: str) -> LoopKind:
     return int(text) if text.isdecimal() else cast("LoopKind", text)
 
 
-def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> None:
+def residuals(options: Residuals) -> None:
     """Print the pairs by how often they are wrong."""
-    if len(arguments) < 2:
-        raise ArgumentError("residuals: give the interferograms and, last, the store of their series")
-    *files, store = arguments
-    series = open_result(store)
-    stack = open_stack(one_or_many(files), **options)
+    series = open_result(options.store)
+    stack = open_files(options.files, options)
     kept = series.insar.network
     stack = select_pairs(
         stack, exclude_pairs=[label for label in stack.insar.network.labels if label not in kept.labels]
@@ -160,7 +166,7 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
         phase = "corrected_phase"
         stack = add_cycles(stack, series.unwrapping_cycles)
     rows = pair_misfit(stack, series, phase=phase)
-    if as_json:
+    if options.json:
         click.echo(json.dumps([row._asdict() for row in rows]))
         return
     click.echo(f"{'pair':17s} {'pixels':>9s} {'rms (rad)':>9s} {'wrong by a cycle':>16s}")
@@ -170,46 +176,12 @@ def residuals(arguments: Sequence[str], *, as_json: bool, **options: Any) -> Non
         click.echo(f"and {len(rows) - 20} more that agree better")
 
 
-def export(store: str, path: str, variable: str | None, *, overwrite: bool, **quality: Any) -> None:
-    """Write a GeoTIFF or NetCDF file."""
-    from insarray.export.rasters import to_cog, to_netcdf
-
-    dataset, suffix = open_result(store), Path(path).suffix.lower()
-    good = mask_of(dataset, quality)
-    if suffix == ".nc":
-        if variable is not None:
-            dataset = dataset[[_known(dataset, variable, store)]]
-        to_netcdf(dataset, path, mask=good, overwrite=overwrite)
-    elif suffix in (".tif", ".tiff"):
-        name = _known(dataset, variable or Path(path).stem, store)
-        to_cog(dataset[name], path, attrs=dataset.attrs, mask=good, overwrite=overwrite)
-    else:
-        raise ArgumentError(f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF or .nc for NetCDF")
-    click.echo(f"{path}: written")
-
-
-def report(store: str, path: str, title: str | None, *, overwrite: bool, **quality: Any) -> None:
-    """Write the page about a store."""
-    from insarray.reports import report as write_report
-
-    good = mask_of(open_result(store), quality)
-    write_report(store, path, mask=good, overwrite=overwrite, title=title)
-    click.echo(f"{path}: written")
-
-
-def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
-    if variable not in dataset.data_vars:
-        names = ", ".join(sorted(map(str, dataset.data_vars)))
-        raise ArgumentError(f"variable: {variable!r} is not in {store}; choose --variable from {names}")
-    return variable
-
-
-def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> None:
-    """Progress, numbers and health of a store."""
-    store = Store(url)
+def status(options: Status) -> None:
+    """Print progress, numbers and damage of a store."""
+    url, store = options.store, Store(options.store)
     job = store.required_job()
     discarded = []
-    if discard_damaged:
+    if options.discard_damaged:
         discarded = sorted(damaged := store.damage())
         if damaged:
             store.discard(damaged)
@@ -223,11 +195,11 @@ def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> N
         "blocks": blocks,
         "fingerprint": job["fingerprint"],
     }
-    if discard_damaged:
+    if options.discard_damaged:
         result["blocks_discarded"] = discarded
-    elif verify:
+    elif options.verify:
         result["blocks_verified"] = store.verify()
-    if as_json:
+    if options.json:
         click.echo(json.dumps({**result, "report": report, "options": job["options"], "command": job["command"]}))
         return
     click.echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
@@ -240,14 +212,14 @@ def status(url: str, *, verify: bool, discard_damaged: bool, as_json: bool) -> N
         click.echo(
             f"discarded, as they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"
         )
-    elif discard_damaged:
+    elif options.discard_damaged:
         click.echo("nothing is damaged")
-    elif verify:
+    elif options.verify:
         click.echo(f"{result['blocks_verified']} blocks read back, all as they were written")
 
 
 def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
-    """What the blocks say of themselves, in lines."""
+    """Statistics of the blocks, as lines."""
     if report is None:
         return
     valid = report["valid_pixels"] / report["pixels"]
@@ -259,52 +231,10 @@ def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
     if means:
         yield f"mean: {means}"
     for name, counts in report["counts"].items():
-        yield f"{name}: {', '.join(f'{number} of {value}' for value, number in counts.items())}"
+        yield f"{name}: {', '.join(f'{_meaning(name, value)} {number}' for value, number in counts.items())}"
 
 
-def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset:
-    """Dataset in which a variable of a series is the map of one date."""
-    if "time" not in dataset[variable].dims:
-        if date is not None:
-            raise ArgumentError(f"date: {variable} is one map, not a series; leave --date out")
-        return dataset
-    return dataset.isel(time=-1 if date is None else date_index(dataset.time.values, date))
-
-
-def plot(what: str, url: str, path: str, *, variable: str | None, date: str | None, **options: Any) -> None:
-    """Draw into a file."""
-    from insarray import plot as draw
-
-    dataset = open_result(url)
-    quality = {name: options.pop(name) for name in QUALITY}
-    good = mask_of(dataset, quality)
-    if good is not None and what not in ("velocity", "map", "multiples"):
-        raise ArgumentError(
-            f"--mask, --min-dates, ...: {what} has no pixels to mask; they belong to maps and multiples"
-        )
-    axes: Any
-    if what == "closure":
-        axes = draw.closure(closure_summary(dataset, maps=True))
-    elif what == "network":
-        if "pair" not in dataset.sizes:
-            raise ArgumentError(f"{url}: has no pairs; give the output of insarray invert")
-        axes = draw.network(dataset)
-    elif what == "velocity":
-        axes = draw.velocity(dataset, mask=good)
-    elif what == "map":
-        if variable is None:
-            raise ArgumentError("variable: say which map to draw with --variable")
-        axes = draw.map(_at_date(dataset, _known(dataset, variable, url), date), variable, mask=good)
-    elif what == "multiples":
-        name = variable or "displacement"
-        axes = draw.multiples(dataset, _known(dataset, name, url), mask=good)
-    elif what == "points":
-        if "point" not in dataset.sizes:
-            raise ArgumentError(f"{url}: has no points; give the points.zarr of insarray links")
-        name = variable or "velocity"
-        _known(dataset, name, url)
-        axes = draw.points(_at_date(dataset, name, date) if "time" in dataset[name].dims else dataset, name)
-    else:
-        axes = draw.point(dataset, **options)
-    draw.save(axes, path)
-    click.echo(f"{path}: drawn")
+def _meaning(flag: str, value: str) -> str:
+    """Meaning of the value of a flag; the value itself if it has none."""
+    meanings = FLAGS.get(flag, ())
+    return meanings[int(value)].replace("_", " ") if int(value) < len(meanings) else value

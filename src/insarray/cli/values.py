@@ -1,4 +1,4 @@
-"""Words of the command line that stand for more than a number or a name."""
+"""The reference of a command line, which is an area, a pixel or a position."""
 
 from insarray.model.errors import ArgumentError
 from insarray.model.place import Area
@@ -6,7 +6,7 @@ from insarray.products.stacks.reference import LonLat, Reference
 
 
 def parse_reference(text: str) -> Reference | None:
-    """Reference from the words of the command line: auto, none, ROW,COL, ROW:ROW,COL:COL, lonlat:LON,LAT."""
+    """Reference from its text: auto, none, ROW,COL, ROW:ROW,COL:COL, lonlat:LON,LAT."""
     if text in ("auto", "none"):
         return "auto" if text == "auto" else None
     try:
@@ -22,12 +22,3 @@ def parse_reference(text: str) -> Reference | None:
         raise ArgumentError(
             f"reference: {text!r} is not auto, none, ROW,COL, ROW:ROW,COL:COL or lonlat:LON,LAT"
         ) from None
-
-
-def parse_relaxation(option: str, text: str) -> tuple[str, float]:
-    """Event and days from DATE,DAYS."""
-    date, _, days = text.partition(",")
-    try:
-        return date, float(days)
-    except ValueError:
-        raise ArgumentError(f"--{option.removesuffix('s')}: {text!r} is not DATE,DAYS") from None

@@ -31,7 +31,7 @@ _FILE = "PATH"
 
 @click.group()
 def dolphin() -> None:
-    """Do what dolphin's commands do, from its files to its files."""
+    """Run dolphin's commands on dolphin's files."""
 
 
 @dolphin.command(cls=_ListCommand)
@@ -67,9 +67,9 @@ def dolphin() -> None:
 @click.option("--file-date-fmt", default="%Y%m%d", show_default=True, help="Dates in the names.")
 @click.option("--overwrite", is_flag=True, help="Replace files of another job.")
 def timeseries(**options: Any) -> None:
-    """Invert unwrapped interferograms into series, residuals and velocity, in files as dolphin names them.
+    """Invert unwrapped interferograms, as dolphin's timeseries.
 
-    Run the same command again to finish an interrupted run; files that are there are left as they are.
+    Series, residuals and velocity are written to files as dolphin names them. Run the same command again to finish an interrupted run; files that are there are left as they are.
     """
     from insarray.compat.dolphin.workflow import run
     from insarray.model.dates import as_time

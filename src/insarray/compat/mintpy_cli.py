@@ -1,75 +1,177 @@
-"""``insarray mintpy``: MintPy's commands over ours. Heavy imports happen inside commands."""
+"""``insarray mintpy``: MintPy's commands, their options spelled as MintPy spells them. Heavy imports happen inside."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import MISSING
+from typing import Any, Literal
 
 import click
 
-from insarray.cli.options import SeveralCommand, json_option
-from insarray.compat.mintpy_options import (
-    dem_error_options,
-    inversion_options,
-    velocity_options,
-    writing_options,
+from insarray.cli.commands import Sections
+from insarray.cli.typed import Options, Several, argument, flag, option
+from insarray.model.choices import Gap, Norm
+
+mintpy = Sections(
+    "mintpy",
+    "insarray.compat",
+    ("Commands",),
+    help="Run MintPy's commands on MintPy's files.",
 )
 
 
-@click.group()
-def mintpy() -> None:
-    """Do what MintPy's commands do, from its files to its files."""
+class Words(Several):
+    """Words behind an option, up to `most` of them."""
+
+    name = "words"
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+
+    def count(self, words: Sequence[str]) -> int:
+        """Up to the next option."""
+        return super().count(words[: self.most])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Words of a text."""
+        words = value if isinstance(value, tuple) else tuple(str(value).split())
+        if self.most not in (None, len(words)):
+            self.fail(f"{value!r} is not {self.most} words", param, ctx)
+        return words
 
 
-@mintpy.command()
-@click.argument("stack", metavar="IFGRAM_STACK")
-@inversion_options
-def invert(stack: str, **options: Any) -> None:
-    """Invert ifgramStack.h5 for timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5, as ifgram_inversion.py.
+class Numbers(Words):
+    """One or more numbers behind an option."""
 
-    Run the same command again to finish an interrupted run.
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Numbers of a text."""
+        try:
+            return tuple(float(word) for word in super().convert(value, param, ctx))
+        except ValueError:
+            self.fail(f"{value!r} is not one number or more", param, ctx)
+
+
+class Templates(Options):
+    """Settings of a file."""
+
+    templates: tuple[str, ...] = option(
+        "MintPy's smallbaselineApp.cfg or a text file of that form; the last one counts.", (), "FILE",
+        names=("-t", "--template"),
+    )  # fmt: skip
+
+
+class Writing(Options):
+    """Files."""
+
+    nodata: Literal["nan", "zero"] = option("Value of no data; zero as MintPy writes it.", "nan")
+    overwrite: bool = flag("Replace files that exist.")
+    json: bool = flag("Print JSON.")
+
+
+class Running(Writing):
+    """Files."""
+
+    workers: int | None = option(
+        "Blocks at a time; default: number of processors.", None, "N", limits=(1, None),
+        names=("--workers", "--num-worker"),
+    )  # fmt: skip
+
+
+class TimeFunctions(Options):
+    """Time functions."""
+
+    exclude: tuple[str, ...] = option(
+        "Dates, or a file of dates.", (), "DATE...", kind=Words(), names=("--ex", "--ex-date", "--exclude")
+    )
+    periods: tuple[float, ...] = option(
+        "1 is annual.", (), "YEARS...", kind=Numbers(), names=("--periodic", "--period", "--peri")
+    )
+    steps: tuple[str, ...] = option("Offsets.", (), "DATE...", kind=Words(), names=("--step", "--step-date"))
+
+
+@mintpy.typed("Commands", "mintpy.commands.invert")
+class Invert(Templates, Running):
+    """Invert ifgramStack.h5, as ifgram_inversion.py.
+
+    It writes timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5. Run the same command again to finish an
+    interrupted run.
     """
-    from insarray.compat.mintpy import workflow
 
-    _say(workflow.invert(stack, options), as_json=options["as_json"])
-
-
-@mintpy.command(cls=SeveralCommand)
-@click.argument("series", metavar="TIMESERIES")
-@velocity_options
-def velocity(series: str, **options: Any) -> None:
-    """Fit time functions to timeseries.h5 and write velocity.h5, as timeseries2velocity.py."""
-    from insarray.compat.mintpy import workflow
-
-    _say(workflow.velocity(series, options), as_json=options["as_json"])
-
-
-@mintpy.command(name="dem-error", cls=SeveralCommand)
-@click.argument("series", metavar="TIMESERIES")
-@dem_error_options
-def dem_error(series: str, **options: Any) -> None:
-    """Estimate the DEM error and take it out of the series, as dem_error.py."""
-    from insarray.compat.mintpy import workflow
-
-    _say(workflow.dem_error(series, options), as_json=options["as_json"])
-
-
-@mintpy.command()
-@click.argument("store")
-@click.argument("folder", type=click.Path(file_okay=False))
-@click.option("--attrs", metavar="FILE", help="MintPy's file whose attributes to carry over, such as ifgramStack.h5.")
-@writing_options
-@json_option
-def export(store: str, folder: str, **options: Any) -> None:
-    """Write what STORE holds, a series or a fit, as MintPy's files into FOLDER."""
-    from insarray.compat.mintpy import workflow
-
-    _say(workflow.export(store, folder, options), as_json=options["as_json"])
+    stack: str = argument("IFGRAM_STACK")
+    variable: str | None = option(
+        "unwrapPhase (default), unwrapPhase_bridging, ...", None, "NAME", names=("-i", "-d", "--dset")
+    )
+    weights: Literal["var", "fim", "coh", "no"] | None = option("Default: var.", names=("-w", "--weight-func"))
+    mask_dataset: Literal["coherence", "connectComponent", "no"] | None = option(
+        "What samples are masked by; default: no.", names=("--mask-dset", "--mask-dataset", "--md")
+    )
+    mask_threshold: float | None = option(
+        "Least coherence, if masked by it; default: 0.4.", None, "G", limits=(0, 1),
+        names=("--mask-thres", "--mask-threshold", "--mt"),
+    )  # fmt: skip
+    min_norm_phase: bool = flag("With --gap min_norm: least phase instead of least velocity.")
+    min_redundancy: float | None = option(
+        "Fewest pairs of a date; default: 1.", None, "N", limits=(0, None),
+        names=("--min-redun", "--min-redundancy", "--mr"),
+    )  # fmt: skip
+    water_mask: str | None = option("Pixels that are 0 in it are left out.", None, "FILE", names=("-m", "--water-mask"))
+    output: tuple[str, ...] = option(
+        "Files to write.", ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"),
+        "TS_FILE TCOH_FILE NUM_INV_FILE", kind=Words(3), names=("-o", "--output"),
+    )  # fmt: skip
+    skip_reference: bool = flag("The stack is referenced already.", names=("--skip-reference", "--skip-ref"))
+    gap: Gap = option("Dates that no pair ties to the first; min_norm is MintPy's answer.", "nan")
+    norm: Norm = option("What is minimised.", "l2")
 
 
-def _say(report: dict[str, Any], *, as_json: bool) -> None:
-    """Print what was done."""
-    if as_json:
-        import json
+@mintpy.typed("Commands", "mintpy.commands.velocity")
+class Velocity(Templates, TimeFunctions, Running):
+    """Fit time functions to timeseries.h5, as timeseries2velocity.py."""
 
-        click.echo(json.dumps(report))
-        return
-    computed = f" ({report['computed']} of {report['blocks']} blocks computed)" if "blocks" in report else ""
-    click.echo(f"{', '.join(report['files'])}: written{computed}")
+    series: str = argument("TIMESERIES")
+    output: str = option("File to write.", "velocity.h5", "FILE", names=("-o", "--output"))
+    start: str | None = option("From this date on.", None, "DATE", names=("-s", "--start-date"))
+    end: str | None = option("Up to this date.", None, "DATE", names=("-e", "--end-date"))
+    degree: int | None = option(
+        "Degree of the polynomial; default: 1.",
+        None,
+        "N",
+        limits=(0, 3),
+        names=("--poly", "--polynomial", "--poly-order"),
+    )
+    polylines: tuple[str, ...] = option("Changes of the velocity.", (), "DATE...", kind=Words(), names=("--polyline",))
+    exponentials: tuple[tuple[str, ...], ...] = option(
+        "Exponential relaxation.", (), "DATE DAYS...", kind=Words(), names=("--exp", "--exponential")
+    )
+    logarithms: tuple[tuple[str, ...], ...] = option(
+        "Logarithmic relaxation.", (), "DATE DAYS...", kind=Words(), names=("--log", "--logarithmic")
+    )
+    uncertainty: Literal["residue", "bootstrap"] | None = option(
+        "Standard errors from the residuals (default) or by bootstrap.", names=("--uq", "--uncertainty")
+    )
+    samples: int | None = option("Default: 400.", None, "N", limits=(2, None), names=("--bc", "--bootstrap-count"))
+
+
+@mintpy.typed("Commands", "mintpy.commands.dem_error")
+class DemError(Templates, TimeFunctions, Running):
+    """Estimate the DEM error and subtract it from the series, as dem_error.py."""
+
+    series: str = argument("TIMESERIES")
+    geometry: str = option("Slant range, incidence angle, perhaps bperp.", MISSING, "FILE", names=("-g", "--geometry"))
+    output: str | None = option("Corrected series; default: ..._demErr.h5.", None, "FILE", names=("-o", "--outfile"))
+    dem_error_file: str = option(
+        "File of the DEM error.", "demErr.h5", "FILE", names=("--dem-err-file", "--dem-error-file")
+    )
+    degree: int | None = option(
+        "Degree of the polynomial; default: 2.", None, "N", limits=(0, 3), names=("-p", "--poly-order")
+    )
+    steps: tuple[str, ...] = option("Offsets.", (), "DATE...", kind=Words(), names=("-s", "--step-date"))
+
+
+@mintpy.typed("Commands", "mintpy.commands.export")
+class Export(Writing):
+    """Write a store, a series or a fit, as MintPy's files into FOLDER."""
+
+    store: str = argument("STORE")
+    folder: str = argument("FOLDER")
+    attrs: str | None = option("MintPy's file whose attributes to keep, such as ifgramStack.h5.", None, "FILE")

@@ -34,11 +34,11 @@ from insarray.model.errors import StackError
 
 __all__ = [
     "Arrays",
+    "BlockCall",
     "BlockFunction",
-    "Made",
+    "block_call_of",
     "collect_blocks",
     "compute_in_own_threads",
-    "made_by",
     "map_blocks",
     "map_chunks",
     "sum_blocks",
@@ -107,7 +107,7 @@ def map_blocks(
     return found
 
 
-class Made(NamedTuple):
+class BlockCall(NamedTuple):
     """How `map_blocks` makes a variable.
 
     Parameters
@@ -129,7 +129,7 @@ class Made(NamedTuple):
     outputs: tuple[str, ...]
 
 
-def made_by(variable: xr.Variable, name: str) -> Made | None:
+def block_call_of(variable: xr.Variable, name: str) -> BlockCall | None:
     """How `map_blocks` makes `variable` as its output `name`; None if it has not, or something was done to it since."""
     data = variable.data
     if not isinstance(data, da.Array) or not data.name.startswith(f"{name}-"):
@@ -142,7 +142,7 @@ def made_by(variable: xr.Variable, name: str) -> Made | None:
     if not isinstance(run, BlockTask):
         return None
     names = {of: key[0] for of, key in zip(run.inputs, keys, strict=True)}
-    return Made(label, layer[constants_key], constants_key, names, tuple(run.outputs))
+    return BlockCall(label, layer[constants_key], constants_key, names, tuple(run.outputs))
 
 
 def map_chunks(

@@ -24,11 +24,11 @@ class Jobs:
     ----------
     dataset
         Its lazy variables have the blocks of `plan`.
-    instead
+    replaced
         Tasks that take the place of others of the graph, by key.
     """
 
-    def __init__(self, dataset: xr.Dataset, plan: Plan, instead: Mapping[Any, Any] | None = None) -> None:
+    def __init__(self, dataset: xr.Dataset, plan: Plan, replaced: Mapping[Any, Any] | None = None) -> None:
         lazy = {str(k): v.data for k, v in dataset.data_vars.items() if dask.is_dask_collection(v.data)}
         self.names = tuple(lazy)
         self._keys = {name: (array.name, array.ndim - 2) for name, array in lazy.items()}
@@ -37,7 +37,7 @@ class Jobs:
         first, last = (self._needed(*block) for block in ((0, 0), (len(plan.rows) - 1, len(plan.cols) - 1)))
         self._shared_keys = set(first) & set(last) if plan.n_blocks > 1 else set()
         self.shared: dict[Any, Any] = {key: first[key] for key in self._shared_keys}
-        self._graph |= instead or {}
+        self._graph |= replaced or {}
 
     def _block_keys(self, i: int, j: int) -> list[Any]:
         return [(key, *(0,) * lead, i, j) for key, lead in self._keys.values()]

@@ -1,8 +1,9 @@
-"""`open`: any result of insarray, or a series of MintPy, ready for every product."""
+"""`open`: any result of insarray, or a series of another program, ready for every product."""
 
 import glob
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,7 @@ from insarray.engine.store.zarr_store import Store, open_store
 from insarray.io.files import fingerprint
 from insarray.io.locations import exists, is_url, location
 from insarray.io.readers.mintpy_series import is_series, open_series
+from insarray.io.readers.other_series import is_dolphin, is_licsbas, open_dolphin, open_licsbas
 from insarray.io.readers.stored import is_zarr, open_stored
 from insarray.model.conventions import variable
 from insarray.model.errors import ArgumentError, FileError
@@ -30,17 +32,25 @@ _INPUTS = {"coherence", "connected_component_labels", "amplitude_dispersion", "w
 }
 """Names of the table that stacks and geometry files have, too."""
 
-Kind = Literal["store", "series", "dataset"]
+Kind = Literal["store", "dataset", "mintpy", "licsbas", "dolphin"]
+
+_OTHERS: dict[Kind, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
+    "mintpy": (is_series, open_series),
+    "licsbas": (is_licsbas, open_licsbas),
+    "dolphin": (is_dolphin, open_dolphin),
+}
+"""Series of other programs: what recognises them, and opens them."""
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the module, as `gzip.open`
-    """Open a result: what `run` or `save_points` has stored, what `to_netcdf` has written, or a series of MintPy.
+    """Open a result: what `run` or `save_points` has stored, what `to_netcdf` has written, or a series of MintPy, LiCSBAS or dolphin.
 
     Parameters
     ----------
     path
         Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these; MintPy's
-        ``timeseries.h5``. A path, or a URL such as ``s3://bucket/series.zarr``.
+        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``. A path, or a URL such
+        as ``s3://bucket/series.zarr``.
 
     Returns
     -------
@@ -76,8 +86,9 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the mod
     """
     where = _location(path)
     kind = _kind(where)
-    if kind == "series":
-        return open_series(where)
+    for other, (_, opens) in _OTHERS.items():
+        if kind == other:
+            return opens(where)
     if kind is None:
         raise FileError(_refusal(where))
     logger.info("open: %s, a %s", where, kind)
@@ -118,8 +129,9 @@ def _kind(where: Path) -> Kind | None:
         return "store"
     if not exists(where):
         return None
-    if is_series(where):
-        return "series"
+    for other, (recognises, _) in _OTHERS.items():
+        if recognises(where):
+            return other
     if where.suffix.lower() in _NETCDF or _is_group(where):
         with open_stored(where) as found:
             return "dataset" if _holds_result(found) else None

@@ -273,13 +273,14 @@ def _band_names(layers: xr.DataArray) -> list[str]:
 
 
 def _tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
+    """Tags by names without a colon, which GDAL reads as the end of the name: `proj:code` becomes `proj_code`."""
     tags = {"sign": SIGN} if "positive" in str(data.attrs.get("long_name", "")) else {}
     if data.name is not None:
         tags["variable"] = str(data.name)
     own = {key: value for key, value in data.attrs.items() if key != "grid_mapping"}
     for key, value in {**attrs, **own}.items():
         plain = _plain(value)
-        tags[str(key)] = plain if isinstance(plain, str) else json.dumps(np.asarray(plain).tolist())
+        tags[str(key).replace(":", "_")] = plain if isinstance(plain, str) else json.dumps(np.asarray(plain).tolist())
     return tags
 
 

@@ -15,7 +15,7 @@ from insarray.io.files import expand_one
 from insarray.io.locations import is_url
 from insarray.io.source import AreaLike, Window
 from insarray.model.errors import ArgumentError, FileError
-from insarray.model.grid import Grid
+from insarray.model.grid import Grid, is_geographic
 from insarray.model.place import Area
 
 _FORMS = "W,S,E,N in degrees, LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE, rows:ROW:ROW,COL:COL or a vector file"
@@ -128,7 +128,7 @@ def _of_numbers(area: object, parts: Sequence[Any], crs: object) -> Box:
     box = Box(left, bottom, right, top, _LONLAT if crs is None else _crs_name(crs))
     if not all(map(math.isfinite, (left, bottom, right, top))) or bottom >= top:
         raise ArgumentError(f"area: {area!r} has no extent; give {_FORMS}")
-    if _is_geographic(box.crs):
+    if is_geographic(box.crs):
         if max(abs(bottom), abs(top)) > 90 or max(abs(left), abs(right)) > 360:
             raise ArgumentError(
                 f"area: {area!r} are no degrees; say the CRS of metres: LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE"
@@ -150,14 +150,8 @@ def _crs_name(crs: object) -> str:
     return str(crs) if isinstance(crs, str) else found.to_string()
 
 
-def _is_geographic(crs: str) -> bool:
-    from pyproj import CRS
-
-    return bool(CRS.from_user_input(crs).is_geographic)
-
-
 def _said(box: Box) -> str:
-    digits = 8 if _is_geographic(box.crs) else 10
+    digits = 8 if is_geographic(box.crs) else 10
     right = box.right - 360 if box.right > 180 and box.crs == _LONLAT else box.right
     text = ",".join(f"{value:.{digits}g}" for value in (box.left, box.bottom, right, box.top))
     return text if box.crs == _LONLAT else f"{text}@{box.crs}"
@@ -171,7 +165,7 @@ def _of_file(path: Path) -> Box:
     if not boxes:
         raise FileError(f"{path}: holds no geometry; give a file of polygons")
     left, bottom, right, top = (np.array(side) for side in zip(*boxes, strict=True))
-    if _is_geographic(crs):
+    if is_geographic(crs):
         if max(right - left) > _WHOLE_EARTH:
             raise FileError(
                 f"{path}: a geometry goes round the earth, or is cut at the date line within one; give its bounds as "
@@ -248,7 +242,7 @@ def _in_crs_of(box: Box, grid: Grid) -> Box:
     """The box in the CRS of a grid, longitudes counted as the grid does."""
     crs = str(grid.crs)
     found = box if _same(box.crs, crs) else _transformed(box, crs)
-    return _turned(found, grid, _said(box)) if _is_geographic(crs) else found
+    return _turned(found, grid, _said(box)) if is_geographic(crs) else found
 
 
 def _same(one: str, other: str) -> bool:
@@ -263,7 +257,7 @@ def _transformed(box: Box, crs: str) -> Box:
     from pyproj.exceptions import ProjError
 
     parts = [box]
-    if _is_geographic(box.crs) and box.right > 180 > box.left:
+    if is_geographic(box.crs) and box.right > 180 > box.left:
         parts = [replace(box, right=180.0), replace(box, left=-180.0, right=box.right - 360)]
     try:
         transformer = Transformer.from_crs(box.crs, crs, always_xy=True)

@@ -3,7 +3,8 @@
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from insarray.io.locations import exists, is_url, location, matches, path_text, stamp
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 
 
 def expand(files: Files, argument: str) -> list[Path]:
@@ -64,6 +67,46 @@ def _matches(pattern: str, argument: str) -> set[Path]:
 
 def _here(text: str) -> str:
     return "" if is_url(text) else f" (working directory {os.getcwd()})"
+
+
+def below(folder: Path, pattern: str = "*", *, deep: bool = True) -> Iterator[Path]:
+    """Files and folders with a name of the pattern in a folder and, if `deep`, below it; links to folders are followed.
+
+    What begins with a dot is left alone, as the shell does: macOS' and Jupyter's copies have the names of the files. A
+    folder that several links lead to is taken once. In no order.
+    """
+    if is_url(folder):
+        found = folder.rglob(pattern) if deep else folder.glob(pattern)
+        depth = len(folder.parts)
+        yield from (path for path in found if not any(part.startswith(".") for part in path.parts[depth:]))
+        return
+    seen = {os.path.realpath(folder)}
+    for top, folders, files in os.walk(folder, followlinks=True):
+        listed = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(top, name) for name in (*listed, *sorted(files)) if _named(name, pattern))
+        folders[:] = [name for name in listed if deep and _first_time(os.path.join(top, name), seen)]
+
+
+def _named(name: str, pattern: str) -> bool:
+    return not name.startswith(".") and fnmatch(name, pattern)
+
+
+def _first_time(folder: str, seen: set[str]) -> bool:
+    place = os.path.realpath(folder)
+    new = place not in seen
+    seen.add(place)
+    return new
+
+
+def archives(folder: Path) -> tuple[str, ...]:
+    """A note on the archives in a folder itself, whose files are not read; none if there are none."""
+    found = sorted(path for path in below(folder, deep=False) if is_archive(path))
+    return (f"archives are not read, unpack them: {names(found, 3)}",) if found else ()
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is one that has to be unpacked, by its name."""
+    return path.name.lower().endswith(_ARCHIVES)
 
 
 def fingerprint(paths: Iterable[str | Path], *decoding: object) -> str:

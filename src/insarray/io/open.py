@@ -3,13 +3,15 @@
 import logging
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 import xarray as xr
 
-from insarray.io.files import expand
+from insarray.io.files import archives, expand
 from insarray.io.layers.lazy import to_dataset
+from insarray.io.layers.raster import is_raster
 from insarray.io.layers.windows import within
 from insarray.io.plugins import asked, problem_of, scanned, third_party, third_party_named, third_party_names
 from insarray.io.readers.aria import AriaReader
@@ -26,7 +28,7 @@ from insarray.io.readers.opera_disp import OperaDispReader
 from insarray.io.readers.pygmtsar import PygmtsarReader
 from insarray.io.readers.raster_folder import FolderReader
 from insarray.io.readers.snap import SnapReader
-from insarray.io.readers.stored import StoredReader
+from insarray.io.readers.stored import StoredReader, is_zarr
 from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
@@ -118,9 +120,9 @@ def open_stack(
         ``"away"`` (default) if positive values mean motion away from the satellite when the earlier date is the
         reference, ``"toward"`` if they mean motion toward it.
     units
-        ``"radian"``, ``"metre"`` or ``"millimetre"``; None takes the unit tag of the files, radian without one.
+        ``"radian"``, ``"metre"`` or ``"millimetre"``; None takes what tags of the files or their names say, else radian.
     nodata
-        Value that means no-data besides NaN; None takes that of the files.
+        Value that means no-data besides NaN and what each file says itself; NaN: nothing else is no-data.
     dates
         Regular expression with two groups, the reference and the secondary date, for names that mean something else.
     variable
@@ -204,12 +206,11 @@ def open_stack(
     reader = _reader(paths, product)
     refused = options.given() - reader.options
     if refused:
-        raise ArgumentError(
-            f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}, which says it itself; leave out, or take "
-            "product='generic' (--product generic)"
-        )
+        raise ArgumentError(_refusal(refused, reader, paths))
     source = reader.scan(paths, options) if reader in READERS else scanned(reader, paths, options)
     source = within(source, area)
+    skipped = [note for path in paths if path.is_dir() and not is_zarr(path) for note in archives(path)]
+    source = replace(source, notes=(*source.notes, *skipped)) if skipped else source
     for note in source.notes:
         warnings.warn(note, StackWarning, stacklevel=2)
     network, grid = source.network, source.grid
@@ -227,6 +228,13 @@ def open_stack(
         source.wavelength,
     )
     return to_dataset(source, reader.name, block).assign_attrs(recognised_by=reader.looks_for)
+
+
+def _refusal(refused: set[str], reader: Reader, paths: list[Path]) -> str:
+    """Why options are refused, and what takes them: the generic reader, if it could read what was given."""
+    rasters = all(is_raster(path) for path in paths)
+    remedy = ", or take product='generic' (--product generic)" if rasters and reader.name != "generic" else ""
+    return f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}; leave it out{remedy}"
 
 
 def _check(options: Options) -> None:
@@ -255,18 +263,28 @@ def _reader(paths: list[Path], product: object) -> Reader:
     for reader in GENERAL:
         if all(reader.recognises(path) for path in paths):
             return reader
-    folder = next((path for path in paths if path.is_dir()), None)
-    looked = "; ".join(
-        f"{reader.name}: {reader.looks_for}" for reader in READERS if not isinstance(reader, AnyHdf5Reader)
+    raise ArgumentError(_unknown(next(path for path in paths if path.is_dir())))
+
+
+def _unknown(folder: Path) -> str:
+    """What to say of a folder that no reader takes; the list of what each looks for is too long for a message."""
+    held = sorted(path.name for path in folder.iterdir())
+    holds = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "") if held else "nothing"
+    packed = "".join(f"; {note}" for note in archives(folder))
+    return (
+        f"files: {folder} is no known product, it holds {holds}{packed}; give the folder of one of {', '.join(_names())} (what "
+        "each is known by is in docs/how_to/open_your_files.md), or a pattern of rasters such as 'ifgs/*.unw.tif'"
     )
-    raise ArgumentError(f"files: {folder} is no known product; looked for {looked}")
+
+
+def _names() -> list[str]:
+    return sorted({reader.name for reader in READERS} | set(third_party_names()))
 
 
 def _named(product: str) -> Reader:
     found = next((reader for reader in READERS if reader.name == product), None) or third_party_named(product)
     if found is None:
-        known = sorted({reader.name for reader in READERS} | set(third_party_names()))
-        raise ArgumentError(f"product: {product!r} is not one of {', '.join(known)}")
+        raise ArgumentError(f"product: {product!r} is not one of {', '.join(_names())}")
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.files import names
-from insarray.model.dates import date_label, first_of_pass, pair_from_name
+from insarray.model.dates import LIKE_DATES, date_label, first_of_pass, pair_from_name
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 
@@ -65,7 +65,7 @@ def pair_file_from_name(path: Path, pattern: str | None = None) -> PairFile:
         If both dates are the same.
     """
     # a name with a damaged date must not silently get its folder's, which may hold the dates of the whole stack
-    bare = not re.search(pattern if pattern is not None else r"\d{6}|\d{4}[-_.]\d\d[-_.]\d\d", path.name)
+    bare = not re.search(pattern if pattern is not None else LIKE_DATES, path.name, re.IGNORECASE)
     try:
         reference, secondary = pair_from_name(path.parent.name if bare else path.name, pattern)
     except (ArgumentError, re.error) as error:
@@ -137,24 +137,35 @@ def newest(files: Sequence[PairFile], version: Callable[[Path], str]) -> tuple[l
     return kept, ((f"older versions of the same pairs are left out: {names(left)}",) if left else ())
 
 
-def matching(files: Iterable[PairFile], phase: dict[Key, PairFile], argument: str) -> list[PairFile]:
-    """The files in the order of `phase`.
+def companions_of(
+    files: Iterable[PairFile], phase: dict[Key, PairFile], argument: str, *, needed: bool
+) -> tuple[list[PairFile], tuple[str, ...]]:
+    """The files of another layer in the order of `phase`; none if some pairs lack theirs and the layer is not `needed`.
+
+    Returns
+    -------
+    files
+        One per pair, or none.
+    notes
+        What was left out, in words.
 
     Raises
     ------
     StackError
-        If a pair has phase and no file here, or a file here and no phase.
+        If a pair has phase and no file here, and the layer is needed.
     """
     found = by_pair(files)
-    missing = [file.label for key, file in phase.items() if key not in found]
-    if missing:
-        raise StackError(f"{argument}: no file for {len(missing)} of {len(phase)} pairs: {_few(missing)}")
+    notes: tuple[str, ...] = ()
     extra = [file.path for key, file in found.items() if key not in phase]
     if extra:
-        raise StackError(
-            f"{argument}: {names(extra)} without unwrapped phase of the same dates; leave out, or give the phase"
-        )
-    return [found[key] for key in phase]
+        notes = (f"{argument} without unwrapped phase of the same dates is left out: {names(extra, 3)}",)
+    missing = [file.label for key, file in phase.items() if key not in found]
+    if not missing:
+        return [found[key] for key in phase], notes
+    lack = f"no file for {len(missing)} of {len(phase)} pairs: {_few(missing)}"
+    if needed:
+        raise StackError(f"{argument}: {lack}")
+    return [], (f"{argument} is left out: {lack}; give it, or leave the pairs out, for what needs it", *notes)
 
 
 def network_of_pairs(pairs: Iterable[Key], baselines: Iterable[float] | None) -> Network:

@@ -1,7 +1,7 @@
 """Text beside the rasters of a product: lines of keys and values, numbers in them, and what they say of a stack."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from xml.etree import ElementTree
@@ -110,6 +110,36 @@ def same_in_all(paths: Sequence[Path], values: Sequence[T], what: str, remedy: s
         if value != values[0]:
             raise StackError(f"{what}: {values[0]} in {paths[0].name} but {value} in {path.name}; {remedy}")
     return values[0]
+
+
+Found = TypeVar("Found")
+
+
+def if_usable(read: Callable[[], Found], otherwise: Found, lacking: str) -> tuple[Found, tuple[str, ...]]:
+    """What metadata give that a stack can do without; a note, and `otherwise`, where they are damaged.
+
+    Parameters
+    ----------
+    read
+        Reads them; its FileError or StackError becomes the note.
+    otherwise
+        Taken instead.
+    lacking
+        What is left out then, such as ``"no perpendicular baselines"``.
+    """
+    try:
+        return read(), ()
+    except (FileError, StackError) as error:
+        return otherwise, (f"{lacking}: {error}",)
+
+
+def baselines_if_usable(
+    read: Callable[[], tuple[BaselineTable | None, tuple[str, ...]]],
+) -> tuple[BaselineTable | None, tuple[str, ...]]:
+    """Baselines and notes of metadata that may be damaged."""
+    none: tuple[BaselineTable | None, tuple[str, ...]] = None, ()
+    (table, notes), damaged = if_usable(read, none, "no perpendicular baselines")
+    return table, (*notes, *damaged)
 
 
 # -- baselines ------------------------------------------------------------------------------------------------------

@@ -4,18 +4,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from insarray.model.choices import Extent as Extent
+from insarray.model.choices import Sign as Sign
+from insarray.model.choices import Units as Units
 from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.model.place import Area
-
-Sign = Literal["away", "toward"]
-Units = Literal["radian", "metre", "millimetre"]
-Extent = Literal["intersection", "union"]
-
 
 PathLike = str | os.PathLike[str]
 """Path or URL of a file or folder, or a pattern."""

@@ -5,15 +5,10 @@ Every summand is rounded to two numbers on fixed binary grids, coarse enough for
 """
 
 import math
-from typing import Literal
 
 import numpy as np
 
 from insarray.kernels.compiled import jit
-
-Kind = Literal[
-    "linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"
-]  # range: along the columns, azimuth: along the rows
 
 TERMS: dict[str, tuple[tuple[int, int], ...]] = {
     "linear": ((0, 0), (1, 0), (0, 1)),

@@ -1,15 +1,15 @@
 """Interferometric phase: variance from coherence and looks, and the weights of the pairs that follow from it."""
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, hyp2f1
 
 from insarray.kernels.compiled import jit
+from insarray.model.choices import Weights
 from insarray.model.errors import ArgumentError
 
-Weights = Literal["none", "coherence", "variance", "fisher"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 COHERENCE_LIMITS = (0.05, 0.999)

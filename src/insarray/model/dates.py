@@ -15,6 +15,12 @@ _YEARS = range(1970, 2100)
 # YYYYMMDD, optionally with a time of day glued on; separators inside the date allowed when they agree
 _LONG = r"(?<!\d)(?:19[7-9]\d|20\d\d)(?P<s{n}>[-_.]?)[01]\d(?P=s{n})[0-3]\d(?:[Tt]?[0-2]\d[0-5]\d[0-5]\d)?(?!\d)"
 _SHORT = r"(?<!\d)\d\d[01]\d[0-3]\d(?!\d)"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# 06Jan2018 as SNAP writes it, 06-Jan-2018, 2018Jan06; month names are English wherever this runs
+_NAMED = rf"(?<![A-Za-z\d])(?:\d\d[-_ ]?(?:{'|'.join(_MONTHS)})[-_ ]?\d{{4}}|\d{{4}}[-_ ]?(?:{'|'.join(_MONTHS)})[-_ ]?\d\d)(?![A-Za-z\d])"
+LIKE_DATES = rf"\d{{6}}|\d{{4}}[-_.]\d\d[-_.]\d\d|{_NAMED}"
+"""What looks like a date in a name, whether it is one or not."""
+
 _BETWEEN = r"(?:_to_|--|[-_])"
 
 
@@ -24,7 +30,8 @@ def as_time(value: Time) -> np.datetime64:
     Parameters
     ----------
     value
-        A datetime, date, ``datetime64`` or text: ISO 8601, ``YYYYMMDD``, ``YYYYMMDDTHHMMSS`` or ``YYMMDD``.
+        A datetime, date, ``datetime64`` or text: ISO 8601, ``YYYYMMDD``, ``YYYYMMDDTHHMMSS``, ``YYMMDD``, or with the name of
+        the month, ``06Jan2018`` or ``2018Jan06``.
         Times with an offset are turned into UTC.
 
     Raises
@@ -48,6 +55,11 @@ def _seconds(value: dt.date | np.datetime64) -> np.datetime64:
 
 
 def _parse(text: str) -> dt.datetime:
+    if re.fullmatch(_NAMED, text, re.IGNORECASE):
+        month = next(name for name in _MONTHS if name in text.lower())
+        first, last = re.split(f"[-_ ]?{month}[-_ ]?", text.lower())
+        year, day = (first, last) if len(first) == 4 else (last, first)
+        text = f"{year}{_MONTHS.index(month) + 1:02d}{day}"
     for form in _FORMATS:
         # strptime also takes "2020131" for %Y%m%d; the length decides which form is meant
         if len(text) == len(dt.datetime(2020, 1, 1).strftime(form)):
@@ -133,15 +145,16 @@ def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64
     """Reference and secondary time, in the order of the name.
 
     Without `pattern` the two dates must be the only ones in `name`, or the only two that stand joined
-    (``YYYYMMDD_YYYYMMDD``, ``YYYYMMDD-YYYYMMDD``, with times of day, ``YYYY-MM-DD_YYYY-MM-DD``); six-digit dates
-    count when there is no eight-digit one.
+    (``YYYYMMDD_YYYYMMDD``, ``YYYYMMDD-YYYYMMDD``, with times of day, ``YYYY-MM-DD_YYYY-MM-DD``); dates with the name of
+    the month, ``06Jan2018``, count when there is none of these, six-digit dates when there is no other.
 
     Parameters
     ----------
     name
         File name, without its folder.
     pattern
-        Regular expression with two groups, for names that mean something else.
+        Regular expression with two groups, for names that mean something else; a group may hold any date that `as_time`
+        knows, or a day of the year, ``2018006``.
 
     Raises
     ------
@@ -152,16 +165,18 @@ def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64
         match = re.search(pattern, name)
         if match is None or len(match.groups()) != 2:
             raise ArgumentError(f"date pattern {pattern!r}: does not find two groups in {name!r}")
-        return as_time(match[1]), as_time(match[2])
+        return _of_group(match[1]), _of_group(match[2])
     dates = _dates(_LONG.format(n=0), name)
     first, second = _LONG.format(n=1), _LONG.format(n=2)
+    if not dates:
+        dates, first, second = _dates(_NAMED, name), _NAMED, _NAMED
     if not dates:
         dates, first, second = _dates(_SHORT, name), _SHORT, _SHORT
     if len(dates) == 2:
         return dates[0], dates[1]
     joined = [
         pair
-        for match in re.finditer(f"(?=(?P<a>{first}){_BETWEEN}(?P<b>{second}))", name)
+        for match in re.finditer(f"(?=(?P<a>{first}){_BETWEEN}(?P<b>{second}))", name, re.IGNORECASE)
         if len(pair := _as_dates([match["a"], match["b"]])) == 2
     ]
     if len(joined) == 1:
@@ -171,6 +186,17 @@ def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64
         f"{name}: expected two dates in the name, found {found}; "
         r"give a pattern with two groups, for example --dates '(\d{8})_(\d{8})'"
     )
+
+
+def _of_group(text: str) -> np.datetime64:
+    """Time of what a pattern has found, which may also be a day of the year, ``YYYYDDD`` from 001."""
+    if re.fullmatch(r"\d{7}", text):
+        year, day = int(text[:4]), int(text[4:])
+        time = np.datetime64(f"{year:04d}-01-01", "D") + np.timedelta64(day - 1, "D")
+        if year not in _YEARS or time.astype("datetime64[Y]") != np.datetime64(f"{year:04d}", "Y"):
+            raise ArgumentError(f"date: {text!r} is not a day of a year, YYYYDDD from 001")
+        return _seconds(time)
+    return as_time(text)
 
 
 def time_from_name(name: str) -> np.datetime64:
@@ -188,14 +214,14 @@ def time_from_name(name: str) -> np.datetime64:
 
 
 def _dates(pattern: str, text: str) -> list[np.datetime64]:
-    return _as_dates(match[0] for match in re.finditer(pattern, text))
+    return _as_dates(match[0] for match in re.finditer(pattern, text, re.IGNORECASE))
 
 
 def _as_dates(texts: Iterable[str]) -> list[np.datetime64]:
     dates = []
     for text in texts:
         try:
-            dates.append(as_time(re.sub(r"[-_.]", "", text).upper()))
+            dates.append(as_time(re.sub(r"[-_. ]", "", text).upper()))
         except ArgumentError:  # digits that look like a date and are none, such as month 19
             continue
     return dates
@@ -220,8 +246,8 @@ def date_from_name(name: str, pattern: str | None = None) -> np.datetime64:
         match = re.search(pattern, name)
         if match is None or len(match.groups()) != 1:
             raise ArgumentError(f"date pattern {pattern!r}: does not find one group in {name!r}")
-        return as_time(match[1])
-    dates = _dates(_LONG.format(n=0), name) or _dates(_SHORT, name)
+        return _of_group(match[1])
+    dates = _dates(_LONG.format(n=0), name) or _dates(_NAMED, name) or _dates(_SHORT, name)
     if len(dates) != 1:
         found = ", ".join(map(date_label, dates)) or "none"
         raise ArgumentError(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -138,6 +139,21 @@ class Grid:
         """Grid of the same pixels whose rows run the other way."""
         return replace(self, top=self.top + self.height * self.dy, dy=-self.dy)
 
+    def turn_towards(self, middle: float) -> "Grid":
+        """The same place on the earth with its middle within 180 degrees of a longitude; other CRS stay as they are."""
+        if self.crs is None or not is_geographic(self.crs):
+            return self
+        own = self.left + self.width * self.dx / 2
+        away = own - middle
+        turns = 0 if -180.0 <= away <= 180.0 else math.floor((away + 180.0) / 360.0)
+        return replace(self, left=float(self.left - 360.0 * turns)) if turns else self
+
+    def beside(self, other: "Grid") -> "Grid":
+        """The same grid with its longitudes counted as `other` counts them, if both have longitudes."""
+        if other.crs is None or not is_geographic(other.crs):
+            return self
+        return self.turn_towards(other.left + other.width * other.dx / 2)
+
     def require_same(self, other: "Grid", name: str, expected_by: str) -> None:
         """Raise StackError naming both files unless `other` coincides with this grid."""
         difference = self.mismatch(other)
@@ -183,6 +199,9 @@ class Grid:
         x, y = Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
         if not (math.isfinite(x) and math.isfinite(y)):
             raise ArgumentError(f"lon/lat: ({lon}, {lat}) cannot be expressed in {_crs_name(self.crs)}")
+        if is_geographic(self.crs):  # a longitude has many numbers: the one that lies on the grid, or nearest to it
+            middle = self.left + self.width * self.dx / 2
+            x -= 360.0 * math.floor((x - middle + 180.0) / 360.0)
         return float(x), float(y)
 
     def lonlat_at(self, x: float, y: float) -> tuple[float, float] | None:
@@ -193,6 +212,14 @@ class Grid:
 
         lon, lat = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True).transform(x, y)
         return float(lon), float(lat)
+
+
+@cache
+def is_geographic(crs: str) -> bool:
+    """Whether the coordinates of a CRS are longitudes and latitudes."""
+    from pyproj import CRS
+
+    return bool(CRS.from_user_input(crs).is_geographic)
 
 
 def _same_crs(a: str | None, b: str | None) -> bool:

@@ -46,7 +46,7 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
     >>> axes = ia.plot.points(ia.integrate_links(links, points))
     >>> len(axes.collections) > 0
@@ -110,7 +110,7 @@ def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
     >>> axes = ia.plot.links(links, points)
     >>> len(axes.collections) > 0

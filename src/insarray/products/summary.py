@@ -1,5 +1,6 @@
 """What a stack is, in numbers: what `insarray info` prints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from insarray.products.series.inversion import invert
 from insarray.products.views.stacks import as_stack
 
 _SAMPLED_BLOCKS = 9
+_LISTED = 5
 _LARGE_MISCLOSURE = 10.0  # metres; pairs of one processor close to decimetres
 
 
@@ -38,7 +40,7 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
     stack, network, grid = view.data, view.network, view.grid
     plan = plan_run(stack, workers)
     redundancy, components = network.redundancy(), network.n_components
-    sample, sampled = _sample(stack, plan)
+    sample, sampled = _sample(stack, plan, network.labels)
     position = grid.lonlat(grid.height / 2 - 0.5, grid.width / 2 - 0.5)
     summary: dict[str, Any] = {
         "reader": stack.attrs.get("product"),
@@ -76,16 +78,18 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
     return summary
 
 
-def _sample(stack: xr.Dataset, plan: Plan) -> tuple[dict[str, Any], int]:
-    """Shares of samples in some blocks: those with data, of those the ones in component 0, and their mean coherence."""
+def _sample(stack: xr.Dataset, plan: Plan, labels: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """Shares of samples in some blocks: those with data, of those the ones in component 0, their mean coherence; pairs without."""
     blocks = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols))]
     chosen = [blocks[k] for k in np.unique(np.linspace(0, len(blocks) - 1, _SAMPLED_BLOCKS).round().astype(int))]
     total = good = unlabelled = 0
+    seen = np.zeros(stack.sizes["pair"], bool)
     coherence, complete, pixels = 0.0, 0, 0
     for i, j in chosen:
         rows, cols = plan.window(i, j)
         part = stack.isel(y=rows, x=cols)
         valid = np.isfinite(part["unwrapped_phase"].values)
+        seen |= valid.any(axis=(1, 2))
         total, good = total + valid.size, good + int(valid.sum())
         complete, pixels = complete + int(valid.all(axis=0).sum()), pixels + valid[0].size
         if "coherence" in part:
@@ -95,6 +99,7 @@ def _sample(stack: xr.Dataset, plan: Plan) -> tuple[dict[str, Any], int]:
     found: dict[str, Any] = {
         "percent_valid": round(100 * good / total, 2),
         "percent_of_pixels_complete": round(100 * complete / pixels, 2),
+        "empty_pairs": [label for label, some in zip(labels, seen, strict=True) if not some],
     }
     if "coherence" in stack:
         found["mean_coherence"] = round(coherence / max(good, 1), 3)
@@ -148,6 +153,10 @@ def _warnings(summary: dict[str, Any], stack: xr.Dataset) -> list[str]:
         warnings.append(
             "the number of looks is unknown: the weights 'variance' and 'fisher' of invert will need --looks"
         )
+    if summary["empty_pairs"] and summary["percent_valid"] > 0:
+        listed = " ".join(summary["empty_pairs"][:_LISTED]) + (" ..." if len(summary["empty_pairs"]) > _LISTED else "")
+        where = "at all" if summary["sampled_blocks"][0] == summary["blocks"] else "in the blocks looked at"
+        warnings.append(f"pairs without any data {where}: {listed}; leave them out with --exclude-pairs")
     if summary["percent_valid"] == 0:
         warnings.append("no valid sample was found: is the no-data value right?")
     if summary["perpendicular_baselines"] is None:

@@ -1,4 +1,4 @@
-"""What to doubt in a result, in words: each with the number that raises the doubt, and what to do."""
+"""Checks of a result: each problem with the number that shows it, and what to do."""
 
 from typing import NamedTuple
 
@@ -19,15 +19,15 @@ _AROUND = 5  # rows and columns to each side of the reference
 _RESIDUAL = 1.0  # radian
 
 
-class Doubt(NamedTuple):
-    """A reason to doubt, and what to do about it."""
+class Problem(NamedTuple):
+    """What may be wrong, and what to do about it."""
 
     what: str
     remedy: str
 
 
-def doubts(source: Source, totals: xr.Dataset, maps: xr.Dataset) -> list[Doubt]:
-    """All doubts that the result gives rise to.
+def problems(source: Source, totals: xr.Dataset, maps: xr.Dataset) -> list[Problem]:
+    """All problems that the checks find in a result.
 
     Parameters
     ----------
@@ -42,18 +42,18 @@ def doubts(source: Source, totals: xr.Dataset, maps: xr.Dataset) -> list[Doubt]:
     return found + _dates(source, totals) + _flags(totals) + _reference(source.dataset) + _quality(source, maps)
 
 
-def _network(network: Network) -> list[Doubt]:
+def _network(network: Network) -> list[Problem]:
     found = []
     if network.n_components > 1:
         found.append(
-            Doubt(
+            Problem(
                 f"The network falls into {network.n_components} pieces that no pair joins.",
                 "The displacement between pieces is not observed. Add pairs, or read each piece by itself.",
             )
         )
     if network.n_pairs - network.n_dates + network.n_components == 0:
         found.append(
-            Doubt(
+            Problem(
                 "No pair is redundant.",
                 "Nothing can be checked: residuals are 0 and temporal coherence is 1 by construction. Add pairs.",
             )
@@ -61,51 +61,51 @@ def _network(network: Network) -> list[Doubt]:
     few = np.flatnonzero(network.redundancy() < _FEW_PAIRS)
     if few.size:
         found.append(
-            Doubt(
+            Problem(
                 f"Dates of a single pair: {_some([str(network.times[k])[:10] for k in few])}.",
-                "An unwrapping error of that pair goes into the date whole and cannot be noticed. Add pairs.",
+                "An unwrapping error of that pair is fully in the displacement of the date and cannot be detected. Add pairs.",
             )
         )
     return found
 
 
-def _dates(source: Source, totals: xr.Dataset) -> list[Doubt]:
+def _dates(source: Source, totals: xr.Dataset) -> list[Problem]:
     rows = [row for row in date_table(source, totals) if row["tied"] != "-" and float(row["tied"]) < _HALF]
     if not rows:
         return []
     worst = min(rows, key=lambda row: float(row["tied"]))
     return [
-        Doubt(
+        Problem(
             f"Dates tied to the reference date at less than {_HALF:.0f} % of the pixels with data: "
             f"{_some([row['date'] for row in rows])} ({worst['date']}: {worst['tied']} %).",
-            "Maps of these dates have holes. Leave the dates out (--exclude-date), loosen the masks, or use --gap subset.",
+            "Maps of these dates have holes. Leave the dates out (--exclude-dates), loosen the masks, or use --gap subset.",
         )
     ]
 
 
-_FLAG_DOUBTS = {
+_FLAG_PROBLEMS = {
     ("solver_flag", "dates_untied"): (
         "have dates that no chain of pairs ties to the first",
         "Those dates are empty, or in pieces with a level of their own: look at network_subset before comparing them.",
     ),
     ("solver_flag", "reference_date_missing"): (
         "lack the first date",
-        "With --gap nan they are lost as a whole; --gap subset keeps them, and their velocity.",
+        "With --gap nan they are NaN at all dates; --gap subset keeps them, and their velocity.",
     ),
     ("solver_flag", "not_converged"): (
         "have not converged",
         "Give the robust norm more --max-iterations, and look at duality_gap until then.",
     ),
     ("fit_flag", "no_redundancy"): (
-        "have no date to spare for the fit",
-        "Their velocity has no standard error and may be anything. Mask them (fit_flag 2).",
+        "have no redundant date for the fit",
+        "Their velocity has no standard error and cannot be checked. Mask them (fit_flag 2).",
     ),
     ("fit_flag", "undetermined_terms"): (
         "do not determine every term of the fit",
         "Use fewer terms, or mask them (fit_flag 3).",
     ),
     ("fit_flag", "too_few_observations"): (
-        "have too few dates, or too few to spare, for the fit",
+        "have too few dates, or too little redundancy, for the fit",
         "They have no velocity. Loosen the masks or add pairs; lower --min-dates and --min-redundancy only to look at them.",
     ),
     ("unwrapping_flag", "ambiguous"): (
@@ -115,32 +115,32 @@ _FLAG_DOUBTS = {
 }
 
 
-def _flags(totals: xr.Dataset) -> list[Doubt]:
+def _flags(totals: xr.Dataset) -> list[Problem]:
     found = []
-    for (flag, name), (what, remedy) in _FLAG_DOUBTS.items():
+    for (flag, name), (what, remedy) in _FLAG_PROBLEMS.items():
         if f"pixels_{flag}" not in totals:
             continue
         counts = totals[f"pixels_{flag}"].values
         share = 100 * counts[FLAGS[flag].index(name)] / max(counts[1:].sum(), 1)
         if share >= _SOME:
-            found.append(Doubt(f"{share:.1f} % of the pixels with data {what}.", remedy))
+            found.append(Problem(f"{share:.1f} % of the pixels with data {what}.", remedy))
     if "pixels_solver_flag" in totals:
         counts = totals.pixels_solver_flag.values
         share = 100 * counts[0] / counts.sum()
         if share >= _HALF:
             found.append(
-                Doubt(
+                Problem(
                     f"{share:.1f} % of the pixels have no data.", "Are the masks and the no-data value what you want?"
                 )
             )
     return found
 
 
-def _reference(dataset: xr.Dataset) -> list[Doubt]:
+def _reference(dataset: xr.Dataset) -> list[Problem]:
     place = reference_pixel(dataset)
     if place is None:
         return [
-            Doubt(
+            Problem(
                 "No reference point is recorded.",
                 "All values are relative to whatever the input was referenced to; if it was not, they mean nothing.",
             )
@@ -150,7 +150,7 @@ def _reference(dataset: xr.Dataset) -> list[Doubt]:
     margin = max(2, round(_EDGE * min(height, width)))
     if min(row, col, height - 1 - row, width - 1 - col) < margin:
         found.append(
-            Doubt(
+            Problem(
                 f"The reference (row {row}, column {col}) is at the edge of the image.",
                 "Ramps and atmosphere grow with the distance from it. Choose one nearer to what you study.",
             )
@@ -163,7 +163,7 @@ def _reference(dataset: xr.Dataset) -> list[Doubt]:
         middle = float(np.nanmedian(around)) if share else 0.0
         if middle < _COHERENT or share < 0.5:
             found.append(
-                Doubt(
+                Problem(
                     f"The ground around the reference is poor: median temporal coherence {middle:.2f}, "
                     f"{100 * share:.0f} % of its pixels with data.",
                     "Its noise and its unwrapping errors are in every value. Choose a coherent place, or an area.",
@@ -172,21 +172,21 @@ def _reference(dataset: xr.Dataset) -> list[Doubt]:
     return found
 
 
-def _quality(source: Source, maps: xr.Dataset) -> list[Doubt]:
+def _quality(source: Source, maps: xr.Dataset) -> list[Problem]:
     found, attrs = [], source.dataset.attrs
     coherence, rms, velocity = (_values(maps, name) for name in ("temporal_coherence", "residual_rms", "velocity"))
     if coherence.size and np.median(coherence) < _COHERENT:
         found.append(
-            Doubt(
+            Problem(
                 f"Half of the pixels have a temporal coherence below {np.median(coherence):.2f}.",
                 "The pairs do not agree with one series. Mask pixels by it; look for unwrapping errors: insarray closure.",
             )
         )
     if rms.size and np.percentile(rms, 90) > _RESIDUAL:
         found.append(
-            Doubt(
+            Problem(
                 f"One pixel in ten has pair residuals of more than {np.percentile(rms, 90):.1f} rad (root mean square).",
-                "That is what unwrapping errors leave: insarray closure, --correct-unwrapping, or --norm l1.",
+                "Unwrapping errors leave such residuals: try insarray closure, --correct-unwrapping, or --norm l1.",
             )
         )
     if velocity.size:
@@ -194,7 +194,7 @@ def _quality(source: Source, maps: xr.Dataset) -> list[Doubt]:
         spread = float(np.median(np.abs(velocity - middle)))
         if abs(middle) > 2 * spread:
             found.append(
-                Doubt(
+                Problem(
                     f"The median velocity is {1e3 * middle:.1f} mm/yr, far from 0 for its spread "
                     f"({1e3 * spread:.1f} mm/yr, median absolute deviation).",
                     "If everything moves but the reference, the reference moves: choose another, insarray rereference.",
@@ -203,14 +203,14 @@ def _quality(source: Source, maps: xr.Dataset) -> list[Doubt]:
     span = _years(source.dataset)
     if span is not None and span < 1 and velocity.size:
         found.append(
-            Doubt(
+            Problem(
                 f"The dates span {span:.2f} years.",
-                "Seasons and atmosphere pass for velocity over less than a year; its standard error does not know.",
+                "In less than a year seasonal motion and atmosphere bias the velocity; its standard error does not include that.",
             )
         )
     if attrs.get("gap") in ("nsbas", "min_norm"):
         found.append(
-            Doubt(
+            Problem(
                 f"Pieces of the network were tied by an assumption (--gap {attrs['gap']}).",
                 "Where network_subset is more than 1 the level is assumed, not observed.",
             )

@@ -16,13 +16,13 @@ from insarray.model.errors import ArgumentError
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster
 from insarray.reports import pictures, summary
-from insarray.reports.checks import doubts
+from insarray.reports.checks import problems
 from insarray.reports.thinning import Sampling, thinned
-from insarray.reports.time_series import histories, history_sampling
+from insarray.reports.time_series import series_sampling, time_series
 from insarray.reports.totals import maps_of, totals
 
 _MAP_SIDE = 800  # pixels: as many as a picture on the page shows
-_HISTORY_BYTES = 8 * 2**20
+_SERIES_BYTES = 8 * 2**20
 _MOST_MAPS = 14
 _LATER = ("residual_rms", "fit_flag", "unwrapping_flag")
 _INTEGERS = ("uint8", "uint16", "int16")
@@ -37,10 +37,10 @@ def report(
     overwrite: bool = False,
     title: str | None = None,
 ) -> Path:
-    """Write an HTML page about a result: how it was made, what came out, what to doubt, and histories at a click.
+    """Write an HTML page about a result: how it was made, what came out, possible problems, and time series of points at a click.
 
     The page is one file that loads nothing. Sections appear as far as the result has what they are of. Flags, means and
-    ties of dates are exact, over all pixels; maps, percentiles and histories are of every n-th row and column, and the
+    ties of dates are exact, over all pixels; maps, percentiles and time_series are of every n-th row and column, and the
     page says which n. The result is read three times, block by block: it may be larger than memory.
 
     Parameters
@@ -141,12 +141,12 @@ def _content(source: summary.Source) -> dict[str, Any]:
     series = _series(dataset, sampling)
     content: dict[str, Any] = {
         "sign": dataset.attrs.get("sign", SIGN),
-        "doubts": doubts(source, sums, maps),
+        "problems": problems(source, sums, maps),
         "provenance": summary.provenance_rows(source),
         "input": summary.input_rows(source),
         "options": summary.option_rows(source),
         "notes": summary.notes(source),
-        "sampling": sampling.words(),
+        "sampling": sampling.text(),
         "flags": summary.flag_tables(sums),
         "statistics": summary.statistics_table(dataset, sums, maps, series.isel(time=-1) if series else series),
         "pieces": summary.pieces_words(sums),
@@ -186,11 +186,11 @@ def _maps(
     clickable = None
     for name, layers in drawn:
         picture, box = pictures.map_picture(layers, name)
-        item = {"name": name, "words": str(layers[name].attrs.get("long_name", name)), "svg": picture}
+        item = {"name": name, "meaning": str(layers[name].attrs.get("long_name", name)), "svg": picture}
         if "displacement" in dataset and clickable is None:
-            spots = history_sampling(dataset, _HISTORY_BYTES)
-            data = histories(dataset, spots) | {"box": box, "edges": sampling.edges}
-            clickable = item | {"data": data, "sampling": spots.words()}
+            spots = series_sampling(dataset, _SERIES_BYTES)
+            data = time_series(dataset, spots) | {"box": box, "edges": sampling.edges}
+            clickable = item | {"data": data, "sampling": spots.text()}
         else:
             found.append(item)
     return {"clickable": clickable, "maps": found}
@@ -209,7 +209,7 @@ def _rendered(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     assert where.loader is not None  # noqa: S101  for the type checker
-    style, script = (where.loader.get_source(where, name)[0] for name in ("page.css", "history.js"))
+    style, script = (where.loader.get_source(where, name)[0] for name in ("page.css", "time_series.js"))
     # browsers run no other script than this one, and load nothing, whatever gets into the page
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rules = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"

@@ -1,4 +1,4 @@
-"""What was run, on what, and what came out: a result in rows of words and numbers."""
+"""What was run, on what, and what came out: a result in rows of text and numbers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from insarray.reports.thinning import reference_pixel
 
 Row = tuple[str, str]
 
-FLAG_WORDS = {
+FLAG_MEANINGS = {
     "solver_flag": {
         "no_data": "no pair has data here: water, masked, or outside the images",
         "complete": "every pair has data",
@@ -27,10 +27,10 @@ FLAG_WORDS = {
     },
     "fit_flag": {
         "no_data": "nothing to fit",
-        "determined": "every term is determined, with dates or pairs to spare",
+        "determined": "every term is determined, with redundant dates or pairs",
         "no_redundancy": "as many terms as dates or pairs: the fit cannot be checked, it has no standard error",
         "undetermined_terms": "some term is not determined by the dates that there are, and is empty",
-        "too_few_observations": "fewer dates, or fewer to spare, than the fit asks for (fit_min_dates, fit_min_redundancy): "
+        "too_few_observations": "fewer dates, or less redundancy, than the fit needs (fit_min_dates, fit_min_redundancy): "
         "left empty",
         "masked": "outside the mask that was given to the fit: left empty",
     },
@@ -42,10 +42,10 @@ FLAG_WORDS = {
         "no_loops": "no loop of pairs is observed: nothing can be checked",
     },
 }
-"""What the flags say, for those who see them for the first time."""
+"""Explanations of the values of the flags."""
 
 MAIN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
-"""What is looked at first, in this order."""
+"""Maps that come first, in this order."""
 
 _SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "Conventions"}
 """Attributes that have a place of their own on the page, or concern programs only."""
@@ -123,7 +123,7 @@ def notes(source: Source) -> list[str]:
 
 
 def reference_words(dataset: xr.Dataset) -> str:
-    """The reference in words."""
+    """The reference as text."""
     place, attrs = reference_pixel(dataset), dataset.attrs
     if place is None:
         return "none recorded: the phase was taken as referenced already"
@@ -142,7 +142,7 @@ def reference_words(dataset: xr.Dataset) -> str:
 
 
 def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
-    """For each flag its values: number, name, words, pixels and percent of all pixels."""
+    """For each flag its values: number, name, meaning, pixels and percent of all pixels."""
     tables = []
     for flag, names in FLAGS.items():
         if f"pixels_{flag}" not in totals:
@@ -152,7 +152,7 @@ def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
             {
                 "value": k,
                 "name": name,
-                "words": FLAG_WORDS[flag][name],
+                "meaning": FLAG_MEANINGS[flag][name],
                 "pixels": int(n),
                 "percent": percent(n, counts.sum()),
             }
@@ -190,7 +190,7 @@ def _statistics(
     mean = "" if not count or total is None else _number(scale * total / count)
     return {
         "name": name,
-        "words": str(array.attrs.get("long_name", "")),
+        "meaning": str(array.attrs.get("long_name", "")),
         "unit": unit,
         "pixels": "" if count is None else count,
         "mean": mean,
@@ -246,7 +246,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def degrees(lon: float, lat: float) -> str:
-    """A position in words."""
+    """A position as text."""
     return f"{abs(lat):.5f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.5f}° {'E' if lon >= 0 else 'W'}"
 
 

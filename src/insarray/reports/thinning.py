@@ -46,7 +46,7 @@ class Sampling:
         near = [round((at - start) / self.step) for at, start in zip((row, col), self.first, strict=True)]
         return min(max(near[0], 0), self.sizes[0] - 1), min(max(near[1], 0), self.sizes[1] - 1)
 
-    def words(self) -> str:
+    def text(self) -> str:
         """The sampling as a reader should know it."""
         if self.step == 1:
             return "every pixel"
@@ -67,7 +67,8 @@ def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr
     reference = reference_pixel(dataset)
     if reference is not None:
         at = sampling.place(*reference)
-        taken.attrs |= {"reference_y": float(taken["y"][at[0]]), "reference_x": float(taken["x"][at[1]])}
+        y, x = (dataset[dim].isel({dim: cells[dim]}).values for dim in ("y", "x"))
+        taken.attrs |= {"reference_y": float(y[at[0]]), "reference_x": float(x[at[1]])}
     return taken
 
 

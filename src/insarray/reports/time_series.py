@@ -1,4 +1,4 @@
-"""Histories of many pixels in few bytes: what the page needs to answer a click without the store."""
+"""Time series of many pixels in few bytes: what the page needs to answer a click without the store."""
 
 import base64
 import math
@@ -18,8 +18,8 @@ _SERIES = ("displacement", "displacement_std", "network_subset")
 _MAPS = ("velocity", "velocity_std", "temporal_coherence")
 
 
-def history_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
-    """The finest sampling whose histories take at most `budget` bytes of the page."""
+def series_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
+    """The finest sampling whose time_series take at most `budget` bytes of the page."""
     dates, shape = dataset.sizes["time"], (dataset.sizes["y"], dataset.sizes["x"])
     fitted = _model_times(dataset)
     each = 2 * dates + 2 * len(fitted) + 4 * (len(_MAPS) + 2)
@@ -30,7 +30,7 @@ def history_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
     return Sampling(shape, step)
 
 
-def histories(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
+def time_series(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
     """Plain values for the page's script; arrays are little-endian, in base64, dates last.
 
     Lengths are integers times `scale` or `std_scale`, in m, so that they are as in the store to half of that.

@@ -1,4 +1,9 @@
-"""Fake ARIA S1-GUNW products: groups, names, signs, fill values and cubes of the real ones, versions 2 and 3."""
+"""Fake ARIA S1-GUNW products: groups, names, signs, fill values and cubes of the real ones, versions 2 and 3.
+
+Groups, names, units and no-data values: ACCESS-Cloud-Based-InSAR/DockerizedTopsApp,
+isce2_topsapp/templates/nc_packaging_template.json (its crs has the attributes of a grid mapping and no crs_wkt, which is
+WGS 84 for the reader).
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

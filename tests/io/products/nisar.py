@@ -1,4 +1,9 @@
-"""Fake NISAR L2 GUNW products: groups, names, signs, fill values, mask and cubes of the real ones."""
+"""Fake NISAR L2 GUNW products: groups, names, signs, fill values, mask and cubes of the real ones.
+
+Names of the grids and of the phase screens: isce-framework/isce3, python/packages/nisar/products/insar/GUNW_writer.py. Names
+of the cubes: the same, InSAR_L2_writer.py (add_radar_grid_cubes), and RADARGRID_ROOT of MintPy's prep_nisar.py, which reads
+referenceSlantRange. Names of the identification group: InSAR_base_writer.py.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +49,7 @@ class NisarProduct:
     mask_type: type = np.uint8
     has_mask: bool = True
     full_baselines: bool = False
+    slant_range: str = "referenceSlantRange"
 
     @property
     def name(self) -> str:
@@ -110,13 +116,13 @@ class NisarProduct:
             "losUnitVectorX": east,
             "losUnitVectorY": north,
             "incidenceAngle": np.degrees(np.arccos(up)),
-            "slantRange": distance,
+            self.slant_range: distance,  # slantRange in products of before ISCE3 split it into reference and secondary
             # a formula with the sign of ((target - reference) x (secondary - reference)) . velocity
             "perpendicularBaseline": self.baseline * (1 + 1e-5 * nodes[2]),
         }
         if not self.full_baselines:
             cubes["perpendicularBaseline"] = cubes["perpendicularBaseline"][[0, -1]]
         for name, cube in cubes.items():
-            dtype = np.float64 if name == "slantRange" else np.float32
+            dtype = np.float64 if name == self.slant_range else np.float32
             made = group.create_dataset(name, data=cube.astype(dtype), compression="gzip")
             made.attrs["_FillValue"] = dtype(np.nan)

@@ -1,4 +1,9 @@
-"""Fake OPERA DISP-S1 and DISP-NISAR products: groups, names, units, signs and fill values of the real ones."""
+"""Fake OPERA DISP-S1 and DISP-NISAR products: groups, names, units, signs and fill values of the real ones.
+
+Names, units, fill values and types of the layers: opera-adt/disp-s1, src/disp_s1/product_info.py (class
+DisplacementProducts). Groups corrections (what is subtracted from the displacement, and reference_point, a dummy with rows,
+cols, latitudes and longitudes as attributes) and identification: src/disp_s1/product.py of the same.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +31,7 @@ class DispProduct:
     epsg: int = 32614
     left: float = 600_000.0
     top: float = 2_150_000.0
+    reference_point: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -53,6 +59,12 @@ class DispProduct:
             corrections = file.create_group("corrections")
             baseline = np.full(shape, self.baseline, np.float32)
             layer(corrections, "perpendicular_baseline", baseline, np.float32(np.nan), "meters")
+            for name in ("ionospheric_delay", "solid_earth_tide"):
+                layer(corrections, name, np.zeros(shape, np.float32), np.float32(np.nan), "meters")
+            corrections["reference_point"] = 0
+            row_col = [] if self.reference_point is None else [[at] for at in self.reference_point]
+            for name, at in zip(("rows", "cols"), row_col or ([], []), strict=True):
+                corrections["reference_point"].attrs[name] = np.array(at, np.int64)
             identification = file.create_group("identification")
             identification["radar_wavelength"] = self.wavelength
             identification["reference_datetime"] = self.reference

@@ -6,9 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 from affine import Affine
 
+import insarray as ia
 from insarray.cli.process import run_command
 from insarray.model.errors import StackWarning
 
@@ -159,6 +161,14 @@ def commands(capsys, *arguments):
 def truncate(path: Path) -> None:
     """Cut the end off a file."""
     path.write_bytes(path.read_bytes()[:-200])
+
+
+def require_note(folder: Path, *words: str) -> None:
+    """Assert that a folder is opened with its phase, and that one warning has the words."""
+    with pytest.warns(StackWarning) as told:
+        stack = ia.open_stack(folder)
+    assert np.isfinite(stack.unwrapped_phase.values).any()
+    assert any(all(word in str(one.message) for word in words) for one in told), [str(one.message) for one in told]
 
 
 def require_one_line(capsys, folder: Path, out: Path, *words: str) -> None:

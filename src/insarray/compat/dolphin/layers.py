@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from insarray.io.layers.decode import ComponentDecode, Decode, MapDecode, PhaseDecode
+from insarray.io.layers.decode import ComponentDecode, Decode, MapDecode, PhaseDecode, per_file
 from insarray.io.layers.headers import Header, agreed, raster_layer, read_headers
 from insarray.io.layers.lazy import block_shape, lazy_variable
 from insarray.model.dataset import grid_coords
@@ -17,17 +17,15 @@ def open_values(paths: Sequence[Path], block: int, *, nodata: bool = True) -> xr
     The unit is attribute `units`, that of all files.
     """
     headers = read_headers(paths)
-    missing = agreed(headers, [header.nodata for header in headers], "no-data value", "write them alike")
-    decode = PhaseDecode((1.0,) * len(headers), missing if nodata else None)
-    units = agreed(headers, [header.units or "" for header in headers], "units", "write them alike")
+    decode = per_file([PhaseDecode((1.0,), header.nodata if nodata else None) for header in headers])
+    units = agreed(headers, [header.units for header in headers], "units", "write them alike")
     return _lazy("values", headers, decode, block).assign_attrs(units=units)
 
 
 def open_labels(paths: Sequence[Path], block: int) -> xr.Dataset:
     """Connected components: `values` (pair, y, x), uint16, 0 = none."""
     headers = read_headers(paths)
-    nodata = agreed(headers, [header.nodata for header in headers], "no-data value", "write them alike")
-    return _lazy("values", headers, ComponentDecode(nodata), block)
+    return _lazy("values", headers, per_file([ComponentDecode(header.nodata) for header in headers]), block)
 
 
 def open_map(path: Path, block: int) -> xr.Dataset:

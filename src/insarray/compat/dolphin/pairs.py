@@ -183,9 +183,9 @@ class PairStack(NamedTuple):
         window = {"y": slice(None) if rows is None else rows, "x": slice(None) if cols is None else cols}
         return mask(
             self.data.isel(window),
-            coherence=self.correlation_threshold if self.correlation_threshold > 0 else None,
-            connected_components="connected_component_labels" in self.data,
-            raster=None if self.good is None else self.good.isel(window),
+            min_coherence=self.correlation_threshold if self.correlation_threshold > 0 else None,
+            mask_components="connected_component_labels" in self.data,
+            mask=None if self.good is None else self.good.isel(window),
         )
 
     def level(self, reference: tuple[int, int]) -> np.ndarray:
@@ -238,7 +238,8 @@ def open_pairs(
     )
     if correlation_threshold > 0 and correlation is None:
         raise ArgumentError(f"correlation_threshold: needs the files of the correlation, {names[2]}")
-    source = assemble(Inputs(phase or [], correlation, labels), Options())
+    inputs = Inputs(phase or [], correlation, labels, needed=frozenset({"coherence", "components"}))
+    source = assemble(inputs, Options())
     data = to_dataset(source, "dolphin", block)
     network_of(data).require_connected("add interferograms, or invert one piece")
     good = None

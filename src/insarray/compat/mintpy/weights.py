@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from insarray.compat.arrays import Array, refuse
-from insarray.kernels.variance import COHERENCE_LIMITS, Weights, pair_weights
+from insarray.kernels.variance import COHERENCE_LIMITS, pair_weights
+from insarray.model.choices import Weights
 from insarray.model.errors import ArgumentError
 
 _NAMES: dict[str, Weights] = {

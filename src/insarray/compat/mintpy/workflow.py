@@ -1,6 +1,7 @@
 """MintPy's steps on its own files: open, compute into a work store that can be resumed, write its files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.cli.compute import store_into
+from insarray.cli.options import Running
 from insarray.cli.series_commands import chosen_dates
 from insarray.compat.arrays import least_phase_of
 from insarray.compat.mintpy import settings
@@ -58,9 +60,9 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     reference = None if options["skip_reference"] else _reference(stack, stack_file)
     masked = mask(
         stack,
-        coherence=chosen["mask_threshold"] if chosen["mask_dataset"] == "coherence" else None,
-        connected_components=chosen["mask_dataset"] == "connectComponent",
-        raster=None if chosen["water_mask"] is None else _mask_raster(chosen["water_mask"]),
+        min_coherence=chosen["mask_threshold"] if chosen["mask_dataset"] == "coherence" else None,
+        mask_components=chosen["mask_dataset"] == "connectComponent",
+        mask=None if chosen["water_mask"] is None else _mask_raster(chosen["water_mask"]),
     )
     by_phase = chosen["min_norm_phase"] and options["gap"] == "min_norm"
     series = invert_stack(
@@ -84,9 +86,8 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
     """What timeseries2velocity.py does; parameters and errors as of `invert`."""
     chosen = settings.time_functions(options)
     series = open_series(series_file)
-    dates = {"start": chosen["start"], "end": chosen["end"], "exclude_dates": chosen["exclude"]}
     model = fit(
-        series.isel(time=chosen_dates(series.time.values, dates)),
+        series.isel(time=chosen_dates(series.time.values, chosen["start"], chosen["end"], chosen["exclude"])),
         degree=chosen["degree"],
         periods=chosen["periods"],
         steps=chosen["steps"],
@@ -104,8 +105,7 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
     """What dem_error.py does; parameters and errors as of `invert`."""
     chosen = settings.height_error(options)
     series = open_series(series_file)
-    dates = {"start": None, "end": None, "exclude_dates": chosen["exclude"]}
-    keep = chosen_dates(series.time.values, dates)
+    keep = chosen_dates(series.time.values, exclude_dates=chosen["exclude"])
     geometry = open_geometry(options["geometry"], series)
     how: dict[str, Any] = {name: geometry.get(name) for name in ("slant_range", "incidence_angle")}
     baselines = geometry.get("perpendicular_baseline", series.get("perpendicular_baseline"))
@@ -222,12 +222,11 @@ def _through_store(
     first = next(iter(names.values()))
     mintpy_paths(data, first.parent, names, overwrite=options["overwrite"])
     work = first.parent / f".{first.name}.insarray"
-    running = {"as_json": options["as_json"], "workers": options["workers"], "scheduler": "threads"}
-    running |= {"dry_run": False, "restart": False}
+    running = Running(json=options["json"], workers=options["workers"])
     try:
         stored = store_into(data, str(work), running)
     except StoreMismatchError:  # of a command with other options; one that still runs keeps its lock
-        stored = store_into(data, str(work), running | {"restart": True})
+        stored = store_into(data, str(work), replace(running, restart=True))
     report = {name: value for name, value in (stored or {}).items() if name != "url"}
     paths = write_mintpy(
         open_store(str(work)),

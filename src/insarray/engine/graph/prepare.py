@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.graph.edges import Cut, common_edge, default_edge
+from insarray.engine.graph.persisted import with_fetching
 from insarray.engine.graph.stored_types import as_stored, as_text
 from insarray.model.dataset import placed
 from insarray.model.errors import ArgumentError, StackError
@@ -44,7 +45,7 @@ def prepare(dataset: xr.Dataset) -> xr.Dataset:
         pixels = name in dataset.data_vars and set(_SPATIAL) <= set(variable.dims)
         if pixels:
             ordered = variable if variable.dims[-2:] == _SPATIAL else variable.transpose(..., *_SPATIAL)
-            maps[name] = as_stored(str(name), ordered)
+            maps[name] = as_stored(str(name), with_fetching(ordered))
         elif (text := as_text(variable)) is not variable:
             others[name] = text
     if not maps:

@@ -16,12 +16,12 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from insarray.engine.blocks import Arrays, Made, made_by
+from insarray.engine.blocks import Arrays, BlockCall, block_call_of
 from insarray.engine.graph.prepare import in_memory, prepare, store_url
 from insarray.engine.jobs import fingerprint
 from insarray.engine.plan import Plan, Window, plan_run
 from insarray.engine.program import program_identity
-from insarray.engine.run.runner import BLOCK_TIMEOUT, Progress, run
+from insarray.engine.run.runner import BLOCK_TIMEOUT, Progress, run, run_replacing
 from insarray.engine.store.ledger import Block
 from insarray.engine.store.swap import new_beside, only_append, swap
 from insarray.engine.store.zarr_store import Store, open_store
@@ -183,7 +183,7 @@ def append(
     how |= {"block_timeout": block_timeout, "progress": progress, "command": command}
     url, series = store_url(url), in_memory(prepare(series))
     store = _local(url)
-    _inversion(series)  # refuses what is none
+    _inversion(series)  # raises unless it is one
     with only_append(store.url):
         store.refuse_foreign()
         if not store.files.exists() or _is_of(store, series):
@@ -196,7 +196,7 @@ def append(
             if new.files.exists() and not _is_of(new, series):
                 new.remove()  # of an append of other pairs that was not finished
             todo = set(_blocks(plan)) - change.kept - new.done()
-            run(series, new.url, instead=_carried(series, store.url, plan, change.kept), **how)
+            run_replacing(series, new.url, _carried(series, store.url, plan, change.kept), **how)
         swap(store.url)
     added = len(change.pairs), change.dates, change.reason
     logger.info("append: %s, %d new pairs, %d of %d blocks computed", store.url, added[0], len(todo), plan.n_blocks)
@@ -262,10 +262,10 @@ def _is_of(store: Store, series: xr.Dataset) -> bool:
     return (store.job() or {}).get("fingerprint") == fingerprint(series)
 
 
-def _inversion(series: xr.Dataset) -> Made:
-    made = made_by(series["displacement"].variable, "displacement") if "displacement" in series else None
+def _inversion(series: xr.Dataset) -> BlockCall:
+    made = block_call_of(series["displacement"].variable, "displacement") if "displacement" in series else None
     if made is not None and isinstance(made.constants, Appendable):
-        others = (made_by(series[name].variable, name) for name in made.outputs if name in series)
+        others = (block_call_of(series[name].variable, name) for name in made.outputs if name in series)
         if [other and other.label for other in others] == [made.label] * len(made.outputs):
             return made
     raise ArgumentError(
@@ -302,7 +302,7 @@ def _names(dataset: xr.Dataset) -> str:
     return " ".join(sorted(map(str, dataset.data_vars)))
 
 
-def _reason(series: xr.Dataset, before: xr.Dataset, made: Made, earlier: Network) -> str | None:
+def _reason(series: xr.Dataset, before: xr.Dataset, made: BlockCall, earlier: Network) -> str | None:
     """Why nothing can be kept, whatever the samples; None if something may."""
     if "pair_fingerprint" not in series.coords:
         return "the files of this stack are not known pair by pair"
@@ -340,7 +340,7 @@ def _blocks(plan: Plan) -> list[Block]:
 
 
 def _without_samples(
-    graph: dict[Any, Any], made: Made, series: xr.Dataset, pairs: tuple[str, ...], plan: Plan, workers: int | None
+    graph: dict[Any, Any], made: BlockCall, series: xr.Dataset, pairs: tuple[str, ...], plan: Plan, workers: int | None
 ) -> list[Block]:
     """Blocks in which no new pair has a sample after all masks; only the new pairs are read."""
     new = np.isin(_labels(series), pairs)
@@ -357,7 +357,7 @@ def _without_samples(
         return [block for block, some in zip(blocks, pool.map(has_samples, blocks), strict=True) if not some]
 
 
-def _proven(graph: dict[Any, Any], made: Made, url: str, earlier: Network, plan: Plan, kept: list[Block]) -> bool:
+def _proven(graph: dict[Any, Any], made: BlockCall, url: str, earlier: Network, plan: Plan, kept: list[Block]) -> bool:
     """Whether the first block with data that is to be kept has, computed anew, the bits that it would be given."""
     for block in kept:
         carried = _carry(url, earlier, made.outputs, plan.window(*block), made.constants)

@@ -55,7 +55,7 @@ class ClusterWorkers:
         self._limit = math.inf
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._looked = self._met = time.monotonic()
-        self._patience = parse_timedelta(dask.config.get(_NO_WORKERS, None) or "300s")
+        self._worker_timeout = parse_timedelta(dask.config.get(_NO_WORKERS, None) or "300s")
         self._look()
 
     def _share(self) -> Any:
@@ -75,9 +75,9 @@ class ClusterWorkers:
         self._looked = time.monotonic()
         if self._threads:
             self._met = self._looked
-        elif self._looked - self._met > self._patience:
+        elif self._looked - self._met > self._worker_timeout:
             raise ClusterError(
-                f"no worker has been there for {self._patience:g} s; finished blocks are stored: run again to resume"
+                f"no worker has been there for {self._worker_timeout:g} s; finished blocks are stored: run again to resume"
             )
 
     @contextmanager
@@ -259,7 +259,7 @@ def _active_client() -> Any:
 
 
 @contextmanager
-def hire(scheduler: str | None, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
+def open_workers(scheduler: str | None, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
     """Workers of a given client, "threads" of this process (None, too), "local" processes, or those at an address.
 
     Raises

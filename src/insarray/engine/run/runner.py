@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from insarray.engine.graph.persisted import require_reachable
 from insarray.engine.graph.prepare import in_memory, prepare, store_url, template
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_prepared
-from insarray.engine.run.cluster import client_of, hire
+from insarray.engine.run.cluster import client_of, open_workers
 from insarray.engine.run.driver import Failure, drive
 from insarray.engine.run.workers import BlockJob, Workers, this_process
 from insarray.engine.store.account import Account
@@ -65,7 +66,6 @@ def run(
     block_timeout: float = BLOCK_TIMEOUT,
     progress: Progress | None = None,
     command: str | None = None,
-    instead: Mapping[Any, Any] | None = None,
     compressor: Compressor = "zstd",
 ) -> Report:
     """Compute `dataset` block by block into a Zarr store; run it again to finish what is missing.
@@ -97,8 +97,6 @@ def run(
         Called once at the start and after every block.
     command
         The command line, for the provenance.
-    instead
-        Tasks that take the place of others of the graph, by key, and give the same values: what `append` knows already.
     compressor
         Of the chunks. "lz4" takes less time and more space: for a store that is soon removed.
 
@@ -135,6 +133,26 @@ def run(
     >>> ia.run(series.merge(ia.fit(series)), "series.zarr").computed  # all is there
     0
     """
+    how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client, "resume": resume}
+    how |= {"block_timeout": block_timeout, "progress": progress, "command": command, "compressor": compressor}
+    return run_replacing(dataset, url, {}, **how)
+
+
+def run_replacing(
+    dataset: xr.Dataset,
+    url: str | os.PathLike[str],
+    replaced: Mapping[Any, Any],
+    *,
+    scheduler: str | None,
+    workers: int | None,
+    client: Any,
+    block_timeout: float,
+    progress: Progress | None,
+    command: str | None,
+    resume: bool = True,
+    compressor: Compressor = "zstd",
+) -> Report:
+    """As `run`; `replaced` are tasks in the place of others of the graph, by key: results that `append` has already."""
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
@@ -145,22 +163,22 @@ def run(
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
         plan.require_memory()
+    else:
+        require_reachable(dataset, client)
     dataset = in_memory(dataset)
     identity = fingerprint(dataset)
     store = Store(url)
     finish_swap(store.url)
     if not resume:
         store.remove()
-    options = {str(key): str(value) for key, value in dataset.attrs.items()}
-    options["block"] = f"{max(plan.rows)} x {max(plan.cols)}"
-    description = {"options": options, "command": command}
+    description = {"options": _job_options(dataset, plan), "command": command}
     exists = store.check(identity, description)
     known = store.records() if exists else {}
     if len(known) == plan.n_blocks:
         with store.lock():
             return _finished(store, plan, Account(store.ledger, identity, plan, known, None), 0)
-    jobs = Jobs(dataset, plan, instead)
-    with _store_errors(store.url), hire(scheduler, workers, client, jobs.shared) as hired:
+    jobs = Jobs(dataset, plan, replaced)
+    with _store_errors(store.url), open_workers(scheduler, workers, client, jobs.shared) as pool:
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
             with _refusals(store.url):
@@ -168,11 +186,26 @@ def run(
         with store.lock():
             store.check(identity, description)  # it may have changed hands
             account = Account(store.ledger, identity, plan, store.records(known), progress)
-            return _fill(store, plan, identity, jobs, hired, account, block_timeout)
+            return _fill(store, plan, identity, jobs, pool, account, block_timeout)
+
+
+def _job_options(dataset: xr.Dataset, plan: Plan) -> dict[str, str]:
+    """What a store says of its job."""
+    options = {str(key): str(value) for key, value in dataset.attrs.items()}
+    return options | {"block": f"{max(plan.rows)} x {max(plan.cols)}"}
+
+
+def check_store(dataset: xr.Dataset, url: str) -> None:
+    """Raise StoreMismatchError if a store holds another job than that of `dataset`, as `run` would; nothing is written."""
+    store = Store(store_url(url))
+    if store.files.exists():
+        dataset = in_memory(prepare(dataset))
+        options = _job_options(dataset, plan_prepared(dataset, 1))
+        store.check(fingerprint(dataset), {"options": options})
 
 
 def _fill(
-    store: Store, plan: Plan, identity: str, jobs: Jobs, hired: Workers, account: Account, block_timeout: float
+    store: Store, plan: Plan, identity: str, jobs: Jobs, pool: Workers, account: Account, block_timeout: float
 ) -> Report:
     """Have the blocks that are missing computed into a store that is locked."""
     todo = account.missing()
@@ -190,11 +223,11 @@ def _fill(
         identity,
         max(plan.rows),
         max(plan.cols),
-        type(hired).__name__,
+        type(pool).__name__,
     )
     started = time.monotonic()
     with account:
-        failures = drive(hired, job_of, todo, name, account.take)
+        failures = drive(pool, job_of, todo, name, account.take)
     for block, error in failures:
         logger.debug("run: block %s failed: %s: %s", block, type(error).__name__, error)
     logger.info(

@@ -16,7 +16,7 @@ from insarray.engine.plan import Window
 from insarray.engine.program import program_identity, program_name
 from insarray.engine.store.gate import gate_of
 from insarray.engine.store.ledger import Block, Record
-from insarray.engine.store.retry import patiently
+from insarray.engine.store.retry import with_retries
 from insarray.engine.store.zarr_store import write_block
 from insarray.model.errors import ClusterError
 
@@ -77,9 +77,9 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
             "workers from the same installation, then run again"
         )
     started = time.time()
-    results = patiently(lambda: compute_block(job.names, shared, job.graph), job.url)
+    results = with_retries(lambda: compute_block(job.names, shared, job.graph), job.url)
     with gate_of(job.run).passing():
-        return patiently(
+        return with_retries(
             lambda: write_block(job.url, job.fingerprint, job.block, job.window, results, started), job.url
         )
 

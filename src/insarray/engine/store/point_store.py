@@ -75,7 +75,7 @@ def save_points(
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> ia.save_points(points, "points.zarr")
     True
     >>> ia.save_points(points, "points.zarr")  # is there already

@@ -16,7 +16,7 @@ PAUSES = (0.5, 2.0, 8.0)
 _FINAL = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-def patiently(call: Callable[[], Result], url: str) -> Result:
+def with_retries(call: Callable[[], Result], url: str) -> Result:
     """Result of `call`, which writes to `url`; tried again while a server is to blame, then its error."""
     for pause in PAUSES:
         try:

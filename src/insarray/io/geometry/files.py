@@ -188,7 +188,7 @@ def _shared_by_all_pixels(path: Path, dates: Dates, values: np.ndarray) -> Basel
 
 def _scan_raster(path: Path, name: str) -> Geometry:
     headers = read_headers([path])
-    decode, converted = _decode(path, name, headers[0].units, headers[0].nodata)
+    decode, converted = _decode(path, name, headers[0].units, *headers[0].nodata)
     if headers[0].scale != 1.0:
         raise FileError(f"{path}: has a scale of {headers[0].scale:g}; write the values themselves")
     return Geometry(path, headers[0].grid, {name: raster_layer(headers, decode)}, converted=converted)

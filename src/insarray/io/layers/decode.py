@@ -1,14 +1,21 @@
 """From stored values to canonical ones, one pair at a time so that temporaries stay small."""
 
 import math
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from insarray.model.errors import StackError
+from insarray.io.files import name_of
+from insarray.model.errors import StackError, StackWarning
+
+NoData = float | None | tuple[float, ...]
+"""Stored values that mean no-data besides NaN: none, one or several."""
 
 _COHERENCE_TOLERANCE = 1e-3
+_OVERSHOOT = 0.5  # of coherence beyond 0 and 1 by resampling; bytes and percent go farther
 _LARGEST_LABEL = 65534
 _PI = np.float32(np.pi)
 _PHASE_TOLERANCE = 1e-4  # radians; what a phase written with few digits may exceed pi by
@@ -27,24 +34,46 @@ class Decode(Protocol):
 
 
 @dataclass(frozen=True)
+class PerFile:
+    """Files of a layer that are not decoded alike: each by its own decoder, which sees it as its only one."""
+
+    decoders: tuple[Decode, ...]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Data type of the result."""
+        return self.decoders[0].dtype
+
+    def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
+        """Decode one pair."""
+        self.decoders[pair](raw, out, 0, name)
+
+
+def per_file(decoders: Sequence[Decode]) -> Decode:
+    """One decoder for all files if theirs are the same, else each its own."""
+    alike = all(decoder == decoders[0] for decoder in decoders)
+    return decoders[0] if alike else PerFile(tuple(decoders))
+
+
+@dataclass(frozen=True)
 class PhaseDecode:
     """Unwrapped phase in radians, positive away from the satellite; NaN for NaN, infinities and `nodata`.
 
     Parameters
     ----------
     factors
-        Radians (away from the satellite, later minus earlier date) per stored unit, one per pair.
+        Radians (away from the satellite, later minus earlier date) per stored unit, one per pair or one for all.
     nodata
-        Stored value that means no-data, None if there is none but NaN.
+        Stored values that mean no-data besides NaN.
     """
 
     factors: tuple[float, ...]
-    nodata: float | None = None
+    nodata: NoData = None
     dtype = np.dtype(np.float32)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
         """Decode one pair."""
-        factor = self.factors[pair]
+        factor = self.factors[pair] if len(self.factors) > 1 else self.factors[0]
         narrow = raw.dtype.kind == "f" and raw.dtype.itemsize <= 4  # half precision must not stay it
         with np.errstate(over="ignore", invalid="ignore"):  # no-data values can be as large as floats go
             np.multiply(raw, np.float32(factor) if narrow else factor, out=out, casting="same_kind")
@@ -58,13 +87,13 @@ class WrappedPhaseDecode:
     Parameters
     ----------
     signs
-        1.0 or -1.0 per file, by which its phase is multiplied.
+        1.0 or -1.0 by which the phase is multiplied, one per file or one for all.
     nodata
-        Stored value that means no-data, None if there is none but NaN and 0+0j.
+        Stored values that mean no-data besides NaN and 0+0j.
     """
 
     signs: tuple[float, ...]
-    nodata: float | None = None
+    nodata: NoData = None
     dtype = np.dtype(np.float32)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
@@ -79,7 +108,7 @@ class WrappedPhaseDecode:
                 out[...] = raw
             out[missing] = np.nan
             _require_wrapped(out, name)
-        if self.signs[pair] < 0:
+        if (self.signs[pair] if len(self.signs) > 1 else self.signs[0]) < 0:
             np.negative(out, out=out)
         wrap_once(out)
 
@@ -104,12 +133,12 @@ def _require_wrapped(phase: np.ndarray, name: str) -> None:
 class CoherenceDecode:
     """Coherence in 0..1; NaN for NaN, infinities and `nodata`; bytes count from 0 = no-data to 255 = 1."""
 
-    nodata: float | None = None
+    nodata: NoData = None
     scale: float = 1.0
     dtype = np.dtype(np.float32)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
-        """Decode one pair; StackError for values outside 0..1."""
+        """Decode one pair; what resampling left beyond 0 and 1 is clipped, StackError for values that it cannot make."""
         missing = _missing(raw, self.nodata)
         if raw.dtype == np.uint8 and self.scale == 1.0:
             np.multiply(raw, np.float32(1 / 255), out=out)
@@ -119,18 +148,36 @@ class CoherenceDecode:
                 np.multiply(raw, np.float32(self.scale), out=out, casting="same_kind")
         out[missing] = np.nan
         low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
-        if low < -_COHERENCE_TOLERANCE or high > 1 + _COHERENCE_TOLERANCE:
+        if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
             raise StackError(
-                f"{name}: holds coherence from {low:g} to {high:g}, outside 0 to 1; is it the coherence, unscaled?"
+                f"{name}: holds coherence from {low:g} to {high:g}, outside 0 to 1; is it the coherence, unscaled? Divide "
+                "it by its scale, and say in the file which value is no-data"
             )
+        if low < -_COHERENCE_TOLERANCE or high > 1 + _COHERENCE_TOLERANCE:
+            _say_clipped(name, low, high)
         np.clip(out, 0, 1, out=out)
+
+
+_CLIPPED: set[str] = set()  # folders of files of which it was said
+
+
+def _say_clipped(name: str, low: float, high: float) -> None:
+    folder = name.removesuffix(name_of(name))
+    if folder not in _CLIPPED:
+        _CLIPPED.add(folder)
+        warnings.warn(
+            f"{name}: coherence from {low:.4g} to {high:.4g}, as resampling leaves it, is clipped to 0 to 1, here and in "
+            "other files of its folder",
+            StackWarning,
+            stacklevel=2,
+        )
 
 
 @dataclass(frozen=True)
 class ComponentDecode:
     """Labels of connected components; 0 for `nodata`, 65535, negative values and NaN."""
 
-    nodata: float | None = None
+    nodata: NoData = None
     dtype = np.dtype(np.uint16)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
@@ -148,7 +195,7 @@ class ComponentDecode:
 class MapDecode:
     """A static map of floats: NaN for NaN, infinities and `nodata`."""
 
-    nodata: float | None = None
+    nodata: NoData = None
     dtype = np.dtype(np.float32)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
@@ -186,8 +233,7 @@ class BoundedDecode:
         """Decode one layer."""
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(raw, np.float32(self.factor), out=out, casting="same_kind")
-        for nodata in (None, *self.missing):
-            out[_missing(raw, nodata)] = np.nan
+        out[_missing(raw, self.missing)] = np.nan
         low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
         if low < self.least or high > self.most:
             raise StackError(
@@ -200,7 +246,7 @@ class BoundedDecode:
 class MaskDecode:
     """A static mask: True where the stored value is neither zero, NaN nor `nodata`."""
 
-    nodata: float | None = None
+    nodata: NoData = None
     dtype = np.dtype(np.bool_)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
@@ -208,12 +254,13 @@ class MaskDecode:
         out[...] = (raw != 0) & ~_missing(raw, self.nodata)
 
 
-def _missing(raw: np.ndarray, nodata: float | None) -> np.ndarray:
+def _missing(raw: np.ndarray, nodata: NoData) -> np.ndarray:
     """Where stored values are NaN, infinite or `nodata`, boolean of the shape of `raw`."""
     missing = ~np.isfinite(raw) if raw.dtype.kind in "fc" else np.zeros(raw.shape, bool)
-    if nodata is not None and math.isfinite(nodata) and _fits(nodata, raw.dtype):
-        # in the type of the file: -9999.9 as float32 is not -9999.9
-        missing |= raw == raw.dtype.type(nodata)
+    for value in nodata if isinstance(nodata, tuple) else (nodata,):
+        if value is not None and math.isfinite(value) and _fits(value, raw.dtype):
+            # in the type of the file: -9999.9 as float32 is not -9999.9
+            missing |= raw == raw.dtype.type(value)
     return missing
 
 

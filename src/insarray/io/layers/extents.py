@@ -58,6 +58,7 @@ def place_on(grid: Grid, other: Grid, *, one_image: bool = False) -> Place | Non
 
     Coordinates without a CRS count only if both are known to be of `one_image`, or if the grids are the same.
     """
+    other = other.beside(grid)
     turned = grid.dy * other.dy < 0
     upright = other.turned() if turned else other
     misfit = grid.shift_misfit(upright) if one_image else grid.misfit(upright)
@@ -99,7 +100,7 @@ def reconcile(
     paths: Sequence[str | Path],
     extent: Extent | None,
     *,
-    resample: bool = False,
+    resample: bool | None = False,
     downward: bool = False,
 ) -> Common:
     """The grid that files share; its rows run as those of the first file.
@@ -111,7 +112,7 @@ def reconcile(
     extent
         Pixels that all files have, or that any has; None insists on files that all have the same.
     resample
-        Warp those that do not fit the pixels of most onto them.
+        Warp those that do not fit the pixels of most onto them; None if such files cannot be warped.
     downward
         Rows from the largest y to the smallest, whatever the files have.
 
@@ -120,7 +121,7 @@ def reconcile(
     StackError
         If the files do not fit, or have no pixel in common; with every kind of misfit listed.
     """
-    stored = grids
+    stored = grids = [grid.beside(grids[0]) for grid in grids]
     located = [not grid.is_counted for grid in stored]  # rows that are counted are in the order that is meant
     down = downward or any(grid.dy < 0 for grid in [grid for grid, yes in zip(stored, located, strict=True) if yes][:1])
     grids = [
@@ -131,7 +132,8 @@ def reconcile(
     fits = [usual.misfit(grid) is None for grid in grids]
     if not all(fits) and not resample:
         texts = [usual.misfit(grid) for grid in grids]
-        remedy = "warp them while reading with resample (--resample), or bring all to one grid with gdalwarp"
+        warp = "warp them while reading with resample (--resample)"
+        remedy = "give the files of one grid" if resample is None else f"{warp}, or bring all to one grid with gdalwarp"
         raise StackError(_misfits(texts, paths, f"do not fit the pixels of {like}", remedy))
     texts = [usual.mismatch(grid) if fit else None for grid, fit in zip(grids, fits, strict=True)]
     if extent is None and any(texts):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import name_of, names
+from insarray.io.files import below, name_of, names
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.layers.extents import Common
 from insarray.io.layers.hdf5 import dataset
@@ -27,7 +27,7 @@ def products_in(path: Path, pattern: re.Pattern[str], glob: str) -> list[Path]:
     """A file whose name has the pattern, or all of a folder and those in it; sorted."""
     if pattern.match(path.name):
         return [path]
-    return sorted(found for found in path.rglob(glob) if pattern.match(found.name)) if path.is_dir() else []
+    return sorted(found for found in below(path, glob) if pattern.match(found.name)) if path.is_dir() else []
 
 
 def matched(path: Path, pattern: re.Pattern[str], product: str) -> re.Match[str]:
@@ -75,7 +75,7 @@ def grid_of_centres(file: Any, x: Any, y: Any, crs: str) -> Grid:
             raise FileError(f"{file.filename}: its coordinates are not in equal steps; fetch it again")
         origin.append(float(axis[0] - size / 2))
         step.append(float(size))
-    return Grid(y.size, x.size, origin[0], origin[1], step[0], step[1], crs)
+    return Grid(y.size, x.size, origin[0], origin[1], step[0], step[1], crs).turn_towards(0.0)
 
 
 def radar_wavelength(file: Any, name: str, value: float | None) -> float:

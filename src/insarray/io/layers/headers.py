@@ -1,11 +1,12 @@
 """Headers of rasters, read side by side and checked: what each file says of itself, and layers of such files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -22,25 +23,28 @@ from insarray.io.layers.raster import (
     reading_threads,
     reason_of,
 )
+from insarray.io.layers.said import no_data_of, unit_of
+from insarray.io.layers.vrt import require_whole_sources
 from insarray.io.locations import is_url, location
 from insarray.io.source import Extent
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 T = TypeVar("T")
+_ROUNDING = 0.01  # of a pixel
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a raster says of itself."""
+    """What a raster says of itself; `nodata` besides NaN, `units` in small letters and empty if it says none."""
 
     file: RasterFile
     members: tuple[str, ...]
     grid: Grid
     dtype: str
     tile: tuple[int, int]
-    nodata: float | None
-    units: str | None
+    nodata: tuple[float, ...]
+    units: str
     scale: float
     tags: dict[str, str]
 
@@ -97,7 +101,7 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
     path, k = file.path, file.band - 1
     try:
         with environment([file]), open_band(file) as dataset:
-            if dataset.count != 1 and one_band:
+            if one_band and dataset.count != 1 + (_alpha(dataset) is not None):
                 raise FileError(
                     f"{path}: has {dataset.count} bands; write the one to use to a file (or VRT) of its own"
                 )
@@ -108,30 +112,36 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
             if dataset.offsets[k] != 0:
                 raise FileError(f"{path}: has a band offset of {dataset.offsets[k]}; write the values without it")
             _require_whole(file, dataset)
+            of_file, of_band = dataset.tags(), dataset.tags(file.band)
+            alpha = _alpha(dataset)
+            masked = alpha is not None or MaskFlags.per_dataset in dataset.mask_flag_enums[k]
             return Header(
-                file,
-                tuple(dataset.files) or (path,),
+                replace(file, masked=True, alpha=alpha) if masked else file,
+                (path, file.header) if file.header else tuple(dataset.files) or (path,),
                 _grid(file, dataset),
                 dataset.dtypes[k],
                 dataset.block_shapes[k],
-                dataset.nodatavals[k],
-                dataset.units[k],
+                no_data_of(dataset.nodatavals[k], tags=(of_band, of_file)),
+                unit_of(dataset.units[k], of_band, of_file, dataset.tags(ns="ENVI") if file.driver == "ENVI" else {}),
                 float(dataset.scales[k]),
-                {**dataset.tags(), **dataset.tags(file.band)},
+                {**of_file, **of_band},
             )
     except (RasterioError, OSError, ValueError) as error:
         raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from error
 
 
+def _alpha(dataset: Any) -> int | None:
+    """Number of the last band if it is an alpha band, which says where the others have data."""
+    return dataset.count if dataset.count > 1 and dataset.colorinterp[-1] is ColorInterp.alpha else None
+
+
 def _require_whole(file: RasterFile, dataset: Any) -> None:
     """Read the last pixel: a truncated file is found before anything is computed or written."""
     height, width = dataset.shape
-    if file.driver == "ENVI" and dataset.tags(ns="ENVI").get("file_compression", "0") == "0":
-        # GDAL reads zeros where a raw file has ended
-        expected = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-        found = location(file.path).stat().st_size
-        if found < expected:
-            raise FileError(f"{file.path}: has {found} of {expected} bytes, it is truncated; replace it")
+    if file.driver == "ENVI":
+        _require_raw(file, dataset)
+    elif file.driver == "VRT" and file.name == file.path:
+        require_whole_sources(Path(file.path))
     try:
         dataset.read(file.band, window=Window(width - 1, height - 1, 1, 1))
     except (RasterioError, OSError, ValueError) as error:
@@ -140,8 +150,28 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
         ) from error
 
 
+def _require_raw(file: RasterFile, dataset: Any) -> None:
+    """Compare the size of raw pixels with their header: GDAL reads zeros where a raw file has ended."""
+    said = dataset.tags(ns="ENVI")
+    if said.get("file_compression", "0") != "0":
+        return
+    offset = said.get("header_offset", "0").strip()
+    pixels = dataset.shape[0] * dataset.shape[1] * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    expected = pixels + (int(offset) if offset.isdigit() else 0)
+    found = location(file.path).stat().st_size
+    if found < expected:
+        raise FileError(f"{file.path}: has {found} of {expected} bytes, it is truncated; replace it")
+
+
+def _is_rotated(transform: Any, shape: tuple[int, int]) -> bool:
+    """Whether rows and columns are off the axes by more than rounding, 1 % of a pixel across the image."""
+    across = abs(transform.b) * shape[0] / abs(transform.a) if transform.a else np.inf
+    down = abs(transform.d) * shape[1] / abs(transform.e) if transform.e else np.inf
+    return bool((transform.b or transform.d) and max(across, down) > _ROUNDING)
+
+
 def _grid(file: RasterFile, dataset: Any) -> Grid:
-    if file.grid is None and (dataset.transform.b or dataset.transform.d):
+    if file.grid is None and _is_rotated(dataset.transform, dataset.shape):
         raise FileError(f"{file.path}: is rotated against its coordinates; bring it to a north-up grid with gdalwarp")
     return file.grid or grid_of_dataset(file.path, dataset)
 

@@ -1,6 +1,6 @@
 """Static maps that come with the pairs of a product, or once for all of them: on the grid of the stack, lazily."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from insarray.io.layers.decode import BoundedDecode, Decode, MapDecode
 from insarray.io.layers.derived import DerivedLayer, FirstValidLayer
 from insarray.io.layers.extents import Common, place_on
 from insarray.io.layers.headers import Header, raster_layer, read_headers
+from insarray.io.sidecars import if_usable
 from insarray.io.source import Layer
 from insarray.model.errors import StackError
 from insarray.model.grid import Grid
@@ -76,6 +77,19 @@ def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decod
     if not headers:
         return {}
     return {name: FirstValidLayer(map_layer(headers, grid, decode or MapDecode(headers[0].nodata)))}
+
+
+def maps_if_usable(
+    reads: Iterable[tuple[str, Callable[[], dict[str, Layer]]]],
+) -> tuple[dict[str, Layer], tuple[str, ...]]:
+    """Maps that a stack can do without: those that can be read, and a note on each that cannot, by what it is called."""
+    maps: dict[str, Layer] = {}
+    notes: list[str] = []
+    for what, read in reads:
+        found, damaged = if_usable(read, dict[str, Layer](), f"without {what}")
+        maps |= found
+        notes += damaged
+    return maps, tuple(notes)
 
 
 def _shared_pixels(grid: Grid, other: Grid) -> int:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -191,15 +191,7 @@ def _grid(path: Path, variables: _Variables, image: _Variable) -> Grid:
     crs = _crs(path, mapping)
     if crs is None and rows and cols and _are_degrees(rows, cols):
         crs = wgs84()
-    grid = Grid(height, width, left, top, dx, dy, crs)
-    return grid if crs is None or not _is_geographic(crs) else about_greenwich(grid)
-
-
-def about_greenwich(grid: Grid) -> Grid:
-    """The same grid of longitudes and latitudes, its middle between -180 and 180 degrees."""
-    middle = grid.left + grid.width * grid.dx / 2
-    turns = 0 if -180.0 <= middle <= 180.0 else np.floor((middle + 180.0) / 360.0)
-    return replace(grid, left=float(grid.left - 360.0 * turns)) if turns else grid
+    return Grid(height, width, left, top, dx, dy, crs).turn_towards(0.0)
 
 
 def edge_and_step(
@@ -311,10 +303,3 @@ def wgs84() -> str:
     from pyproj import CRS
 
     return sys.intern(CRS.from_epsg(4326).to_wkt())
-
-
-@cache
-def _is_geographic(crs: str) -> bool:
-    from pyproj import CRS
-
-    return bool(CRS.from_user_input(crs).is_geographic)

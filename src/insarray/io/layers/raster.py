@@ -19,11 +19,13 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import reproject
 from rasterio.windows import Window
 
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Place
 from insarray.io.layers.netcdf import netcdf_image
+from insarray.io.layers.raw import SUFFIXES, has_envi_header, require_described
 from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, path_text, protocols_of
 from insarray.io.source import PathLike
 from insarray.model.conventions import FILL
@@ -58,7 +60,9 @@ _PARTS = 4  # of a read for each thread, so that none waits long for the others
 class RasterFile:
     """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
 
-    `grid` is that of a NetCDF file, where GDAL's own word for it does not count.
+    `grid` is that of a file whose own coordinates count, not GDAL's word for them. `masked` if a mask, or the band
+    `alpha`, says which pixels are data, `beside` if files next to it say more of it (.msk, .aux.xml, .tfw). `header` is the text
+    that describes raw pixels.
     """
 
     path: str
@@ -66,6 +70,10 @@ class RasterFile:
     driver: str
     band: int = 1
     grid: Grid | None = None
+    masked: bool = False
+    alpha: int | None = None
+    beside: bool = False
+    header: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,17 +138,24 @@ class RasterLayer:
         if inside.size < out.size:
             out[...] = FILL[self.dtype.name]
         if overlap is not None:
-            raw = self._raw(self.files[pair], place, *overlap[0])
-            self.decode(raw if place is None else place.upright(raw), inside, pair, self.files[pair].path)
+            raw, empty = self._raw(self.files[pair], place, *overlap[0])
+            if place is not None:
+                raw, empty = place.upright(raw), None if empty is None else place.upright(empty)
+            self.decode(raw, inside, pair, self.files[pair].path)
+            if empty is not None:
+                inside[empty] = FILL[self.dtype.name]
 
-    def _raw(self, file: RasterFile, place: Place | None, rows: slice, cols: slice) -> np.ndarray:
+    def _raw(
+        self, file: RasterFile, place: Place | None, rows: slice, cols: slice
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Stored values, and where the mask of the file says that they are none, if it has one."""
         window = Window.from_slices(rows, cols)
         try:
             with open_band(file, located=place is None) as dataset:
                 if place is None:
                     return self._warped(dataset, file, window)
                 if dataset.shape == (place.height, place.width):
-                    return np.asarray(dataset.read(file.band, window=window))
+                    return _unmasked(dataset, file, window)
                 found = dataset.shape
         except (RasterioError, OSError, ValueError) as error:
             raise FileError(
@@ -152,27 +167,76 @@ class RasterLayer:
             "when the stack was opened; open it again"
         )
 
-    def _warped(self, dataset: Any, file: RasterFile, window: Window) -> np.ndarray:
+    def _warped(self, dataset: Any, file: RasterFile, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         # labels, masks and bytes must not be mixed; no-data, and zeros that may be, are left out of the mean of four
         real = np.dtype(dataset.dtypes[file.band - 1]).kind == "f"
         missing = dataset.nodata if dataset.nodata is not None else 0
+        place = source_place(file, file.grid or grid_of_dataset(file.path, dataset, as_stored=True), self.grid)
+        resampling = Resampling.bilinear if real else Resampling.nearest
+        if file.masked:
+            return self._warped_without_masked(dataset, file, window, place, resampling, missing), None
         options = {
-            **source_place(file),
+            **place,
             "crs": self.grid.crs,
             "transform": Affine(*self.grid.affine),
             "height": self.grid.height,
             "width": self.grid.width,
-            "resampling": Resampling.bilinear if real else Resampling.nearest,
+            "resampling": resampling,
             "src_nodata": missing,
             "nodata": np.nan if real else missing,
         }
         with WarpedVRT(dataset, **options) as warped:
-            return np.asarray(warped.read(file.band, window=window))
+            return np.asarray(warped.read(file.band, window=window)), None
+
+    def _warped_without_masked(
+        self,
+        dataset: Any,
+        file: RasterFile,
+        window: Window,
+        place: dict[str, Any],
+        resampling: Resampling,
+        missing: float,
+    ) -> np.ndarray:
+        """Window of a file whose mask GDAL does not look at if there is a no-data value as well; all of it is read."""
+        raw, empty = _unmasked(dataset, file, None)
+        raw[empty] = missing
+        real = raw.dtype.kind == "f"
+        out = np.empty((window.height, window.width), raw.dtype)
+        reproject(
+            raw,
+            out,
+            src_crs=place.get("src_crs", dataset.crs),
+            src_transform=place.get("src_transform", dataset.transform),
+            dst_crs=self.grid.crs,
+            dst_transform=Affine(*self.grid.affine) @ Affine.translation(window.col_off, window.row_off),
+            src_nodata=missing,
+            dst_nodata=np.nan if real else missing,
+            resampling=resampling,
+        )
+        return out
 
 
-def source_place(file: RasterFile) -> dict[str, Any]:
-    """Options of a warp by which it takes a NetCDF file's own coordinates for those of its pixels."""
-    return {} if file.grid is None else {"src_crs": file.grid.crs, "src_transform": Affine(*file.grid.affine)}
+def _unmasked(dataset: Any, file: RasterFile, window: Window | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values of a band with 0 where its mask has no data, whatever lies under it, and where that is."""
+    raw = np.asarray(dataset.read(file.band, window=window))
+    if not file.masked:
+        return raw, None
+    # GDAL takes an alpha band for a mask only if it holds bytes
+    said = dataset.read(file.alpha, window=window) if file.alpha else dataset.read_masks(file.band, window=window)
+    empty = said == 0
+    return np.where(empty, raw.dtype.type(0), raw), empty
+
+
+def source_place(file: RasterFile, own: Grid, grid: Grid) -> dict[str, Any]:
+    """Options of a warp onto `grid` where GDAL's word for the place of a file does not do.
+
+    That is of NetCDF files, whose own coordinates count, and where longitudes are counted in another way than those of
+    `grid`: GDAL takes 181 and -179 degrees for two places.
+    """
+    turned = own.beside(grid)
+    if file.grid is None and turned == own:
+        return {}
+    return {"src_crs": turned.crs, "src_transform": Affine(*turned.affine)}
 
 
 def reading_threads(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
@@ -193,8 +257,10 @@ def environment(files: Sequence[RasterFile]) -> Any:
     """Settings for reading pixels: one environment for all files, and no listing of their folder for each."""
     # every file is opened for one window and closed: a cache of 5 % of the machine's memory would only fill up
     options: dict[str, Any] = {"GDAL_CACHEMAX": 64, **gdal_options(protocols_of([file.name for file in files]))}
-    if all(file.driver == "GTiff" for file in files):
+    if all(file.driver == "GTiff" and not file.beside for file in files):
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
+    if any(file.header for file in files):
+        options["GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE"] = "ALL"  # our own VRT, which has no folder
     if any(file.driver == "netCDF" for file in files):
         options |= _AS_STORED
     return rasterio.Env(**options)
@@ -240,6 +306,11 @@ def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
         yield dataset, file
 
 
+def is_raster(path: Path) -> bool:
+    """Whether it is a file that may be a raster, by its extension."""
+    return path.suffix.lower() in _DRIVERS and path.is_file()
+
+
 def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] = (), band: int = 1) -> RasterFile:
     """What opens a band, by the one driver that the extension allows.
 
@@ -265,6 +336,8 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
     if driver is None:
         known = " ".join(sorted(_DRIVERS))
         raise FileError(f"{path}: the extension {path.suffix!r} is not a known raster's ({known})")
+    if not is_url(path) and not path.exists():
+        raise FileError(f"{path}: is a link to what is not there; fetch that, or remove the link")
     if path.stat().st_size == 0:
         raise FileError(f"{path}: is empty (0 bytes); fetch or make it again")
     if driver == "netCDF":
@@ -273,7 +346,15 @@ def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] =
         raise FileError(f"variable: applies to NetCDF, but {path} is not; leave it out")
     with path.open("rb") as content:  # Erdas Imagine and ENVI share an extension
         erdas = path.suffix.lower() == ".img" and content.read(4) == b"EHFA"
-    return RasterFile(str(path), gdal_name(path), "HFA" if erdas else driver, band)
+    if path.suffix.lower() in SUFFIXES and not has_envi_header(path):
+        known_as = require_described(path)
+        return RasterFile(str(path), known_as.vrt, "VRT", band, header=str(known_as.header))
+    beside = driver == "GTiff" and not is_url(path) and any(map(os.path.exists, _companions(str(path))))
+    return RasterFile(str(path), gdal_name(path), "HFA" if erdas else driver, band, beside=beside)
+
+
+def _companions(path: str) -> tuple[str, ...]:
+    return f"{path}.msk", f"{path}.aux.xml", f"{os.path.splitext(path)[0]}.tfw"
 
 
 def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
@@ -283,8 +364,10 @@ def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> Ras
     return RasterFile(str(path), f'NETCDF:"{path}":{name}', "netCDF", grid=grid)
 
 
-def grid_of_dataset(path: PathLike, dataset: Any) -> Grid:
+def grid_of_dataset(path: PathLike, dataset: Any, *, as_stored: bool = False) -> Grid:
     """Pixels of an open raster that is no NetCDF file; rows and columns are counted if it has no coordinates.
+
+    Longitudes are between -180 and 180 unless they are asked for `as_stored`.
 
     Raises
     ------
@@ -298,7 +381,8 @@ def grid_of_dataset(path: PathLike, dataset: Any) -> Grid:
     if transform.is_identity and crs is None:
         return Grid(height, width)
     try:
-        return Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
+        grid = Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
+        return grid if as_stored else grid.turn_towards(0.0)
     except ArgumentError as error:
         raise FileError(f"{path}: {error}") from error
 

@@ -1,27 +1,25 @@
 """VRT files that come with a product: GDAL opens whatever they name, so their sources are looked at first."""
 
-from collections.abc import Iterable
+import math
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
-from insarray.io.sidecars import read_xml
+from insarray.io.sidecars import read_keys, read_xml
 from insarray.model.errors import FileError
 
 _REMEDY = "make it again"
 _DEPTH = 4  # of VRT files that have VRT files as their sources
-_TYPES = {
-    "Byte": "u1",
-    "Int16": "i2",
-    "UInt16": "u2",
-    "Int32": "i4",
-    "UInt32": "u4",
-    "Float32": "f4",
-    "Float64": "f8",
-    "CFloat32": "c8",
-    "CFloat64": "c16",
+_BYTES = {
+    **dict.fromkeys(("Byte", "Int8"), 1),
+    **dict.fromkeys(("Int16", "UInt16", "Float16"), 2),
+    **dict.fromkeys(("Int32", "UInt32", "Float32", "CInt16", "CFloat16"), 4),
+    **dict.fromkeys(("Int64", "UInt64", "Float64", "CInt32", "CFloat32"), 8),
+    "CFloat64": 16,
 }
+_ENVI_BYTES = {"1": 1, "2": 2, "3": 4, "4": 4, "5": 8, "6": 8, "9": 16, "12": 2, "13": 4, "14": 8, "15": 8}
 
 
 def vrt_shape(vrt: Path) -> tuple[int, int]:
@@ -67,14 +65,47 @@ def _require(vrt: Path, product: Path, depth: int) -> None:
             _require(source, product, depth - 1)
         elif kind is not None:
             raise FileError(f"{vrt}: its source {source.name} is {kind}, not a raster; {_REMEDY}")
-    needed: dict[Path, int] = {}
     for band in root.iter("VRTRasterBand"):
         if band.get("subClass", "VRTSourcedRasterBand") not in ("VRTSourcedRasterBand", "VRTRawRasterBand"):
             raise FileError(f"{vrt}: has a band of the kind {band.get('subClass')}, which the product has none of")
-        for source, least in _needed(vrt, root, band, product):
+    _require_sizes(vrt, root, partial(_source, vrt, product=product))
+
+
+def require_whole_sources(vrt: Path, depth: int = _DEPTH) -> None:
+    """Check that the raw files of any VRT are as long as it says: GDAL reads zeros beyond their end.
+
+    Sources that are no files of this machine are left to GDAL, which fails where they are missing.
+
+    Raises
+    ------
+    FileError
+        If one is truncated.
+    """
+    root = _root(vrt)
+
+    def there(element: ElementTree.Element) -> Path | None:
+        name = (element.text or "").strip()
+        source = vrt.parent / name if element.get("relativeToVRT") == "1" else Path(name)
+        return source if source.is_file() else None
+
+    _require_sizes(vrt, root, there)
+    for element in root.iter("SourceFilename"):
+        source = there(element)
+        if source is not None and depth > 0 and _content(source) == "VRT":
+            require_whole_sources(source, depth - 1)
+
+
+_Resolve = Callable[[ElementTree.Element], Path | None]
+
+
+def _require_sizes(vrt: Path, root: ElementTree.Element, resolve: _Resolve) -> None:
+    """Raise FileError if a raw source is shorter than it has to be."""
+    needed: dict[Path, int] = {}
+    for band in root.iter("VRTRasterBand"):
+        for source, least in _needed(vrt, root, band, resolve):
             needed[source] = max(needed.get(source, 0), least)
     for source, least in needed.items():
-        found = source.stat().st_size
+        found = os.path.getsize(source)
         if found < least:
             raise FileError(f"{source}: has {found} of {least} bytes, it is truncated; replace it")
 
@@ -110,7 +141,7 @@ def _content(source: Path) -> str | None:
 
 
 def _needed(
-    vrt: Path, root: ElementTree.Element, band: ElementTree.Element, product: Path
+    vrt: Path, root: ElementTree.Element, band: ElementTree.Element, resolve: _Resolve
 ) -> Iterable[tuple[Path, int]]:
     """Sources of pixels without a header of their own, and the bytes that they need; GDAL reads zeros beyond the end."""
     size = _item_size(vrt, band.get("dataType", "Byte"))
@@ -119,23 +150,40 @@ def _needed(
         start, pixel = _child(vrt, band, "ImageOffset", 0), _child(vrt, band, "PixelOffset", size)
         line = _child(vrt, band, "LineOffset", pixel * cols)
         for element in band.iter("SourceFilename"):
-            yield _source(vrt, element, product), start + (rows - 1) * line + (cols - 1) * pixel + size
+            if (source := resolve(element)) is not None:
+                yield source, start + (rows - 1) * line + (cols - 1) * pixel + size
         return
     for inner in band:
         named, properties = inner.find("SourceFilename"), inner.find("SourceProperties")
-        if named is None or properties is None:
+        source = None if named is None else resolve(named)
+        headers = [] if source is None else [source.with_suffix(".hdr"), source.with_name(f"{source.name}.hdr")]
+        header = next((path for path in headers if path.is_file()), None)
+        if source is None or header is None:
             continue
-        source = _source(vrt, named, product)
-        if any(header.is_file() for header in (source.with_suffix(".hdr"), source.with_name(f"{source.name}.hdr"))):
+        if properties is None:
+            yield source, _bytes_of_envi(header)
+        else:
             pixels = _whole(vrt, properties, "RasterYSize") * _whole(vrt, properties, "RasterXSize")
             number = _child(vrt, inner, "SourceBand", 1)  # interleaved or not, the last of so many bands ends here
             yield source, pixels * number * _item_size(vrt, properties.get("DataType", "Byte"))
 
 
+def _bytes_of_envi(header: Path) -> int:
+    """Bytes of the raw file that an ENVI header describes; 0 if it does not say."""
+    said = {name.lower(): value for name, value in read_keys(header, "=").items()}
+    sizes = [said.get(name, "0") for name in ("samples", "lines", "bands")]
+    if said.get("file compression", "0") != "0" or not all(size.isdigit() for size in sizes):
+        return 0
+    offset = said.get("header offset", "0")
+    return math.prod(map(int, sizes)) * _ENVI_BYTES.get(said.get("data type", ""), 0) + (
+        int(offset) if offset.isdigit() else 0
+    )
+
+
 def _item_size(vrt: Path, kind: str) -> int:
-    if kind not in _TYPES:
+    if kind not in _BYTES:
         raise FileError(f"{vrt}: has a band of the type {kind}; {_REMEDY}")
-    return np.dtype(_TYPES[kind]).itemsize
+    return _BYTES[kind]
 
 
 def _child(vrt: Path, parent: ElementTree.Element, name: str, default: int) -> int:

@@ -55,7 +55,7 @@ def read_on_grid(
                 return _placed(source, _place(path, own, grid), rows, cols)
             with WarpedVRT(
                 source,
-                **source_place(file),
+                **source_place(file, file.grid or grid_of_dataset(path, source, as_stored=True), grid),
                 crs=grid.crs,
                 transform=Affine(*grid.affine),
                 height=grid.height,

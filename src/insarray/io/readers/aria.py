@@ -88,7 +88,9 @@ class AriaReader:
         granules = [by_path[str(file.path)] for file in pairs.values()]
         read = [granule.path for granule in granules]
         wavelength = same_wavelength([granule.wavelength for granule in granules], read)
-        common = reconcile([granule.grid for granule in granules], read, options.extent or "intersection")
+        common = reconcile(
+            [granule.grid for granule in granules], read, options.extent or "intersection", resample=None
+        )
         stored = Stored(_DATA, _LAYERS, granules[0].tile, [granule.fills for granule in granules])
         signs = [-1.0 if granule.file.swapped else 1.0 for granule in granules]
         layers, zero_is_nodata = stored.layers(read, common, signs)

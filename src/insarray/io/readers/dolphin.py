@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.pairs import PairFile, pair_file_from_name
 from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.source import Options, StackSource
@@ -22,7 +22,7 @@ class DolphinReader:
 
     name = "dolphin"
     looks_for = "YYYYMMDD_YYYYMMDD.unw.tif in the folder or below it, usually in unwrapped/"
-    options = frozenset({"baselines", "wavelength"})
+    options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
         """A folder that holds unwrapped interferograms by dolphin's names."""
@@ -44,11 +44,19 @@ class DolphinReader:
             _one_folder(_find(root, _COMPONENTS), root, phase[0].path.parent.name) or None,
             given_baselines(options),
         )
-        return assemble(inputs, Options(wavelength=options.wavelength, sign="away", units="radian", nodata=0.0))
+        known = Options(
+            wavelength=options.wavelength,
+            sign="away",
+            units="radian",
+            nodata=0.0,
+            extent=options.extent,
+            resample=options.resample,
+        )
+        return assemble(inputs, known)
 
 
 def _find(root: Path, name: re.Pattern[str]) -> Iterable[Path]:
-    return (path for path in root.rglob("*.tif") if name.match(path.name))
+    return (path for path in below(root, "*.tif") if name.match(path.name))
 
 
 def _one_folder(paths: Iterable[Path], root: Path, usual: str) -> list[PairFile]:

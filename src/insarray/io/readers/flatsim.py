@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.layers.headers import Header, read_headers
-from insarray.io.layers.maps import maps_of_components
+from insarray.io.layers.maps import maps_if_usable, maps_of_components
 from insarray.io.pairs import PairFile, pair_file_from_name
 from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH, number, read_keys, same_in_all
@@ -31,7 +31,7 @@ class FlatsimReader:
 
     name = "flatsim"
     looks_for = "FLATSIM's CNES_InU_geo_YYYYMMDD_YYYYMMDD_*rlks.tiff in the folder or below it"
-    options = frozenset({"baselines", "extent", "wavelength"})
+    options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
         """An unwrapped phase by FLATSIM's name, or a folder with one in it."""
@@ -52,19 +52,21 @@ class FlatsimReader:
             units="radian",
             nodata=0.0,
             extent=options.extent,
+            resample=options.resample,
         )
         coherence = _like(phase[0], _found_in(paths, _COHERENCE))
         # nothing says that the phase is not 0 where it was masked and the coherence is positive
         inputs = Inputs(_pairs(phase), _pairs(coherence) or None, None, baselines, 1)
         source = assemble(inputs, known)
-        return replace(source, maps=_maps(paths, phase[0], source.grid), notes=(*source.notes, *notes))
+        maps, lacking = maps_if_usable([("the line of sight", lambda: _maps(paths, phase[0], source.grid))])
+        return replace(source, maps=maps, notes=(*source.notes, *notes, *lacking))
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
 def _found(path: Path, name: re.Pattern[str]) -> Iterable[Path]:
-    candidates = path.rglob("CNES_*.tif*") if path.is_dir() else [path]
+    candidates = below(path, "CNES_*.tif*") if path.is_dir() else [path]
     return (file for file in candidates if name.fullmatch(file.name))
 
 
@@ -104,7 +106,7 @@ def _pairs(files: Sequence[Path]) -> list[PairFile]:
 
 def _maps(paths: Sequence[Path], phase: Path, grid: Grid) -> dict[str, Layer]:
     """The line of sight of CNES_CosENU, three bands east, north, up; it is said to point down, which up tells."""
-    found = _like(phase, [file for top in _tops(paths) for file in sorted(top.rglob("CNES_CosENU_*.tif*"))])
+    found = _like(phase, [file for top in _tops(paths) for file in sorted(below(top, "CNES_CosENU_*.tif*"))])
     if not found:
         return {}
     headers: list[Header] = [header for band in (1, 2, 3) for header in read_headers(found[:1], band=band)]

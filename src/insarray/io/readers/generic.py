@@ -5,34 +5,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from insarray.io.baselines import baseline_table, given_baselines
-from insarray.io.files import expand, fingerprint, name_of
-from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
+from insarray.io.files import expand, fingerprint, is_archive, name_of
+from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode, per_file
 from insarray.io.layers.extents import Common
 from insarray.io.layers.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
+from insarray.io.layers.reference import product_reference
+from insarray.io.layers.said import unit_by_name, with_given
 from insarray.io.locations import location
 from insarray.io.pairs import (
     PairFile,
     by_pair,
-    matching,
+    companions_of,
     network_of_pairs,
     one_time_per_pass,
     pair_file,
     pair_file_from_name,
     require_pattern,
 )
-from insarray.io.source import Layer, Options, Sign, StackSource, Units
+from insarray.io.source import Layer, Options, Sign, StackSource
 from insarray.io.tables import read_table
 from insarray.model.baselines import BaselineTable
 from insarray.model.conventions import metres_per_radian
-from insarray.model.errors import ArgumentError, StackError
+from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
-_UNITS: dict[str, Units] = {
-    **dict.fromkeys(("", "1", "rad", "rads", "radian", "radians"), "radian"),
+_UNITS: dict[str, str] = {
+    **dict.fromkeys(("", "rad", "rads", "radian", "radians"), "radian"),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "metre"),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "centimetre"),
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimetre"),
 }
-_METRES: dict[Units, float] = {"metre": 1.0, "millimetre": 1e-3}
+_METRES: dict[str, float] = {"metre": 1.0, "centimetre": 1e-2, "millimetre": 1e-3}
 _WAVELENGTH_TAGS = ("wavelength_metres", "wavelength_meters", "wavelength_m", "wavelength", "radar_wavelength")
 _COHERENCE_NAMES = ("coherence", "correlation", "corr", "cor")
 _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "conncomp")
@@ -52,6 +55,8 @@ class Inputs:
         The grid that is meant by what a file says; None if files say it all.
     downward
         Rows run from the largest y to the smallest, whatever the files have.
+    needed
+        Companions that were asked for: they must be there for every pair. Others are left out where they are not.
     """
 
     phase: Sequence[PairFile]
@@ -61,6 +66,7 @@ class Inputs:
     band: int | None = None
     located: Callable[[Header], Grid] | None = None
     downward: bool = False
+    needed: frozenset[str] = frozenset()
 
 
 class GenericReader:
@@ -84,6 +90,14 @@ class GenericReader:
 
 
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
+    packed = next((path for path in paths if is_archive(path)), None)
+    if packed is not None:
+        raise FileError(f"{packed}: is an archive; unpack it, and give the folder")
+    folder = next((path for path in paths if path.is_dir()), None)
+    if folder is not None:
+        raise FileError(
+            f"{folder}: is a folder, the product generic is files; give a pattern of them, such as '{folder}/*.tif'"
+        )
     require_pattern(options.dates)
 
     def pair_files(argument: str) -> list[PairFile] | None:
@@ -95,6 +109,7 @@ def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
         pair_files("coherence"),
         pair_files("components"),
         given_baselines(options),
+        needed=frozenset(options.given() & {"coherence", "components"}),
     )
 
 
@@ -134,18 +149,21 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     FileError, StackError
         If files are unreadable, or do not belong together.
     """
-    groups = [g or [] for g in (inputs.phase, inputs.coherence, inputs.components)]
+    groups = [group or [] for group in (inputs.phase, inputs.coherence, inputs.components)]
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
     phase = by_pair(phase_files)
     headers = _located(read_headers([file.path for file in phase.values()], options.variable, band=inputs.band), inputs)
     companions: dict[str, list[Header]] = {}
+    notes: list[str] = []
     for name, argument, files, preferred in (
         ("coherence", "coherence", coherence_files, _COHERENCE_NAMES),
         ("connected_component_labels", "components", component_files, _COMPONENT_NAMES),
     ):
         if files:
-            found = read_headers([file.path for file in matching(files, phase, argument)], prefer=preferred)
-            companions[name] = _located(found, inputs)
+            there, said = companions_of(files, phase, argument, needed=argument in inputs.needed)
+            notes += said
+            if there:
+                companions[name] = _located(read_headers([file.path for file in there], prefer=preferred), inputs)
     all_headers = [header for group in (headers, *companions.values()) for header in group]
     common = common_grid(all_headers, options.extent, resample=bool(options.resample), downward=inputs.downward)
     layers: dict[str, Layer] = {
@@ -153,22 +171,23 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         for k, (name, found) in enumerate(companions.items())
     }
     wavelength = wavelength_of(headers, options.wavelength)
-    units = options.units or _units(headers)
-    if units != "radian" and options.sign is None:
+    units = [options.units] * len(headers) if options.units else _units(headers)
+    if set(units) != {"radian"} and options.sign is None:
         raise ArgumentError(
-            f"sign: the files are in {units}s, and products differ in what positive means; say sign='toward' "
+            f"sign: the files are in {units[0]}s, and products differ in what positive means; say sign='toward' "
             "(OPERA, dolphin, MintPy) or sign='away' of the satellite"
         )
     sign: Sign = options.sign or "away"
-    nodata = options.nodata if options.nodata is not None else _nodata(headers)
-    zero_is_nodata = nodata == 0 and "connected_component_labels" in layers
-    decode = PhaseDecode(
-        tuple(
-            _factor(sign, units, wavelength) * header.scale * (-1 if file.swapped else 1)
-            for file, header in zip(phase.values(), headers, strict=True)
-        ),
-        None if zero_is_nodata else nodata,  # which zeros are data is seen when the components are at hand
-    )
+    nodata = [with_given(header.nodata, options.nodata) for header in headers]
+    zero_is_nodata = all(0 in values for values in nodata) and "connected_component_labels" in layers
+    if zero_is_nodata:  # which zeros are data is seen when the components are at hand
+        nodata = [tuple(value for value in values if value != 0) for values in nodata]
+    factors = [
+        _factor(sign, unit, wavelength) * header.scale * (-1 if file.swapped else 1)
+        for file, header, unit in zip(phase.values(), headers, units, strict=True)
+    ]
+    decode = _phase_decode(factors, nodata)
+    reference, referenced = product_reference(headers)
     network = network_of_pairs(phase, None)
     if inputs.baselines is not None:
         network = network_of_pairs(phase, inputs.baselines.of_pairs(network).values)
@@ -179,32 +198,40 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
         tuple(location(header.file.path) for header in all_headers),
         zero_is_nodata,
         wavelength,
-        {"source_sign": sign, "source_units": units},
+        {"source_sign": sign, "source_units": units[0], **reference},
         members=tuple(member for header in all_headers for member in members_of(header)),
-        notes=common.notes,
-        fingerprints=_fingerprints([headers, *companions.values()], common, decode, zero_is_nodata),
+        notes=(*notes, *common.notes, *referenced),
+        fingerprints=_fingerprints([headers, *companions.values()], common, factors, nodata, zero_is_nodata),
     )
+
+
+def _phase_decode(factors: Sequence[float], nodata: Sequence[tuple[float, ...]]) -> Decode:
+    """Decoder of the phase, by the no-data values of each file."""
+    if len(set(nodata)) == 1:
+        return PhaseDecode(tuple(factors), nodata[0])
+    return per_file([PhaseDecode((factor,), values) for factor, values in zip(factors, nodata, strict=True)])
 
 
 def _fingerprints(
     groups: list[list[Header]],
     common: Common,
-    decode: PhaseDecode,
+    factors: Sequence[float],
+    nodata: Sequence[tuple[float, ...]],
     zero_is_nodata: bool,  # noqa: FBT001
 ) -> tuple[str, ...]:
     """What the samples of each pair depend on: its files, how their values are taken, where they lie on the grid."""
     of_pairs = zip(*groups, strict=True)
-    places = [common.places[k :: len(decode.factors)] for k in range(len(decode.factors))]
+    places = [common.places[k :: len(factors)] for k in range(len(factors))]
     return tuple(
         fingerprint(
             [member for header in headers for member in members_of(header)],
             [(header.file.name, header.file.band, header.nodata, header.scale) for header in headers],
             factor,
-            decode.nodata,
+            values,
             zero_is_nodata,
             place,
         )
-        for headers, factor, place in zip(of_pairs, decode.factors, places, strict=True)
+        for headers, factor, values, place in zip(of_pairs, factors, nodata, places, strict=True)
     )
 
 
@@ -215,28 +242,28 @@ def _located(headers: list[Header], inputs: Inputs) -> list[Header]:
 
 
 def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:
-    remedy = "write them alike"
-    nodata = agreed(headers, [header.nodata for header in headers], f"{name} no-data value", remedy)
     if name == "coherence":
-        return CoherenceDecode(nodata, agreed(headers, [header.scale for header in headers], f"{name} scale", remedy))
-    return ComponentDecode(nodata)
+        return per_file([CoherenceDecode(header.nodata, header.scale) for header in headers])
+    return per_file([ComponentDecode(header.nodata) for header in headers])
 
 
-def _nodata(headers: Sequence[Header]) -> float | None:
-    return agreed(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
+def _units(headers: Sequence[Header]) -> list[str]:
+    """Unit of each file by its tags, else by its name, else radian; all of length or all of angle."""
+    said = [header.units or unit_by_name(header.file.path, header.file.name) for header in headers]
+    for header, unit in zip(headers, said, strict=True):
+        if unit not in _UNITS:
+            raise StackError(
+                f"{name_of(header.file.path)}: its unit tag says {unit!r}; "
+                "say what it is with units='radian', 'metre' or 'millimetre'"
+            )
+    units = [_UNITS[unit] for unit in said]
+    if "radian" in units and set(units) != {"radian"}:
+        remedy = "write them alike" if any(_UNITS[unit] == "radian" for unit in said if unit) else "give units="
+        agreed(headers, [unit or "none" for unit in said], "units", remedy)
+    return units
 
 
-def _units(headers: Sequence[Header]) -> Units:
-    tag = agreed(headers, [(header.units or "").strip().lower() for header in headers], "units", "give units=")
-    if tag not in _UNITS:
-        raise StackError(
-            f"{name_of(headers[0].file.path)}: its unit tag says {tag!r}; "
-            "say what it is with units='radian', 'metre' or 'millimetre'"
-        )
-    return _UNITS[tag]
-
-
-def _factor(sign: Sign, units: Units, wavelength: float | None) -> float:
+def _factor(sign: Sign, units: str, wavelength: float | None) -> float:
     """Radians, positive away from the satellite, per stored unit."""
     away = 1.0 if sign == "away" else -1.0
     if units == "radian":

@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.layers.headers import Header
-from insarray.io.layers.netcdf import about_greenwich, wgs84
+from insarray.io.layers.netcdf import wgs84
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, pair_file
 from insarray.io.readers.generic import Inputs, assemble
-from insarray.io.sidecars import SPEED_OF_LIGHT, covers, number, read_keys, read_text, same_in_all, usable_baselines
+from insarray.io.sidecars import (
+    SPEED_OF_LIGHT,
+    baselines_if_usable,
+    covers,
+    number,
+    read_keys,
+    read_text,
+    same_in_all,
+    usable_baselines,
+)
 from insarray.io.source import Options, StackSource
 from insarray.model.baselines import BaselineTable
 from insarray.model.dates import as_time
@@ -40,7 +49,7 @@ class GmtsarReader:
 
     name = "gmtsar"
     looks_for = "GMTSAR's unwrap_ll.grd or unwrap.grd in folders YYYYDDD_YYYYDDD, usually in intf_all/ or merge/"
-    options = frozenset({"baselines", "extent", "variable", "wavelength"})
+    options = frozenset({"baselines", "extent", "resample", "variable", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
         """An unwrapped grid in a folder of a pair, or a folder with one below."""
@@ -50,12 +59,13 @@ class GmtsarReader:
         """Find the grids, read the table of baselines and the PRM files, and check all headers."""
         phase, notes = _phase(paths, options.variable)
         grid_name = phase[0].path.stem
-        prms = sorted(prm for file in phase for prm in file.path.parent.glob("*.PRM"))
+        prms = sorted(prm for file in phase for prm in below(file.path.parent, "*.PRM", deep=False))
         keys = [read_keys(prm, "=") for prm in prms]
         baselines = given_baselines(options)
         if baselines is None:
             table = _table(phase[0].path.parent.parent)
-            baselines, missing = _baselines(table, network_of_pairs(by_pair(phase), None))
+            network = network_of_pairs(by_pair(phase), None)
+            baselines, missing = baselines_if_usable(lambda: _baselines(table, network))
             notes += missing
         geocoded = _GEOCODED in grid_name
         inputs = Inputs(
@@ -72,6 +82,7 @@ class GmtsarReader:
             units="radian",
             # what is geocoded ends where the pair has data
             extent=options.extent or ("intersection" if geocoded else None),
+            resample=options.resample,
         )
         source = assemble(inputs, known)
         return replace(source, attrs=source.attrs | _attrs(prms, keys), notes=(*source.notes, *notes))
@@ -79,7 +90,7 @@ class GmtsarReader:
 
 def geographic(grid: Grid) -> Grid:
     """A grid of longitudes and latitudes, whose file says no CRS and may count longitudes in any way."""
-    return about_greenwich(replace(grid, crs=wgs84()))
+    return replace(grid, crs=wgs84()).turn_towards(0.0)
 
 
 def _geographic(header: Header) -> Grid:
@@ -96,7 +107,7 @@ def _geographic(header: Header) -> Grid:
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
     """Grids of unwrapped phase in folders of pairs."""
     for path in paths:
-        candidates = path.rglob("unwrap*.grd") if path.is_dir() else [path]
+        candidates = below(path, "unwrap*.grd") if path.is_dir() else [path]
         for file in candidates:
             if file.suffix == ".grd" and file.stem.startswith("unwrap") and _PAIR.fullmatch(file.parent.name):
                 yield file
@@ -127,7 +138,7 @@ def _phase(paths: Sequence[Path], variable: str | None) -> tuple[list[PairFile],
 
 
 def _pair_folders(top: Path) -> Iterable[Path]:
-    return (path for path in (top, *top.rglob("*")) if path.is_dir() and _PAIR.fullmatch(path.name))
+    return (path for path in (top, *below(top)) if path.is_dir() and _PAIR.fullmatch(path.name))
 
 
 def _times(folder: Path) -> tuple[np.datetime64, np.datetime64]:

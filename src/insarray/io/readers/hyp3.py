@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.layers.decode import MaskDecode
-from insarray.io.layers.maps import maps_of_angles, static_maps
+from insarray.io.layers.maps import maps_if_usable, maps_of_angles, static_maps
 from insarray.io.pairs import PairFile, by_pair, newest, one_time_per_pass, pair_file
 from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.sidecars import (
     SENTINEL1_WAVELENGTH,
+    baselines_if_usable,
     number,
     read_keys,
     same_in_all,
@@ -63,7 +64,7 @@ class Hyp3Reader:
         by_pair(*one_time_per_pass([[job.phase for job in jobs]]))  # refuses a pair that is there twice
         baselines = given_baselines(options)
         if baselines is None:
-            baselines, missing = _baselines(jobs)
+            baselines, missing = baselines_if_usable(lambda: _baselines(jobs))
             notes += missing
         inputs = Inputs(
             [job.phase for job in jobs],
@@ -81,11 +82,12 @@ class Hyp3Reader:
             resample=options.resample,
         )
         source = assemble(inputs, known)
+        maps, lacking = _maps(jobs, source.grid)
         return replace(
             source,
             attrs=source.attrs | _attrs(jobs),
-            maps=_maps(jobs, source.grid),
-            notes=(*source.notes, *notes),
+            maps=maps,
+            notes=(*source.notes, *notes, *lacking),
         )
 
 
@@ -112,7 +114,7 @@ class _Job:
 
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
-        candidates = path.rglob("*_unw_phase*.tif") if path.is_dir() else [path]
+        candidates = below(path, "*_unw_phase*.tif") if path.is_dir() else [path]
         yield from (file for file in candidates if _PHASE.fullmatch(file.name))
 
 
@@ -188,7 +190,7 @@ def _attrs(jobs: Sequence[_Job]) -> dict[str, object]:
     return known
 
 
-def _maps(jobs: Sequence[_Job], grid: Grid) -> dict[str, Layer]:
+def _maps(jobs: Sequence[_Job], grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
     """Maps of the jobs that have them, which is an option of each."""
 
     def having(*what: str) -> list[list[Path]]:
@@ -197,8 +199,10 @@ def _maps(jobs: Sequence[_Job], grid: Grid) -> dict[str, Layer]:
         return [list(column) for column in zip(*there, strict=True)] or [[] for _ in what]
 
     (heights,), (masks,), (elevations, orientations) = having("dem"), having("water_mask"), having("lv_theta", "lv_phi")
-    return (
-        static_maps(heights, "height", grid)
-        | static_maps(masks, "water_mask", grid, MaskDecode())
-        | maps_of_angles(elevations, orientations, grid)
+    return maps_if_usable(
+        [
+            ("heights", lambda: static_maps(heights, "height", grid)),
+            ("the water mask", lambda: static_maps(masks, "water_mask", grid, MaskDecode())),
+            ("the line of sight", lambda: maps_of_angles(elevations, orientations, grid)),
+        ]
     )

@@ -8,14 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.layers.decode import MapDecode
 from insarray.io.layers.headers import read_headers
-from insarray.io.layers.maps import maps_of_incidence, static_maps
+from insarray.io.layers.maps import maps_if_usable, maps_of_incidence, static_maps
 from insarray.io.layers.vrt import require_own_sources, vrt_shape
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, pair_file
 from insarray.io.readers.generic import Inputs, assemble
-from insarray.io.sidecars import covers, number, read_xml, same_in_all, sentinel1_looks, usable_baselines
+from insarray.io.sidecars import (
+    baselines_if_usable,
+    covers,
+    number,
+    read_xml,
+    same_in_all,
+    sentinel1_looks,
+    usable_baselines,
+)
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.baselines import BaselineTable
 from insarray.model.dates import as_time
@@ -41,7 +49,7 @@ class Isce2Reader:
 
     name = "isce2"
     looks_for = "ISCE2's filt_fine.unw in folders YYYYMMDD_YYYYMMDD, usually in merged/interferograms/"
-    options = frozenset({"baselines", "wavelength"})
+    options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
         """An unwrapped phase by the name of topsStack, or a folder with one below."""
@@ -59,7 +67,8 @@ class Isce2Reader:
         baselines = given_baselines(options)
         notes: tuple[str, ...] = ()
         if baselines is None:
-            baselines, notes = _baselines(project / "baselines", network_of_pairs(by_pair(phase), None))
+            network = network_of_pairs(by_pair(phase), None)
+            baselines, notes = baselines_if_usable(lambda: _baselines(project / "baselines", network))
         inputs = Inputs(
             _through_vrt(phase, ".unw", project),
             _through_vrt(phase, ".cor", project) or None,
@@ -67,20 +76,23 @@ class Isce2Reader:
             baselines,
             _PHASE_BAND,
         )
-        swaths = sorted((project / "reference").glob("IW*.xml"))
+        swaths = sorted(below(project / "reference", "IW*.xml", deep=False))
         known = Options(
             wavelength=options.wavelength or _of_swaths(swaths, "radarwavelength"),
             sign="away",
             units="radian",
             nodata=0.0,
+            extent=options.extent,
+            resample=options.resample,
         )
         source = assemble(inputs, known)
         geometry = project / "merged" / "geom_reference"
+        maps, lacking = _maps(geometry, project, source.grid)
         return replace(
             source,
             attrs=source.attrs | _attrs(swaths, geometry, source.grid),
-            maps=_maps(geometry, project, source.grid),
-            notes=(*source.notes, *notes),
+            maps=maps,
+            notes=(*source.notes, *notes, *lacking),
         )
 
 
@@ -90,7 +102,7 @@ class Isce2Reader:
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
     """Unwrapped phases in folders of pairs, whether given as they are or by their VRT."""
     for path in paths:
-        candidates = path.rglob(f"{_PHASE}*") if path.is_dir() else [path]
+        candidates = below(path, f"{_PHASE}*") if path.is_dir() else [path]
         for file in candidates:
             if file.name in (_PHASE, f"{_PHASE}.vrt") and _PAIR.fullmatch(file.parent.name):
                 yield file.with_name(_PHASE)
@@ -213,17 +225,21 @@ def _split(line: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _maps(geometry: Path, project: Path, grid: Grid) -> dict[str, Layer]:
+def _maps(geometry: Path, project: Path, grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
     """Height, and the line of sight from its angles: from the vertical, and from north against the clock, in degrees.
 
     Latitude and longitude of the pixels have no place in the data model; shadowMask has none, either.
     """
     height, sight = geometry / "hgt.rdr.vrt", geometry / "los.rdr.vrt"
-    for vrt in (height, sight):
-        if vrt.is_file():
-            require_own_sources(vrt, project)
-    maps = static_maps([height], "height", grid, MapDecode(0.0)) if height.is_file() else {}
-    if sight.is_file():
+
+    def heights() -> dict[str, Layer]:
+        require_own_sources(height, project)
+        return static_maps([height], "height", grid, MapDecode(0.0))
+
+    def line_of_sight() -> dict[str, Layer]:
+        require_own_sources(sight, project)
         incidence, azimuth = (header for band in (1, 2) for header in read_headers([sight], band=band))
-        maps |= maps_of_incidence(incidence, azimuth, grid)
-    return maps
+        return maps_of_incidence(incidence, azimuth, grid)
+
+    reads = (("heights", height, heights), ("the line of sight", sight, line_of_sight))
+    return maps_if_usable((what, read) for what, vrt, read in reads if vrt.is_file())

@@ -1,22 +1,23 @@
 """LiCSAR's geocoded interferograms of a frame, as its portal and LiCSBAS lay them out."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.layers.decode import MapDecode
 from insarray.io.layers.headers import read_headers
-from insarray.io.layers.maps import maps_of_components, static_maps
+from insarray.io.layers.maps import maps_if_usable, maps_of_components, static_maps
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, pair_file_from_name
 from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.sidecars import (
     SENTINEL1_WAVELENGTH,
     SPEED_OF_LIGHT,
+    baselines_if_usable,
     covers,
     number,
     read_keys,
@@ -45,7 +46,7 @@ class LicsarReader:
 
     name = "licsar"
     looks_for = "LiCSAR's YYYYMMDD_YYYYMMDD.geo.unw.tif in the folder or below it, usually in GEOC/ or interferograms/"
-    options = frozenset({"baselines", "extent", "wavelength"})
+    options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
         """An unwrapped phase by LiCSAR's name, or a folder with one in it."""
@@ -62,20 +63,23 @@ class LicsarReader:
         baselines = given_baselines(options)
         notes: tuple[str, ...] = ()
         if baselines is None:
-            baselines, notes = _baselines(_one(folders, "baselines"), network_of_pairs(by_pair(phase), None))
+            table, network = _one(folders, "baselines"), network_of_pairs(by_pair(phase), None)
+            baselines, notes = baselines_if_usable(lambda: _baselines(table, network))
         known = Options(
             wavelength=options.wavelength or _wavelength(text, keys),
             sign="away",
             units="radian",
             nodata=0.0,
             extent=options.extent,
+            resample=options.resample,
         )
         source = assemble(Inputs(phase, _coherence(phase), None, baselines), known)
+        maps, lacking = _maps(folders, source.grid)
         return replace(
             source,
             attrs=source.attrs | _attrs(text, keys),
-            maps=_maps(folders, source.grid),
-            notes=(*source.notes, *notes),
+            maps=maps,
+            notes=(*source.notes, *notes, *lacking),
         )
 
 
@@ -84,7 +88,7 @@ class LicsarReader:
 
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
-        candidates = path.rglob("*.geo.unw.tif") if path.is_dir() else [path]
+        candidates = below(path, "*.geo.unw.tif") if path.is_dir() else [path]
         yield from (file for file in candidates if _PHASE.fullmatch(file.name))
 
 
@@ -102,7 +106,7 @@ def _one(folders: Sequence[Path], pattern: str) -> Path | None:
     StackError
         If there are several: they would be of several frames.
     """
-    found = sorted({path for folder in folders for path in folder.rglob(pattern) if path.is_file()})
+    found = sorted({path for folder in folders for path in below(folder, pattern) if path.is_file()})
     highest = [path for path in found if len(path.parts) == min(len(path.parts) for path in found)]
     if len(highest) > 1:
         raise StackError(f"{highest[0]}: there is {highest[1]}, too; give the folder of one frame")
@@ -114,11 +118,15 @@ def _coherence(phase: Sequence[PairFile]) -> list[PairFile] | None:
     return [file for file in beside if file.path.is_file()] or None
 
 
-def _maps(folders: Sequence[Path], grid: Grid) -> dict[str, Layer]:
+def _maps(folders: Sequence[Path], grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
     components = [path for name in _COMPONENTS if (path := _one(folders, f"*.geo.{name}.tif")) is not None]
     height = _one(folders, "*.geo.hgt.tif")
-    maps = {} if height is None else static_maps([height], "height", grid, MapDecode(0.0))
-    return maps | (maps_of_components(read_headers(components), grid) if len(components) == len(_COMPONENTS) else {})
+    reads: list[tuple[str, Callable[[], dict[str, Layer]]]] = []
+    if height is not None:
+        reads.append(("heights", lambda: static_maps([height], "height", grid, MapDecode(0.0))))
+    if len(components) == len(_COMPONENTS):
+        reads.append(("the line of sight", lambda: maps_of_components(read_headers(components), grid)))
+    return maps_if_usable(reads)
 
 
 # -- metadata -------------------------------------------------------------------------------------------------------
@@ -143,9 +151,13 @@ def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | Non
     if path is None:
         return None, ("no perpendicular baselines: there is no file baselines",)
     values: dict[str, float] = {}
+    left: list[str] = []
     for k, line in enumerate(read_text(path).splitlines(), 1):
         cells = line.split()
         if not cells:
+            continue
+        if len(cells) == 3:  # on the server, too, where an image has no baseline
+            left.append(cells[1])
             continue
         if len(cells) not in (4, 9):
             raise FileError(f"{path}, line {k}: has {len(cells)} columns instead of 4 or 9; fetch it again")
@@ -162,7 +174,9 @@ def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | Non
     except ArgumentError as error:
         raise FileError(f"{path}: {error}") from error
     table, notes = usable_baselines(path, dates, list(values.values()), _DUMMY)
-    return (table, notes) if table is None else covers(table, network)
+    if table is not None:
+        table, notes = covers(table, network)
+    return table, (*notes, *([f"{path.name} has no baseline of {', '.join(left[:3])}"] if left else []))
 
 
 def _metres(path: Path, line: int, cell: str) -> float:

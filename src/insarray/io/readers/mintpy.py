@@ -234,7 +234,7 @@ def grid_of_attributes(path: Path, shape: tuple[int, int], attrs: dict[str, str]
     if left is None or top is None or dx is None or dy is None:
         return Grid(*shape)
     try:
-        return Grid(*shape, left, top, dx, dy, _crs(path, attrs))
+        return Grid(*shape, left, top, dx, dy, _crs(path, attrs)).turn_towards(0.0)
     except ArgumentError as error:
         raise FileError(f"{path}: {error}") from error
 

@@ -1,6 +1,5 @@
 """MintPy's timeseries.h5 as a lazy series."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,12 @@ from insarray.io.areas import window_of
 from insarray.io.files import expand_one, fingerprint
 from insarray.io.layers.decode import MapDecode
 from insarray.io.layers.hdf5 import Hdf5Layer, dataset, opened
-from insarray.io.layers.lazy import block_shape, lazy_variable
-from insarray.io.layers.windows import window_coords, window_layer
+from insarray.io.layers.series import lazy_displacement, series_of
+from insarray.io.layers.windows import window_layer
 from insarray.io.locations import location
 from insarray.io.readers.mintpy import attributes_of, grid_of_attributes
 from insarray.io.source import AreaLike, Layer, PathLike, Window
-from insarray.model.conventions import SIGN, attributes
-from insarray.model.dataset import epoch_coords, with_nodata
+from insarray.model.conventions import SIGN
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -86,20 +84,13 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
         str(file), _SERIES, index, shape, tile, decode, fingerprint([file], _SERIES, index, decode)
     )
     layer = layer if window is None else window_layer(layer, window)
-    rows, cols = block_shape(layer, block)
-    token = hashlib.sha256(layer.fingerprint.encode()).hexdigest()
-    lazy = xr.Dataset({"displacement": lazy_variable(layer, "time")})
-    lazy = lazy.chunk({"time": -1, "y": rows, "x": cols}, token=token)
+    displacement = lazy_displacement(layer, block)
     known = _attributes(file, attrs, grid, times[order])
     if window is not None:
         known = _within(known, window)
     reference = known.get("reference_row"), known.get("reference_col")
-    series = xr.Dataset({"displacement": _without_empty_pixels(lazy["displacement"], reference)})
-    along = None if baseline is None else xr.DataArray(baseline[order], dims="time")
-    coords = epoch_coords(times[order], along) | window_coords(grid, window)
-    mapping = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
-    series["displacement"].attrs = attributes("displacement") | mapping
-    return with_nodata(series.assign_coords(coords).assign_attrs(known))
+    baseline = None if baseline is None else baseline[order]
+    return series_of(_without_empty_pixels(displacement, reference), times[order], baseline, grid, window, known)
 
 
 def is_series(file: PathLike) -> bool:

@@ -32,7 +32,15 @@ from insarray.io.pairs import (
     one_time_per_pass,
     pair_file,
 )
-from insarray.io.readers.nisar_files import LAYERS, Product, cube_of, geometry_cubes, read_product, start_times
+from insarray.io.readers.nisar_files import (
+    GEOMETRY,
+    LAYERS,
+    Product,
+    cube_of,
+    geometry_cubes,
+    read_product,
+    start_times,
+)
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
@@ -80,12 +88,18 @@ class NisarReader:
         products = [read_product(path, options.variable) for path in read]
         _require_one_layer(products)
         wavelength = same_wavelength([product.wavelength for product in products], read)
-        common = reconcile([product.grid for product in products], read, options.extent or "intersection")
+        common = reconcile(
+            [product.grid for product in products], read, options.extent or "intersection", resample=None
+        )
         signs = tuple(-1.0 if file.swapped else 1.0 for file in pairs.values())
         found_baselines = [_baseline(product, sign, common.grid) for product, sign in zip(products, signs, strict=True)]
         baselines, why = pair_baselines(options, list(pairs), found_baselines, read)
         dem = dem_path(options.dem)
-        maps, missing = geometry_maps(geometry_cubes(products[covering(common) or 0]), common.grid, dem)
+        cubes = geometry_cubes(products[covering(common) or 0])
+        maps, missing = geometry_maps(cubes, common.grid, dem)
+        lacking = [name for name in GEOMETRY if name not in cubes]
+        if cubes and lacking:
+            missing = (*missing, f"the products have no cube of {', '.join(lacking)}")
         layers, unmasked = _layers(products, common, signs)
         return StackSource(
             network_of_pairs(pairs, baselines),

@@ -21,8 +21,14 @@ LAYERS = {
     "coherence": "coherenceMagnitude",
     "connected_component_labels": "connectedComponents",
 }
+GEOMETRY = ("los_east", "los_north", "los_up", "incidence_angle", "slant_range")
+"""Maps that the cubes of the radar grid give."""
+
 _RADAR_GRID = "science/LSAR/GUNW/metadata/radarGrid/"
 _IDENTIFICATION = "science/LSAR/identification/"
+_SLANT_RANGE = ("referenceSlantRange", "slantRange")
+"""Of the reference image: ISCE3's InSAR_base_writer.py renamed slantRange, which the first products have."""
+
 _POLARISATIONS = ("HH", "VV", "HV", "VH", "RH", "RV", "LH", "LV")
 _SPEED_OF_LIGHT = 299_792_458.0
 
@@ -176,7 +182,7 @@ def geometry_cubes(product: Product) -> dict[str, Cube]:
         "los_north": cube_of(product.path, vector[1:]),
         "los_up": cube_of(product.path, vector, _up),
         "incidence_angle": cube_of(product.path, ["incidenceAngle"]),
-        "slant_range": cube_of(product.path, ["slantRange"]),
+        "slant_range": next(filter(None, (cube_of(product.path, [name]) for name in _SLANT_RANGE)), None),
     }
     there = {name: cube for name, cube in cubes.items() if cube is not None}
     for name, cube in there.items():

@@ -22,6 +22,7 @@ from insarray.io.layers.granules import (
 )
 from insarray.io.layers.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.layers.hdf5_files import hdf5_files_layer
+from insarray.io.layers.reference import kept_reference
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, newest, one_time_per_pass, pair_file
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import metres_per_radian
@@ -39,6 +40,7 @@ _COMPANIONS: dict[str, tuple[str, Decode]] = {
     "connected_component_labels": ("connected_component_labels", ComponentDecode()),
 }
 _BASELINE = "corrections/perpendicular_baseline"
+_REFERENCE = "corrections/reference_point"
 _WAVELENGTH = "identification/radar_wavelength"
 _WATER = "water_mask"
 
@@ -71,7 +73,7 @@ class OperaDispReader:
         files = [str(file.path) for file in pairs.values()]
         metas = [_read(path, variable) for path in files]
         wavelength = same_wavelength([meta.wavelength for meta in metas], files)
-        common = reconcile([meta.grid for meta in metas], files, options.extent)
+        common = reconcile([meta.grid for meta in metas], files, options.extent, resample=None)
         factor = 1.0 / metres_per_radian(wavelength)
         signs = [-1.0 if file.swapped else 1.0 for file in pairs.values()]
         decoders = {
@@ -81,6 +83,7 @@ class OperaDispReader:
         found_baselines = [
             None if meta.baseline is None else sign * meta.baseline for meta, sign in zip(metas, signs, strict=True)
         ]
+        reference, referenced = _kept(metas)
         baselines, why = pair_baselines(options, list(pairs), found_baselines, files)
         return StackSource(
             network_of_pairs(pairs, baselines),
@@ -91,9 +94,9 @@ class OperaDispReader:
             },
             tuple(file.path for file in pairs.values()),
             wavelength=wavelength,
-            attrs={"source_sign": "toward", "source_units": "metre"},
+            attrs={"source_sign": "toward", "source_units": "metre", **reference},
             maps=_water(metas, files, common.grid),
-            notes=(*notes, *why, *common.notes),
+            notes=(*notes, *why, *common.notes, *referenced),
         )
 
 
@@ -134,6 +137,7 @@ class _Meta:
     layers: frozenset[str]
     wavelength: float
     baseline: float | None
+    reference: tuple[int, int] | None
 
 
 def _read(path: str, variable: str) -> _Meta:
@@ -153,6 +157,7 @@ def _read(path: str, variable: str) -> _Meta:
             frozenset(same_shape),
             radar_wavelength(file, _WAVELENGTH, number(file, _WAVELENGTH)),
             _baseline(file, path),
+            _reference(file),
         )
 
 
@@ -176,6 +181,21 @@ def _baseline(file: Any, path: str) -> float | None:
     value = float(found[found.shape[0] // 2, found.shape[1] // 2])
     looks_left = _match(Path(path))["mission"] == "NI"
     return None if not np.isfinite(value) or value == 0 else value if looks_left else -value
+
+
+def _reference(file: Any) -> tuple[int, int] | None:
+    """Row and column of the pixel at which the phase was taken to be 0; None unless it is one."""
+    found = dataset(file, _REFERENCE)
+    rows, cols = (np.asarray([] if found is None else found.attrs.get(name, [])).ravel() for name in ("rows", "cols"))
+    return (int(rows[0]), int(cols[0])) if rows.size == cols.size == 1 else None
+
+
+def _kept(metas: list[_Meta]) -> tuple[dict[str, object], tuple[str, ...]]:
+    """The reference that all products have, if their pixels are the same."""
+    where, first = metas[0].reference, metas[0].grid
+    if where is None or any(meta.reference != where or meta.grid != first for meta in metas):
+        return {}, ()
+    return kept_reference(first, *where, _REFERENCE)
 
 
 def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import expand_one, fingerprint, names
+from insarray.io.files import below, expand_one, fingerprint, names
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode
 from insarray.io.layers.netcdf import edge_and_step
 from insarray.io.pairs import Key, PairFile, by_pair, network_of_pairs, pair_file
@@ -90,7 +90,7 @@ def _called(folder: Path, word: str) -> list[Path]:
     """Files and stores of a folder whose name begins with a word."""
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in below(folder, deep=False)
         if path.name.lower().startswith(word) and (path.suffix.lower() in _SUFFIXES or is_zarr(path))
     )
 

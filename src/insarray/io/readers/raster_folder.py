@@ -1,11 +1,14 @@
 """A folder of rasters that no product's reader knows: files told apart by the usual words in their names."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from insarray.io.baselines import given_baselines, read_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
+from insarray.io.layers.raw import SUFFIXES, described, has_envi_header
+from insarray.io.layers.said import KINDS, kind_by_name
 from insarray.io.pairs import PairFile, pair_file_from_name, require_pattern
 from insarray.io.readers.generic import Inputs, assemble
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
@@ -13,14 +16,7 @@ from insarray.io.source import Options, StackSource
 from insarray.model.errors import ArgumentError, FileError, StackError
 
 _RASTERS = {".tif", ".tiff", ".vrt", ".grd", ".img"}
-_WORDS = {
-    "displacement": r"displacement|disp",
-    "phase": r"unw|unwrapped|unw_?phase|unwrapped_?phase",
-    "coherence": r"cc|coh|coherence|cor|corr|correlation",
-    "components": r"conn?_?comps?|connected_component(s|_labels)|ccl|components",
-}
-# a word begins the name or follows a separator, and ends before one; the last word of a name that is one counts
-_WORD = {kind: re.compile(rf"(?:^|[-_.])(?:{words})(?=[-_.])", re.IGNORECASE) for kind, words in _WORDS.items()}
+_MASK = re.compile(r"(?:^|[-_.])(?:\w*_)?mask(?=[-_.])", re.IGNORECASE)
 _BASELINES = "baselines.csv"
 
 
@@ -33,7 +29,7 @@ class FolderReader:
 
     def recognises(self, path: Path) -> bool:
         """A folder with such rasters in it or one below."""
-        return path.is_dir() and any(_kind(found) in ("phase", "displacement") for found in _rasters(path))
+        return path.is_dir() and any(kind_by_name(found.name) in ("phase", "displacement") for found in _rasters(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
         """Tell the files apart and check all headers."""
@@ -41,35 +37,47 @@ class FolderReader:
             raise FileError(f"files: the product folder is one folder, not {names(paths)}")
         root = paths[0]
         require_pattern(options.dates)
-        found: dict[str, list[PairFile]] = {kind: [] for kind in _WORDS}
-        for path in _rasters(root):
-            kind = _kind(path)
+        found: dict[str, list[PairFile]] = {kind: [] for kind in KINDS}
+        rasters = _rasters(root)
+        for path in rasters:
+            kind = kind_by_name(path.name)
             if kind is not None and (file := _pair(path, options.dates)) is not None:
                 found[kind].append(file)
         if bool(found["phase"]) == bool(found["displacement"]):
             what = "both unwrapped phase and displacement" if found["phase"] else "no unwrapped phase of two dates"
             raise StackError(f"{root}: holds {what}; give a pattern of the files to read")
         if found["displacement"]:
-            options, note = _of_displacement(options)
+            options, notes = _of_displacement(options)
         else:
-            note = None
+            notes = ()
         table = given_baselines(options)
         if table is None and (root / _BASELINES).is_file():
             table = read_baselines(root / _BASELINES)
         files = found["phase"] or found["displacement"]
         inputs = Inputs(files, found["coherence"] or None, found["components"] or None, table)
         source = assemble(inputs, options)
-        return source if note is None else replace(source, notes=(*source.notes, note))
+        return replace(source, notes=(*source.notes, *notes, *_masks(rasters)))
 
 
 def _rasters(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _RASTERS)
+    """Rasters of a folder; of raw pixels those without a VRT or GeoTIFF of them, if a text beside them describes them."""
+    found = sorted(path for path in below(folder) if path.suffix.lower() in _RASTERS | SUFFIXES)
+    there = set(found)
+    return [path for path in found if path.suffix.lower() in _RASTERS or _is_described(path, there)]
 
 
-def _kind(path: Path) -> str | None:
-    """What the last of the usual words in a name says; None if there is none."""
-    last = {kind: found[-1].start() for kind, word in _WORD.items() if (found := list(word.finditer(path.name)))}
-    return max(last, key=lambda kind: last[kind]) if last else None
+def _is_described(path: Path, there: set[Path]) -> bool:
+    twins = (path.with_name(f"{path.name}{suffix}") for suffix in (".vrt", ".tif"))
+    try:
+        return there.isdisjoint(twins) and (has_envi_header(path) or described(path) is not None)
+    except FileError:  # which scanning says
+        return True
+
+
+def _masks(rasters: Sequence[Path]) -> tuple[str, ...]:
+    """A note on masks, which are found and not applied: there may be one of each pair, and several kinds."""
+    found = [path for path in rasters if _MASK.search(path.name)]
+    return (f"masks are not applied, give one with --mask (mask(raster=)): {names(found, 2)}",) if found else ()
 
 
 def _pair(path: Path, dates: str | None) -> PairFile | None:
@@ -82,14 +90,11 @@ def _pair(path: Path, dates: str | None) -> PairFile | None:
         return None
 
 
-def _of_displacement(options: Options) -> tuple[Options, str | None]:
+def _of_displacement(options: Options) -> tuple[Options, tuple[str, ...]]:
     """Options of OPERA's displacement, whose wavelength only turns metres into radians and back."""
     note = (
-        None
-        if options.wavelength
-        else (
-            f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
-            "residuals in radians do: give wavelength= (--wavelength) if it is another"
-        )
+        f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
+        "residuals in radians do: give wavelength= (--wavelength) if it is another"
     )
-    return replace(options, sign=options.sign or "toward", wavelength=options.wavelength or SENTINEL1_WAVELENGTH), note
+    known = replace(options, sign=options.sign or "toward", wavelength=options.wavelength or SENTINEL1_WAVELENGTH)
+    return known, () if options.wavelength else (note,)

@@ -9,18 +9,26 @@ from xml.etree import ElementTree
 import numpy as np
 
 from insarray.io.baselines import given_baselines
-from insarray.io.files import names
+from insarray.io.files import below, names
 from insarray.io.layers.decode import BoundedDecode, MapDecode
-from insarray.io.layers.maps import static_maps
+from insarray.io.layers.maps import maps_if_usable, static_maps
 from insarray.io.pairs import PairFile, by_pair, pair_file
 from insarray.io.readers.generic import Inputs, assemble
-from insarray.io.sidecars import SPEED_OF_LIGHT, number, read_xml, same_in_all, sentinel1_looks, usable_baselines
+from insarray.io.sidecars import (
+    SPEED_OF_LIGHT,
+    baselines_if_usable,
+    number,
+    read_xml,
+    same_in_all,
+    sentinel1_looks,
+    usable_baselines,
+)
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.baselines import BaselineTable
-from insarray.model.errors import FileError
+from insarray.model.dates import as_time
+from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE = r"(\d{2}[A-Za-z]{3}\d{4})"
 _PHASE = re.compile(rf"Unw_Phase_ifg_.*?{_DATE}_{_DATE}.*\.img", re.IGNORECASE)
 _COHERENCE = re.compile(rf"coh_.*?{_DATE}_{_DATE}.*\.img", re.IGNORECASE)
@@ -53,7 +61,7 @@ class SnapReader:
         by_pair(product.phase for product in products)  # refuses a pair that is there twice
         baselines = given_baselines(options)
         if baselines is None:
-            baselines, missing = _baselines(products)
+            baselines, missing = baselines_if_usable(lambda: _baselines(products))
             notes += missing
         known = Options(
             wavelength=options.wavelength or _wavelength(products),
@@ -65,11 +73,12 @@ class SnapReader:
         )
         pairs = [product.phase for product in products]
         source = assemble(Inputs(pairs, _coherence(paths, products), None, baselines), known)
+        maps, lacking = _maps(products, source.grid)
         return replace(
             source,
             attrs=source.attrs | _attrs(products),
-            maps=_maps(products, source.grid),
-            notes=(*source.notes, *notes),
+            maps=maps,
+            notes=(*source.notes, *notes, *lacking),
         )
 
 
@@ -80,7 +89,7 @@ def _found(path: Path, name: re.Pattern[str]) -> Iterable[Path]:
     """Images of a name in .data folders."""
     if path.suffix == ".dim":
         path = path.with_suffix(".data")
-    candidates = path.rglob("*.img") if path.is_dir() else [path]
+    candidates = below(path, "*.img") if path.is_dir() else [path]
     return (image for image in candidates if image.parent.suffix == ".data" and name.fullmatch(image.name))
 
 
@@ -100,11 +109,10 @@ def _pair(image: Path, name: re.Pattern[str]) -> PairFile:
 
 
 def _time(source: Path, text: str) -> np.datetime64:
-    """Time of a date such as 02Sep2019; month names are English wherever this runs."""
-    day, month, year = text[:2], text[2:5].lower(), text[5:]
+    """Time of a date such as 02Sep2019."""
     try:
-        return np.datetime64(f"{year}-{_MONTHS.index(month) + 1:02d}-{day}", "s")
-    except ValueError as error:
+        return as_time(text)
+    except ArgumentError as error:
         raise FileError(f"{source}: {text!r} is not a date DDMonYYYY") from error
 
 
@@ -196,13 +204,17 @@ def _attrs(products: Sequence[_Product]) -> dict[str, object]:
     return {"looks": sentinel1_looks(across, azimuth)}
 
 
-def _maps(products: Sequence[_Product], grid: Grid) -> dict[str, Layer]:
+def _maps(products: Sequence[_Product], grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
     """Bands that the terrain correction writes when it is asked to."""
 
     def bands(name: str) -> list[Path]:
         images = (product.folder / f"{name}.img" for product in products)
         return [image for image in images if image.is_file()]
 
-    return static_maps(bands("elevation"), "height", grid, MapDecode(0.0)) | static_maps(
-        bands("incidenceAngleFromEllipsoid"), "incidence_angle", grid, _INCIDENCE
+    incidence = bands("incidenceAngleFromEllipsoid")
+    return maps_if_usable(
+        [
+            ("heights", lambda: static_maps(bands("elevation"), "height", grid, MapDecode(0.0))),
+            ("the incidence angle", lambda: static_maps(incidence, "incidence_angle", grid, _INCIDENCE)),
+        ]
     )

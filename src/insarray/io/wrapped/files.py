@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from insarray.io.files import names
-from insarray.io.layers.decode import CoherenceDecode, Decode, MapDecode, WrappedPhaseDecode
+from insarray.io.files import below, names
+from insarray.io.layers.decode import CoherenceDecode, Decode, MapDecode, WrappedPhaseDecode, per_file
 from insarray.io.layers.epochs import DifferenceLayer, EpochLayer, WrappedOptions, WrappedSource, single_reference
-from insarray.io.layers.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
+from insarray.io.layers.headers import Header, common_grid, members_of, raster_layer, read_headers
 from insarray.io.layers.maps import whole_map_layer
+from insarray.io.layers.said import with_given
 from insarray.io.locations import location
 from insarray.io.pairs import pair_file_from_name, require_pattern
 from insarray.io.readers.generic import wavelength_of
@@ -26,7 +27,7 @@ MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence")
 
 _INTERFEROGRAM = re.compile(r"\.int\.(tif|vrt)$")
 _SLC = re.compile(r"\.slc\.(tif|vrt)$")
-_RADIAN = {"", "1", "rad", "rads", "radian", "radians"}
+_RADIAN = {"", "rad", "rads", "radian", "radians"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _find(paths: Sequence[Path], dates: str | None) -> Found:
         return Found(paths, one_date or all(_SLC.search(path.name) for path in paths))
     if len(paths) > 1:
         raise FileError(f"files: {names(paths)} are several, one of them a folder; give one folder, or files")
-    inside = sorted(folder.iterdir())
+    inside = sorted(below(folder, deep=False))
     interferograms = [path for path in inside if _INTERFEROGRAM.search(path.name)]
     slcs = [path for path in inside if _SLC.search(path.name)]
     if interferograms and slcs:
@@ -106,7 +107,7 @@ def _headers(paths: Sequence[Path]) -> list[Header]:
         path = header.file.path
         if not header.dtype.startswith(("complex", "float")):
             raise FileError(f"{path}: holds {header.dtype}; wrapped phase is complex, or radians as floats")
-        if (header.units or "").strip().lower() not in _RADIAN:
+        if header.units not in _RADIAN:
             raise FileError(f"{path}: its unit tag says {header.units!r}; turn the phase into radians")
         if header.scale != 1:
             raise FileError(f"{path}: has a scale of {header.scale}; write the values without it")
@@ -114,11 +115,12 @@ def _headers(paths: Sequence[Path]) -> list[Header]:
 
 
 def _layer(headers: Sequence[Header], options: WrappedOptions, usual: Sign, signs: Sequence[float]) -> Layer:
-    nodata = options.nodata
-    if nodata is None:
-        nodata = agreed(headers, [header.nodata for header in headers], "no-data value", "say which with nodata=")
     away = 1.0 if (options.sign or usual) == "away" else -1.0
-    return raster_layer(headers, WrappedPhaseDecode(tuple(away * sign for sign in signs), nodata))
+    decoders = [
+        WrappedPhaseDecode((away * sign,), with_given(header.nodata, options.nodata))
+        for header, sign in zip(headers, signs, strict=True)
+    ]
+    return raster_layer(headers, per_file(decoders))
 
 
 def _source(

@@ -1,12 +1,12 @@
 """Dates that no pair ties to the reference date: leave them out, keep the pieces, or tie them by an assumption."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from insarray.kernels.compiled import jit
+from insarray.model.choices import Gap
 
-Gap = Literal["nan", "subset", "nsbas", "min_norm"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 

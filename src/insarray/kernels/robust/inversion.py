@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from insarray.kernels.network.scratch import VECTOR, Array, RobustScratch, Sampl
 from insarray.kernels.robust.admm import admm
 from insarray.kernels.robust.huber import huber, residual_scale
 from insarray.kernels.robust.lad import lad
+from insarray.model.choices import Norm
 from insarray.model.errors import ArgumentError
 
 _MEDIAN_SPREAD = math.sqrt(math.pi / 2)
@@ -116,8 +117,6 @@ def _check_stop(tolerance: float, max_iterations: int) -> None:
     if not 1 <= max_iterations <= 65535:
         raise ArgumentError(f"max_iterations: {max_iterations} is not between 1 and 65535")
 
-
-Norm = Literal["l2", "l1", "huber"]
 
 _ROUNDING = 1e-11  # of the sum of the weighted samples
 _HUBER_START = 1e-2  # tolerance of the L1 fit that Huber starts from

@@ -112,7 +112,7 @@ def phase_columns(
     found = baselines if baselines is not None else points.data.get("perpendicular_baseline")
     if found is None:
         raise StackError(
-            "height_error: there are no perpendicular baselines; give baselines=... (--baseline-csv), or leave the "
+            "height_error: there are no perpendicular baselines; give baselines=... (--baselines), or leave the "
             "height error out"
         )
     values = aligned("baselines", found, points, ("time",), ("time", "point")).values.astype(np.float64)

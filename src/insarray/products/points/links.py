@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,7 @@ from insarray.engine.blocks import Arrays, map_chunks
 from insarray.kernels.links.arcs import Arcs, delaunay, nearest, shorter, unite
 from insarray.kernels.links.periodogram import estimate_links as search
 from insarray.kernels.links.periodogram_dense import estimate_links_dense
+from insarray.model.choices import LinkMethod, LinkNetwork
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.points.link_geometry import PhaseColumns, phase_columns
 from insarray.products.points.selection import positions
@@ -20,8 +21,6 @@ from insarray.products.views.points import PointsView, as_points
 
 logger = logging.getLogger(__name__)
 
-LinkNetwork = Literal["delaunay", "nearest", "both"]
-Method = Literal["insarray", "published"]
 Range = tuple[float, float]
 
 PUBLISHED_STEP = (0.005, 2.5)
@@ -79,7 +78,7 @@ def estimate_links(
     baselines: xr.DataArray | None = None,
     slant_range: xr.DataArray | float | None = None,
     incidence_angle: xr.DataArray | float | None = None,
-    method: Method = "insarray",
+    method: LinkMethod = "insarray",
     step: Range | None = None,
     chunk: int = _CHUNK,
 ) -> xr.Dataset:
@@ -156,7 +155,7 @@ def estimate_links(
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
     >>> links.velocity_difference.dims
     ('link',)
@@ -202,8 +201,8 @@ def estimate_links(
 def _check(network: str, method: str, step: Range | None, chunk: int, height_error: Range | None) -> None:
     if network not in get_args(LinkNetwork):
         raise ArgumentError(f"network: {network!r} is not one of {', '.join(get_args(LinkNetwork))}")
-    if method not in get_args(Method):
-        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
+    if method not in get_args(LinkMethod):
+        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(LinkMethod))}")
     if chunk < 1:
         raise ArgumentError(f"chunk: {chunk!r} is not a number of links of at least 1")
     if step is not None and method != "published":

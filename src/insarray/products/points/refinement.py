@@ -91,7 +91,7 @@ def refine_points(
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
     >>> model = ia.integrate_links(links, points)
     >>> refined = ia.refine_points(points, model, height_error=(-5, 5))

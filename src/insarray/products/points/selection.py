@@ -9,6 +9,7 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, collect_blocks
 from insarray.model.conventions import attributes
 from insarray.model.dataset import crs_of, geozarr_attributes, grid_coords, on_grid_of
+from insarray.model.deprecation import renamed
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name, require_share
@@ -20,11 +21,12 @@ _MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence", "sla
 _KEPT = ("wavelength", "product", "input_fingerprint", "input_files")
 
 
+@renamed(temporal_coherence="min_temporal_coherence", amplitude_dispersion="max_amplitude_dispersion")
 def select_points(
     wrapped: xr.Dataset,
     *,
-    temporal_coherence: float | None = None,
-    amplitude_dispersion: float | None = None,
+    min_temporal_coherence: float | None = None,
+    max_amplitude_dispersion: float | None = None,
     mask: Raster | None = None,
 ) -> xr.Dataset:
     """Points of a wrapped stack that pass every criterion, with their phases in memory.
@@ -38,9 +40,9 @@ def select_points(
         `wrapped_phase` (time, y, x) in rad, of the epoch minus that of the reference epoch, positive away from the
         satellite, NaN where missing; perhaps maps (y, x) of quality and geometry, and `perpendicular_baseline` in m,
         (time) or (time, y, x). Attribute `wavelength` in m.
-    temporal_coherence
+    min_temporal_coherence
         Points of at least this `temporal_coherence`.
-    amplitude_dispersion
+    max_amplitude_dispersion
         Points of at most this `amplitude_dispersion`.
     mask
         Points where this raster, a file or an array (y, x), is neither 0 nor without data.
@@ -73,16 +75,16 @@ def select_points(
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> points.wrapped_phase.dims
     ('time', 'point')
     """
     view = as_wrapped(wrapped)
     wrapped, phase = view.data, view.data["wrapped_phase"]
-    good = _selected(view, temporal_coherence, amplitude_dispersion, mask)
+    good = _selected(view, min_temporal_coherence, max_amplitude_dispersion, mask)
     if not good.any():
         raise ArgumentError(
-            f"points: none of {good.size} pixels passes {_criteria(temporal_coherence, amplitude_dispersion, mask)}; "
+            f"points: none of {good.size} pixels passes {_criteria(min_temporal_coherence, max_amplitude_dispersion, mask)}; "
             "use weaker ones"
         )
     grid = view.grid
@@ -99,8 +101,8 @@ def select_points(
     if not where.size:
         raise ArgumentError(f"points: none of the {np.count_nonzero(good)} pixels that pass has a phase in any epoch")
     used = {
-        "point_temporal_coherence": temporal_coherence,
-        "point_amplitude_dispersion": amplitude_dispersion,
+        "point_temporal_coherence": min_temporal_coherence,
+        "point_amplitude_dispersion": max_amplitude_dispersion,
         "point_mask": raster_name(mask),
     }
     attrs = {name: wrapped.attrs[name] for name in _KEPT if name in wrapped.attrs}
@@ -127,7 +129,9 @@ def _selected(view: WrappedView, coherence: float | None, dispersion: float | No
     """Pixels that pass, (y, x)."""
     wrapped = view.data
     if coherence is None and dispersion is None and mask is None:
-        raise ArgumentError("points: give temporal_coherence, amplitude_dispersion or a mask; not every pixel is one")
+        raise ArgumentError(
+            "points: give min_temporal_coherence, max_amplitude_dispersion or a mask; not every pixel is one"
+        )
     good = np.ones(wrapped.wrapped_phase.shape[1:], bool)
     if coherence is not None:
         good &= _criterion(wrapped, "temporal_coherence", coherence) >= coherence
@@ -235,7 +239,7 @@ def points_to_grid(points: xr.Dataset) -> xr.Dataset:
     --------
     >>> import insarray as ia
     >>> wrapped, truth = ia.simulate_wrapped(shape=(20, 20), n_dates=12, water=False)
-    >>> points = ia.select_points(wrapped, temporal_coherence=0.7)
+    >>> points = ia.select_points(wrapped, min_temporal_coherence=0.7)
     >>> links = ia.estimate_links(points, height_error=(-40, 40), neighbours=4)
     >>> maps = ia.points_to_grid(ia.integrate_links(links, points))
     >>> maps.velocity.dims

@@ -10,7 +10,7 @@ from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels.network.elimination import solve
 from insarray.kernels.network.elimination_plan import plan_elimination
 from insarray.kernels.timefit.covariance import series_covariance
-from insarray.kernels.variance import Weights
+from insarray.model.choices import Weights
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError

@@ -10,9 +10,9 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels.network.elimination import Solution, solve
 from insarray.kernels.network.elimination_plan import plan_elimination
-from insarray.kernels.network.gaps import Gap, close_gaps
-from insarray.kernels.robust.inversion import ADMM, L1, Norm, Robust, robust_method, solve_robust
-from insarray.kernels.variance import Weights
+from insarray.kernels.network.gaps import close_gaps
+from insarray.kernels.robust.inversion import ADMM, L1, Robust, robust_method, solve_robust
+from insarray.model.choices import Gap, Norm, Weights
 from insarray.model.conventions import FILL, SIGN, SOLVER_FLAGS, metres_per_radian
 from insarray.model.dataset import pair_coords, reference_coords, time_coords
 from insarray.model.errors import ArgumentError

@@ -10,7 +10,7 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
 from insarray.kernels import ramps as kernel
 from insarray.kernels.network.datum import relative_to_pieces
-from insarray.kernels.ramps import Kind
+from insarray.model.choices import Ramp
 from insarray.model.conventions import VARIABLES
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
 from insarray.model.grid import Grid
@@ -32,7 +32,7 @@ class _Fit:
     """All that one pass needs."""
 
     layer: str
-    kind: Kind
+    kind: Ramp
     origin: tuple[float, float]
     scale: tuple[float, float]
     coefficients: np.ndarray
@@ -44,7 +44,7 @@ class _Ramps:
     """Surfaces as they are subtracted; coefficients per pixel of row and column, counted from the origin."""
 
     layer: str
-    kind: Kind
+    kind: Ramp
     origin: tuple[float, float]
     coefficients: np.ndarray
     pieces: bool
@@ -53,7 +53,7 @@ class _Ramps:
 def deramp(
     data: xr.Dataset,
     *,
-    kind: Kind = "linear",
+    kind: Ramp = "linear",
     mask: Raster | None = None,
     robust: bool = False,
     phase: Phase = "unwrapped_phase",
@@ -116,8 +116,8 @@ def deramp(
     >>> flat.attrs["ramp"]
     'linear'
     """
-    if kind not in get_args(Kind):
-        raise ArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}")
+    if kind not in get_args(Ramp):
+        raise ArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Ramp))}")
     if "ramp" in data.attrs or "ramp_coefficient" in data.coords:
         named = data.attrs.get("ramp", "")
         raise ArgumentError(f"data: has lost its {named} ramp already; deramp what it was made from")
@@ -223,7 +223,7 @@ def _positions(arrays: Arrays, origin: tuple[float, float]) -> tuple[np.ndarray,
 
 
 def _fitted(
-    view: StackView | SeriesView, layer: str, kind: Kind, mask: Raster | None, *, robust: bool
+    view: StackView | SeriesView, layer: str, kind: Ramp, mask: Raster | None, *, robust: bool
 ) -> tuple[_Ramps, int]:
     """Surfaces about the middle of the image, and the number of passes that they took."""
     data, inputs = view.data, _inputs(view, layer)

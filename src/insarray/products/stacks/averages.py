@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
+from insarray.model.choices import Average
 from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import time_coords
 from insarray.model.errors import ArgumentError, StackError
@@ -18,9 +19,7 @@ from insarray.products.views.stacks import View, as_data, as_series, as_stack
 
 logger = logging.getLogger(__name__)
 
-Named = Literal["mean", "median", "std"]
-
-Statistic = Named | Callable[..., Any]
+Statistic = Average | Callable[..., Any]
 """Name, or function ``f(samples, axis=0)`` as NumPy has them, of samples (pair or time, y, x)."""
 
 COUNTS = ("nonzero_component_count", "component_intersection")
@@ -75,9 +74,9 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     >>> mean.mean_coherence.dims
     ('y', 'x')
     """
-    if not callable(statistic) and statistic not in get_args(Named):
+    if not callable(statistic) and statistic not in get_args(Average):
         raise ArgumentError(
-            f"statistic: {statistic!r} is not one of {', '.join(get_args(Named))} or a function such as numpy.nanmax"
+            f"statistic: {statistic!r} is not one of {', '.join(get_args(Average))} or a function such as numpy.nanmax"
         )
     view = _view(data)
     samples = _samples(view, layer)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from insarray.engine.graph.stored_types import as_stored
 from insarray.model.conventions import FILL, FLAGS, attributes
+from insarray.model.deprecation import renamed
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.stacks.minimum import whole_number
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name, require_share
@@ -19,6 +20,7 @@ CRITERIA = "criteria"
 """Attribute of a quality mask that says what it is made of."""
 
 
+@renamed(raster="mask")
 def quality_mask(
     result: xr.Dataset,
     *,
@@ -27,7 +29,7 @@ def quality_mask(
     max_residual_rms: float | None = None,
     max_velocity_std: float | None = None,
     exclude_flags: str | Sequence[str] = (),
-    raster: Raster | None = None,
+    mask: Raster | None = None,
 ) -> xr.DataArray:
     """Pixels of a result that pass every criterion given, lazily if the result is lazy.
 
@@ -46,7 +48,7 @@ def quality_mask(
     exclude_flags
         Meanings of `solver_flag`, `fit_flag` or `unwrapping_flag`, such as "dates_untied" or "no_redundancy": pixels with
         one of them fail. A meaning that several flags of the result have counts in each of them.
-    raster
+    mask
         Pixels where this raster, a file or an array (y, x), is neither 0 nor without data.
 
     Returns
@@ -96,11 +98,11 @@ def quality_mask(
             conditions[f"{name} <= {limit:g}"] = _map(result, name, f"max_{name}") <= limit
     for meaning in flags:
         conditions[f"not {meaning}"] = ~_has_flag(result, meaning)
-    if raster is not None:
+    if mask is not None:
         layers = [v for v in (*conditions.values(), *result.data_vars.values()) if {"y", "x"} <= set(v.dims)]
         if not layers:
             raise StackError("result: has no layer with the dimensions y and x; give a series or a model")
-        conditions[f"raster {raster_name(raster)}"] = good_pixels(View(result), layers[0], raster)
+        conditions[f"raster {raster_name(mask)}"] = good_pixels(View(result), layers[0], mask)
     if not conditions:
         raise ArgumentError("quality_mask: give at least one criterion, such as min_dates or min_temporal_coherence")
     good = reduce(and_, (condition.reset_coords(drop=True) for condition in conditions.values()))

@@ -20,6 +20,7 @@ QUALITY_THRESHOLD = 0.85
 """Mean coherence from which a pixel is a candidate for the automatic reference."""
 
 _SEARCH = 200  # rows and columns around a missing reference in which a good pixel is looked for
+_NAMED = 5  # pairs that a message lists
 _EIGHT = np.ones((3, 3), bool)
 
 
@@ -97,7 +98,7 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     view
         With the masks that the inversion will use: a masked sample cannot be a reference.
     reference
-        See `Asked`; None: no reference.
+        See `Asked`; None: no reference. "auto" keeps that of a product that says it has one, and finds one otherwise.
 
     Returns
     -------
@@ -118,8 +119,27 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     if isinstance(reference, str) and reference == "check":
         _require_no_constants(view)
         return None
-    where = find_reference(view) if isinstance(reference, str) and reference == "auto" else reference
+    if isinstance(reference, str) and reference == "auto":
+        kept = _of_product(view)
+        if kept is not None:
+            return kept
+        reference = find_reference(view)
+    where = reference
     return level_at(view, view.phase, where, view.network.labels, "pairs")
+
+
+def _of_product(view: StackView) -> ReferencePhase | None:
+    """The reference that the product says it has; a pixel that is masked there is taken as it is, which is 0."""
+    stated = view.data.attrs.get("product_reference")
+    if stated is None:
+        return None
+    place = Place(float(stated[0]), float(stated[1]))
+    where = place.on(*view.centres)
+    values = np.zeros(view.network.n_pairs)
+    if isinstance(where, tuple):
+        found = view.phase.isel(y=where[0], x=where[1]).values.astype(np.float64)
+        values = found if np.isfinite(found).all() else values
+    return ReferencePhase(values, place)
 
 
 def level_at(
@@ -305,17 +325,33 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
     maps = xr.Dataset(map_blocks(_candidates, None, inputs, ("average_coherence", "complete"), {})).compute()
     quality, candidates = maps.average_coherence.values, maps.complete.values
     if not candidates.any():
-        raise ReferencePointError(
-            "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
-        )
+        raise ReferencePointError(_no_candidate(view))
     row, col = choose_pixel(candidates, quality if "coherence" in data else None)
     logger.info("find_reference: row %d, column %d", row, col)
-    logger.debug(
-        "find_reference: one of %d pixels with data in every pair; average coherence %.3g",
-        np.count_nonzero(candidates),
-        quality[row, col],
-    )
+    count = np.count_nonzero(candidates)
+    logger.debug("find_reference: one of %d complete pixels; average coherence %.3g", count, quality[row, col])
     return row, col
+
+
+def empty_pairs(view: StackView) -> list[str]:
+    """Labels of the pairs without any phase; reads all of it once."""
+    some = view.phase.notnull().any(("y", "x")).values
+    return [label for label, has in zip(view.network.labels, some, strict=True) if not has]
+
+
+def _no_candidate(view: StackView) -> str:
+    """Why there is no reference, and whose fault it is if pairs are empty."""
+    empty = empty_pairs(view)
+    if not empty:
+        return (
+            "reference: no pixel has data in every pair; leave out bad pairs or masks, or give an area and gap='subset'"
+        )
+    listed = ", ".join(empty[:_NAMED]) + (f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else "")
+    options = " ".join(f"--exclude-pairs {label}" for label in empty[:_NAMED])
+    return (
+        f"reference: no pixel has data in every pair: {listed} {'has' if len(empty) == 1 else 'have'} none at all; leave "
+        f"{'it' if len(empty) == 1 else 'them'} out (select_pairs(exclude_pairs=...), {options})"
+    )
 
 
 def _candidates(_: None, arrays: Arrays) -> Arrays:

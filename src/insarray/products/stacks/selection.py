@@ -11,6 +11,7 @@ import xarray as xr
 from insarray.engine.graph.selection import take
 from insarray.model import selection
 from insarray.model.dates import Time
+from insarray.model.deprecation import renamed
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.stacks import StackView, View, as_stack
@@ -18,6 +19,7 @@ from insarray.products.views.stacks import StackView, View, as_stack
 logger = logging.getLogger(__name__)
 
 
+@renamed(min_coherence="min_mean_coherence")
 def select_pairs(
     stack: xr.Dataset,
     *,
@@ -26,17 +28,17 @@ def select_pairs(
     max_neighbours: int | None = None,
     exclude_dates: Iterable[Time] = (),
     exclude_pairs: Iterable[str | Sequence[Time]] = (),
-    min_coherence: float | None = None,
+    min_mean_coherence: float | None = None,
 ) -> xr.Dataset:
     """Stack of the pairs that pass every limit; see `insarray.model.selection.select`.
 
-    `min_coherence` reads the coherence of all pairs once for its mean over the image, and keeps the spanning tree of
+    `min_mean_coherence` reads the coherence of all pairs once for its mean over the image, and keeps the spanning tree of
     highest coherence.
 
     Raises
     ------
     StackError
-        If the stack has no coherence and `min_coherence` is given.
+        If the stack has no coherence and `min_mean_coherence` is given.
     NetworkError
         If no pair is left, or baselines are needed and unknown.
 
@@ -56,9 +58,9 @@ def select_pairs(
     """
     view = as_stack(stack)
     mean = None
-    if min_coherence is not None:
-        require_share("min_coherence", min_coherence)
-        mean = _layer(view, "coherence", "min_coherence").mean(("y", "x"), dtype=np.float64).values
+    if min_mean_coherence is not None:
+        require_share("min_mean_coherence", min_mean_coherence)
+        mean = _layer(view, "coherence", "min_mean_coherence").mean(("y", "x"), dtype=np.float64).values
     keep = selection.select(
         view.network,
         max_temporal_baseline=max_temporal_baseline,
@@ -66,7 +68,7 @@ def select_pairs(
         max_neighbours=max_neighbours,
         exclude_dates=exclude_dates,
         exclude_pairs=exclude_pairs,
-        min_coherence=min_coherence,
+        min_coherence=min_mean_coherence,
         coherence=mean,
     )
     view.network.subset(keep)  # refuses an empty selection
@@ -78,12 +80,13 @@ Raster = str | os.PathLike[str] | xr.DataArray
 """Map of good pixels: a file, or an array (y, x) on the grid."""
 
 
+@renamed(coherence="min_coherence", connected_components="mask_components", raster="mask")
 def mask(
     stack: xr.Dataset,
     *,
-    coherence: float | None = None,
-    connected_components: bool = False,
-    raster: Raster | None = None,
+    min_coherence: float | None = None,
+    mask_components: bool = False,
+    mask: Raster | None = None,
 ) -> xr.Dataset:
     """Stack whose phase is NaN where a sample is not to be used.
 
@@ -91,12 +94,12 @@ def mask(
     ----------
     stack
         It keeps its other variables as they are.
-    coherence
+    min_coherence
         Samples below this coherence, or without one, are masked.
-    connected_components
-        Samples with label 0 are masked.
-    raster
-        Pixels where it is 0, NaN or its no-data value are masked in all pairs. A file is warped to the grid with the
+    mask_components
+        Samples of connected component 0 are masked.
+    mask
+        Raster: pixels where it is 0, NaN or its no-data value are masked in all pairs. A file is warped to the grid with the
         nearest neighbour; a DataArray (y, x) must be on it.
 
     Raises
@@ -113,29 +116,29 @@ def mask(
     --------
     >>> import insarray as ia
     >>> stack, truth = ia.simulate_stack(shape=(20, 24), n_dates=6, missing=0, water=False)
-    >>> kept = ia.mask(stack, coherence=0.4)
+    >>> kept = ia.mask(stack, min_coherence=0.4)
     >>> bool(kept.unwrapped_phase.count() < stack.unwrapped_phase.count())
     True
     """
     view = as_stack(stack)
     phase = view.phase
     keep = []
-    if coherence is not None:
-        require_share("coherence", coherence)
-        keep.append(_layer(view, "coherence", "mask") >= coherence)
-    if connected_components:
+    if min_coherence is not None:
+        require_share("min_coherence", min_coherence)
+        keep.append(_layer(view, "coherence", "mask") >= min_coherence)
+    if mask_components:
         keep.append(_layer(view, "connected_component_labels", "mask") != 0)
     checksum = None
-    if raster is not None:
-        good = good_pixels(view, phase, raster).compute()  # its checksum is needed now
+    if mask is not None:
+        good = good_pixels(view, phase, mask).compute()  # its checksum is needed now
         checksum = f"{zlib.crc32(np.ascontiguousarray(good.values).tobytes()):08x}"
         keep.append(in_blocks_of(good, phase))
     for condition in keep:
         phase = phase.where(condition)
     options = {
-        "mask_coherence": coherence,
-        "mask_components": connected_components,
-        "mask_raster": raster_name(raster),
+        "mask_coherence": min_coherence,
+        "mask_components": mask_components,
+        "mask_raster": raster_name(mask),
         "mask_raster_checksum": checksum,
     }
     used = {key: str(value) for key, value in options.items() if value not in (None, False)}

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,7 @@ from insarray.engine.blocks import Arrays, collect_blocks, map_blocks, sum_block
 from insarray.kernels.network.elimination_plan import plan_elimination
 from insarray.kernels.unwrapping.bridging import STATES, bridge_cycles
 from insarray.kernels.unwrapping.cycles import TURN, UNDECIDED, count_votes, cycles_by_closure, majority
+from insarray.model.choices import CorrectionMethod
 from insarray.model.conventions import UNWRAPPING_FLAGS
 from insarray.model.dataset import network_of
 from insarray.model.errors import ArgumentError, NetworkError, StackError
@@ -21,8 +22,6 @@ from insarray.products.views.layers import canonical
 from insarray.products.views.stacks import Phase, StackView, as_stack
 
 logger = logging.getLogger(__name__)
-
-Method = Literal["pixel", "component", "bridging"]
 
 OUTPUTS = ("corrected_phase", "unwrapping_cycles", "unwrapping_flag")
 
@@ -42,7 +41,7 @@ class Correction:
 def correct_unwrapping(
     stack: xr.Dataset,
     *,
-    method: Method = "pixel",
+    method: CorrectionMethod = "pixel",
     phase: Phase = "unwrapped_phase",
     reference: Asked = "check",
     tolerance: float = 0.25,
@@ -106,8 +105,8 @@ def correct_unwrapping(
     -1
     >>> series = ia.invert(corrected, phase="corrected_phase", reference=(9, 12))
     """
-    if method not in get_args(Method):
-        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(Method))}")
+    if method not in get_args(CorrectionMethod):
+        raise ArgumentError(f"method: {method!r} is not one of {', '.join(get_args(CorrectionMethod))}")
     if not 0 < tolerance < 0.5:
         raise ArgumentError(f"tolerance: {tolerance} cycles is not between 0 and 0.5; 0.25 is usual")
     view = as_stack(stack, phase)

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays
-from insarray.kernels.variance import Weights, pair_weights
+from insarray.kernels.variance import pair_weights
+from insarray.model.choices import Weights
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.stacks import StackView

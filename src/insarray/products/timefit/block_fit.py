@@ -10,13 +10,11 @@ from insarray.engine.blocks import Arrays
 from insarray.kernels.timefit.bootstrap import bootstrap, draw
 from insarray.kernels.timefit.covariance import fit_terms_generalised, propagate
 from insarray.kernels.timefit.least_squares import Fit, fit_terms
-from insarray.kernels.variance import Weights
+from insarray.model.choices import Uncertainty, Weights
 from insarray.model.conventions import FIT_FLAGS
 from insarray.model.time_model import TimeModel
 from insarray.products.stacks.minimum import Minimum
 from insarray.products.stacks.weighting import INVERSE_VARIANCES, block_weights
-
-Uncertainty = Literal["residuals", "covariance", "bootstrap"]
 
 _PERIODS = {1.0: "annual", 0.5: "semiannual"}
 

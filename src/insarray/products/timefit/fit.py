@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import map_blocks
-from insarray.kernels.variance import Weights
+from insarray.model.choices import Uncertainty, Weights
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import pair_coords
 from insarray.model.dates import Time, as_time
@@ -20,7 +20,7 @@ from insarray.products.stacks.quality import mask_name
 from insarray.products.stacks.reference import Asked, reference_phase
 from insarray.products.stacks.selection import Raster, good_pixels
 from insarray.products.stacks.weighting import INVERSE_VARIANCES, require_weights, weighting
-from insarray.products.timefit.block_fit import FitTask, Uncertainty, fit_block, outputs, workspace
+from insarray.products.timefit.block_fit import FitTask, fit_block, outputs, workspace
 from insarray.products.timefit.geometry import HeightGeometry, height_geometry
 from insarray.products.timefit.terms import model_of, require_events_between
 from insarray.products.views.aligning import aligned, in_blocks_of

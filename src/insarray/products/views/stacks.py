@@ -24,6 +24,7 @@ Phase = Literal["unwrapped_phase", "corrected_phase"]
 _MOST_ZEROS = 0.05  # of the pixels: more that are zero on all dates are no reference but no-data
 
 _INHERITED = (
+    "product_reference",
     "wavelength",
     "product",
     "input_fingerprint",

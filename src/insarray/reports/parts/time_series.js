@@ -1,7 +1,7 @@
-// The history of the pixel that is clicked on the map, drawn as SVG from the numbers in #history-data.
+// The time series of the pixel that is clicked on the map, drawn as SVG from the numbers in #series-data.
 "use strict";
 (function () {
-  const source = document.getElementById("history-data");
+  const source = document.getElementById("series-data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
   const map = document.getElementById("map");
@@ -58,7 +58,7 @@
 
   const WIDE = 560, HIGH = 340, LEFT = 62, RIGHT = 12, TOP = 12, BOTTOM = 34;
   function draw(points, fit) {
-    const plot = document.getElementById("history-plot");
+    const plot = document.getElementById("series-plot");
     plot.textContent = "";
     const svg = add(plot, "svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": "displacement over time" });
     const levels = [0];
@@ -115,7 +115,7 @@
     }
     let place = `row ${full[0]}, column ${full[1]}`;
     if (maps.lon) place += `; longitude ${shown(maps.lon[index], 4)}\u00b0, latitude ${shown(maps.lat[index], 4)}\u00b0`;
-    document.getElementById("history-place").textContent = place;
+    document.getElementById("series-place").textContent = place;
     const points = [], fit = [];
     for (let k = 0; k < count; k++) {
       const value = displacement[index * count + k];
@@ -128,19 +128,19 @@
       const value = model[index * modelDays.length + k];
       if (value !== NONE) fit.push({ day: modelDays[k], value: value * data.scale * 1e3 });
     }
-    const said = [];
+    const texts = [];
     if (maps.velocity && !Number.isNaN(maps.velocity[index])) {
       let text = `velocity ${shown(1e3 * maps.velocity[index], 2)}`;
       if (maps.velocity_std && !Number.isNaN(maps.velocity_std[index])) text += ` \u00b1 ${shown(1e3 * maps.velocity_std[index], 2)}`;
-      said.push(text + " mm/yr");
+      texts.push(text + " mm/yr");
     }
     if (maps.temporal_coherence && !Number.isNaN(maps.temporal_coherence[index])) {
-      said.push(`temporal coherence ${shown(maps.temporal_coherence[index], 2)}`);
+      texts.push(`temporal coherence ${shown(maps.temporal_coherence[index], 2)}`);
     }
-    said.push(points.length ? `${points.length} of ${count} dates` : "no data at any date");
-    document.getElementById("history-numbers").textContent = said.join("; ");
+    texts.push(points.length ? `${points.length} of ${count} dates` : "no data at any date");
+    document.getElementById("series-numbers").textContent = texts.join("; ");
     if (points.length) draw(points, fit);
-    else document.getElementById("history-plot").textContent = "";
+    else document.getElementById("series-plot").textContent = "";
   }
 
   const within = (value, length) => Math.min(Math.max(value, 0), length - 1);

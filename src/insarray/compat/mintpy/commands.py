@@ -1,0 +1,37 @@
+"""What ``insarray mintpy`` runs: the workflow with the options of a command, and a line about what was written."""
+
+import json
+from typing import Any
+
+import click
+
+from insarray.compat.mintpy import workflow
+from insarray.compat.mintpy_cli import DemError, Export, Invert, Velocity, Writing
+
+
+def invert(options: Invert) -> None:
+    """``insarray mintpy invert``."""
+    _print(workflow.invert(options.stack, vars(options)), options)
+
+
+def velocity(options: Velocity) -> None:
+    """``insarray mintpy velocity``."""
+    _print(workflow.velocity(options.series, vars(options)), options)
+
+
+def dem_error(options: DemError) -> None:
+    """``insarray mintpy dem-error``."""
+    _print(workflow.dem_error(options.series, vars(options)), options)
+
+
+def export(options: Export) -> None:
+    """``insarray mintpy export``."""
+    _print(workflow.export(options.store, options.folder, vars(options)), options)
+
+
+def _print(report: dict[str, Any], options: Writing) -> None:
+    if options.json:
+        click.echo(json.dumps(report))
+        return
+    computed = f" ({report['computed']} of {report['blocks']} blocks computed)" if "blocks" in report else ""
+    click.echo(f"{', '.join(report['files'])}: written{computed}")

@@ -1,0 +1,103 @@
+"""Blocks that `persist` has left on the workers of a cluster: tasks of the graph that fetch them, one by one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import xarray as xr
+from dask._task_spec import Task, TaskRef
+from dask.blockwise import Blockwise
+from dask.highlevelgraph import HighLevelGraph, Layer, MaterializedLayer
+
+from insarray.model.errors import ArgumentError
+
+
+@dataclass(frozen=True, eq=False)
+class _Fetch:
+    """Result of a future, fetched when it is needed."""
+
+    future: Any
+
+    def __call__(self) -> Any:
+        return self.future.result()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _FetchOnWorker, (self.future.key,)
+
+
+@dataclass(frozen=True)
+class _FetchOnWorker:
+    """The same in a task of the cluster that has it; the client of the run has waited for it and keeps the future."""
+
+    key: Any
+
+    def __call__(self) -> Any:
+        import distributed
+
+        client: Any = distributed.get_client()
+        in_memory: Any = "memory"  # the state that a client of a worker would not ask for
+        return distributed.Future(self.key, client, in_memory).result()
+
+
+def with_fetching(variable: xr.Variable) -> xr.Variable:
+    """Variable whose graph holds tasks in the place of futures, which a run could not send; the same one without any."""
+    data = variable.data
+    if not isinstance(data, da.Array):
+        return variable
+    layers = {name: _with_fetching(layer) for name, layer in data.dask.layers.items()}
+    if all(layers[name] is layer for name, layer in data.dask.layers.items()):
+        return variable
+    graph = HighLevelGraph(layers, data.dask.dependencies)
+    array: Any = da.Array(graph, data.name, data.chunks, meta=data._meta)
+    return variable.copy(data=array)
+
+
+def _with_fetching(layer: Layer) -> Layer:
+    if isinstance(layer, Blockwise) or not any(_is_future(task) for task in layer.values()):
+        return layer
+    tasks = {key: Task(key, _Fetch(task)) if _is_future(task) else task for key, task in layer.items()}
+    return MaterializedLayer(tasks, collection_annotations=layer.collection_annotations)
+
+
+def _is_future(task: Any) -> bool:
+    return isinstance(task, TaskRef) and hasattr(task, "result")
+
+
+def require_reachable(dataset: xr.Dataset, client: Any) -> None:
+    """Wait until the persisted blocks of a dataset are there, in the memory of the cluster of a client.
+
+    Parameters
+    ----------
+    dataset
+        Its graphs may have the tasks of `with_fetching`.
+    client
+        That of the run; None if the run has workers of its own.
+
+    Raises
+    ------
+    ArgumentError
+        If they are on another cluster.
+    """
+    own = None if client is None else client.scheduler.address
+    pending = []
+    for name, variable in dataset.variables.items():
+        for future in _futures(variable.data):
+            if future.client.scheduler.address != own:
+                raise ArgumentError(
+                    f"{name}: was persisted on the cluster at {future.client.scheduler.address}, whose memory other workers "
+                    "cannot reach; run with its client or with scheduler='threads', or leave persist() out"
+                )
+            pending.append(future)
+    if pending:
+        from distributed import wait
+
+        with client.as_current():
+            wait(pending)
+
+
+def _futures(data: Any) -> Iterator[Any]:
+    layers = data.dask.layers.values() if isinstance(data, da.Array) else ()
+    for layer in layers:
+        tasks = () if isinstance(layer, Blockwise) else layer.values()
+        yield from (task.func.future for task in tasks if isinstance(getattr(task, "func", None), _Fetch))

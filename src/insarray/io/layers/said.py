@@ -1,0 +1,89 @@
+"""What rasters say of their values, in whichever of the usual places: no-data value, unit, and what a name means."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from insarray.io.files import name_of
+
+_NODATA_TAGS = (
+    "_fillvalue",
+    "missing_value",
+    "fill_value",
+    "nodata",
+    "no_data",
+    "nodata_value",
+    "no_data_value",
+    "data_ignore_value",
+)
+_UNIT_TAGS = ("units", "unit", "unittype", "unit_type", "data_units", "data_unit", "band_units", "bunit")
+"""Tags in which programs write the unit, of the band or of the file: rioxarray `units`, PyRate `DATA_UNITS`, ..."""
+
+_NOT_SAID = {"", "1", "-", "none", "unknown", "unitless", "dimensionless", "n/a", "na", "undefined"}
+_WORDS = {
+    "displacement": r"displacement|disp",
+    "phase": r"unw|unwrapped|unw_?phase|unwrapped_?phase",
+    "coherence": r"cc|coh|coherence|cor|corr|correlation",
+    "components": r"conn?_?comps?|connected_component(s|_labels)|ccl|components",
+}
+# a word begins the name or follows a separator, and ends before one; the last word of a name that is one counts
+_WORD = {kind: re.compile(rf"(?:^|[-_.])(?:{words})(?=[-_.])", re.IGNORECASE) for kind, words in _WORDS.items()}
+_NAMED_UNIT = {
+    "mm": re.compile(r"(?:^|[-_.])mm(?=[-_.])", re.IGNORECASE),
+    "cm": re.compile(r"(?:^|[-_.])cm(?=[-_.])", re.IGNORECASE),
+}
+KINDS = tuple(_WORDS)
+
+
+def kind_by_name(name: str) -> str | None:
+    """What the last of the usual words in a file name says: one of `KINDS`, None if there is none."""
+    ended = f"{name}."  # the extension counts: .unw
+    last = {kind: found[-1].start() for kind, word in _WORD.items() if (found := list(word.finditer(ended)))}
+    return max(last, key=lambda kind: last[kind]) if last else None
+
+
+def no_data_of(*said: float | None, tags: Iterable[Mapping[str, str]] = ()) -> tuple[float, ...]:
+    """No-data values besides NaN: of the band, and of tags that name one."""
+    values = [value for value in said if value is not None]
+    for mapping in tags:
+        known = {name.lower().replace(" ", "_"): text for name, text in mapping.items()}
+        values += [value for tag in _NODATA_TAGS if (value := _number(known.get(tag))) is not None]
+    return tuple(dict.fromkeys(value for value in values if math.isfinite(value)))
+
+
+def with_given(own: tuple[float, ...], given: float | None) -> tuple[float, ...]:
+    """No-data values of a file and the one that was given as an option; NaN means that nothing else is no-data."""
+    if given is None:
+        return own
+    return () if math.isnan(given) else tuple(dict.fromkeys((*own, given)))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def unit_of(unit: str | None, *tags: Mapping[str, Any]) -> str:
+    """Unit in small letters: that of the band, else of the first tag that names one; empty if none does."""
+    listed = [{name.lower().replace(" ", "_"): text for name, text in mapping.items()} for mapping in tags]
+    found = (unit, *(known.get(tag) for known in listed for tag in _UNIT_TAGS))
+    texts = (str(text).strip().lower() for text in found if text is not None)
+    return next((text for text in texts if text not in _NOT_SAID), "")
+
+
+def unit_by_name(path: str, gdal_name: str) -> str:
+    """Unit by the name of a file, or of its variable, of displacement; empty for other names.
+
+    `displacement` in a name means metres unless mm or cm stands in it.
+    """
+    variable = gdal_name.rpartition(":")[2] if gdal_name.startswith("NETCDF:") else ""
+    names = [f"{variable.rpartition('/')[2]}.", name_of(path)] if variable else [name_of(path)]
+    for name in names:
+        if kind_by_name(name) == "displacement":
+            return next((unit for unit, word in _NAMED_UNIT.items() if word.search(name_of(path))), "m")
+        if kind_by_name(name) is not None:
+            return ""
+    return ""

@@ -1,0 +1,50 @@
+"""From layers of dates to the lazy series of displacement that every product takes."""
+
+import hashlib
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.layers.lazy import block_shape, lazy_variable
+from insarray.io.layers.windows import window_coords
+from insarray.io.source import Layer, Window
+from insarray.model.conventions import attributes
+from insarray.model.dataset import epoch_coords, with_nodata
+from insarray.model.grid import Grid
+
+
+def lazy_displacement(layer: Layer, block: int | None) -> xr.DataArray:
+    """The layer as displacement (time, y, x), all dates of a block in one chunk."""
+    rows, cols = block_shape(layer, block)
+    token = hashlib.sha256(layer.fingerprint.encode()).hexdigest()
+    lazy = xr.Dataset({"displacement": lazy_variable(layer, "time")})
+    return lazy.chunk({"time": -1, "y": rows, "x": cols}, token=token)["displacement"]
+
+
+def series_of(
+    displacement: xr.DataArray,
+    times: np.ndarray,
+    baseline: np.ndarray | None,
+    grid: Grid,
+    window: Window | None,
+    known: dict[str, object],
+) -> xr.Dataset:
+    """Canonical series.
+
+    Parameters
+    ----------
+    displacement
+        Metres, positive toward the satellite.
+    times, baseline
+        Of the dates, in their order; baselines are metres, None if unknown.
+    grid, window
+        Of the files, and what of it the displacement has; None for all.
+    known
+        Attributes.
+    """
+    series = xr.Dataset({"displacement": displacement})
+    along = None if baseline is None else xr.DataArray(baseline, dims="time")
+    coords = epoch_coords(times, along) | window_coords(grid, window)
+    mapping = {"grid_mapping": "spatial_ref"} if "spatial_ref" in coords else {}
+    series["displacement"].attrs = attributes("displacement") | mapping
+    return with_nodata(series.assign_coords(coords).assign_attrs(known))

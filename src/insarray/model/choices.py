@@ -1,0 +1,39 @@
+"""What arguments of a few fixed words may be. Nothing is imported, so that the command line can offer them at once."""
+
+from typing import Literal
+
+Sign = Literal["away", "toward"]
+"""What a positive phase or displacement means."""
+
+Units = Literal["radian", "metre", "millimetre"]
+"""Units of files."""
+
+Extent = Literal["intersection", "union"]
+"""Pixels of files that cover different areas."""
+
+Weights = Literal["none", "coherence", "variance", "fisher"]
+"""Weights of pairs."""
+
+Norm = Literal["l2", "l1", "huber"]
+"""What an inversion minimises."""
+
+Gap = Literal["nan", "subset", "nsbas", "min_norm"]
+"""What becomes of dates that no pair ties to the first."""
+
+CorrectionMethod = Literal["pixel", "component", "bridging"]
+"""Methods that correct unwrapping errors."""
+
+Uncertainty = Literal["residuals", "covariance", "bootstrap"]
+"""Where standard errors of time functions are from."""
+
+Ramp = Literal["linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"]
+"""Surfaces; range is along the columns, azimuth along the rows."""
+
+Average = Literal["mean", "median", "std"]
+"""Statistics over pairs or dates."""
+
+LinkNetwork = Literal["delaunay", "nearest", "both"]
+"""Which points are linked."""
+
+LinkMethod = Literal["insarray", "published"]
+"""How links are estimated."""
