@@ -15,6 +15,7 @@ import pytest
 
 import insarray as ia
 from insarray.__main__ import cli
+from insarray.cli.process import run_command
 from insarray.compat import dolphin, mintpy
 from insarray.model import errors
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES
@@ -29,7 +30,7 @@ PAGES = sorted(
     if not path.name.startswith(".")
 )
 WRITTEN = [ROOT / name for name in ("README.md", "docs/getting_started.md", "CONTRIBUTING.md", "deploy/README.md")]
-WRITTEN += [ROOT / "docs/explanation/closure.md"]
+WRITTEN += [ROOT / "docs/explanation/closure.md", ROOT / "docs/tutorial.md"]
 WRITTEN += [ROOT / f"docs/how_to/coming_from_{peer}.md" for peer in ("mintpy", "licsbas", "pygmtsar")]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -200,6 +201,39 @@ def test_the_closure_example_runs(tmp_path, monkeypatch):
     assert names["bad"] == [stack.insar.network.labels[5]]
     assert names["stack"].sizes["pair"] == stack.sizes["pair"] - 1
     assert (tmp_path / "closure.png").stat().st_size > 5000
+
+
+def test_the_tutorial_runs_on_its_data(shared, tmp_path, monkeypatch, capsys):
+    """Every command of insarray and the Python example, and the numbers that the page names."""
+    data = shared / "data/s1_mexico_cropA"
+    (tmp_path / "ifgs").mkdir()
+    for path in (*data.glob("unw/*.tif"), *data.glob("coh/*.tif")):
+        (tmp_path / "ifgs" / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/tutorial.md").read_text()
+    said = ""
+    for words in commands(page):
+        if words[0] == "insarray":
+            assert run_command(words[1:]) == 0, words
+            said += capsys.readouterr().out
+    for text in (
+        "dates                        13\n",
+        "pairs                        30\n",
+        "98.29",
+        "11.7 %",
+        "20180307_20180319",
+    ):
+        assert text in said
+    (example,) = blocks(page, "python")
+    names: dict[str, object] = {}
+    exec(compile(example, "tutorial.md", "exec"), names)
+    velocity = names["velocity"]
+    assert -0.35 < float(velocity.min()) < -0.25
+    row, col = divmod(int(velocity.fillna(0).values.argmin()), velocity.sizes["x"])
+    assert row < 15, "in the north"
+    assert col > 85, "in the east"
+    for name in ("closure.png", "velocity.png", "point.png", "velocity.tif", "report.html"):
+        assert (tmp_path / name).stat().st_size > 5000, name
 
 
 # -- data model ----------------------------------------------------------------------------------------------------

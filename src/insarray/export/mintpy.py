@@ -86,8 +86,8 @@ def to_mintpy(
 
     References
     ----------
-    .. [1] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
-       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+    * Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+      Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
 
     Examples
     --------

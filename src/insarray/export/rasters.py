@@ -83,7 +83,7 @@ def to_cog(
 
     References
     ----------
-    .. [1] OGC 21-026, OGC Cloud Optimized GeoTIFF Standard, version 1.0.
+    * OGC 21-026, OGC Cloud Optimized GeoTIFF Standard, version 1.0.
 
     Examples
     --------
@@ -160,8 +160,8 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
 
     References
     ----------
-    .. [1] CF Conventions, version 1.9,
-       https://cfconventions.org/Data/cf-conventions/cf-conventions-1.9/cf-conventions.html
+    * CF Conventions, version 1.9,
+      https://cfconventions.org/Data/cf-conventions/cf-conventions-1.9/cf-conventions.html
 
     Examples
     --------

@@ -110,7 +110,7 @@ def simulate_wrapped(
 
     References
     ----------
-    .. [1] Hanssen, R. F. (2001), Radar Interferometry: Data Interpretation and Error Analysis, Kluwer.
+    * Hanssen, R. F. (2001), Radar Interferometry: Data Interpretation and Error Analysis, Kluwer.
 
     Examples
     --------

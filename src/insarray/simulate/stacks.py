@@ -133,9 +133,9 @@ def simulate_stack(
 
     References
     ----------
-    .. [1] Goodman, N. R. (1963), Statistical analysis based on a certain multivariate complex Gaussian
-       distribution, Ann. Math. Statist. 34, 152-177.
-    .. [2] Hanssen, R. F. (2001), Radar Interferometry: Data Interpretation and Error Analysis, Kluwer.
+    * Goodman, N. R. (1963), Statistical analysis based on a certain multivariate complex Gaussian
+      distribution, Ann. Math. Statist. 34, 152-177.
+    * Hanssen, R. F. (2001), Radar Interferometry: Data Interpretation and Error Analysis, Kluwer.
 
     Examples
     --------

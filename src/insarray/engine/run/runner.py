@@ -120,7 +120,7 @@ def run(
 
     References
     ----------
-    .. [1] Zarr core specification, version 3, https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html
+    * Zarr core specification, version 3, https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html
 
     Examples
     --------

@@ -69,7 +69,7 @@ def save_points(
 
     References
     ----------
-    .. [1] Zarr core specification, version 3, https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html
+    * Zarr core specification, version 3, https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html
 
     Examples
     --------

@@ -95,9 +95,9 @@ def integrate_links(
 
     References
     ----------
-    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
-       39, 8-20.
-    .. [2] Huber, P. J. (1981), Robust Statistics, Wiley, chapter 1.
+    * Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+      39, 8-20.
+    * Huber, P. J. (1981), Robust Statistics, Wiley, chapter 1.
 
     Examples
     --------

@@ -148,8 +148,8 @@ def estimate_links(
 
     References
     ----------
-    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
-       39, 8-20.
+    * Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+      39, 8-20.
 
     Examples
     --------

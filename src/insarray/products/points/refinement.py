@@ -84,8 +84,8 @@ def refine_points(
 
     References
     ----------
-    .. [1] Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
-       39, 8-20.
+    * Ferretti, A., Prati, C. and Rocca, F. (2001), Permanent scatterers in SAR interferometry, IEEE TGRS
+      39, 8-20.
 
     Examples
     --------

@@ -91,8 +91,8 @@ def unwrap_points(
 
     References
     ----------
-    .. [1] Costantini, M. (1998), A novel phase unwrapping method based on network programming, IEEE TGRS 36,
-       813-821.
+    * Costantini, M. (1998), A novel phase unwrapping method based on network programming, IEEE TGRS 36,
+      813-821.
 
     Examples
     --------

@@ -68,10 +68,10 @@ def covariance(
 
     References
     ----------
-    .. [1] Agram, P. S. and Simons, M. (2015), A noise model for InSAR time series, J. Geophys. Res. Solid
-       Earth 120, 2752-2771.
-    .. [2] Tough, R. J. A., Blacknell, D. and Quegan, S. (1995), A statistical description of polarimetric and
-       interferometric synthetic aperture radar data, Proc. R. Soc. A 449, 567-589.
+    * Agram, P. S. and Simons, M. (2015), A noise model for InSAR time series, J. Geophys. Res. Solid
+      Earth 120, 2752-2771.
+    * Tough, R. J. A., Blacknell, D. and Quegan, S. (1995), A statistical description of polarimetric and
+      interferometric synthetic aperture radar data, Proc. R. Soc. A 449, 567-589.
 
     Examples
     --------

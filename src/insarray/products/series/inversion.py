@@ -175,19 +175,19 @@ def invert(
 
     References
     ----------
-    .. [1] Berardino, P., Fornaro, G., Lanari, R. and Sansosti, E. (2002), A new algorithm for surface
-       deformation monitoring based on small baseline differential SAR interferograms, IEEE TGRS 40,
-       2375-2383.
-    .. [2] Lopez-Quiroz, P., Doin, M.-P., Tupin, F., Briole, P. and Nicolas, J.-M. (2009), Time series
-       analysis of Mexico City subsidence constrained by radar interferometry, J. Applied Geophysics 69, 1-15.
-    .. [3] Pepe, A. and Lanari, R. (2006), On the extension of the minimum cost flow algorithm for phase
-       unwrapping of multitemporal differential SAR interferograms, IEEE TGRS 44, 2374-2383.
-    .. [4] Portnoy, S. and Koenker, R. (1997), The Gaussian hare and the Laplacian tortoise, Statistical
-       Science 12, 279-300.
-    .. [5] Tough, R. J. A., Blacknell, D. and Quegan, S. (1995), A statistical description of polarimetric and
-       interferometric synthetic aperture radar data, Proc. R. Soc. A 449, 567-589.
-    .. [6] Rodriguez, E. and Martin, J. M. (1992), Theory and design of interferometric synthetic aperture
-       radars, IEE Proceedings F 139, 147-159.
+    * Berardino, P., Fornaro, G., Lanari, R. and Sansosti, E. (2002), A new algorithm for surface
+      deformation monitoring based on small baseline differential SAR interferograms, IEEE TGRS 40,
+      2375-2383.
+    * Lopez-Quiroz, P., Doin, M.-P., Tupin, F., Briole, P. and Nicolas, J.-M. (2009), Time series
+      analysis of Mexico City subsidence constrained by radar interferometry, J. Applied Geophysics 69, 1-15.
+    * Pepe, A. and Lanari, R. (2006), On the extension of the minimum cost flow algorithm for phase
+      unwrapping of multitemporal differential SAR interferograms, IEEE TGRS 44, 2374-2383.
+    * Portnoy, S. and Koenker, R. (1997), The Gaussian hare and the Laplacian tortoise, Statistical
+      Science 12, 279-300.
+    * Tough, R. J. A., Blacknell, D. and Quegan, S. (1995), A statistical description of polarimetric and
+      interferometric synthetic aperture radar data, Proc. R. Soc. A 449, 567-589.
+    * Rodriguez, E. and Martin, J. M. (1992), Theory and design of interferometric synthetic aperture
+      radars, IEE Proceedings F 139, 147-159.
 
     Examples
     --------

@@ -105,7 +105,7 @@ def deramp(
 
     References
     ----------
-    .. [1] Huber, P. J. (1981), Robust Statistics, Wiley, chapter 1.
+    * Huber, P. J. (1981), Robust Statistics, Wiley, chapter 1.
 
     Examples
     --------

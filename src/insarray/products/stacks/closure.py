@@ -82,10 +82,10 @@ def closure(
 
     References
     ----------
-    .. [1] Biggs, J., Wright, T., Lu, Z. and Parsons, B. (2007), Multi-interferogram method for measuring
-       interseismic deformation: Denali Fault, Alaska, Geophys. J. Int. 170, 1165-1179.
-    .. [2] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
-       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+    * Biggs, J., Wright, T., Lu, Z. and Parsons, B. (2007), Multi-interferogram method for measuring
+      interseismic deformation: Denali Fault, Alaska, Geophys. J. Int. 170, 1165-1179.
+    * Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+      Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
 
     Examples
     --------
@@ -164,10 +164,10 @@ def closure_summary(
 
     References
     ----------
-    .. [1] Biggs, J., Wright, T., Lu, Z. and Parsons, B. (2007), Multi-interferogram method for measuring
-       interseismic deformation: Denali Fault, Alaska, Geophys. J. Int. 170, 1165-1179.
-    .. [2] Morishita, Y. et al. (2020), LiCSBAS: An open-source InSAR time series analysis package integrated
-       with the LiCSAR automated Sentinel-1 InSAR processor, Remote Sensing 12, 424.
+    * Biggs, J., Wright, T., Lu, Z. and Parsons, B. (2007), Multi-interferogram method for measuring
+      interseismic deformation: Denali Fault, Alaska, Geophys. J. Int. 170, 1165-1179.
+    * Morishita, Y. et al. (2020), LiCSBAS: An open-source InSAR time series analysis package integrated
+      with the LiCSAR automated Sentinel-1 InSAR processor, Remote Sensing 12, 424.
 
     Examples
     --------

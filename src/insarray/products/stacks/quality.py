@@ -73,8 +73,8 @@ def quality_mask(
 
     References
     ----------
-    .. [1] Pepe, A. and Lanari, R. (2006), On the extension of the minimum cost flow algorithm for phase
-       unwrapping of multitemporal differential SAR interferograms, IEEE TGRS 44, 2374-2383.
+    * Pepe, A. and Lanari, R. (2006), On the extension of the minimum cost flow algorithm for phase
+      unwrapping of multitemporal differential SAR interferograms, IEEE TGRS 44, 2374-2383.
 
     Examples
     --------

@@ -328,11 +328,8 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
         raise ReferencePointError(_no_candidate(view))
     row, col = choose_pixel(candidates, quality if "coherence" in data else None)
     logger.info("find_reference: row %d, column %d", row, col)
-    logger.debug(
-        "find_reference: one of %d pixels with data in every pair; average coherence %.3g",
-        np.count_nonzero(candidates),
-        quality[row, col],
-    )
+    count = np.count_nonzero(candidates)
+    logger.debug("find_reference: one of %d complete pixels; average coherence %.3g", count, quality[row, col])
     return row, col
 
 

@@ -92,8 +92,8 @@ def correct_unwrapping(
 
     References
     ----------
-    .. [1] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
-       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+    * Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+      Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
 
     Examples
     --------
@@ -173,8 +173,8 @@ def correction_account(corrected: xr.Dataset) -> Account:
 
     References
     ----------
-    .. [1] Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
-       Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
+    * Yunjun, Z., Fattahi, H. and Amelung, F. (2019), Small baseline InSAR time series analysis:
+      Unwrapping error correction and noise reduction, Computers & Geosciences 133, 104331.
 
     Examples
     --------

@@ -170,12 +170,12 @@ def fit(
 
     References
     ----------
-    .. [1] Fattahi, H. and Amelung, F. (2013), DEM error correction in InSAR time series, IEEE TGRS 51,
-       4249-4259.
-    .. [2] Efron, B. and Tibshirani, R. (1986), Bootstrap methods for standard errors, confidence intervals,
-       and other measures of statistical accuracy, Statistical Science 1, 54-75.
-    .. [3] Agram, P. S. and Simons, M. (2015), A noise model for InSAR time series, J. Geophys. Res. Solid
-       Earth 120, 2752-2771.
+    * Fattahi, H. and Amelung, F. (2013), DEM error correction in InSAR time series, IEEE TGRS 51,
+      4249-4259.
+    * Efron, B. and Tibshirani, R. (1986), Bootstrap methods for standard errors, confidence intervals,
+      and other measures of statistical accuracy, Statistical Science 1, 54-75.
+    * Agram, P. S. and Simons, M. (2015), A noise model for InSAR time series, J. Geophys. Res. Solid
+      Earth 120, 2752-2771.
 
     Examples
     --------
