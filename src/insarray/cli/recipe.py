@@ -77,7 +77,7 @@ def run(options: Run) -> None:
     built: dict[str, xr.Dataset] = {}
     for step, wanted in steps.items():
         with _section_named(recipe, step):
-            built[step] = _built(wanted, built)
+            built[step] = _built(recipe, wanted, built)
             if step in ("closure", "invert") and not options.restart:  # what is fitted may have to be computed first
                 check_store(built[step], recipe.store(step))
     outputs = [*_exports(recipe, built), *_plots(recipe, built), *_report(recipe, built)]
@@ -210,12 +210,12 @@ def _files(recipe: Recipe) -> tuple[str, ...]:
     return listed
 
 
-def _built(options: Options, built: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def _built(recipe: Recipe, options: Options, built: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Lazy result of a step: whatever can be wrong with it before something is computed is wrong now."""
     if isinstance(options, Links):
         return link_commands.wrapped_of(options)
     if isinstance(options, Fit):
-        of_series = str(options.files[0]).endswith(_STORES["invert"]) and "invert" in built
+        of_series = options.files == (recipe.store("invert"),)
         series = cropped(built["invert"], options.area, options.files[0]) if of_series else None
         return series_commands.model_of(options, series)
     if isinstance(options, Closure):
