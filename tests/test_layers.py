@@ -19,6 +19,7 @@ ORDER = (
     "export",
     "plot",
     "progress",
+    "versions",
     "reports",
     "cli",
     "compat",

@@ -483,7 +483,9 @@ def test_archives_are_named(tmp_path):
     assert "archives are not read, unpack them: S1_job.zip" in said
     (tmp_path / "q").mkdir()
     (tmp_path / "q" / "S1_job.zip").write_bytes(b"PK")
-    with pytest.raises(ArgumentError, match=r"no known product, it holds S1_job.zip; archives are not read, unpack them: S1_job.zip"):
+    with pytest.raises(
+        ArgumentError, match=r"no known product, it holds S1_job.zip; archives are not read, unpack them: S1_job.zip"
+    ):
         ia.open_stack(tmp_path / "q")
     with pytest.raises(FileError, match=r"S1_job.zip: is an archive; unpack it"):
         ia.open_stack(tmp_path / "q" / "S1_job.zip")
