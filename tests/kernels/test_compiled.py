@@ -27,7 +27,7 @@ def test_a_change_in_any_kernel_moves_the_cache_of_all(tmp_path):
     first = cache_of(root, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     assert Path(first).is_relative_to(tmp_path / "cache")
     assert cache_of(root, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == first
-    other = root / "insarray" / "kernels" / "starmesh.py"
+    other = root / "insarray" / "kernels" / "network" / "starmesh.py"
     other.write_text(other.read_text() + "\n# changed\n")
     assert cache_of(root, NUMBA_CACHE_DIR=str(tmp_path / "cache")) != first
 
