@@ -180,6 +180,21 @@ def test_a_mask_counts_where_files_are_warped(tmp_path):
     assert np.nanmin(stack.unwrapped_phase.values) > -500
 
 
+@pytest.mark.parametrize("name", ["licsar", "hyp3"])
+def test_maps_have_the_no_data_of_their_files(tmp_path, name):
+    files, _ = made(tmp_path, name)
+    pattern = "**/*.geo.hgt.tif" if name == "licsar" else "*/*_dem.tif"
+
+    def change(values: np.ndarray) -> None:
+        values[5:8] = -32768
+
+    for path in (tmp_path / "p").glob(pattern):
+        rewritten(path, change, nodata=-32768)
+    heights = opened(files)[0].height.values
+    assert np.isnan(heights[5:8]).all()
+    np.testing.assert_array_equal(heights[9:], SCENE.height[9:])
+
+
 # -- units ----------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -252,6 +252,16 @@ class MaskDecode:
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
         """Decode the mask."""
         out[...] = (raw != 0) & ~_missing(raw, self.nodata)
+
+
+def also_missing(decode: Decode, values: tuple[float, ...]) -> Decode:
+    """The decoder of a map for a file that has no-data values of its own."""
+    if isinstance(decode, BoundedDecode):
+        return replace(decode, missing=(*decode.missing, *values))
+    if isinstance(decode, MapDecode | MaskDecode):
+        known = decode.nodata if isinstance(decode.nodata, tuple) else (decode.nodata,)
+        return replace(decode, nodata=(*(value for value in known if value is not None), *values))
+    return decode
 
 
 def _missing(raw: np.ndarray, nodata: NoData) -> np.ndarray:

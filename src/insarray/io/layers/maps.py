@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from insarray.io.layers.decode import BoundedDecode, Decode, MapDecode
+from insarray.io.layers.decode import BoundedDecode, Decode, MapDecode, also_missing, per_file
 from insarray.io.layers.derived import DerivedLayer, FirstValidLayer
 from insarray.io.layers.extents import Common, place_on
 from insarray.io.layers.headers import Header, raster_layer, read_headers
@@ -57,7 +57,9 @@ def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None)
 
 def map_layer(headers: Sequence[Header], grid: Grid, decode: Decode) -> Layer:
     """Files, all on pixels of the grid, as one layer (file, row, col)."""
-    return raster_layer(headers, decode, Common(grid, tuple(place_on(grid, header.grid) for header in headers)))
+    decoders = [also_missing(decode, header.nodata) for header in headers]  # each file says which values are none
+    places = tuple(place_on(grid, header.grid) for header in headers)
+    return raster_layer(headers, per_file(decoders), Common(grid, places))
 
 
 def whole_map_layer(header: Header, grid: Grid, decode: Decode, name: str) -> Layer:
@@ -76,7 +78,7 @@ def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decod
     headers = map_headers(candidates, grid)
     if not headers:
         return {}
-    return {name: FirstValidLayer(map_layer(headers, grid, decode or MapDecode(headers[0].nodata)))}
+    return {name: FirstValidLayer(map_layer(headers, grid, decode or MapDecode()))}
 
 
 def maps_if_usable(
