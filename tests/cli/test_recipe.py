@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,19 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(folder, capsys):
     assert [line.split()[1] for line in lines] == ["invert", "fit"]
     assert lines[1].startswith("insarray fit 'ifgs/*.unw.tif' results/model.zarr --steps 2019-02-10 --coherence")
     assert not Path("results").exists()
+
+
+def test_the_printed_commands_do_what_the_steps_do(folder, capsys):
+    text = BASE + "closure:\n  loops: 4\ninvert:\n  exclude_dates: [20190117]\n  gap: subset\n"
+    assert run(text, "--dry-run") == 0
+    closure, invert = (shlex.split(line)[1:] for line in capsys.readouterr().out.splitlines())
+    assert (closure[2], invert[2]) == ("results/closure.zarr", "results/series.zarr")
+    assert run(text) == 0
+    for words in (closure, invert):
+        typed = [word.replace("results/", "typed_") for word in words]
+        assert run_command(typed) == 0
+        ours, theirs = open_store(words[2]), open_store(typed[2])
+        assert {name: ours[name].values.tobytes() for name in ours} == {n: theirs[n].values.tobytes() for n in theirs}
 
 
 def test_a_fit_of_pairs_needs_no_series(folder):

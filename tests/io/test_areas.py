@@ -15,7 +15,6 @@ from pyproj import Transformer
 
 import insarray as ia
 from insarray.cli.process import run_command
-from insarray.cli.recipe import execute
 from insarray.io.areas import window_of
 from insarray.io.layers.hdf5 import Hdf5Layer
 from insarray.io.layers.hdf5_files import Hdf5FilesLayer
@@ -547,7 +546,7 @@ def test_a_recipe_has_it_too(tmp_path, truth):
         f"stack: {{files: '{tmp_path}/ifgs/*.unw.tif', wavelength: {WAVELENGTH}, area: '{bounds}'}}\n"
         "invert: {reference: none}\n"
     )
-    execute(str(recipe))
+    assert run_command(["run", str(recipe)]) == 0
     assert xr.open_zarr(tmp_path / "out" / "series.zarr").sizes["x"] == 10
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -482,7 +483,9 @@ def test_archives_are_named(tmp_path):
     assert "archives are not read, unpack them: S1_job.zip" in said
     (tmp_path / "q").mkdir()
     (tmp_path / "q" / "S1_job.zip").write_bytes(b"PK")
-    with pytest.raises(ArgumentError, match=r"no known product; archives are not read, unpack them: S1_job.zip"):
+    with pytest.raises(
+        ArgumentError, match=r"no known product, it holds S1_job.zip; archives are not read, unpack them: S1_job.zip"
+    ):
         ia.open_stack(tmp_path / "q")
     with pytest.raises(FileError, match=r"S1_job.zip: is an archive; unpack it"):
         ia.open_stack(tmp_path / "q" / "S1_job.zip")
@@ -607,3 +610,26 @@ def test_masks_of_the_folder_are_named_and_the_option_takes_one(tmp_path):
     masked = ia.mask(stack, mask=tmp_path / "water_mask.tif")
     assert np.isnan(masked.unwrapped_phase.values[:, :4]).all()
     assert np.isfinite(masked.unwrapped_phase.values[:, 4:]).all()
+
+
+@pytest.mark.parametrize(("row", "col"), [("y", "x"), ("lat", "lon"), ("latitude", "longitude")])
+@pytest.mark.parametrize("said", ["units", "standard_name", "nothing"])
+def test_latitudes_without_a_crs_are_in_wgs_84_if_they_say_what_they_are(tmp_path, row, col, said):
+    """A stack, and a series, that xarray has written in somebody's own terms."""
+    times = np.array(["2018-01-06", "2018-01-18", "2018-01-30"], "datetime64[ns]")
+    words = {"units": ("degrees_north", "degrees_east"), "standard_name": ("latitude", "longitude")}.get(said)
+    axes = {
+        name: (name, values, {} if words is None else {said: words[k]})
+        for k, (name, values) in enumerate(((row, 45 - 0.001 * np.arange(20)), (col, 10 + 0.001 * np.arange(30))))
+    }
+    phase = ("pair", row, col), np.ones((2, 20, 30), np.float32), {"units": "radian"}
+    dates = {"reference_time": ("pair", times[:2]), "secondary_time": ("pair", times[1:])}
+    xr.Dataset({"unwrapped_phase": phase, **dates}, axes).to_netcdf(tmp_path / "stack.nc", engine="h5netcdf")
+    moved = ("time", row, col), np.ones((3, 20, 30), np.float32), {"units": "m"}
+    xr.Dataset({"displacement": moved}, {"time": times, **axes}).to_netcdf(tmp_path / "series.nc", engine="h5netcdf")
+    for found in (ia.open_stack(tmp_path / "stack.nc"), ia.open(tmp_path / "series.nc")):
+        assert found.sizes["y"] == 20
+        assert float(found.x[0]) == 10
+        assert ("spatial_ref" in found.coords) == (said != "nothing")
+        if said != "nothing":
+            assert found.rio.crs.to_epsg() == 4326

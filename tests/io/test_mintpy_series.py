@@ -206,3 +206,19 @@ def test_files_that_are_none(tmp_path, path):
     edit(path, timeseries=None, other=np.zeros(3))
     assert not is_series(path)
     assert not is_series(tmp_path)
+
+
+def test_hdf_eos5_is_the_same_series(tmp_path, path, values):
+    """As save_hdfeos5.py lays it out: groups, and the attributes of the series."""
+    with h5py.File(path) as series, h5py.File(tmp_path / "S1_IW12_128_0593_20200104_20200328.he5", "w") as file:
+        file.attrs.update({**series.attrs, "FILE_TYPE": "HDFEOS"})
+        group = file.create_group("HDFEOS/GRIDS/timeseries/observation")
+        for name, stored in (("displacement", "timeseries"), ("date", "date"), ("bperp", "bperp")):
+            group[name] = series[stored][:]
+        file["HDFEOS/GRIDS/timeseries/quality/temporalCoherence"] = np.ones(values.shape[1:], np.float32)
+    opened = ia.open(tmp_path / "S1_IW12_128_0593_20200104_20200328.he5")
+    expected = open_series(path)
+    np.testing.assert_array_equal(opened.displacement, expected.displacement)
+    assert opened.drop_attrs().identical(expected.drop_attrs())
+    same = ("reference_row", "reference_col", "reference_date", "wavelength")
+    assert [opened.attrs[name] for name in same] == [expected.attrs[name] for name in same]

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,9 @@ _COPY = "config.yaml"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A file that was read.
+    """A file that was read: path, content, folder of the results, sections by name.
 
-    Parameters
-    ----------
-    path
-        Of the file; relative paths in it are relative to the working directory, as on the command line.
-    text
-        Its content.
-    output
-        Folder of the results.
-    sections
-        By name.
+    Relative paths in it are relative to the working directory, as on the command line.
     """
 
     path: str
@@ -77,21 +68,21 @@ def run(options: Run) -> None:
     built: dict[str, xr.Dataset] = {}
     for step, wanted in steps.items():
         with _section_named(recipe, step):
-            built[step] = _built(wanted, built)
+            built[step] = _built(recipe, wanted, built)
             if step in ("closure", "invert") and not options.restart:  # what is fitted may have to be computed first
                 check_store(built[step], recipe.store(step))
     outputs = [*_exports(recipe, built), *_plots(recipe, built), *_report(recipe, built)]
     _check_folder(recipe)
     if options.dry_run:
         for name, wanted in [*steps.items(), *outputs]:
-            _print(name, wanted)
+            _print(recipe, name, wanted)
         return
     _claim(recipe)
     for step, wanted in steps.items():
-        _print(step, wanted)
+        _print(recipe, step, wanted)
         _compute(wanted, built[step], recipe.store(step))
     for name, wanted in outputs:
-        _print(name, wanted)
+        _print(recipe, name, wanted)
         getattr(output_commands, name)(wanted)
 
 
@@ -210,12 +201,12 @@ def _files(recipe: Recipe) -> tuple[str, ...]:
     return listed
 
 
-def _built(options: Options, built: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def _built(recipe: Recipe, options: Options, built: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Lazy result of a step: whatever can be wrong with it before something is computed is wrong now."""
     if isinstance(options, Links):
         return link_commands.wrapped_of(options)
     if isinstance(options, Fit):
-        of_series = str(options.files[0]).endswith(_STORES["invert"]) and "invert" in built
+        of_series = options.files == (recipe.store("invert"),)
         series = cropped(built["invert"], options.area, options.files[0]) if of_series else None
         return series_commands.model_of(options, series)
     if isinstance(options, Closure):
@@ -235,7 +226,9 @@ def _compute(options: Options, built: xr.Dataset, out: str) -> None:
         stack_commands.compute_series(built, options)
 
 
-def _print(name: str, options: Options) -> None:
+def _print(recipe: Recipe, name: str, options: Options) -> None:
+    if isinstance(options, Closure):  # its store is the last of its files
+        options = replace(options, files=(*options.files, recipe.store(name)))
     click.echo("insarray " + shlex.join([name, *options.words()]))
 
 

@@ -73,21 +73,9 @@ class Options:
 
     @classmethod
     def from_mapping(cls, given: Mapping[Any, Any], leave_out: Iterable[str] = (), **more: Any) -> Self:
-        """Options from the entries of a file.
+        """Options from the entries of a file, named with underscores or dashes, and other fields.
 
-        Parameters
-        ----------
-        given
-            Entries, by the names of the options, with underscores or dashes.
-        leave_out
-            Options that a file cannot have.
-        more
-            Other fields.
-
-        Raises
-        ------
-        ArgumentError
-            That names the entry.
+        An entry that is not known, one of `leave_out` or not valid raises an ArgumentError that names it.
         """
         known = {entry.name: entry for entry in option_fields(cls) if entry.name not in leave_out}
         values: dict[str, Any] = {}

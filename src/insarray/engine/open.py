@@ -18,7 +18,7 @@ from insarray.io.files import fingerprint
 from insarray.io.locations import exists, is_url, location
 from insarray.io.readers.mintpy_series import is_series, open_series
 from insarray.io.readers.other_series import is_dolphin, is_licsbas, open_dolphin, open_licsbas
-from insarray.io.readers.stored import is_zarr, open_stored
+from insarray.io.readers.stored import is_zarr, open_stored, with_axes
 from insarray.model.conventions import variable
 from insarray.model.errors import ArgumentError, FileError
 
@@ -134,7 +134,7 @@ def _kind(where: Path) -> Kind | None:
             return other
     if where.suffix.lower() in _NETCDF or _is_group(where):
         with open_stored(where) as found:
-            return "dataset" if _holds_result(found) else None
+            return "dataset" if _holds_result(with_axes(found)) else None
     return None
 
 
@@ -166,7 +166,7 @@ def _is_known(name: str, array: xr.DataArray) -> bool:
 
 def _open_dataset(where: Path) -> xr.Dataset:
     """NetCDF file, or Zarr store that xarray has written, in blocks with all dates, pairs or loops."""
-    found = open_stored(where)
+    found = with_axes(open_stored(where))
     mappings = {
         array.encoding.get("grid_mapping", array.attrs.get("grid_mapping")) for array in found.data_vars.values()
     }

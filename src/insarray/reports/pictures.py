@@ -71,7 +71,7 @@ def network_picture(network: xr.Dataset | Network) -> str:
 
 
 def histogram_picture(maps: xr.Dataset) -> str:
-    """How often which velocity is."""
+    """Histogram of the velocity."""
     from matplotlib.figure import Figure
 
     values = 1e3 * maps.velocity.values.astype(np.float64)

@@ -15,7 +15,7 @@ from insarray.io.layers.decode import BoundedDecode
 from insarray.io.layers.hdf5 import Hdf5Layer, dataset, opened
 from insarray.io.layers.headers import raster_layer, read_headers
 from insarray.io.readers.mintpy import attributes_of, grid_of_attributes
-from insarray.io.readers.stored import StoredLayer, is_zarr, open_stored
+from insarray.io.readers.stored import StoredLayer, is_zarr, open_stored, with_axes
 from insarray.io.source import Layer
 from insarray.model.baselines import BaselineTable
 from insarray.model.dataset import grid_of
@@ -54,7 +54,6 @@ _UNITS = {
         **dict.fromkeys(("rad", "radian", "radians"), 180.0 / np.pi),
     },
 }
-_AXES = {"latitude": "y", "lat": "y", "longitude": "x", "lon": "x"}
 _PAIR_DATES = (("reference_time", "secondary_time"), ("reference", "secondary"), ("ref", "rep"))
 _DATES = ("time", "date")
 _HDF5 = {".h5", ".he5", ".hdf5"}
@@ -198,10 +197,7 @@ def _scan_raster(path: Path, name: str) -> Geometry:
 
 
 def _scan_stored(path: Path) -> Geometry:
-    stored = open_stored(path)
-    stored = stored.rename(
-        {old: new for old, new in _AXES.items() if old in stored.dims and new not in stored.variables}
-    )
+    stored = with_axes(open_stored(path))
     found = _found(path, [str(name) for name in stored.variables])
     layers: dict[str, Layer] = {}
     converted: dict[str, str] = {}

@@ -21,6 +21,9 @@ from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
 _SERIES = "timeseries"
+_HDF_EOS = "HDFEOS/GRIDS/timeseries/observation/"
+"""Group in which MintPy's save_hdfeos5.py writes displacement, date and bperp; attributes are those of timeseries.h5."""
+
 _INSTEAD = {
     "velocity": "insarray.fit makes a velocity of a series",
     "ifgramStack": "insarray.open_stack opens it",
@@ -35,7 +38,7 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
     Parameters
     ----------
     path
-        ``timeseries.h5``, or a corrected one such as ``timeseries_ERA5_demErr.h5``.
+        ``timeseries.h5``, a corrected one such as ``timeseries_ERA5_demErr.h5``, or HDF-EOS5 (``.he5``).
     area
         Only this part of the image, of which nothing else is read; see `open_stack`.
     block
@@ -74,15 +77,13 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
     file = expand_one(path, "path", "give MintPy's timeseries.h5")
     if file.is_dir():
         raise ArgumentError(f"path: {str(path)!r} is a folder; give MintPy's timeseries.h5")
-    attrs, times, baseline, shape, tile = _scan(file)
+    name, attrs, times, baseline, shape, tile = _scan(file)
     order = np.argsort(times, kind="stable")
     grid = grid_of_attributes(file, shape, attrs)
     decode = MapDecode()
     index = tuple(int(k) for k in order)
     window = None if area is None else window_of(area, grid)
-    layer: Layer = Hdf5Layer(
-        str(file), _SERIES, index, shape, tile, decode, fingerprint([file], _SERIES, index, decode)
-    )
+    layer: Layer = Hdf5Layer(str(file), name, index, shape, tile, decode, fingerprint([file], name, index, decode))
     layer = layer if window is None else window_layer(layer, window)
     displacement = lazy_displacement(layer, block)
     known = _attributes(file, attrs, grid, times[order])
@@ -99,16 +100,17 @@ def is_series(file: PathLike) -> bool:
     if path.suffix.lower() not in {".h5", ".he5", ".hdf5"} or not path.is_file():
         return False
     with opened(path) as file:
-        return dataset(file, _SERIES) is not None
+        return dataset(file, _SERIES) is not None or dataset(file, _HDF_EOS + "displacement") is not None
 
 
 def _scan(
     path: Path,
-) -> tuple[dict[str, str], np.ndarray, np.ndarray | None, tuple[int, int], tuple[int, int]]:
-    """Attributes, dates, baselines if there are any, (rows, columns) of the image and of a chunk."""
+) -> tuple[str, dict[str, str], np.ndarray, np.ndarray | None, tuple[int, int], tuple[int, int]]:
+    """Dataset of the displacement, attributes, dates, baselines if there are any, (rows, columns) of the image and of a chunk."""
     with opened(path) as file:
         attrs = attributes_of(file)
-        values, dates, bperp = (dataset(file, name) for name in (_SERIES, "date", "bperp"))
+        group, name = ("", _SERIES) if dataset(file, _HDF_EOS + "displacement") is None else (_HDF_EOS, "displacement")
+        values, dates, bperp = (dataset(file, group + one) for one in (name, "date", "bperp"))
         if values is None or dates is None:
             kind = attrs.get("FILE_TYPE", "velocity" if "velocity" in file else "")
             what = f"is MintPy's {kind}, not a series: {_INSTEAD[kind]}" if kind in _INSTEAD else ""
@@ -123,7 +125,7 @@ def _scan(
         times = _times(path, dates[:])
         baseline = None if bperp is None or bperp.shape != dates.shape else bperp[:].astype(np.float64)
         shape = (int(values.shape[1]), int(values.shape[2]))
-        return attrs, times, baseline, shape, values.chunks[1:] if values.chunks else (1, shape[1])
+        return group + name, attrs, times, baseline, shape, values.chunks[1:] if values.chunks else (1, shape[1])
 
 
 def _times(path: Path, dates: np.ndarray) -> np.ndarray:

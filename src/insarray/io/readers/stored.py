@@ -12,14 +12,16 @@ import xarray as xr
 from insarray.io.files import fingerprint, names
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.layers.hdf5 import require_own_values
+from insarray.io.layers.netcdf import wgs84
 from insarray.io.locations import is_url, open_url
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import VARIABLES
-from insarray.model.dataset import grid_of, network_of
+from insarray.model.dataset import crs_of, grid_of, network_of
 from insarray.model.errors import FileError, InsarrayError, StackError
 
 _MAPS = ("incidence_angle", "slant_range", "los_east", "los_north", "los_up", "height", "water_mask")
 _NEEDED = {"unwrapped_phase", "reference_time", "secondary_time"}
+_AXES = {"latitude": "y", "lat": "y", "longitude": "x", "lon": "x"}
 _RADIAN = {"rad", "radian", "radians"}
 _ATTRS = ("looks", "slant_range", "source_sign", "source_units")
 
@@ -45,7 +47,7 @@ class StoredReader:
         """Read coordinates and attributes."""
         if len(paths) != 1:
             raise FileError(f"files: the product netcdf is one file or Zarr folder, not {names(paths)}")
-        path, stored = paths[0], open_stored(paths[0])
+        path, stored = paths[0], with_axes(open_stored(paths[0]))
         missing = _NEEDED - set(stored.variables)
         if missing:
             raise FileError(
@@ -144,6 +146,24 @@ def stored_layer(path: Path, data: xr.DataArray, decode: Decode) -> Layer:
 def is_zarr(path: Path) -> bool:
     """Whether it is a Zarr folder."""
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
+
+
+def with_axes(stored: xr.Dataset) -> xr.Dataset:
+    """The same variables on y and x, whatever these are called; in WGS 84 if they are degrees and nothing says the CRS."""
+    stored = stored.rename(
+        {old: new for old, new in _AXES.items() if old in stored.dims and new not in stored.variables}
+    )
+    if crs_of(stored) is not None or not all(_are_degrees(stored, name) for name in ("y", "x")):
+        return stored
+    return stored.assign_coords(spatial_ref=xr.Variable((), 0, {"crs_wkt": wgs84()}))
+
+
+def _are_degrees(stored: xr.Dataset, axis: str) -> bool:
+    """Whether coordinates are latitudes or longitudes, as the CF conventions say it."""
+    attrs = stored[axis].attrs if axis in stored.coords else {}
+    names = {"y": ("degree_north", "degrees_north"), "x": ("degree_east", "degrees_east")}[axis]
+    standard = {"y": "latitude", "x": "longitude"}[axis]
+    return attrs.get("standard_name") == standard or str(attrs.get("units", "")).lower() in names
 
 
 def open_stored(path: Path) -> xr.Dataset:
