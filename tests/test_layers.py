@@ -38,7 +38,9 @@ FORBIDDEN = {
 }
 """Third-party libraries that a layer must not know."""
 
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.name in ("progress.py", "versions.py"))
+FILES = sorted(
+    path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.name in ("progress.py", "versions.py")
+)
 
 
 def layer(path: Path) -> str:
