@@ -129,7 +129,13 @@ def test_local_processes_are_reached_from_this_machine_only(files, tmp_path, mon
     addresses = set()
 
     made = []
-    monkeypatch.setattr(distributed, "LocalCluster", lambda **options: made.append(LocalCluster(**options)) or made[-1])
+
+    class Recorded(LocalCluster):
+        def __init__(self, **options):
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(distributed, "LocalCluster", Recorded)
 
     def watch(finished, blocks):
         (cluster,) = made
