@@ -57,7 +57,7 @@ def whole(kind):
 
 def coherence_range(constants, arrays):
     """An estimator of a user."""
-    return {"coherence_range": np.ptp(arrays["coherence"], axis=0)}
+    return {"coherence_range": np.ptp(arrays["coherence"], axis=0).astype(np.float32)}
 
 
 RANGE = {"coherence_range": Variable(("y", "x"), "float32", "1", "range of the coherence over the pairs")}
