@@ -40,12 +40,19 @@ class _FetchOnWorker:
         return distributed.Future(self.key, client, in_memory).result()
 
 
-def with_fetching(variable: xr.Variable) -> xr.Variable:
-    """Variable whose graph holds tasks in the place of futures, which a run could not send; the same one without any."""
+def with_fetching(variable: xr.Variable, known: dict[int, Layer]) -> xr.Variable:
+    """Variable whose graph holds tasks in the place of futures, which a run could not send; the same one without any.
+
+    `known` has the layers that were looked at, by their id: those of one dataset share most, and may be long.
+    """
     data = variable.data
     if not isinstance(data, da.Array):
         return variable
-    layers = {name: _with_fetching(layer) for name, layer in data.dask.layers.items()}
+    layers = {}
+    for name, layer in data.dask.layers.items():
+        if id(layer) not in known:
+            known[id(layer)] = _with_fetching(layer)
+        layers[name] = known[id(layer)]
     if all(layers[name] is layer for name, layer in data.dask.layers.items()):
         return variable
     graph = HighLevelGraph(layers, data.dask.dependencies)

@@ -12,6 +12,7 @@ import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.highlevelgraph import Layer
 
 from insarray.engine.graph.edges import Cut, common_edge, default_edge
 from insarray.engine.graph.persisted import with_fetching
@@ -41,11 +42,12 @@ def prepare(dataset: xr.Dataset) -> xr.Dataset:
     _require_dataset(dataset)
     dataset = placed(dataset)
     maps, others = {}, {}
+    layers: dict[int, Layer] = {}
     for name, variable in dataset.variables.items():
         pixels = name in dataset.data_vars and set(_SPATIAL) <= set(variable.dims)
         if pixels:
             ordered = variable if variable.dims[-2:] == _SPATIAL else variable.transpose(..., *_SPATIAL)
-            maps[name] = as_stored(str(name), with_fetching(ordered))
+            maps[name] = as_stored(str(name), with_fetching(ordered, layers))
         elif (text := as_text(variable)) is not variable:
             others[name] = text
     if not maps:
