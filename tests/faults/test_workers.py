@@ -42,8 +42,13 @@ def test_workers_killed_in_mid_block(client, tmp_path, calm, account):
     trouble(tmp_path / "t", None, "sleep 0.3")
     killed = []
 
+    def begun():
+        return sum(attempts(tmp_path / "t", (i, j)) for i in range(3) for j in range(4))
+
     def kill(finished, _):
         if finished in (3, 7):
+            while begun() <= finished:  # until a block is under way
+                time.sleep(0.01)
             for number in list(client.run(os.getpid).values())[: 2 if finished == 3 else 1]:
                 os.kill(number, signal.SIGKILL)
                 killed.append(number)
@@ -51,7 +56,7 @@ def test_workers_killed_in_mid_block(client, tmp_path, calm, account):
     assert run(dataset, str(out), client=client, progress=kill).computed == BLOCKS
     assert len(killed) == 3
     assert contents(out) == calm
-    again = sum(attempts(tmp_path / "t", (i, j)) for i in range(3) for j in range(4)) - BLOCKS
+    again = begun() - BLOCKS
     assert again >= 1
     account("workers killed in mid-block", "SIGKILL to both at once, then to one", 3, again, "same bits")
 
