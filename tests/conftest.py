@@ -1,8 +1,10 @@
 """Fixtures for all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 
 
@@ -20,3 +22,13 @@ def shared() -> Path:
 def golden(shared: Path) -> Path:
     """Folder with the peers' numeric answers."""
     return shared / "golden"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scheduler_as_found() -> Iterator[None]:
+    """A client that is not closed in its turn leaves its setting to the modules after it: the one that did so fails."""
+    before = dask.config.get("scheduler", None)
+    yield
+    after = dask.config.get("scheduler", None)
+    dask.config.set(scheduler=before)
+    assert after == before, f"the tests of this module have changed Dask's scheduler from {before} to {after}"
