@@ -3,6 +3,7 @@
 import threading
 
 import dask
+from dask.base import get_scheduler
 from threadpoolctl import threadpool_info
 
 from insarray.engine.run.cluster import open_workers
@@ -25,27 +26,35 @@ def test_blas_threads_come_back_after_runs_that_overlap():
 
 
 def test_settings_of_dask_come_back_after_local_clusters_that_overlap():
-    """Each is made while the other is there, or being made; no setting outlives its making."""
+    """Each is made while the other is there, or being made, and the first goes first; other threads keep their own."""
     import distributed  # noqa: F401  brings its settings
 
     names = (
+        "scheduler",
         "distributed.scheduler.allowed-failures",
         "distributed.scheduler.worker-ttl",
         "distributed.deploy.lost-worker-timeout",
     )
-    before = [dask.config.get(name) for name in names]
-    seen = []
+    before = [dask.config.get(name, None) for name in names]
+    elsewhere = get_scheduler()
+    seen, second_has_come, first_has_gone = [], threading.Event(), threading.Event()
 
-    def use():
+    def first():
         with open_workers("local", 1, None, {}) as hired:
-            seen.append(hired.count)
-            entered.wait(60)
+            seen.append((hired.count, get_scheduler()))
+            assert second_has_come.wait(100)
+        first_has_gone.set()
 
-    entered = threading.Barrier(2)
-    threads = [threading.Thread(target=use) for _ in range(2)]
+    def second():
+        with open_workers("local", 1, None, {}) as hired:
+            second_has_come.set()
+            assert first_has_gone.wait(100)
+            seen.append((hired.count, get_scheduler()))
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert seen == [1, 1]
-    assert [dask.config.get(name) for name in names] == before
+    assert seen == [(1, elsewhere), (1, elsewhere)]
+    assert [dask.config.get(name, None) for name in names] == before

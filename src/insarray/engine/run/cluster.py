@@ -279,6 +279,11 @@ def open_workers(scheduler: str | None, count: int | None, client: Any, shared: 
 
 @contextmanager
 def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
+    """A client that only this run uses.
+
+    As the default one it would also serve other threads, and two that overlap would leave Dask's setting `scheduler`
+    behind: each puts back what it found when it was opened.
+    """
     from distributed import Client
 
     if scheduler != "local" and "://" not in scheduler:
@@ -287,14 +292,14 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         )
     if scheduler == "local":
         number = count or os.cpu_count() or 1
-        with _local_cluster(number) as cluster, Client(cluster) as client:
+        with _local_cluster(number) as cluster, Client(cluster, set_as_default=False) as client:
             try:
                 yield client
             finally:
                 _silence(client)
         return
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout="10s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
     except (TypeError, RuntimeError) as error:  # an address of tls:// without certificates, or one that is not
