@@ -3,8 +3,10 @@
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import rasterio
 import xarray as xr
@@ -244,3 +246,25 @@ def test_a_city_from_its_files_to_unwrapped_points(tmp_path, out):
         assert np.corrcoef(points[name], truth[name].values[row, col])[0, 1] > 0.9, name
     cycles = np.rint((points.unwrapped_phase.values - truth.unwrapped_phase.values[:, row, col]) / (2 * np.pi))[1:]
     assert np.mean(cycles != np.median(cycles, axis=1, keepdims=True)) < 0.005
+
+
+def test_a_dry_run_says_how_many_points_and_links_and_writes_nothing(stack, out, capsys):
+    def printed(*options):
+        assert run_command(["links", stack, str(out), *FAST, *options]) == 0
+        return capsys.readouterr().out
+
+    plan = json.loads(printed("--dry-run", "--json"))
+    assert not out.exists()
+    assert f"{plan['points']} points, {plan['links']} links, peak memory" in printed("--dry-run")
+    fewer = json.loads(printed("--dry-run", "--json", "--max-length", "60"))
+    assert fewer["links"] < plan["links"]
+    assert fewer["peak_bytes"] < plan["peak_bytes"]
+    found = json.loads(printed("--json"))
+    assert (found["points"], found["links"]) == (plan["points"], plan["links"])
+
+
+def test_more_memory_than_there_is(stack, out, capsys, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**8))
+    assert run_command(["links", stack, str(out), *FAST]) == 2
+    assert "0.1 GB are free; use stronger criteria or fewer neighbours" in capsys.readouterr().err
+    assert not out.exists()

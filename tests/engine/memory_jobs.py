@@ -13,15 +13,20 @@ import numpy as np
 import xarray as xr
 
 import insarray as ia
-from insarray.engine.plan import Plan, plan_run
+from insarray.cli.link_commands import links, wrapped_of
+from insarray.cli.main import Links
+from insarray.cli.options import Points
+from insarray.engine.plan import BASE_BYTES, Plan, plan_run
 from insarray.engine.run.append import append
 from insarray.io.layers.lazy import to_dataset
 from insarray.io.source import StackSource
 from insarray.model.grid import Grid
 from insarray.model.network import Network
+from insarray.products.points.link_plan import LinkPlan, plan_links
 
 WORKERS = 2
 WAVELENGTH = 0.05546576
+GEOMETRY = {"slant_range": 620_000.0, "incidence_angle": 35.0}
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,21 @@ def appended(folder: str) -> Plan:
     return plan
 
 
+def wrapped(folder: str) -> LinkPlan:
+    """The stack that `linked` takes; not measured."""
+    stack, _ = ia.simulate_wrapped(shape=(170, 170), n_dates=30, water=False)
+    stack.chunk(time=-1, y=85, x=85).to_zarr(f"{folder}/wrapped.zarr", zarr_format=3, consolidated=False)
+    return plan_links(stack, {"min_temporal_coherence": 0.3}, network="both", neighbours=16, max_length=None)
+
+
+def linked(folder: str) -> LinkPlan:
+    options = Links(stack=f"{folder}/wrapped.zarr", out=f"{folder}/points", min_temporal_coherence=0.3, **GEOMETRY)
+    criteria = options.keywords(Points)
+    plan = plan_links(wrapped_of(options), criteria, network="both", neighbours=16, max_length=None)
+    links(options)
+    return plan
+
+
 def ran(dataset: xr.Dataset, folder: str) -> Plan:
     """Plan of a dataset that was run."""
     plan = plan_run(dataset, WORKERS)
@@ -144,4 +164,5 @@ def peak() -> int:
 if __name__ == "__main__":
     base = peak()
     plan = globals()[sys.argv[1]](sys.argv[2])
-    print(json.dumps({"base": base, "measured": peak(), "plan": plan.peak_bytes, "block": plan.block_bytes}))
+    work = plan.peak_bytes - BASE_BYTES
+    print(json.dumps({"base": base, "measured": peak(), "plan": plan.peak_bytes, "work": work}))

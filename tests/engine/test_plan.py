@@ -14,6 +14,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 import insarray as ia
 from insarray.engine.blocks import map_blocks
+from insarray.engine.graph import memory as memory_module
 from insarray.engine.graph.memory import block_peak
 from insarray.engine.graph.needed import needed
 from insarray.engine.graph.prepare import prepare
@@ -180,6 +181,19 @@ def test_fused_graphs_are_not_taken_for_less(stack: xr.Dataset) -> None:
     (optimised,) = dask.optimize(series)
     assert per_pixel(optimised) >= 0.9 * per_pixel(series)
     assert per_pixel(optimised) <= 3 * per_pixel(series)
+
+
+def test_what_others_compute_meanwhile_is_no_part_of_the_plan(stack: xr.Dataset, monkeypatch) -> None:
+    """In another thread, say; dask's callbacks, which the plan once used, are those of the whole process."""
+    series = ia.invert(stack)
+    expected, run = plan_run(series, 1), memory_module._Sizes.run
+
+    def meanwhile(sizes: Any, *task: Any) -> Any:
+        assert da.ones(4, chunks=2).sum().compute(scheduler="synchronous") == 4
+        return run(sizes, *task)
+
+    monkeypatch.setattr(memory_module._Sizes, "run", meanwhile)
+    assert plan_run(series, 1) == expected
 
 
 def test_ten_thousand_blocks_are_planned_at_once() -> None:

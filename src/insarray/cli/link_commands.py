@@ -25,6 +25,7 @@ from insarray.kernels.unwrapping.residues import flow_module
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.points.integration import PointReference, integrate_links
+from insarray.products.points.link_plan import LinkPlan, plan_links
 from insarray.products.points.links import estimate_links
 from insarray.products.points.refinement import refine_points
 from insarray.products.points.selection import points_to_grid, select_points
@@ -54,6 +55,11 @@ def links(options: Links) -> None:
     """Estimate links, integrate them, refine and unwrap the points, and write a folder that is complete or absent."""
     started, out = time.perf_counter(), options.out
     how, wrapped = _settings(options), wrapped_of(options)
+    if options.dry_run:
+        plan = _plan(wrapped, how, options)
+        text = f"{out}: {plan.points} points, {plan.links} links, peak memory {plan.peak_bytes / 1e9:.2f} GB"
+        _print(plan.as_dict(), text, options)
+        return
     identity: dict[str, Any] = {**how, **options.keywords(Points)}
     identity |= {"unwrap": options.unwrap, "refine": options.refine, "input": fingerprint(wrapped)}
     if options.mask is not None:
@@ -61,6 +67,7 @@ def links(options: Links) -> None:
     if _is_there(out, identity, restart=options.restart):
         _print({"url": out, "computed": False}, f"{out}: is there already, with these settings", options)
         return
+    _plan(wrapped, how, options).require_memory()
     with progress_bar(quiet=options.json, unit="steps") as progress:
         step = _Steps(progress, 4 + options.refine + options.unwrap)
         found, points = _solved(wrapped, how, options, step)
@@ -76,6 +83,11 @@ def links(options: Links) -> None:
         "(median, relative to the surroundings)"
     )
     _print(result, text, options)
+
+
+def _plan(wrapped: xr.Dataset, how: dict[str, Any], options: Links) -> LinkPlan:
+    network = {name: how[name] for name in ("network", "neighbours", "max_length")}
+    return plan_links(wrapped, options.keywords(Points), **network)
 
 
 def _print(result: dict[str, Any], text: str, options: Links) -> None:

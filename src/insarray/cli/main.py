@@ -240,6 +240,7 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
     refine: bool = flag("Estimate each point once more against those around it.", default=True)
     unwrap: bool = flag("Unwrap the phases of the points by their model, too; needs OR-tools.")
     reference: str = option("Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT", "none", "WHERE")
+    dry_run: bool = flag("Print points, links and peak memory; compute nothing.")
     restart: bool = flag("Delete OUT, if it is an output of this command, and start over.")
 
 

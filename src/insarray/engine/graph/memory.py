@@ -6,14 +6,13 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import numpy as np
-from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_graph
+from dask._task_spec import Alias, DataNode, GraphNode, Task, convert_legacy_graph
 from dask.array.chunk import getitem as array_getitem
 from dask.array.core import getter, getter_nofancy
 from dask.blockwise import Blockwise
-from dask.callbacks import Callback
 from dask.highlevelgraph import HighLevelGraph
+from dask.order import order
 
 from insarray.engine.graph.elementwise import is_elementwise
 from insarray.engine.graph.tasks import BlockTask, SumTask
@@ -61,37 +60,45 @@ def block_peak(
         Keys of what all blocks have in common, which is in memory once.
     """
     nodes: dict[Any, GraphNode] = convert_legacy_graph(dict(tasks))
-    walk = _Walk(_Sizes(graph, nodes, pixels))
     own = [node for key, node in nodes.items() if isinstance(node, DataNode) and key not in set(shared)]
     data = sum(node.value.nbytes for node in own if isinstance(node.value, np.ndarray))
-    with walk:
-        results = dask.get({key: walk.stand_in(key, node) for key, node in nodes.items()}, keys)
-    return Peak(walk.peak + _PICKLED * data, tuple(sum(held.values()) for held in results))
+    computing, results = _walk(nodes, keys, _Sizes(graph, nodes, pixels))
+    return Peak(computing + _PICKLED * data, tuple(sum(held.values()) for held in results))
 
 
-class _Walk(Callback):
-    """Runs a graph of the same shape, whose results are the memory that the true ones keep."""
+def _walk(nodes: Mapping[Any, GraphNode], keys: list[Any], sizes: "_Sizes") -> tuple[int, list[Held]]:
+    """Largest memory on the way through a graph in the order of dask's scheduler of one thread, and that of the results.
 
-    def __init__(self, sizes: "_Sizes") -> None:
-        super().__init__(pretask=self._before)  # type: ignore[no-untyped-call]
-        self._sizes = sizes
-        self._found: dict[Any, Held] = {}
-        self.peak = 0
-
-    def stand_in(self, key: Any, node: GraphNode) -> GraphNode:
-        """Node that takes the place of `node`."""
-        if isinstance(node, DataNode):
-            return DataNode(key, {})
-        inputs = [TaskRef(dep) for dep in node.dependencies]
-        return Task(key, lambda *_: self._found[key], *inputs)
-
-    def _before(self, key: Any, _: object, state: Mapping[str, Any]) -> None:
-        inputs = {dep: state["cache"][dep] for dep in state["dependencies"][key]}
-        self._found[key], working = self._sizes.run(key, inputs)
+    A result is dropped after its last consumer. Dask's own scheduler with a callback would do the same, but a callback
+    is called for what other threads compute meanwhile, too.
+    """
+    priority = order(dict(nodes))
+    consumers: dict[Any, set[Any]] = {key: set() for key in nodes}
+    for key, node in nodes.items():
+        for dep in node.dependencies:
+            consumers[dep].add(key)
+    left = {key: len(of) for key, of in consumers.items()}
+    held: dict[Any, Held] = {key: {} for key, node in nodes.items() if isinstance(node, DataNode)}
+    missing = {key: node.dependencies - held.keys() for key, node in nodes.items() if key not in held}
+    ready = sorted((key for key, of in missing.items() if not of), key=priority.__getitem__, reverse=True)
+    peak = 0
+    while ready:
+        key = ready.pop()
+        inputs = {dep: held[dep] for dep in nodes[key].dependencies}
+        held[key], working = sizes.run(key, inputs)
         live: dict[Hashable, int] = {}
-        for held in (*state["cache"].values(), self._found[key]):
-            live |= held
-        self.peak = max(self.peak, sum(live.values()) + working)
+        for of in held.values():
+            live |= of
+        peak = max(peak, sum(live.values()) + working)
+        for consumer in sorted(consumers[key], key=priority.__getitem__, reverse=True):
+            missing[consumer] = missing[consumer] - {key}
+            if not missing[consumer]:
+                ready.append(consumer)
+        for dep in inputs:
+            left[dep] -= 1
+            if not left[dep] and dep not in keys:
+                del held[dep]
+    return peak, [held[key] for key in keys]
 
 
 class _Sizes:

@@ -27,7 +27,9 @@ PUBLISHED_STEP = (0.005, 2.5)
 """Steps of the published grid: m/year and m."""
 
 _HOPS = 3  # of the published interferograms: each epoch with the next three
-_CHUNK = 65_536
+CHUNK = 65_536
+"""Links that are worked on at a time."""
+
 _OUTPUTS = (
     *("velocity_difference", "velocity_difference_std", "height_error_difference", "height_error_difference_std"),
     *("link_coherence", "second_coherence", "false_alarm", "link_flag"),
@@ -80,7 +82,7 @@ def estimate_links(
     incidence_angle: xr.DataArray | float | None = None,
     method: LinkMethod = "insarray",
     step: Range | None = None,
-    chunk: int = _CHUNK,
+    chunk: int = CHUNK,
 ) -> xr.Dataset:
     """Velocity and height error differences of the links between points; lazy if the phases are.
 
@@ -169,7 +171,7 @@ def estimate_links(
         slant_range=slant_range,
         incidence_angle=incidence_angle,
     )
-    arcs = link_arcs(view, network, neighbours, max_length)
+    arcs = link_arcs(view.data, network, neighbours, max_length)
     grid_step = None if method == "insarray" else PUBLISHED_STEP if step is None else step
     task = LinkTask(columns, *arcs, velocity, height_error, epoch_weights(view, weights), prior, grid_step)
     _search(task, np.zeros((columns.years.size, 0)), slice(0, 0))  # complains about the ranges now, not when computed
@@ -228,15 +230,15 @@ def epoch_weights(points: PointsView, weights: xr.DataArray | None) -> np.ndarra
     return values
 
 
-def link_arcs(points: PointsView, network: LinkNetwork, neighbours: int, max_length: float | None) -> Arcs:
-    """Links between points.
+def link_arcs(points: xr.Dataset, network: LinkNetwork, neighbours: int, max_length: float | None) -> Arcs:
+    """Links between points, which have the coordinates x and y.
 
     Raises
     ------
     ArgumentError
         If none is left, or two points are in the same place.
     """
-    x, y = positions(points.data)
+    x, y = positions(points)
     networks = []
     if network != "nearest":
         networks.append(delaunay(x, y).arcs)

@@ -82,11 +82,6 @@ def select_points(
     view = as_wrapped(wrapped)
     wrapped, phase = view.data, view.data["wrapped_phase"]
     good = _selected(view, min_temporal_coherence, max_amplitude_dispersion, mask)
-    if not good.any():
-        raise ArgumentError(
-            f"points: none of {good.size} pixels passes {_criteria(min_temporal_coherence, max_amplitude_dispersion, mask)}; "
-            "use weaker ones"
-        )
     grid = view.grid
     layers = {"wrapped_phase": phase}
     baselines = wrapped.get("perpendicular_baseline")
@@ -118,6 +113,19 @@ def select_points(
     return points
 
 
+def candidate_points(
+    wrapped: xr.Dataset,
+    *,
+    min_temporal_coherence: float | None = None,
+    max_amplitude_dispersion: float | None = None,
+    mask: Raster | None = None,
+) -> xr.Dataset:
+    """Where the points of `select_points` can be: its coordinates (point) without the phases, of which none is read."""
+    view = as_wrapped(wrapped)
+    good = _selected(view, min_temporal_coherence, max_amplitude_dispersion, mask)
+    return xr.Dataset(coords=_point_coords(view.data, view.grid, np.flatnonzero(good)))
+
+
 def attributes_of(name: str) -> dict[str, object]:
     """Attributes of a variable of points."""
     if name == "perpendicular_baseline":
@@ -126,7 +134,7 @@ def attributes_of(name: str) -> dict[str, object]:
 
 
 def _selected(view: WrappedView, coherence: float | None, dispersion: float | None, mask: Raster | None) -> np.ndarray:
-    """Pixels that pass, (y, x)."""
+    """Pixels that pass, (y, x), at least one."""
     wrapped = view.data
     if coherence is None and dispersion is None and mask is None:
         raise ArgumentError(
@@ -139,6 +147,10 @@ def _selected(view: WrappedView, coherence: float | None, dispersion: float | No
         good &= _criterion(wrapped, "amplitude_dispersion", dispersion) <= dispersion
     if mask is not None:
         good &= good_pixels(view, wrapped["wrapped_phase"], mask).values
+    if not good.any():
+        raise ArgumentError(
+            f"points: none of {good.size} pixels passes {_criteria(coherence, dispersion, mask)}; use weaker ones"
+        )
     return good
 
 

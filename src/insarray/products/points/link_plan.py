@@ -1,0 +1,91 @@
+"""What the link model of a wrapped stack takes before it is estimated: points, links and memory."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+import xarray as xr
+
+from insarray.engine.plan import BASE_BYTES
+from insarray.model.choices import LinkNetwork
+from insarray.model.errors import ArgumentError
+from insarray.products.points.links import CHUNK, link_arcs
+from insarray.products.points.selection import candidate_points
+
+_PER_SAMPLE = 12  # phases of the points as they are gathered, put in order, and kept
+_PER_PIXEL = 48  # maps of quality, and those that are written
+_PER_SEARCHED = 48  # phases of a part in float64, their lattice and what is tried
+_PER_LINK = 60  # ends and results
+_PER_INTEGRATED = 1_000  # sparse factors and their inverses; measured 770 to 1,230 for 14,000 to 160,000 points
+_COMPILED = 150_000_000  # compiled kernels of the search
+
+
+@dataclass(frozen=True)
+class LinkPlan:
+    """Size of a link model; everything is held by one process.
+
+    Parameters
+    ----------
+    points
+        Pixels that pass the criteria; a few may have no phase.
+    links
+        Arcs between them.
+    dates
+        Of the stack.
+    pixels
+        Of the image.
+    workers
+        Parts of the links that are searched at the same time.
+    """
+
+    points: int
+    links: int
+    dates: int
+    pixels: int
+    workers: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """Estimate of the largest memory of the process: while links are searched, or integrated."""
+        held = self.pixels * _PER_PIXEL + self.points * self.dates * _PER_SAMPLE + self.links * _PER_LINK
+        searching = min(self.links, self.workers * CHUNK) * self.dates * _PER_SEARCHED
+        return BASE_BYTES + _COMPILED + held + max(searching, self.links * _PER_INTEGRATED)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return {**asdict(self), "peak_bytes": self.peak_bytes}
+
+    def require_memory(self) -> None:
+        """Raise ArgumentError if the machine has less memory than `peak_bytes`."""
+        available = psutil.virtual_memory().available
+        if self.peak_bytes > available:
+            raise ArgumentError(
+                f"points: {self.points} points with {self.links} links need {self.peak_bytes / 1e9:.1f} GB, "
+                f"{available / 1e9:.1f} GB are free; use stronger criteria or fewer neighbours"
+            )
+
+
+def plan_links(
+    wrapped: xr.Dataset, criteria: dict[str, Any], *, network: LinkNetwork, neighbours: int, max_length: float | None
+) -> LinkPlan:
+    """Plan of `select_points`, `estimate_links` and `integrate_links`; maps of quality are read, phases are not.
+
+    Parameters
+    ----------
+    wrapped
+        As for `select_points`.
+    criteria
+        Keywords of `select_points`.
+    network, neighbours, max_length
+        Of `estimate_links`.
+
+    Raises
+    ------
+    ArgumentError
+        If no point or no link is left.
+    """
+    points = candidate_points(wrapped, **criteria)
+    arcs = link_arcs(points, network, neighbours, max_length)
+    pixels = wrapped.sizes["y"] * wrapped.sizes["x"]
+    return LinkPlan(points.sizes["point"], arcs.point_a.size, wrapped.sizes["time"], pixels, os.cpu_count() or 1)
