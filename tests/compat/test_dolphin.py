@@ -23,6 +23,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from insarray.compat import dolphin
 from insarray.kernels.network.lanes import solve_groups
@@ -39,7 +40,8 @@ ON_FILES = (
     "run",
     "select_reference_point",
 )
-ON_ARRAYS = [name for name in dolphin.__all__ if name not in ON_FILES]
+NO_FUNCTIONS = ("AverageFunc", "DateOrDatetime", "InversionMethod", "ReferencePointError", "_read_reference_point")
+ON_ARRAYS = [name for name in dolphin.__all__ if name not in (*ON_FILES, *NO_FUNCTIONS)]
 
 PRECISIONS = [("f32", np.float32, 1e-4), ("f64", np.float64, 1e-9)]
 
@@ -591,7 +593,7 @@ def test_extremes():
 
 
 def test_own_options_are_keywords():
-    exact = {"datetime_to_float", "get_incidence_matrix"}  # nothing that could differ
+    exact = {"datetime_to_float", "get_incidence_matrix", "invert_stack_l1_integer"}  # nothing that could differ
     for name in ON_ARRAYS:
         assert ("strict" in own_options(getattr(dolphin, name))) == (name not in exact), name
 
@@ -602,3 +604,42 @@ def test_arguments_are_those_of_dolphin():
 
     for name in ON_ARRAYS:
         assert arguments(getattr(dolphin, name)) == arguments(getattr(timeseries, name)), name
+
+
+# -- whole cycles -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_cycles_have_the_least_sum_of_absolute_residuals(seed):
+    """Against an integer program for each pixel."""
+    rng = np.random.default_rng(seed)
+    pairs = nearest(9, 3).pairs
+    A = dolphin.get_incidence_matrix([tuple(pair) for pair in pairs.tolist()])
+    truth = np.concatenate([np.zeros((1, 12)), rng.integers(-6, 7, (8, 12))])
+    cycles = truth[pairs[:, 1]] - truth[pairs[:, 0]]
+    cycles += rng.integers(-3, 4, cycles.shape) * (rng.random(cycles.shape) < 0.35)
+    offsets, residuals = dolphin.invert_stack_l1_integer(A, cycles.reshape(-1, 3, 4))
+    assert (offsets == np.round(offsets)).all()
+    assert offsets.shape == (8, 3, 4)
+    np.testing.assert_array_equal(
+        residuals, np.abs(cycles.reshape(-1, 3, 4) - np.tensordot(np.asarray(A), offsets, 1)).sum(axis=0)
+    )
+    for pixel in range(12):
+        m, n = A.shape
+        program = milp(
+            np.r_[np.zeros(n), np.ones(m)],
+            integrality=np.r_[np.ones(n), np.zeros(m)],
+            bounds=Bounds(np.r_[np.full(n, -99), np.zeros(m)], np.full(n + m, 99)),
+            constraints=[
+                LinearConstraint(np.c_[np.asarray(A), np.eye(m)], cycles[:, pixel], np.inf),
+                LinearConstraint(np.c_[-np.asarray(A), np.eye(m)], -cycles[:, pixel], np.inf),
+            ],
+        )
+        assert residuals.ravel()[pixel] == pytest.approx(program.fun)
+
+
+def test_whole_cycles_are_asked_for():
+    A = dolphin.get_incidence_matrix([(0, 1), (1, 2), (0, 2)])
+    for wrong in ([1, 2, 0.5], [1, 2, np.nan]):
+        with pytest.raises(ArgumentError, match="no whole numbers"):
+            dolphin.invert_stack_l1_integer(A, np.array(wrong))

@@ -713,6 +713,49 @@ def test_d11_a_missing_date_is_left_out(tmp_path, nodata):
     np.testing.assert_allclose(found, 365.25 / 12, rtol=1e-5)
 
 
+def test_velocity_of_a_series_of_dolphin(tmp_path):
+    """Relative to its reference, where it is 0 in all files, and 0 means no-data."""
+    series = np.ones((4, *SHAPE)) * np.array([1, 2, 3, 4.0])[:, None, None]
+    series[:, 5, 6] = 0
+    paths = [
+        write_raster(tmp_path / f"{date}.tif", layer.astype(np.float32), nodata=0.0)
+        for date, layer in zip(DATES[1:], series, strict=True)
+    ]
+    dolphin.create_velocity(paths, tmp_path / "v.tif", reference=(5, 6))
+    found = read_one(tmp_path / "v.tif")
+    assert np.isnan(found[5, 6])
+    found[5, 6] = 365.25 / 12
+    np.testing.assert_allclose(found, 365.25 / 12, rtol=1e-5)
+    series[1, 5, 6] = 0.5  # a reference without data in some files only
+    write_raster(paths[1], series[1].astype(np.float32), nodata=0.0)
+    with pytest.raises(dolphin.ReferencePointError, match="no data in 3 of 4 dates"):
+        dolphin.create_velocity(paths, tmp_path / "w.tif", reference=(5, 6))
+
+
+@pytest.mark.parametrize("average", [np.nanmean, np.nanmax])
+def test_an_average_of_nothing_is_no_data(tmp_path, average):
+    """Zeros that are no-data count as dolphin counts them, but a pixel that has nothing else in any file is no zero."""
+    samples = np.full((3, *SHAPE), 0.6, np.float32)
+    samples[:, :2] = 0
+    samples[0, 4] = 0
+    paths = [write_raster(tmp_path / f"{k}.tif", layer, nodata=0.0) for k, layer in enumerate(samples)]
+    dolphin.create_temporal_average(paths, tmp_path / "a.tif", average_func=average)
+    found, expected = read_one(tmp_path / "a.tif"), average(samples, 0)
+    expected[:2] = np.nan
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_names_that_dolphins_own_workflows_import(tmp_path):
+    """`InversionMethod` and `_read_reference_point` of dolphin.timeseries 0.42.9."""
+    assert dolphin.InversionMethod("L1") is dolphin.InversionMethod.L1
+    assert issubclass(dolphin.ReferencePointError, ValueError)
+    (tmp_path / "reference_point.txt").write_text("12,7")
+    assert dolphin._read_reference_point(tmp_path / "reference_point.txt") == ReferencePoint(12, 7)
+    (tmp_path / "reference_point.txt").write_text("12")
+    with pytest.raises(dolphin.ReferencePointError, match="is not 'row,column'"):
+        dolphin._read_reference_point(tmp_path / "reference_point.txt")
+
+
 def test_velocity_weighted_by_correlation(line, tmp_path):
     paths, rate = line
     wrong = read_one(paths[2]) + np.float32(1e4)

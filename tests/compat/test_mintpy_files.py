@@ -20,7 +20,7 @@ import insarray as ia
 from insarray.__main__ import cli
 from insarray.cli.process import run_command
 from insarray.compat.mintpy import settings, workflow
-from insarray.model.errors import ArgumentError, FileError
+from insarray.model.errors import ArgumentError, FileError, StackWarning
 from tests.compat.mintpy_project import REFERENCE, attributes, edit, read, write_project
 from tests.io.stack_files import write_raster
 
@@ -88,6 +88,36 @@ def test_invert_writes_what_mintpy_writes(insarray, project, tmp_path):
     assert (attrs["REF_Y"], attrs["REF_X"], attrs["FILE_TYPE"]) == (str(row), str(col), "timeseries")
     assert attrs["mintpy.networkInversion.weightFunc"] == "var"
     assert attrs["mintpy.networkInversion.numIfgram"] == str(len(read(project.stack)["date"]))
+
+
+def test_a_phase_of_zero_is_missing_whatever_its_component(insarray, project, tmp_path):
+    """As in ifgram_inversion.py; the reference pixel of a stack that is referenced already is zero and observed."""
+    row, col = REFERENCE
+    before = inverted(insarray, project, "-w", "no")
+    pixel = row + 2, col
+    phase = read(project.stack)["unwrapPhase"]
+    phase -= np.where(phase == 0, 0, phase[:, row, col][:, None, None])
+    phase[2, pixel[0], pixel[1]] = 0
+    edit(project.stack, unwrapPhase=phase)
+    found = inverted(insarray, project, "-w", "no")
+    assert found["numInvIfgram.h5"]["mask"][pixel] == before["numInvIfgram.h5"]["mask"][pixel] - 1
+    assert found["numInvIfgram.h5"]["mask"][row, col] == len(phase)
+    assert (found["timeseries.h5"]["timeseries"][:, row, col] == 0).all()
+    others = np.ones(phase.shape[1:], bool)
+    others[pixel] = False
+    both = (part["timeseries.h5"]["timeseries"][:, others] for part in (found, before))
+    np.testing.assert_allclose(*both, atol=1e-6)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_stack_that_is_referenced_already_keeps_its_pixel(insarray, project, tmp_path, stated):
+    if not stated:
+        with h5py.File(project.stack, "a") as file:
+            del file.attrs["REF_Y"], file.attrs["REF_X"]
+    done(insarray("invert", project.stack, "--skip-reference"))
+    attrs = attributes(tmp_path / "timeseries.h5")
+    expected = tuple(map(str, REFERENCE)) if stated else (None, None)
+    assert (attrs.get("REF_Y"), attrs.get("REF_X")) == expected
 
 
 def inverted(insarray, project, *options):
@@ -479,10 +509,43 @@ def test_dates_of_the_velocity(insarray, series, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "velocity.h5")["velocity"], expected.velocity)
     assert attributes(tmp_path / "velocity.h5")["DATE12"] == f"{dates[1]}_{dates[6]}"
     refused(insarray("velocity", series), "velocity.h5: exists")
-    refused(insarray("velocity", series, "--overwrite", "--ex", "20010101"), "20010101 is not among")
     refused(insarray("velocity", series, "--overwrite", "--ex", "absent.txt"), "neither a date nor a readable list")
     refused(insarray("velocity", series, "--overwrite", "--exp", dates[1]), "--exp")
     refused(insarray("velocity", series, "--overwrite", "--periodic", "year"), "is not one number")
+
+
+@pytest.mark.parametrize("command", ["velocity", "dem-error"])
+def test_dates_that_the_series_does_not_have_are_passed_over(insarray, series, project, tmp_path, command):
+    """One exclude_date.txt serves several stacks, as in MintPy."""
+    dates = [date.decode() for date in read(series)["date"]]
+    words, name = (("-g", project.geometry), "demErr.h5") if command == "dem-error" else ((), "velocity.h5")
+    with pytest.warns(StackWarning, match="20010101, 20991231: not among the dates"):
+        assert insarray(command, series, *words, "--ex", "20010101", dates[2], "20991231")[0] == 0
+    found = read(tmp_path / name)
+    done(insarray(command, series, *words, "--overwrite", "--ex", dates[2]))
+    for layer, values in read(tmp_path / name).items():
+        np.testing.assert_array_equal(found[layer], values)
+    refused(insarray(command, series, *words, "--overwrite", "--ex", "2019"), "2019")
+
+
+def test_the_steps_are_noted_as_mintpy_notes_them(insarray, series, project, tmp_path):
+    """Lists of keys: `config_keys` of MintPy 1.6.4's timeseries2velocity.py and dem_error.py; texts: str() of its options."""
+    dates = [date.decode() for date in read(series)["date"]]
+    words = ("--periodic", 1, "--step", dates[3], "--exp", dates[3], 60, "--poly", 1, "-s", dates[0])
+    done(insarray("velocity", series, *words))
+    prefix = "mintpy.timeFunc."
+    found = {k.removeprefix(prefix): v for k, v in attributes(tmp_path / "velocity.h5").items() if k.startswith(prefix)}
+    assert found == {
+        "startDate": dates[0], "endDate": "None", "excludeDate": "[]", "polynomial": "1", "periodic": "[1.0]",
+        "stepDate": f"['{dates[3]}']", "exp": f"[['{dates[3]}', '60']]", "log": "[]",
+        "uncertaintyQuantification": "residue", "timeSeriesCovFile": "None", "bootstrapCount": "400",
+    }  # fmt: skip
+    done(insarray("dem-error", series, "-g", project.geometry, "--ex", dates[1]))
+    prefix = "mintpy.topographicResidual."
+    attrs = attributes(tmp_path / "timeseries_demErr.h5")
+    assert {k.removeprefix(prefix): v for k, v in attrs.items() if k.startswith(prefix)} == {
+        "polyOrder": "2", "phaseVelocity": "False", "stepDate": "[]", "excludeDate": f"['{dates[1]}']",
+    }  # fmt: skip
 
 
 def test_template_of_the_velocity(tmp_path, monkeypatch):

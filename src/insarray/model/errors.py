@@ -37,7 +37,7 @@ class NetworkError(InsarrayError):
     """A pair network that cannot be inverted as asked."""
 
 
-class ReferencePointError(InsarrayError):
+class ReferencePointError(InsarrayError, ValueError):
     """A reference point or area that cannot serve as one."""
 
 

@@ -5,7 +5,13 @@ keyword-only and come last. Results are float32 for float32 samples and float64 
 Files are float32.
 """
 
-from insarray.compat.dolphin.averages import create_nonzero_conncomp_counts, create_temporal_average
+from insarray.compat.dolphin.averages import (
+    AverageFunction as AverageFunc,
+)
+from insarray.compat.dolphin.averages import (
+    create_nonzero_conncomp_counts,
+    create_temporal_average,
+)
 from insarray.compat.dolphin.helpers import (
     argmax_index,
     argmin_index,
@@ -17,18 +23,25 @@ from insarray.compat.dolphin.inversion import (
     censored_lstsq,
     invert_stack,
     invert_stack_l1,
+    invert_stack_l1_integer,
     least_absolute_deviations,
     weighted_lstsq_single,
 )
 from insarray.compat.dolphin.network import invert_unw_network
-from insarray.compat.dolphin.pairs import ReferencePoint
+from insarray.compat.dolphin.pairs import DateOrDatetime, InversionMethod, ReferencePoint
 from insarray.compat.dolphin.rates import create_velocity
-from insarray.compat.dolphin.reference import select_reference_point
+from insarray.compat.dolphin.reference import _read_reference_point, select_reference_point
 from insarray.compat.dolphin.velocity import estimate_velocity, estimate_velocity_pixel
 from insarray.compat.dolphin.workflow import run
+from insarray.model.errors import ReferencePointError
 
 __all__ = [
+    "AverageFunc",
+    "DateOrDatetime",
+    "InversionMethod",
     "ReferencePoint",
+    "ReferencePointError",
+    "_read_reference_point",
     "argmax_index",
     "argmin_index",
     "censored_lstsq",
@@ -42,6 +55,7 @@ __all__ = [
     "get_incidence_matrix",
     "invert_stack",
     "invert_stack_l1",
+    "invert_stack_l1_integer",
     "invert_unw_network",
     "least_absolute_deviations",
     "run",

@@ -47,7 +47,8 @@ def create_temporal_average(
     average_func
         Called as ``average_func(samples, 0)`` for the samples (file, y, x) of every block.
     read_masked
-        Leave out the no-data value of the files; without, only NaN and infinities are left out.
+        Leave out the no-data value of the files; without, only NaN and infinities are left out, and a pixel that has
+        nothing else in any file is NaN.
 
     Raises
     ------
@@ -57,9 +58,12 @@ def create_temporal_average(
         If the output cannot be written, or a file of another job is there.
     """
     block = require_blocks(block_shape, num_threads)
-    data = open_values(existing(file_list, "file_list"), block, nodata=read_masked)
+    files = existing(file_list, "file_list")
+    data = open_values(files, block, nodata=read_masked)
     stack = data.rename(values="coherence")  # any layer that has an average
     mean = temporal_average(stack, layer="coherence", statistic=partial(_by_position, average_func))
+    if not read_masked:
+        mean = mean.where(open_values(files, block)["values"].notnull().any("pair"))
     options = {"inputs": data.attrs["input_fingerprint"], "average_func": tokenize(average_func)}
     tags = {"average": getattr(average_func, "__name__", "function")}
     output = Raster(Path(output_file), "statistic_coherence", None, data.attrs["units"], options, tags)

@@ -13,6 +13,7 @@ from insarray.model.errors import ArgumentError
 
 _PEER = "dolphin"
 _TOLERANCE = 1e-5  # a wrong cycle then leaves the phase right to 1e-5 rad
+_WHOLE = 1e-3  # cycles that are whole numbers but for what the steps have left undone
 _UNTIED = "dates are not tied to the first"
 
 
@@ -126,6 +127,53 @@ def invert_stack_l1(A: ArrayLike, dphi: ArrayLike, max_iter: int = 20, *, strict
     """
     method = ADMM(iterations=max_iter) if strict else L1(_TOLERANCE, max_iter)
     return _least_absolute(A, dphi, method, strict=strict)
+
+
+def invert_stack_l1_integer(A: ArrayLike, ambiguities: ArrayLike, max_iter: int = 20) -> tuple[Array, Array]:
+    """Whole cycles of the dates from those of the pairs, of least sum of absolute residuals.
+
+    Parameters
+    ----------
+    A
+        As in `invert_stack`; every date must be tied to the first.
+    ambiguities
+        Whole cycles of the pairs, shape (pair, ...).
+    max_iter
+        Most steps toward the optimum of real numbers; less than ten are usual.
+
+    Returns
+    -------
+    offsets
+        Cycles of each date relative to the first, whole numbers, shape (date - 1, ...).
+    residuals
+        Sum of the absolute residuals, cycles, shape (...).
+
+    Raises
+    ------
+    ArgumentError
+        If a sample is not a whole number, or a date is not tied to the first.
+
+    Notes
+    -----
+    The matrix is totally unimodular, so the optimum of real numbers, all rounded at one threshold between 0 and 1, is an
+    optimum of whole numbers for any threshold; what the steps have left undone is why each date's fraction is tried as
+    the threshold, and the best is taken.
+    """
+    pairs, _ = _network(A)
+    cycles = as_rows(ambiguities, len(pairs), "ambiguities").astype(np.float64)
+    if not (np.isfinite(cycles).all() and (cycles == np.round(cycles)).all()):
+        raise ArgumentError("ambiguities: some are no whole numbers; leave missing pairs out of both arrays")
+    real, _ = _least_absolute(A, cycles, L1(_TOLERANCE, max_iter), strict=False)
+    if np.isnan(real).any():
+        raise ArgumentError("A: some date is not tied to the first; leave its pairs out")
+    phase = np.concatenate([np.zeros((1, cycles.shape[1])), real])
+    best, least = np.zeros_like(phase), np.full(cycles.shape[1], np.inf)
+    for threshold in phase % 1:
+        offsets = np.ceil(phase - np.maximum(threshold, _WHOLE))
+        offsets -= offsets[0]
+        total = np.abs(cycles - (offsets[pairs[:, 1]] - offsets[pairs[:, 0]])).sum(axis=0)
+        best, least = np.where(total < least, offsets, best), np.minimum(total, least)
+    return _shaped(best[1:], least, ambiguities)
 
 
 def least_absolute_deviations(

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,16 @@ _DIRECTIVES = {
     "b": "[A-Za-z]{3}",
     "%": "%",
 }
+
+
+DateOrDatetime = dt.datetime | dt.date
+
+
+class InversionMethod(StrEnum):
+    """Norm that an inversion minimises."""
+
+    L1 = "L1"
+    L2 = "L2"
 
 
 class ReferencePoint(NamedTuple):

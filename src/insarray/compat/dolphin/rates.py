@@ -49,7 +49,8 @@ def create_velocity(
     output_file
         Raster to write, in that unit per year of 365.25 days; NaN where fewer than two dates have data.
     reference
-        (row, column) whose series is subtracted; None: nothing is.
+        (row, column) whose series is subtracted; None: nothing is. Where every file holds 0 there, as in dolphin's own
+        series, which are relative to it and call 0 no-data, nothing is subtracted either.
     date_list
         Date of each file, in their order; default: the last one in each file name. Names of two dates with different
         first ones are tied together by the file that ends at the later first date.
@@ -100,7 +101,7 @@ def create_velocity(
     level = np.zeros(len(files))
     if reference is not None:
         row, col = (int(at) for at in reference)
-        level = level_at(View(data), data["values"], (row, col), [file.name for file in files], "dates").phase
+        level = _level(files, block, data, (row, col))
     task = RateTask(dates.days, dates.ties, level, float(cor_threshold))
     options = {
         "inputs": hashlib.sha256("".join(identity).encode()).hexdigest(),
@@ -117,6 +118,16 @@ def create_velocity(
         rate.attrs = {name: str(value) for name, value in options.items()}
         folder = output.path.absolute().parent
         compute_and_write(on_grid_of(data, rate), [output], folder, workers=num_threads, progress=progress)
+
+
+def _level(files: list[Path], block: int, data: xr.Dataset, where: tuple[int, int]) -> np.ndarray:
+    """Value of each file at the reference."""
+    row, col = where
+    if 0 <= row < data.sizes["y"] and 0 <= col < data.sizes["x"]:
+        stored = open_values(files, block, nodata=False)["values"].isel(y=row, x=col).values
+        if (stored == 0).all():
+            return np.zeros(len(files))
+    return level_at(View(data), data["values"], where, [file.name for file in files], "dates").phase
 
 
 @dataclass(frozen=True)

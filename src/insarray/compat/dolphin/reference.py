@@ -114,6 +114,21 @@ def _intersection_file(folder: Path, found: xr.Dataset) -> Raster:
     return Raster(path, "component_intersection", None, "1", options, {}, dtype="uint16", nodata=65535)
 
 
+def _read_reference_point(output_file: Path | str) -> ReferencePoint:
+    """Pixel of a ``reference_point.txt``; dolphin's workflows import this by its name.
+
+    Raises
+    ------
+    ReferencePointError
+        If it is not "row,column".
+    """
+    try:
+        row, col = (int(word) for word in Path(output_file).read_text(encoding="utf-8").split(","))
+    except (OSError, ValueError) as error:
+        raise ReferencePointError(f"{output_file}: is not 'row,column' of a reference ({error})") from error
+    return ReferencePoint(row, col)
+
+
 def _write_point(folder: Path, point: ReferencePoint, *, overwrite: bool) -> None:
     path, text = folder / POINT_FILE, f"{point.row},{point.col}"
     before = path.read_text().strip() if path.exists() else None

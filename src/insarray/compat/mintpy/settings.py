@@ -70,6 +70,12 @@ _HEIGHT_KEYS: dict[str, tuple[str, Parser]] = {
     "phaseVelocity": ("phase_velocity", template.only("no")),
     "pixelwiseGeometry": ("pixelwise", template.only("yes")),
 }
+_NOTED = {
+    "mintpy.timeFunc": (_TIME_KEYS, [key for key in _TIME_KEYS if key != "polyline"]),
+    "mintpy.topographicResidual": (_HEIGHT_KEYS, ["polyOrder", "phaseVelocity", "stepDate", "excludeDate"]),
+}
+"""Keys of the templates, and those that MintPy 1.6 writes into its files (its lists `config_keys`)."""
+
 _CORRECTIONS = {
     "bridging": "unwrapPhase_bridging",
     "phase_closure": "unwrapPhase_phaseClosure",
@@ -113,6 +119,17 @@ def height_error(options: Mapping[str, Any]) -> dict[str, Any]:
     step = "mintpy.topographicResidual"
     found = options_of(entries, step, _HEIGHT_KEYS)
     return _with_excluded(_chosen(HEIGHT_ERROR, found, options), entries.get(f"{step}.excludeDate"))
+
+
+def noted(step: str, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Attributes by which MintPy's ``--update`` sees that a step was done with these settings: its names, its texts."""
+    keys, written = _NOTED[step]
+    return {f"{step}.{key}": str(_listed(chosen.get(keys[key][0]))) for key in written}
+
+
+def _listed(value: Any) -> Any:
+    """Lists as MintPy's parser makes them: `[]`, `['20200119']`, `[['20200119', '60']]`."""
+    return [_listed(part) for part in value] if isinstance(value, tuple) else value
 
 
 def _other(entries: Mapping[str, Entry], name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """MintPy's steps on its own files: open, compute into a work store that can be resumed, write its files."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from insarray.io.geometry.open import open_geometry
 from insarray.io.layers.hdf5 import dataset, opened
 from insarray.io.open import open_stack
 from insarray.io.readers.mintpy_series import open_series
-from insarray.model.dates import date_index
-from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StoreMismatchError
+from insarray.model.dates import as_time, date_index
+from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StackWarning, StoreMismatchError
 from insarray.products.series.inversion import invert as invert_stack
 from insarray.products.stacks.selection import mask
 from insarray.products.timefit.fit import fit
@@ -56,7 +57,7 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
         raise ArgumentError(
             f"-i: {chosen['variable']!r} is not unwrapped phase; offsets and ionosphere stay with MintPy"
         )
-    stack = open_stack(stack_file, product="mintpy", variable=chosen["variable"])
+    stack = _without_zeros(open_stack(stack_file, product="mintpy", variable=chosen["variable"]))
     reference = None if options["skip_reference"] else _reference(stack, stack_file)
     masked = mask(
         stack,
@@ -75,6 +76,8 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     series = series.assign_attrs(gap=options["gap"])
     if by_phase:
         series["displacement"] = _least_phase(series)
+    if options["skip_reference"]:
+        series = _referenced_before(series, stack)
     series = _with_redundancy(series, chosen["min_redundancy"])
     names = dict(zip(("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"), options["output"], strict=True))
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
@@ -86,8 +89,9 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
     """What timeseries2velocity.py does; parameters and errors as of `invert`."""
     chosen = settings.time_functions(options)
     series = open_series(series_file)
+    excluded = _among(series, chosen["exclude"])
     model = fit(
-        series.isel(time=chosen_dates(series.time.values, chosen["start"], chosen["end"], chosen["exclude"])),
+        series.isel(time=chosen_dates(series.time.values, chosen["start"], chosen["end"], excluded)),
         degree=chosen["degree"],
         periods=chosen["periods"],
         steps=chosen["steps"],
@@ -98,14 +102,16 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
         samples=chosen["samples"],
         **_NO_MINIMUM,
     )
-    return _through_store(model, {"velocity.h5": options["output"]}, mintpy_attributes(series_file), options)
+    attrs = mintpy_attributes(series_file) | settings.noted("mintpy.timeFunc", chosen | {"exclude": excluded})
+    return _through_store(model, {"velocity.h5": options["output"]}, attrs, options)
 
 
 def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
     """What dem_error.py does; parameters and errors as of `invert`."""
     chosen = settings.height_error(options)
     series = open_series(series_file)
-    keep = chosen_dates(series.time.values, exclude_dates=chosen["exclude"])
+    excluded = _among(series, chosen["exclude"])
+    keep = chosen_dates(series.time.values, exclude_dates=excluded)
     geometry = open_geometry(options["geometry"], series)
     how: dict[str, Any] = {name: geometry.get(name) for name in ("slant_range", "incidence_angle")}
     baselines = geometry.get("perpendicular_baseline", series.get("perpendicular_baseline"))
@@ -126,7 +132,9 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
         "demErr.h5": options["dem_error_file"],
         "timeseriesResidual.h5": Path(output).parent / "timeseriesResidual.h5",
     }
-    return _through_store(both, names, mintpy_attributes(series_file), options)
+    attrs = mintpy_attributes(series_file)
+    attrs |= settings.noted("mintpy.topographicResidual", chosen | {"exclude": excluded, "phase_velocity": False})
+    return _through_store(both, names, attrs, options)
 
 
 def export(store: str, folder: str, options: Mapping[str, Any]) -> Report:
@@ -141,12 +149,39 @@ def export(store: str, folder: str, options: Mapping[str, Any]) -> Report:
 
 def _reference(stack: xr.Dataset, stack_file: str) -> tuple[int, int]:
     """Row and column that reference_point.py has left in the stack."""
-    try:
-        return stack.attrs["mintpy_reference_row"], stack.attrs["mintpy_reference_col"]
-    except KeyError:
+    place = _stated(stack)
+    if place is None:
         raise ReferencePointError(
             f"{stack_file}: has no REF_Y and REF_X; run reference_point.py on it, or give --skip-reference"
-        ) from None
+        )
+    return place
+
+
+def _stated(stack: xr.Dataset) -> tuple[int, int] | None:
+    attrs = stack.attrs
+    if {"mintpy_reference_row", "mintpy_reference_col"} <= set(attrs):
+        return attrs["mintpy_reference_row"], attrs["mintpy_reference_col"]
+    return None
+
+
+def _without_zeros(stack: xr.Dataset) -> xr.Dataset:
+    """Stack whose phases of exactly 0 are missing whatever their component, as there; but for the reference pixel."""
+    phase, place = stack.unwrapped_phase, _stated(stack)
+    observed = phase != 0
+    if place is not None:
+        y, x = (xr.DataArray(np.arange(phase.sizes[dim]), dims=dim) for dim in ("y", "x"))
+        observed |= (y == place[0]) & (x == place[1])
+    return stack.assign(unwrapped_phase=phase.where(observed))
+
+
+def _referenced_before(series: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
+    """Series that names the pixel at which the stack was zero already."""
+    place = _stated(stack)
+    if place is None or not (0 <= place[0] < stack.sizes["y"] and 0 <= place[1] < stack.sizes["x"]):
+        return series
+    row, col = place
+    where = {"reference_y": float(stack.y[row]), "reference_x": float(stack.x[col])}
+    return series.assign_attrs(reference_row=row, reference_col=col, **where)
 
 
 def _mask_raster(path: str) -> str | xr.DataArray:
@@ -193,6 +228,20 @@ def _inversion_attributes(chosen: Mapping[str, Any], series: xr.Dataset) -> dict
         "minNormVelocity": not chosen["min_norm_phase"],
     }
     return {f"mintpy.networkInversion.{name}": str(value) for name, value in values.items()}
+
+
+def _among(series: xr.Dataset, dates: tuple[str, ...]) -> tuple[str, ...]:
+    """Dates to leave out that the series has; MintPy passes over the others, as one list serves several stacks."""
+    days = set(series.time.values.astype("datetime64[D]"))
+    known = tuple(date for date in dates if as_time(date).astype("datetime64[D]") in days)
+    others = [date for date in dates if date not in known]
+    if others:
+        warnings.warn(
+            f"--ex: {', '.join(others)}: not among the dates of the series; nothing to leave out",
+            StackWarning,
+            stacklevel=2,
+        )
+    return known
 
 
 def _relaxations(option: str, groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, float], ...]:
