@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -29,7 +30,7 @@ from insarray.io.readers.pygmtsar import PygmtsarReader
 from insarray.io.readers.raster_folder import FolderReader
 from insarray.io.readers.snap import SnapReader
 from insarray.io.readers.stored import StoredReader, is_zarr
-from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
+from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, ProductLayer, Reader, Sign, Units
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, StackWarning
 
@@ -92,6 +93,7 @@ def open_stack(
     extent: Extent | None = None,
     resample: bool = False,
     dem: PathLike | None = None,
+    layers: Sequence[ProductLayer] = (),
     area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
@@ -138,6 +140,10 @@ def open_stack(
         bilinear, labels by the nearest neighbour.
     dem
         Raster of heights (m, above the ellipsoid) at which the geometry cubes of ARIA and NISAR are interpolated.
+    layers
+        Further layers of ARIA, NISAR and OPERA DISP, as far as they have them: ``"ionosphere"``, ``"troposphere_wet"``,
+        ``"troposphere_hydrostatic"``, ``"solid_earth_tide"`` (radian: what each adds to `unwrapped_phase`, from which nothing is
+        subtracted), ``"recommended_mask"``. Those on levels of height need `dem`.
     area
         Only this part of the image, of which nothing else is read: ``"W,S,E,N"`` in degrees (W > E across the date
         line), ``"left,bottom,right,top@EPSG:32614"``, a tuple (left, bottom, right, top) with or without a CRS as its
@@ -200,6 +206,7 @@ def open_stack(
         extent,
         resample or None,
         dem,
+        ((layers,) if isinstance(layers, str) else tuple(layers)) or None,  # type: ignore[arg-type]
     )
     _check(options)
     paths = expand(files, "files")
@@ -245,6 +252,9 @@ def _check(options: Options) -> None:
     ):
         if value is not None and value not in known:
             raise ArgumentError(f"{name}: {value!r} is not one of {', '.join(known)}")
+    for name in options.layers or ():
+        if name not in get_args(ProductLayer):
+            raise ArgumentError(f"layers: {name!r} is not one of {', '.join(get_args(ProductLayer))}")
     if options.wavelength is not None:
         metres_per_radian(options.wavelength)
     if options.nodata is not None and math.isinf(options.nodata):

@@ -75,7 +75,7 @@ class GenericReader:
 
     name = "generic"
     looks_for = "raster files, or a .csv table that lists them"
-    options = frozenset(Options.__dataclass_fields__)
+    options = frozenset(Options.__dataclass_fields__) - {"layers"}
 
     def recognises(self, path: Path) -> bool:
         """Any file may be one of a generic stack."""
