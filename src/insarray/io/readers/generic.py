@@ -93,7 +93,7 @@ class GenericReader:
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
     packed = next((path for path in paths if is_archive(path)), None)
     if packed is not None:
-        raise FileError(f"{packed}: is an archive; unpack it, and give the folder")
+        raise FileError(f"{packed}: is an archive; unpack it, and give the folder (python -m zipfile -e unpacks a zip)")
     folder = next((path for path in paths if path.is_dir()), None)
     if folder is not None:
         raise FileError(
