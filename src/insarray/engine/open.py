@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import xarray as xr
 
 from insarray.engine.store.files import StoreFiles
@@ -177,7 +178,20 @@ def _open_dataset(where: Path) -> xr.Dataset:
     largest = max(found.data_vars.values(), key=lambda array: array.ndim)
     preferred = largest.encoding.get("preferred_chunks") or {}
     chunks = {dim: int(preferred.get(dim, _EDGE)) if dim in ("y", "x") else -1 for dim in found.dims}
-    return found.chunk(chunks, token=fingerprint([where]))
+    return _dated(found).chunk(chunks, token=fingerprint([where]))
+
+
+def _dated(found: xr.Dataset) -> xr.Dataset:
+    """A series of opera-utils with the date at which it is 0: the first reference time, which is not among its dates.
+
+    Names: opera-adt/opera-utils, src/opera_utils/disp/_reformat.py, which accumulates displacement from there on.
+    """
+    times = found.variables.get("reference_time")
+    if times is None or times.dims != ("time",) or "displacement" not in found or "reference_date" in found.attrs:
+        return found
+    if not np.issubdtype(times.dtype, np.datetime64) or not times.size:
+        return found
+    return found.assign_attrs(reference_date=str(times.values.min().astype("datetime64[s]")))
 
 
 def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
