@@ -12,7 +12,7 @@ from affine import Affine
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
 from tests.io.products.hyp3 import KINDS, SLANT_RANGE, beside, edit, write_job, write_jobs
-from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_note, require_one_line, truncate
+from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, assert_note, assert_one_line, commands, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()
@@ -202,7 +202,7 @@ def test_broken_jobs_are_named(capsys, jobs, tmp_path, broken, words):
     broken(jobs[1])
     if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
         broken(jobs[0])
-    require_one_line(capsys, jobs[0].parent.parent, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, jobs[0].parent.parent, tmp_path / "o.zarr", *words)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_damage_that_a_stack_can_do_without(jobs, broken, words):
     broken(jobs[1])
     if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
         broken(jobs[0])
-    require_note(jobs[0].parent.parent, *words)
+    assert_note(jobs[0].parent.parent, *words)
 
 
 def other_zone(base):
