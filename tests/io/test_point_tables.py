@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 import insarray as ia
 from insarray.__main__ import cli
+from insarray.cli.process import run_command
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
-from insarray.model.errors import ArgumentError, FileError
+from insarray.model.errors import ArgumentError, FileError, StackError
 
 # Columns from left to right, units and digits: EEA, "EGMS Product Description and Format Specification" 2.0, table 5
 L2 = (
@@ -212,6 +213,46 @@ def test_info_describes_it(calibrated):
     assert str(refused.exception).startswith("wavelength: belongs to interferograms")
 
 
+def test_commands_for_images_say_what_takes_points(calibrated, tmp_path, capsys):
+    assert run_command(["fit", str(calibrated), str(tmp_path / "o.zarr")]) == 2
+    assert (
+        "dataset: holds points, not an image; fit their series in Python, with insarray.fit" in capsys.readouterr().err
+    )
+    with pytest.raises(StackError, match="holds points, not an image"):
+        ia.deramp(ia.open(calibrated))
+
+
 def test_as_a_stack_it_is_refused_with_the_remedy(calibrated):
     with pytest.raises(FileError, match=r"is a table of points .*open it with insarray.open"):
         ia.open_stack(calibrated)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_fit_takes_points(tmp_path, stored):
+    rng = np.random.default_rng(1)
+    dates = np.datetime64("2019-01-05") + 12 * np.arange(20)
+    rate, step = rng.normal(0, 10, 7), rng.normal(0, 5, 7)  # mm/year, mm
+    years = (dates - dates[0]).astype(float) / 365.25
+    series = 3.0 + rate[:, None] * years + step[:, None] * (years >= years[10])
+    rows = [
+        ",".join([f"P{k}", f"{45 + 0.1 * k}", "9.2", *map(repr, map(float, values))]) for k, values in enumerate(series)
+    ]
+    header = ",".join(["id", "lat", "lon", *(str(date) for date in dates)])
+    points = ia.open_points(write(tmp_path / "ps.csv", header, rows), **SAID)
+    if stored:
+        ia.save_points(points, tmp_path / "points.zarr")
+        points = ia.open(tmp_path / "points.zarr")
+    model = ia.fit(points, steps=[str(dates[10])])
+    np.testing.assert_allclose(model.velocity, rate / 1000, atol=1e-6)
+    np.testing.assert_allclose(model[f"step_{str(dates[10]).replace('-', '')}"], step / 1000, atol=1e-6)
+    assert model.velocity.dims == ("point",)
+    assert list(model.pid.values) == [f"P{k}" for k in range(7)]
+    np.testing.assert_array_equal(model.y, points.y)
+    assert model.rio.crs.to_epsg() == 4326
+    assert "grid_mapping" not in model.velocity.attrs
+    residual = ia.fit(points, residuals=True).fit_residual
+    assert residual.dims == ("time", "point")
+    shuffled = points.isel(time=rng.permutation(20), point=slice(None, None, -1))
+    np.testing.assert_allclose(ia.fit(shuffled).velocity, ia.fit(points).velocity[::-1], rtol=1e-6)
+    with pytest.raises(StackError, match="has no coordinate 'time'"):
+        ia.fit(points.drop_vars("time"))
