@@ -11,6 +11,7 @@ from typing import Literal, cast, get_args
 import xarray as xr
 
 from insarray.io.files import archives, expand
+from insarray.io.layers.headers import read_headers
 from insarray.io.layers.lazy import to_dataset
 from insarray.io.layers.raster import is_raster
 from insarray.io.layers.windows import within
@@ -32,7 +33,7 @@ from insarray.io.readers.snap import SnapReader
 from insarray.io.readers.stored import StoredReader, is_zarr
 from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, ProductLayer, Reader, Sign, Units
 from insarray.model.conventions import metres_per_radian
-from insarray.model.errors import ArgumentError, StackWarning
+from insarray.model.errors import ArgumentError, InsarrayError, StackWarning
 
 logger = logging.getLogger(__name__)
 
@@ -239,9 +240,18 @@ def open_stack(
 
 def _refusal(refused: set[str], reader: Reader, paths: list[Path]) -> str:
     """Why options are refused, and what takes them: the generic reader, if it could read what was given."""
-    rasters = all(is_raster(path) for path in paths)
-    remedy = ", or take product='generic' (--product generic)" if rasters and reader.name != "generic" else ""
+    other = reader.name != "generic" and all(is_raster(path) for path in paths) and _is_readable(paths[0])
+    remedy = ", or take product='generic' (--product generic)" if other else ""
     return f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}; leave it out{remedy}"
+
+
+def _is_readable(raster: Path) -> bool:
+    """Whether the generic reader could read it: FLATSIM's have two bands."""
+    try:
+        read_headers([raster])
+    except InsarrayError:
+        return False
+    return True
 
 
 def _check(options: Options) -> None:
