@@ -20,6 +20,7 @@ if _TYPE_CHECKING:
     from insarray.io.geometry.open import open_geometry
     from insarray.io.open import open_stack
     from insarray.io.readers.mintpy_series import open_series
+    from insarray.io.readers.point_tables import open_points
     from insarray.io.wrapped.open import open_wrapped
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
@@ -73,6 +74,7 @@ _HOMES = {
     "map_blocks": "insarray.engine.estimators",
     "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry.open",
+    "open_points": "insarray.io.readers.point_tables",
     "open_series": "insarray.io.readers.mintpy_series",
     "open_stack": "insarray.io.open",
     "open_wrapped": "insarray.io.wrapped.open",
@@ -107,6 +109,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "open",
     "open_stack",
     "open_wrapped",
+    "open_points",
     "open_series",
     "open_geometry",
     "select_pairs",

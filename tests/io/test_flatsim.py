@@ -10,7 +10,7 @@ from rasterio.errors import NotGeoreferencedWarning
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
 from tests.io.products.flatsim import place, write_flatsim
-from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
+from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, assert_one_line, commands, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()
@@ -110,7 +110,7 @@ def test_without_coherence_and_line_of_sight(folder):
     ("broken", "words"),
     [
         (lambda folder: (folder / PHASE).write_bytes(b""), ("CNES_InU", "empty (0 bytes)")),
-        (lambda folder: truncate(folder / PHASE), ("CNES_InU", "is not a readable")),
+        (lambda folder: truncate(folder / PHASE), ("CNES_InU", "it is truncated")),
         (lambda folder: (folder / PHASE).with_suffix(".meta").write_text("??"), (".meta", "no line of a key")),
         (lambda folder: other_coherence(folder), ("CNES_Coh", "outside 0 to 1")),
         (lambda folder: other_crs(folder), ("EPSG:4267 instead of EPSG:4326",)),
@@ -120,7 +120,7 @@ def test_without_coherence_and_line_of_sight(folder):
 )
 def test_broken_products_are_named(capsys, folder, tmp_path, broken, words):
     broken(folder)
-    require_one_line(capsys, folder, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, folder, tmp_path / "o.zarr", *words)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from insarray.io.readers.gmtsar import GmtsarReader
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products import gmtsar
 from tests.io.products.gmtsar import WAVELENGTH, pair_folder, write_grd, write_pair, write_prm, write_products
-from tests.io.products.scene import DEGREES, Scene, commands, require_note, require_one_line, truncate
+from tests.io.products.scene import DEGREES, Scene, assert_note, assert_one_line, commands, truncate
 
 SCENE = Scene(wavelength=WAVELENGTH)
 PARTS = ((0, 0, 30, 40), (0, 0, 29, 40), (0, 0, 30, 38), (1, 0, 29, 40))
@@ -203,7 +203,7 @@ def test_the_same_pair_twice(pairs):
 )
 def test_broken_products_are_named(capsys, pairs, tmp_path, broken, words):
     broken(pair_folder(pairs, SCENE, 1))
-    require_one_line(capsys, pairs, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, pairs, tmp_path / "o.zarr", *words)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_broken_products_are_named(capsys, pairs, tmp_path, broken, words):
 )
 def test_damage_that_a_stack_can_do_without(pairs, broken, words):
     broken(pair_folder(pairs, SCENE, 1))
-    require_note(pairs, *words)
+    assert_note(pairs, *words)
 
 
 def nowhere(pair):

@@ -12,7 +12,7 @@ from affine import Affine
 import insarray as ia
 from insarray.model.errors import StackError, StackWarning
 from tests.io.products.hyp3 import KINDS, SLANT_RANGE, beside, edit, write_job, write_jobs
-from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, commands, require_note, require_one_line, truncate
+from tests.io.products.scene import SENTINEL1_WAVELENGTH, UTM, Scene, assert_note, assert_one_line, commands, truncate
 from tests.io.stack_files import write_raster
 
 SCENE = Scene()
@@ -136,15 +136,16 @@ def test_clipped_copies(jobs):
     np.testing.assert_array_equal(stack.coherence, SCENE.coherence)
 
 
-def test_a_job_run_twice(tmp_path):
+@pytest.mark.parametrize(("kind", "readme"), [("burst", ".README.md.txt"), ("multi", "_README.md.txt")])
+def test_a_job_run_twice(tmp_path, kind, readme):
     """The one processed last is taken; without their dates of processing neither is."""
-    write_jobs(tmp_path, SCENE)
-    again = write_job(tmp_path, SCENE, 1, job="0D9E", processed="2024-05-01T10:00:00+00:00")
+    write_jobs(tmp_path, SCENE, kind)
+    again = write_job(tmp_path, SCENE, 1, kind, job="0D9E", processed="2024-05-01T10:00:00+00:00")
     write_raster(beside(again, "_corr.tif"), np.full(SCENE.shape, 0.5, np.float32), transform=UTM, nodata=0)
     with pytest.warns(StackWarning, match=r"older versions .*20190704_VV_INT80_F8BF_unw_phase.tif"):
         stack = ia.open_stack(tmp_path)
     assert (stack.coherence.values[1] == 0.5).all()
-    beside(again, ".README.md.txt").unlink()
+    beside(again, readme).unlink()
     with pytest.raises(StackError, match=r"both .*_F8BF_unw_phase.tif and .*_0D9E_unw_phase.tif|both .*0D9E.*F8BF"):
         ia.open_stack(tmp_path)
 
@@ -202,7 +203,7 @@ def test_broken_jobs_are_named(capsys, jobs, tmp_path, broken, words):
     broken(jobs[1])
     if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
         broken(jobs[0])
-    require_one_line(capsys, jobs[0].parent.parent, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, jobs[0].parent.parent, tmp_path / "o.zarr", *words)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_damage_that_a_stack_can_do_without(jobs, broken, words):
     broken(jobs[1])
     if "_lv_phi" in words[0]:  # that of a job whose look vectors are not used need not be whole
         broken(jobs[0])
-    require_note(jobs[0].parent.parent, *words)
+    assert_note(jobs[0].parent.parent, *words)
 
 
 def other_zone(base):

@@ -10,7 +10,7 @@ from insarray.io.readers.isce2 import Isce2Reader
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products import isce2
 from tests.io.products.isce2 import WAVELENGTH, write_baselines, write_image, write_pair, write_project, write_swath
-from tests.io.products.scene import Scene, commands, require_note, require_one_line
+from tests.io.products.scene import Scene, assert_note, assert_one_line, commands
 from tests.io.stack_files import write_raster
 
 SCENE = Scene(wavelength=WAVELENGTH)
@@ -223,7 +223,7 @@ def edit(path, old, new):
 )
 def test_broken_products_are_named(capsys, project, tmp_path, broken, words):
     broken(project / "merged" / "interferograms" / "20190610_20190704" / "filt_fine.unw")
-    require_one_line(capsys, project, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, project, tmp_path / "o.zarr", *words)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_broken_products_are_named(capsys, project, tmp_path, broken, words):
 )
 def test_damage_that_a_stack_can_do_without(project, broken, words):
     broken(project / "merged" / "interferograms" / "20190610_20190704" / "filt_fine.unw")
-    require_note(project, *words)
+    assert_note(project, *words)
 
 
 def vrt(unw):

@@ -13,9 +13,9 @@ from tests.io.products.scene import (
     DEGREES,
     SENTINEL1_WAVELENGTH,
     Scene,
+    assert_note,
+    assert_one_line,
     commands,
-    require_note,
-    require_one_line,
     truncate,
 )
 from tests.io.stack_files import write_raster
@@ -157,7 +157,7 @@ def test_extents_are_the_frame_unless_told_otherwise(tmp_path):
 )
 def test_broken_frames_are_named(capsys, geoc, tmp_path, broken, words):
     broken(geoc)
-    require_one_line(capsys, geoc, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, geoc, tmp_path / "o.zarr", *words)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_broken_frames_are_named(capsys, geoc, tmp_path, broken, words):
 )
 def test_damage_that_a_stack_can_do_without(geoc, broken, words):
     broken(geoc)
-    require_note(geoc, *words)
+    assert_note(geoc, *words)
 
 
 def other_crs(geoc):

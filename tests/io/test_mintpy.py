@@ -9,7 +9,8 @@ import rioxarray  # noqa: F401 - registers .rio
 
 from insarray.io import open_stack
 from insarray.model.dataset import grid_of, network_of
-from insarray.model.errors import ArgumentError, FileError
+from insarray.model.errors import ArgumentError, FileError, ReferencePointError
+from insarray.products.series.inversion import invert
 from tests.io.stack_files import PAIRS, WAVELENGTH, Truth
 
 
@@ -105,6 +106,28 @@ def test_first_is_the_corner(tmp_path: Path, truth: Truth, attrs: dict[str, str]
     assert grid_of(stack).left == 20.0
 
 
+def test_the_reference_of_the_project_is_taken_unless_another_is_asked_for(tmp_path: Path, truth: Truth) -> None:
+    grid = {"X_FIRST": "10", "Y_FIRST": "45", "X_STEP": "0.001", "Y_STEP": "-0.001", "X_UNIT": "degrees"}
+    stack = open_stack(truth.write_mintpy(tmp_path, {**grid, "REF_Y": "4", "REF_X": "6"}))
+    stack["unwrapped_phase"] = stack.unwrapped_phase.fillna(0.5)
+    series = invert(stack, reference="auto")
+    assert (series.attrs["reference_row"], series.attrs["reference_col"]) == (4, 6)
+    np.testing.assert_array_equal(series.displacement, invert(stack, reference=(4, 6)).displacement)
+    assert invert(stack, reference=(3, 3)).attrs["reference_row"] == 3
+    cropped = invert(stack.isel(y=slice(2, None)), reference="auto")
+    np.testing.assert_array_equal(cropped.displacement, series.displacement.isel(y=slice(2, None)))
+    with pytest.raises(ReferencePointError, match=r"is not, or not as a whole, in this part of the image"):
+        invert(stack.isel(y=slice(6, None)), reference="auto")
+    missing = stack.assign(unwrapped_phase=stack.unwrapped_phase.where(stack.y != stack.y[4]))
+    with pytest.raises(ReferencePointError, match=r"row 4, column 6"):  # never taken for 0
+        invert(missing, reference="auto")
+
+
+@pytest.mark.parametrize("attrs", [{"REF_Y": "4"}, {"REF_Y": "20", "REF_X": "6"}])
+def test_a_reference_that_is_none_is_not_taken(tmp_path: Path, truth: Truth, attrs: dict[str, str]) -> None:
+    assert "chosen_reference" not in open_stack(truth.write_mintpy(tmp_path, attrs)).attrs
+
+
 def test_grid_in_metres_without_a_crs(tmp_path: Path, truth: Truth) -> None:
     attrs = {"X_FIRST": "2e5", "Y_FIRST": "3e5", "X_STEP": "30", "Y_STEP": "-30", "X_UNIT": "meters"}
     with pytest.raises(FileError, match="neither EPSG nor UTM_ZONE"):
@@ -118,6 +141,7 @@ def test_attributes(tmp_path: Path, truth: Truth) -> None:
     stack = open_stack(truth.write_mintpy(tmp_path, attrs))
     assert stack.attrs["looks"] == pytest.approx(75 / 1.94)
     assert (stack.attrs["mintpy_reference_row"], stack.attrs["mintpy_reference_col"]) == (4, 6)
+    assert stack.attrs["chosen_reference"] == [4.0, 6.0]
     stack = open_stack(truth.write_mintpy(tmp_path, {**attrs, "NCORRLOOKS": "38.7"}))
     assert stack.attrs["looks"] == 38.7
     assert "spatial_ref" not in stack.coords

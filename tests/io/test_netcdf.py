@@ -86,7 +86,7 @@ def test_rows_are_in_the_order_of_the_file_at_its_coordinates(tmp_path, truth, f
     assert (None if crs is None else CRS(crs).to_epsg()) == epsg
 
 
-def lie_on_one_another(stack: xr.Dataset, truth: Truth) -> None:
+def assert_they_lie_on_one_another(stack: xr.Dataset, truth: Truth) -> None:
     """Assert that each layer holds its values at the coordinates of the phase, whichever way the rows run."""
     down = (
         stack.isel(y=slice(None, None, -1)) if stack.unwrapped_phase.values[0, 0, 0] != truth.phase[0, 0, 0] else stack
@@ -118,14 +118,14 @@ def test_geotiffs_beside_it_lie_on_it(tmp_path, truth, form, up):
     for pair, coherence, labels in zip(PAIRS, truth.coherence, truth.components, strict=True):
         write_raster(tmp_path / f"{pair}.cor.tif", coherence, **place)
         write_raster(tmp_path / f"{pair}.ccl.tif", labels, **place)
-    lie_on_one_another(
+    assert_they_lie_on_one_another(
         open_stack(f"{tmp_path}/*.unw.nc", coherence=f"{tmp_path}/*.cor.tif", components=f"{tmp_path}/*.ccl.tif"), truth
     )
     for pair, phase in zip(PAIRS, truth.phase, strict=True):  # and the other way round
         write_raster(tmp_path / f"{pair}.unw.tif", phase, **place)
     write(tmp_path, truth.coherence, form, "cor", up=up)
     write(tmp_path, truth.components.astype(np.int32), form, "ccl", up=not up if form != "none" else up)
-    lie_on_one_another(
+    assert_they_lie_on_one_another(
         open_stack(f"{tmp_path}/*.unw.tif", coherence=f"{tmp_path}/*.cor.nc", components=f"{tmp_path}/*.ccl.nc"), truth
     )
 
@@ -136,7 +136,7 @@ def test_netcdf_files_whose_rows_run_the_other_way_lie_on_it(tmp_path, truth, fo
     write(tmp_path, truth.coherence, form, "cor", up=True)
     write(tmp_path, truth.components.astype(np.int32), form, "ccl", up=True, kind="classic")
     stack = open_stack(f"{tmp_path}/*.unw.nc", coherence=f"{tmp_path}/*.cor.nc", components=f"{tmp_path}/*.ccl.nc")
-    lie_on_one_another(stack, truth)
+    assert_they_lie_on_one_another(stack, truth)
     assert "notes" not in stack.attrs
     window = stack.isel(y=slice(3, 11), x=slice(5, 7))
     np.testing.assert_array_equal(window.coherence, truth.coherence[:, 3:11, 5:7])

@@ -3,6 +3,8 @@
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
+from pyproj import CRS
 
 import insarray as ia
 from insarray.model.errors import FileError, StackWarning
@@ -127,3 +129,54 @@ def test_pairs_of_several_references_are_no_series(tmp_path):
     (folder / f"{DATES[0]}_{DATES[3]}.tif").rename(folder / f"{DATES[1]}_{DATES[3]}.tif")
     with pytest.raises(FileError, match="is not an insarray store"):
         ia.open(folder)
+
+
+def write_opera_utils(path):
+    """As opera_utils.disp reformats DISP-S1 (src/opera_utils/disp/_reformat.py): since the first reference time, which is no date."""
+    shape, dates = SERIES.shape[1:], np.array([f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in DATES], "datetime64[ns]")
+    planes = ("time", "y", "x"), np.ones((3, *shape), np.uint8)
+    mapping = CRS.from_epsg(32614).to_cf() | {"GeoTransform": "600000.0 30.0 0.0 2150000.0 0.0 -30.0"}
+    cube = xr.Dataset(
+        {
+            "displacement": (("time", "y", "x"), SERIES[1:], {"units": "meters", "grid_mapping": "spatial_ref"}),
+            "recommended_mask": planes,
+            "connected_component_labels": planes,
+            "temporal_coherence": (planes[0], np.full((3, *shape), 0.8, np.float32)),
+            "average_temporal_coherence": (("y", "x"), np.full(shape, 0.8, np.float32)),
+            "water_mask": (("y", "x"), np.ones(shape, np.uint8)),
+            "reference_time": ("time", dates[[0, 0, 2]]),
+            "spatial_ref": ((), 0, mapping),
+        },
+        {"time": dates[1:], "y": 2_149_985 - 30.0 * np.arange(20), "x": 600_015 + 30.0 * np.arange(30)},
+    )
+    if path.suffix == ".zarr":
+        cube.chunk({"time": 2, "y": 8, "x": 8}).to_zarr(path, consolidated=False)
+    else:
+        cube.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+@pytest.mark.parametrize("name", ["disp.nc", "disp.zarr"])
+def test_cubes_of_opera_utils_are_series(tmp_path, name):
+    series = ia.open(write_opera_utils(tmp_path / name))
+    np.testing.assert_allclose(series.displacement, SERIES[1:])
+    assert series.displacement.chunks is not None
+    assert series.attrs["reference_date"].startswith("2018-01-06")
+    assert series.rio.crs.to_epsg() == 32614
+    np.testing.assert_allclose(ia.fit(series).velocity, RATE, atol=1e-5)
+    moved = ia.rereference(series, reference=(3, 4))
+    np.testing.assert_allclose(moved.displacement, SERIES[1:] - SERIES[1:, 3:4, 4:5], atol=1e-7)
+    assert moved.attrs["reference_date"].startswith("2018-01-06")
+
+
+def test_cubes_that_take_their_values_from_other_files_are_refused(tmp_path):
+    path = write_opera_utils(tmp_path / "disp.nc")
+    with h5py.File(path, "a") as file:  # virtual datasets, as opera-utils makes in NetCDF
+        del file["recommended_mask"]
+        layout = h5py.VirtualLayout((3, 20, 30), np.uint8)
+        layout[0] = h5py.VirtualSource("other.nc", "recommended_mask", (20, 30))
+        file.create_virtual_dataset("recommended_mask", layout)
+    with pytest.raises(
+        FileError, match=r"recommended_mask is a link or keeps its values elsewhere; copy them into the file"
+    ):
+        ia.open(path)

@@ -300,8 +300,8 @@ def test_others_that_are_broken_do_not_concern_a_product_that_is_ours(entries, f
     truth.write_mintpy(folder / "inputs")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ia.open_stack(folder / "inputs")
-        ia.open_stack(f"{folder}/*.unw.tif", product="generic")
+        stacks = ia.open_stack(folder / "inputs"), ia.open_stack(f"{folder}/*.unw.tif", product="generic")
+    assert [stack.attrs["product"] for stack in stacks] == ["mintpy", "generic"]
 
 
 def test_names_that_are_known_are_listed(entries, mine):

@@ -10,7 +10,7 @@ import insarray as ia
 from insarray.io.readers.pygmtsar import PygmtsarReader
 from insarray.model.errors import FileError, StackError, StackWarning
 from tests.io.products.pygmtsar import cube, sync_cube, write_products
-from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, commands, require_one_line, truncate
+from tests.io.products.scene import DEGREES, SENTINEL1_WAVELENGTH, Scene, assert_one_line, commands, truncate
 
 SCENE = Scene()
 NO_BASELINES = "no perpendicular baselines: PyGMTSAR"
@@ -153,7 +153,7 @@ def test_it_takes_nothing_else(tmp_path):
 def test_broken_cubes_are_named(capsys, tmp_path, broken, words):
     path = sync_cube(tmp_path / "raw" / "unwrap90m.grd", cube(SCENE))
     broken(path)
-    require_one_line(capsys, path, tmp_path / "o.zarr", *words)
+    assert_one_line(capsys, path, tmp_path / "o.zarr", *words)
 
 
 def twice():

@@ -55,7 +55,9 @@ def reference_of(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _told(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attrs.items() if name in (*_REFERENCE, "product_reference")}
+    return {
+        name: value for name, value in attrs.items() if name in (*_REFERENCE, "product_reference", "chosen_reference")
+    }
 
 
 def reference_text(attrs: Mapping[Any, Any]) -> str:
@@ -68,7 +70,7 @@ def print_stored(stored: dict[str, Any], out: str, reference: str | None) -> Non
     """Print the report of `store_into`; `reference` is the option of the command."""
     where = reference_text(stored)
     if reference == "auto":
-        own = "product_reference" in stored
+        own = bool({"product_reference", "chosen_reference"} & set(stored))
         where += " (the product's own)" if own else " (chosen by quality alone: make sure that it is stable ground)"
     computed, blocks, seconds = stored["computed"], stored["blocks"], stored["seconds"]
     click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")

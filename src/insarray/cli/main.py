@@ -85,7 +85,8 @@ class Info(group.Reading, group.Output):
     """Print dates, network, grid and warnings of interferograms.
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product. A folder of a product, such as HyP3, LiCSAR or
-    MintPy, is recognised and needs no option; docs/how_to/open_your_files.md says what each is recognised by.
+    MintPy, is recognised and needs no option; docs/how_to/open_your_files.md says what each is recognised by. A table of
+    points, such as EGMS', is described, too.
     """
 
     files: tuple[str, ...] = argument("FILES")

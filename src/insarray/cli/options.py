@@ -30,6 +30,9 @@ class Reading(Files):
     extent: choices.Extent | None = option("Pixels to use if the files cover different areas.")
     resample: bool = flag("Warp files of another CRS or pixel size while reading.")
     dem: str | None = option("Heights at which geometry cubes (ARIA, NISAR) are interpolated.", None, "RASTER")
+    layers: tuple[choices.ProductLayer, ...] = option(
+        "Further layers of the product (ARIA, NISAR, OPERA), kept apart.", ()
+    )
 
 
 class Selecting(Options):

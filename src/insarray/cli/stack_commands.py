@@ -15,11 +15,12 @@ from insarray.cli.closure_text import closure_report, closure_text
 from insarray.cli.compute import print_stored, refuse_input_as_output, run_into, store_into
 from insarray.cli.inputs import corrected, open_files, open_masked
 from insarray.cli.main import Closure, Info, Invert, Residuals, Status
-from insarray.cli.options import Executing, Inverting, Minimum, Running, Weighting
+from insarray.cli.options import Executing, Inverting, Minimum, Reading, Running, Weighting
 from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.open import open as open_result
 from insarray.engine.store.zarr_store import Store, open_store
+from insarray.io.readers.point_tables import is_point_table
 from insarray.model.conventions import FLAGS
 from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.loops import LoopKind
@@ -29,7 +30,7 @@ from insarray.products.stacks.closure import closure as close_stack
 from insarray.products.stacks.closure import closure_summary
 from insarray.products.stacks.selection import select_pairs
 from insarray.products.stacks.unwrapping import add_cycles, correction_account
-from insarray.products.summary import describe
+from insarray.products.summary import describe, describe_points
 from insarray.products.timefit.fit import fit as fit_series
 from insarray.products.views.stacks import Phase
 
@@ -37,7 +38,10 @@ _CYCLES = ("unwrapping_cycles", "unwrapping_flag")
 
 
 def info(options: Info) -> None:
-    """Print the summary of a stack, and plot its network."""
+    """Print the summary of a stack, and plot its network; or that of a table of points."""
+    if len(options.files) == 1 and is_point_table(options.files[0]):
+        _print_summary(_points_summary(options), options)
+        return
     with warnings.catch_warnings(category=StackWarning, action="ignore"):  # they are among what is printed
         stack = open_files(options.files, options)
     summary = describe(stack, os.cpu_count() or 1)
@@ -45,6 +49,22 @@ def info(options: Info) -> None:
         from insarray import plot as draw
 
         draw.save(draw.network(stack), options.plot)
+    _print_summary(summary, options)
+    if options.plot is not None and not options.json:
+        click.echo(f"{options.plot}: written")
+
+
+def _points_summary(options: Info) -> dict[str, Any]:
+    """Summary of a table of points, which takes none of the options of interferograms."""
+    given = [*options.given(Reading), *(["plot"] if options.plot is not None else [])]
+    if given:
+        raise ArgumentError(
+            f"{given[0]}: belongs to interferograms, but {options.files[0]} is a table of points; leave it out"
+        )
+    return describe_points(open_result(options.files[0]))
+
+
+def _print_summary(summary: dict[str, Any], options: Info) -> None:
     if options.json:
         click.echo(json.dumps(summary))
         return
@@ -55,8 +75,6 @@ def info(options: Info) -> None:
         click.echo(f"{name.replace('_', ' '):28s} {_text(value)}")
     for kind, text in remarks:
         click.echo(f"{kind}: {text}")
-    if options.plot is not None:
-        click.echo(f"{options.plot}: written")
 
 
 def _text(value: object) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import xarray as xr
 
 from insarray.engine.store.files import StoreFiles
@@ -18,6 +19,7 @@ from insarray.io.files import fingerprint
 from insarray.io.locations import exists, is_url, location
 from insarray.io.readers.mintpy_series import is_series, open_series
 from insarray.io.readers.other_series import is_dolphin, is_licsbas, open_dolphin, open_licsbas
+from insarray.io.readers.point_tables import is_point_table, open_points
 from insarray.io.readers.stored import is_zarr, open_stored, with_axes
 from insarray.model.conventions import variable
 from insarray.model.errors import ArgumentError, FileError
@@ -32,31 +34,32 @@ _INPUTS = {"coherence", "connected_component_labels", "amplitude_dispersion", "w
 }
 """Names of the table that stacks and geometry files have, too."""
 
-Kind = Literal["store", "dataset", "mintpy", "licsbas", "dolphin"]
+Kind = Literal["store", "dataset", "mintpy", "licsbas", "dolphin", "points"]
 
 _OTHERS: dict[Kind, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
     "mintpy": (is_series, open_series),
     "licsbas": (is_licsbas, open_licsbas),
     "dolphin": (is_dolphin, open_dolphin),
+    "points": (is_point_table, open_points),
 }
 """Series of other programs: what recognises them, and opens them."""
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the module, as `gzip.open`
-    """Open a result: what `run` or `save_points` has stored, what `to_netcdf` has written, or a series of MintPy, LiCSBAS or dolphin.
+    """Open a result: what `run` or `save_points` has stored, what `to_netcdf` has written, or a series of another program.
 
     Parameters
     ----------
     path
         Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these; MintPy's
-        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``. A path, or a URL such
-        as ``s3://bucket/series.zarr``.
+        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``;
+        a table of EGMS, ``.csv`` or ``.zip``. A path, or a URL such as ``s3://bucket/series.zarr``.
 
     Returns
     -------
     xarray.Dataset
         Lazy, ready for every product: all dates, pairs and loops of a block in one chunk, the spatial chunks of the
-        store, coordinates in memory.
+        store, coordinates in memory. Tables of points are in memory as a whole.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the mod
     See Also
     --------
     insarray.open_stack : open unwrapped interferograms.
+    insarray.open_points : tables of points that do not say their units.
     insarray.run : compute into a store.
     insarray.save_points : store points or links.
     insarray.to_netcdf : write NetCDF.
@@ -174,7 +178,20 @@ def _open_dataset(where: Path) -> xr.Dataset:
     largest = max(found.data_vars.values(), key=lambda array: array.ndim)
     preferred = largest.encoding.get("preferred_chunks") or {}
     chunks = {dim: int(preferred.get(dim, _EDGE)) if dim in ("y", "x") else -1 for dim in found.dims}
-    return found.chunk(chunks, token=fingerprint([where]))
+    return _dated(found).chunk(chunks, token=fingerprint([where]))
+
+
+def _dated(found: xr.Dataset) -> xr.Dataset:
+    """A series of opera-utils with the date at which it is 0: the first reference time, which is not among its dates.
+
+    Names: opera-adt/opera-utils, src/opera_utils/disp/_reformat.py, which accumulates displacement from there on.
+    """
+    times = found.variables.get("reference_time")
+    if times is None or times.dims != ("time",) or "displacement" not in found or "reference_date" in found.attrs:
+        return found
+    if not np.issubdtype(times.dtype, np.datetime64) or not times.size:
+        return found
+    return found.assign_attrs(reference_date=str(times.values.min().astype("datetime64[s]")))
 
 
 def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:

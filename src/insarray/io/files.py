@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -99,9 +100,15 @@ def _first_time(folder: str, seen: set[str]) -> bool:
 
 
 def archives(folder: Path) -> tuple[str, ...]:
-    """A note on the archives in a folder itself, whose files are not read; none if there are none."""
+    """A note on the archives in a folder itself, whose files are not read, with the command that unpacks zips; or none."""
     found = sorted(path for path in below(folder, deep=False) if is_archive(path))
-    return (f"archives are not read, unpack them: {names(found, 3)}",) if found else ()
+    if not found:
+        return ()
+    told = f"archives are not read, unpack them: {names(found, 3)}"
+    if is_url(folder) or any(path.suffix.lower() != ".zip" for path in found):
+        return (told,)
+    where = shlex.quote(str(folder))
+    return (f'{told}; with: for zip in {where}/*.zip; do python -m zipfile -e "$zip" {where}; done',)
 
 
 def is_archive(path: Path) -> bool:

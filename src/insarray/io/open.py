@@ -3,6 +3,7 @@
 import logging
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -10,6 +11,7 @@ from typing import Literal, cast, get_args
 import xarray as xr
 
 from insarray.io.files import archives, expand
+from insarray.io.layers.headers import read_headers
 from insarray.io.layers.lazy import to_dataset
 from insarray.io.layers.raster import is_raster
 from insarray.io.layers.windows import within
@@ -29,9 +31,9 @@ from insarray.io.readers.pygmtsar import PygmtsarReader
 from insarray.io.readers.raster_folder import FolderReader
 from insarray.io.readers.snap import SnapReader
 from insarray.io.readers.stored import StoredReader, is_zarr
-from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, Reader, Sign, Units
+from insarray.io.source import AreaLike, Extent, Files, Options, PathLike, ProductLayer, Reader, Sign, Units
 from insarray.model.conventions import metres_per_radian
-from insarray.model.errors import ArgumentError, StackWarning
+from insarray.model.errors import ArgumentError, InsarrayError, StackWarning
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +94,7 @@ def open_stack(
     extent: Extent | None = None,
     resample: bool = False,
     dem: PathLike | None = None,
+    layers: Sequence[ProductLayer] = (),
     area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
@@ -138,6 +141,10 @@ def open_stack(
         bilinear, labels by the nearest neighbour.
     dem
         Raster of heights (m, above the ellipsoid) at which the geometry cubes of ARIA and NISAR are interpolated.
+    layers
+        Further layers of ARIA, NISAR and OPERA DISP, as far as they have them: ``"ionosphere"``, ``"troposphere_wet"``,
+        ``"troposphere_hydrostatic"``, ``"solid_earth_tide"`` (radian: what each adds to `unwrapped_phase`, from which nothing is
+        subtracted), ``"recommended_mask"``. Those on levels of height need `dem`.
     area
         Only this part of the image, of which nothing else is read: ``"W,S,E,N"`` in degrees (W > E across the date
         line), ``"left,bottom,right,top@EPSG:32614"``, a tuple (left, bottom, right, top) with or without a CRS as its
@@ -200,6 +207,7 @@ def open_stack(
         extent,
         resample or None,
         dem,
+        ((layers,) if isinstance(layers, str) else tuple(layers)) or None,  # type: ignore[arg-type]
     )
     _check(options)
     paths = expand(files, "files")
@@ -232,9 +240,18 @@ def open_stack(
 
 def _refusal(refused: set[str], reader: Reader, paths: list[Path]) -> str:
     """Why options are refused, and what takes them: the generic reader, if it could read what was given."""
-    rasters = all(is_raster(path) for path in paths)
-    remedy = ", or take product='generic' (--product generic)" if rasters and reader.name != "generic" else ""
+    other = reader.name != "generic" and all(is_raster(path) for path in paths) and _is_readable(paths[0])
+    remedy = ", or take product='generic' (--product generic)" if other else ""
     return f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}; leave it out{remedy}"
+
+
+def _is_readable(raster: Path) -> bool:
+    """Whether the generic reader could read it: FLATSIM's have two bands."""
+    try:
+        read_headers([raster])
+    except InsarrayError:
+        return False
+    return True
 
 
 def _check(options: Options) -> None:
@@ -245,6 +262,9 @@ def _check(options: Options) -> None:
     ):
         if value is not None and value not in known:
             raise ArgumentError(f"{name}: {value!r} is not one of {', '.join(known)}")
+    for name in options.layers or ():
+        if name not in get_args(ProductLayer):
+            raise ArgumentError(f"layers: {name!r} is not one of {', '.join(get_args(ProductLayer))}")
     if options.wavelength is not None:
         metres_per_radian(options.wavelength)
     if options.nodata is not None and math.isinf(options.nodata):

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from insarray.model.choices import Extent as Extent
+from insarray.model.choices import ProductLayer as ProductLayer
 from insarray.model.choices import Sign as Sign
 from insarray.model.choices import Units as Units
 from insarray.model.grid import Grid
@@ -118,6 +119,7 @@ class Options:
     extent: Extent | None = None
     resample: bool | None = None
     dem: PathLike | None = None
+    layers: tuple[ProductLayer, ...] | None = None
 
     def given(self) -> set[str]:
         """Names of the options that were given."""

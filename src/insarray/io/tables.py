@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,18 +65,31 @@ def read_lines(path: Path) -> tuple[list[str], Iterator[Line]]:
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            empty = True
-            reader = csv.reader(file)
-            for cells in reader:
-                if any("\0" in cell for cell in cells):
-                    raise FileError(f"{path}: is not a text; give a CSV table")
-                if any(cell.strip() for cell in cells):
-                    empty = False
-                    yield reader.line_num, cells
-            if empty:
-                raise FileError(f"{path}: is empty; a table begins with a line of column names")
+            yield from numbered_cells(path, file)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read as a CSV table ({error})") from error
+
+
+def numbered_cells(path: Path, file: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each line that is not blank.
+
+    Raises
+    ------
+    FileError
+        If there is none, or it is not a table.
+    """
+    empty, reader = True, csv.reader(file, delimiter=delimiter)
+    try:
+        for cells in reader:
+            if any("\0" in cell for cell in cells):
+                raise FileError(f"{path}: is not a text; give a CSV table")
+            if any(cell.strip() for cell in cells):
+                empty = False
+                yield reader.line_num, cells
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path}: cannot be read as a CSV table ({error})") from error
+    if empty:
+        raise FileError(f"{path}: is empty; a table begins with a line of column names")
 
 
 def _line(path: Path, number: int, header: Sequence[str], cells: Sequence[str]) -> Line:

@@ -11,6 +11,11 @@ Units = Literal["radian", "metre", "millimetre"]
 Extent = Literal["intersection", "union"]
 """Pixels of files that cover different areas."""
 
+ProductLayer = Literal[
+    "ionosphere", "troposphere_wet", "troposphere_hydrostatic", "solid_earth_tide", "recommended_mask"
+]
+"""Layers of products beside phase, coherence and components, which are opened when they are asked for."""
+
 Weights = Literal["none", "coherence", "variance", "fisher"]
 """Weights of pairs."""
 

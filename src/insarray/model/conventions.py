@@ -201,6 +201,21 @@ VARIABLES: dict[str, Variable] = {
     "water_mask": Variable(_MAP, "bool", "1", "True on land"),
 }
 
+_CORRECTION: dict[str, object] = {
+    "sign": "as unwrapped_phase, later minus earlier date, positive away from the satellite; subtract it to correct the phase"
+}
+
+VARIABLES |= {
+    name: Variable(_PAIR, "float32", "radian", f"contribution of {cause} to the phase, of the product", _CORRECTION)
+    for name, cause in (
+        ("ionosphere", "the ionosphere"),
+        ("troposphere_wet", "the water vapour of the troposphere"),
+        ("troposphere_hydrostatic", "the hydrostatic troposphere"),
+        ("solid_earth_tide", "the solid Earth tide"),
+    )
+}
+VARIABLES["recommended_mask"] = Variable(_PAIR, "bool", "1", "True where the product recommends its values")
+
 _TERMS: tuple[tuple[str, str, str], ...] = (
     ("acceleration", "m/year^2", "acceleration of the line-of-sight displacement"),
     ("jerk", "m/year^3", "change of the acceleration of the line-of-sight displacement"),

@@ -8,7 +8,7 @@ import xarray as xr
 
 from insarray.model.baselines import ATTRS
 from insarray.model.dates import as_time
-from insarray.model.errors import StackError
+from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.loops import Loops
 from insarray.model.network import Network
@@ -147,16 +147,39 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
             "y": xr.DataArray(grid.y, dims="y", attrs=names["y"]),
             "x": xr.DataArray(grid.x, dims="x", attrs=names["x"]),
         }
+    return _coords_in(grid.crs, {"y": ("y", grid.y), "x": ("x", grid.x)}, _extent(grid))
+
+
+def point_coords(x: np.ndarray, y: np.ndarray, crs: str) -> dict[str, xr.DataArray]:
+    """Coordinates of points that are on no grid: their numbers, y and x (point), and `spatial_ref`.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such CRS.
+    """
+    from pyproj.exceptions import CRSError
+
+    number = {"long_name": "number of the point", "cf_role": "timeseries_id"}
+    try:
+        coords = _coords_in(crs, {"y": ("point", y), "x": ("point", x)}, {})
+    except CRSError as error:
+        raise ArgumentError(f"crs: {crs!r} is not known ({error}); give a code such as 'EPSG:32633'") from error
+    for name in ("y", "x"):
+        del coords[name].attrs["axis"]  # of no dimension
+    return {"point": xr.DataArray(np.arange(x.size), dims="point", attrs=number)} | coords
+
+
+def _coords_in(
+    crs: str, values: dict[str, tuple[str, np.ndarray]], extent: dict[str, object]
+) -> dict[str, xr.DataArray]:
+    """Coordinates y and x, and the `spatial_ref` of their CRS."""
     from pyproj import CRS
 
-    axes, reference = _axes(grid.crs), dict(CRS.from_user_input(grid.crs).to_cf())
+    axes, reference = _axes(crs), dict(CRS.from_user_input(crs).to_cf())
     reference["spatial_ref"] = reference["crs_wkt"]
-    reference |= _extent(grid)
-    return {
-        "y": xr.DataArray(grid.y, dims="y", attrs=axes["y"]),
-        "x": xr.DataArray(grid.x, dims="x", attrs=axes["x"]),
-        "spatial_ref": xr.DataArray(np.int32(0), attrs=reference),
-    }
+    coords = {name: xr.DataArray(v, dims=dim, attrs=dict(axes[name])) for name, (dim, v) in values.items()}
+    return coords | {"spatial_ref": xr.DataArray(np.int32(0), attrs=reference | extent)}
 
 
 def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:

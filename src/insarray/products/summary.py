@@ -78,6 +78,33 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
     return summary
 
 
+def describe_points(points: xr.Dataset) -> dict[str, Any]:
+    """What a series of points is, as `describe` says it of a stack.
+
+    Parameters
+    ----------
+    points
+        Of `insarray.open_points`.
+    """
+    times, values = points["time"].values.astype("datetime64[s]"), points["displacement"].values
+    bounds = [float(f(points[dim].values)) for f in (np.min, np.max) for dim in ("x", "y")]
+    return {
+        "reader": points.attrs.get("product"),
+        "sign": points.attrs.get("sign"),
+        "layers": [str(name) for name in points.data_vars],
+        "first_date": date_label(times[0]),
+        "last_date": date_label(times[-1]),
+        "dates": len(times),
+        "points": points.sizes["point"],
+        "crs": _crs(points),
+        "bounds": bounds,
+        "percent_valid": round(100 * float(np.isfinite(values).mean()), 2),
+        "displacement_m": [float(np.nanmin(values)), float(np.nanmax(values))] if np.isfinite(values).any() else None,
+        "notes": list(points.attrs.get("notes", [])),
+        "warnings": [],
+    }
+
+
 def _sample(stack: xr.Dataset, plan: Plan, labels: Sequence[str]) -> tuple[dict[str, Any], int]:
     """Shares of samples in some blocks: those with data, of those the ones in component 0, their mean coherence; pairs without."""
     blocks = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols))]

@@ -2,7 +2,8 @@
 
 Groups, names, units and no-data values: ACCESS-Cloud-Based-InSAR/DockerizedTopsApp,
 isce2_topsapp/templates/nc_packaging_template.json (its crs has the attributes of a grid mapping and no crs_wkt, which is
-WGS 84 for the reader).
+WGS 84 for the reader). Ionosphere: isce2_topsapp/packaging_utils/additional_layers.json and ionosphere.py of the same. Tides:
+isce2_topsapp/solid_earth_tides.py. Troposphere: dbekaert/RAiDER, tools/RAiDER/aria/calcGUNW.py.
 """
 
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ class AriaProduct:
     rows_down: int = 0
     cols_right: int = 0
     older_first: bool = False
+    ranges: tuple[float, float, float, float] | None = None
+    """Range (m) that ionosphere, wet and hydrostatic troposphere and tide add at the newer date more than at the older one."""
+    models: tuple[str, ...] = ("HRRR",)
 
     @property
     def name(self) -> str:
@@ -102,9 +106,43 @@ class AriaProduct:
             layer(data, "connectedComponents", labels, np.float32(-1), "unitless")
             layer(data, "amplitude", np.where(known, 1, 0).astype(np.float32), np.float32(0), "watt")
             self._cubes(file.create_group("science/grids/imagingGeometry"))
+            if self.ranges is not None:
+                self._corrections(file)
             radar = file.create_group("science/radarMetaData")
             radar["wavelength"] = np.float32(self.wavelength) if self.version.startswith("v2") else self.wavelength
         return path
+
+    def _corrections(self, file: h5py.File) -> None:
+        """What is added to the phase of each image, -4 pi / wavelength times range; the older date has 2 m of each."""
+        per_metre = -4 * np.pi / self.wavelength
+        newer, older = np.array(self.ranges) + 2.0, 2.0 + np.zeros(4)
+        reference, secondary = (older, newer) if self.older_first else (newer, older)
+        ionosphere = file.create_group("science/grids/corrections/derived/ionosphere")
+        longitudes, latitudes = WEST + 0.01 * np.arange(-1, 6), NORTH - 0.01 * np.arange(-1, 6)
+        ionosphere["longitude"], ionosphere["latitude"] = longitudes, latitudes
+        slope = 1 + (longitudes - WEST) + 0 * latitudes[:, None]
+        screen = per_metre * (reference - secondary)[0] * slope
+        layer(ionosphere, "ionosphere", screen.astype(np.float32), np.float32(np.nan), "rad")
+        tropo, tides = "science/grids/corrections/external/troposphere", "science/grids/corrections/external/tides"
+        meta = ("heightsMeta", "latitudeMeta", "longitudeMeta")
+        for image, ranges in (("reference", reference), ("secondary", secondary)):
+            for k, model in enumerate(self.models):
+                group = file.create_group(f"{tropo}/{model}/{image}")
+                for name, size in zip(("troposphereWet", "troposphereHydrostatic"), ranges[1:3], strict=True):
+                    self._cube(group, name, per_metre * (size + k), meta)
+            # toward the satellite times 4 pi / wavelength
+            group = file.create_group(f"{tides}/solidEarth/{image}")
+            self._cube(group, "solidEarthTide", per_metre * ranges[3], ("height", "latitude", "longitude"))
+
+    @staticmethod
+    def _cube(group: h5py.Group, name: str, value: float, axes: tuple[str, str, str]) -> None:
+        latitudes, longitudes = NORTH + 0.2 - 0.1 * np.arange(6), WEST - 0.2 + 0.1 * np.arange(7)
+        for axis, values in zip(axes, (HEIGHTS, latitudes, longitudes), strict=True):
+            if axis not in group:
+                group[axis] = values
+        cube = value * (1 - HEIGHTS[:, None, None] / 20_000 + np.zeros((1, 6, 7)))
+        made = group.create_dataset(name, data=cube.astype(np.float32), compression="gzip")
+        made.attrs["_FillValue"], made.attrs["units"] = np.float32(0), "radians"
 
     def _place(self, data: h5py.Group) -> None:
         rows, cols = self.phase.shape

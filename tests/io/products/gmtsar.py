@@ -1,4 +1,9 @@
-"""GMTSAR's folders of pairs: grids of GMT, with the table of baselines above and the PRM files of both images."""
+"""GMTSAR's folders of pairs: grids of GMT, with the table of baselines above and the PRM files of both images.
+
+gmtsar/gmtsar, gmtsar/csh: folders and PRM files intf_tops.csh; grids, their units, and the sign (LOS displacement is
+-wavelength / 4 pi times the phase, which is "-1 * range change") geocode.csh; components and registration snaphu.csh; columns of
+the table of baselines baseline_table.csh.
+"""
 
 from pathlib import Path
 
@@ -31,6 +36,7 @@ def write_grd(
     pixel: bool = False,
     classic: bool = False,
     names: tuple[str, str] = ("lat", "lon"),
+    units: str = "",
 ) -> Path:
     """Write a grid as GMT does: rows from south to north, `axes` (y, x) of the nodes, registered to them or to pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +45,7 @@ def write_grd(
         half = (nodes[1] - nodes[0]) / 2 if pixel else 0.0
         coords[name] = (name, nodes, {"long_name": name, "actual_range": [nodes[0] - half, nodes[-1] + half]})
     grid = xr.Dataset(
-        {"z": (names, values.astype(np.float32))},
+        {"z": (names, values.astype(np.float32), {"long_name": "z", "units": units} if units else {"long_name": "z"})},
         coords,
         {"Conventions": "CF-1.7", "title": "", "GMT_version": "6.4.0"},
     )
@@ -63,8 +69,9 @@ def write_pair(folder: Path, scene: Scene, k: int, *, west: float = 360.0, **reg
     pair = pair_folder(folder, scene, k)
     axes = nodes(scene, k, west=west)
     phase = np.where(scene.cut(k, scene.seen), scene.phase(k), np.nan)
-    write_grd(pair / "unwrap_ll.grd", phase[::-1], axes, **registration)
-    write_grd(pair / "corr_ll.grd", scene.cut(k, scene.coherence[k])[::-1], axes, **registration)
+    write_grd(pair / "unwrap_ll.grd", phase[::-1], axes, units="radians", **registration)
+    coherence = scene.cut(k, scene.coherence[k])[::-1]
+    write_grd(pair / "corr_ll.grd", coherence, axes, units="dimensionless", **registration)
     for date in scene.pairs[k]:
         write_prm(pair / f"S1_{date}_ALL_F1.PRM")
     return pair
@@ -92,7 +99,7 @@ def write_table(path: Path, scene: Scene) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     master = scene.baselines[scene.dates[1]]
     rows = [
-        f"S1_{date}_ALL_F1 {yyyyddd(date)}.5243055556 {100 + k} {-3.25 * k} {scene.baselines[date] - master:.9f}"
+        f"S1_{date}_ALL_F1 {yyyyddd(date)}.5243055556 {100 + k} {-3.25 * k} {scene.baselines[date] - master:.9f} {k} {-k}"
         for k, date in enumerate(scene.dates)
     ]
     path.write_text("\n".join(rows) + "\n")

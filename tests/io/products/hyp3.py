@@ -1,4 +1,9 @@
-"""HyP3 jobs of the three kinds, each in a folder of its own as it is unzipped."""
+"""HyP3 jobs of the three kinds, each in a folder of its own as it is unzipped.
+
+GAMMA: ASFHyP3/hyp3-gamma, hyp3_gamma/insar/ifm_sentinel.py (names of the job and its files, text file). Bursts:
+ASFHyP3/hyp3-isce2, src/hyp3_isce2/packaging.py (names; translate_outputs: no-data 0 of every file, components as floats, lv_theta
+= 90 - incidence, lv_phi = 90 + azimuth angle; make_parameter_file: the numbers of the text; make_readme).
+"""
 
 from pathlib import Path
 
@@ -56,7 +61,7 @@ def write_job(folder: Path, scene: Scene, k: int, kind: str = "burst", job: str 
     write("unw_phase", scene.phase(k))
     write("corr", scene.cut(k, scene.coherence[k]))
     if kind != "gamma":
-        write("conncomp", scene.cut(k, scene.seen).astype(np.uint8))
+        write("conncomp", scene.cut(k, scene.seen).astype(np.float32))
     east, north, up = (scene.cut(k, part) for part in scene.line_of_sight)
     outside = ~scene.cut(k, scene.seen)
     write("lv_theta", np.where(outside, 0, np.arcsin(up)).astype(np.float32))
@@ -65,7 +70,8 @@ def write_job(folder: Path, scene: Scene, k: int, kind: str = "burst", job: str 
     write("water_mask", scene.cut(k, scene.land).astype(np.uint8))
     text = _TEXT.format(first=first, second=second, baseline=-scene.baseline(k))  # of a radar that looks right
     base.with_name(f"{name}.txt").write_text(text)
-    base.with_name(f"{name}.README.md.txt").write_text(f"# ASF\n\nProcessing Date/Time: {processed}\n")
+    dot = "_" if kind == "multi" else "."  # of hyp3-isce2 "_README.md.txt"
+    base.with_name(f"{name}{dot}README.md.txt").write_text(f"# ASF\n\nProcessing Date/Time: {processed}\n")
     return base
 
 

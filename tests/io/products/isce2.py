@@ -1,4 +1,8 @@
-"""ISCE2's topsStack: merged interferograms with their VRT, baselines, reference and geometry in radar coordinates."""
+"""ISCE2's topsStack: merged interferograms with their VRT, baselines, reference and geometry in radar coordinates.
+
+isce-framework/isce2, contrib/stack/topsStack: lines and sign of the baselines computeBaseline.py; two bands by line of the phase,
+bytes of the components unwrap.py; names of the geometry topo.py.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,8 @@
-"""A LiCSAR frame, as LiCSBAS downloads it (GEOC/) or as the portal has it (interferograms/, metadata/)."""
+"""A LiCSAR frame, as LiCSBAS downloads it (GEOC/) or as the portal has it (interferograms/, metadata/).
+
+Names: yumorishita/LiCSBAS, bin/LiCSBAS01_get_geotiff.py. What 0 means, and bytes of the coherence since October 2019:
+bin/LiCSBAS02_ml_prep.py.
+"""
 
 from pathlib import Path
 

@@ -50,6 +50,8 @@ class NisarProduct:
     has_mask: bool = True
     full_baselines: bool = False
     slant_range: str = "referenceSlantRange"
+    screens: tuple[float, float, float, float] | None = None
+    """Range (m) that ionosphere, wet and hydrostatic troposphere and tide add at the secondary date more than at the reference."""
 
     @property
     def name(self) -> str:
@@ -97,6 +99,11 @@ class NisarProduct:
         group["projection"] = np.uint32(self.epsg)
         group["projection"].attrs["epsg_code"] = self.epsg
         layer(group, "unwrappedPhase", phase.astype(np.float32), np.float32(np.nan), "radians")
+        if self.screens is not None:  # GUNW_writer.py; added to the phase, which is left as it is
+            screen = 4 * np.pi * hertz / SPEED_OF_LIGHT * self.screens[0]
+            layer(
+                group, "ionospherePhaseScreen", np.full(phase.shape, screen, np.float32), np.float32(np.nan), "radians"
+            )
         known = np.isfinite(phase)
         layer(group, "coherenceMagnitude", np.where(known, 0.7, np.nan).astype(np.float32), np.float32(np.nan), "1")
         layer(group, "connectedComponents", np.where(known, 2, 65535).astype(np.uint16), np.uint16(65535), "1")
@@ -120,6 +127,14 @@ class NisarProduct:
             # a formula with the sign of ((target - reference) x (secondary - reference)) . velocity
             "perpendicularBaseline": self.baseline * (1 + 1e-5 * nodes[2]),
         }
+        if (
+            self.screens is not None
+        ):  # troposphere.py: -(reference - secondary delay); solid_earth_tides.py: -(reference -
+            per_metre = 4 * np.pi / WAVELENGTH  # secondary tide), toward the satellite, which is less range
+            _, wet, hydrostatic, tide = self.screens
+            cubes["wetTroposphericPhaseScreen"] = per_metre * wet * (1 - nodes[2] / 20_000)
+            cubes["hydrostaticTroposphericPhaseScreen"] = per_metre * hydrostatic * (1 - nodes[2] / 20_000)
+            cubes["slantRangeSolidEarthTidesPhase"] = per_metre * -tide * (1 + 0 * nodes[2])
         if not self.full_baselines:
             cubes["perpendicularBaseline"] = cubes["perpendicularBaseline"][[0, -1]]
         for name, cube in cubes.items():

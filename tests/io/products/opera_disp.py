@@ -1,8 +1,9 @@
 """Fake OPERA DISP-S1 and DISP-NISAR products: groups, names, units, signs and fill values of the real ones.
 
 Names, units, fill values and types of the layers: opera-adt/disp-s1, src/disp_s1/product_info.py (class
-DisplacementProducts). Groups corrections (what is subtracted from the displacement, and reference_point, a dummy with rows,
-cols, latitudes and longitudes as attributes) and identification: src/disp_s1/product.py of the same.
+DisplacementProducts). Groups corrections (apparent displacement in metres, to be subtracted from the displacement, zeros where
+it was not computed; and reference_point, a dummy with rows, cols, latitudes and longitudes as attributes) and identification:
+src/disp_s1/product.py of the same.
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ class DispProduct:
     left: float = 600_000.0
     top: float = 2_150_000.0
     reference_point: tuple[int, int] | None = None
+    corrections: tuple[float, float] = (0.0, 0.0)
+    """Apparent displacement (m) by the ionosphere and the tide at the left edge; it doubles toward the right one."""
 
     @property
     def name(self) -> str:
@@ -55,12 +58,15 @@ class DispProduct:
             water = np.ones(shape, np.uint8)
             water[0, 0], water[0, 1] = 0, 255
             layer(file, "water_mask", water, np.uint8(255), "1")
-            layer(file, "recommended_mask", np.ones(shape, np.uint8), np.uint8(255), "1")
+            recommended = np.ones(shape, np.uint8)
+            recommended[2, 3], recommended[2, 4] = 0, 255
+            layer(file, "recommended_mask", recommended, np.uint8(255), "unitless")
             corrections = file.create_group("corrections")
             baseline = np.full(shape, self.baseline, np.float32)
             layer(corrections, "perpendicular_baseline", baseline, np.float32(np.nan), "meters")
-            for name in ("ionospheric_delay", "solid_earth_tide"):
-                layer(corrections, name, np.zeros(shape, np.float32), np.float32(np.nan), "meters")
+            ramp = np.broadcast_to(np.linspace(1, 2, shape[1]), shape)
+            for name, size in zip(("ionospheric_delay", "solid_earth_tide"), self.corrections, strict=True):
+                layer(corrections, name, (size * ramp).astype(np.float32), np.float32(np.nan), "meters")
             corrections["reference_point"] = 0
             row_col = [] if self.reference_point is None else [[at] for at in self.reference_point]
             for name, at in zip(("rows", "cols"), row_col or ([], []), strict=True):
@@ -82,5 +88,6 @@ def place(file, shape, left, top, epsg):
 
 def layer(group, name, values, fill, units):
     """A compressed dataset with its fill value."""
-    made = group.create_dataset(name, data=values, chunks=(16, 16), compression="gzip", shuffle=True)
+    chunks = tuple(min(16, size) for size in values.shape)
+    made = group.create_dataset(name, data=values, chunks=chunks, compression="gzip", shuffle=True)
     made.attrs["_FillValue"], made.attrs["units"] = fill, units

@@ -163,7 +163,7 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def require_note(folder: Path, *words: str) -> None:
+def assert_note(folder: Path, *words: str) -> None:
     """Assert that a folder is opened with its phase, and that one warning has the words."""
     with pytest.warns(StackWarning) as told:
         stack = ia.open_stack(folder)
@@ -171,7 +171,7 @@ def require_note(folder: Path, *words: str) -> None:
     assert any(all(word in str(one.message) for word in words) for one in told), [str(one.message) for one in told]
 
 
-def require_one_line(capsys, folder: Path, out: Path, *words: str) -> None:
+def assert_one_line(capsys, folder: Path, out: Path, *words: str) -> None:
     """Assert that `invert` refuses a folder with one line that has the words, and writes nothing."""
     code, _, errors, _ = commands(capsys, "invert", folder, out)
     assert (code, len(errors)) == (2, 1), errors

@@ -1,4 +1,8 @@
-"""SNAP's terrain-corrected products: a .dim and a .data folder for each pair."""
+"""SNAP's terrain-corrected products: a .dim and a .data folder for each pair.
+
+Names of the bands: those of SnaphuImportOp, without and (since 2019) with the polarisation at the end, as public listings of
+products have them.
+"""
 
 from pathlib import Path
 

@@ -60,6 +60,16 @@ def dataset(file: Any, name: str) -> Any | None:
     return found
 
 
+def members(file: Any, name: str) -> list[str]:
+    """Names in a group, none if there is no such group; links are not followed."""
+    found = file
+    for part in name.strip("/").split("/"):
+        if not isinstance(found, h5py.Group) or not isinstance(found.get(part, getlink=True), h5py.HardLink):
+            return []
+        found = found[part]
+    return list(found) if isinstance(found, h5py.Group) else []
+
+
 def require_own_values(path: str | Path) -> None:
     """Check that a NetCDF file reads no other file, for those who open it without this module; older formats cannot.
 

@@ -4,10 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pyproj import CRS
 
 from insarray.io.files import names
 from insarray.io.layers.cubes import Cube, dem_path, geometry_maps, open_cube
@@ -25,10 +23,10 @@ from insarray.io.layers.granules import (
     refuse_frames,
     require_one_track,
     same_wavelength,
-    text,
 )
 from insarray.io.layers.hdf5 import dataset, opened
 from insarray.io.pairs import Key, PairFile, by_pair, network_of_pairs, one_time_per_pass, pair_file
+from insarray.io.readers.aria_layers import DATA, crs_of_product, further_layers
 from insarray.io.source import Options, StackSource
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
@@ -38,7 +36,6 @@ _NAME = re.compile(
     r"S1-GUNW(_CUSTOM)?-(?P<track>[AD]-R-\d+)-tops-(?P<reference>\d{8})_(?P<secondary>\d{8})-(?P<time>\d{6})-"
     r".*-v(?P<version>\d+(_\d+)*).*\.nc$"
 )
-_DATA = "science/grids/data/"
 _GEOMETRY = "science/grids/imagingGeometry/"
 _WAVELENGTH = "science/radarMetaData/wavelength"
 _LAYERS = {
@@ -69,7 +66,7 @@ class AriaReader:
 
     name = "aria"
     looks_for = "S1-GUNW-*.nc"
-    options = frozenset({"baselines", "dem", "extent"})
+    options = frozenset({"baselines", "dem", "extent", "layers"})
 
     def recognises(self, path: Path) -> bool:
         """A product, or a folder with products in it or below."""
@@ -91,23 +88,24 @@ class AriaReader:
         common = reconcile(
             [granule.grid for granule in granules], read, options.extent or "intersection", resample=None
         )
-        stored = Stored(_DATA, _LAYERS, granules[0].tile, [granule.fills for granule in granules])
+        stored = Stored(DATA, _LAYERS, granules[0].tile, [granule.fills for granule in granules])
         signs = [-1.0 if granule.file.swapped else 1.0 for granule in granules]
         layers, zero_is_nodata = stored.layers(read, common, signs)
         baselines, why = pair_baselines(options, list(pairs), [_baseline(g, common.grid) for g in granules], read)
         dem = dem_path(options.dem)
         maps, missing = geometry_maps(_cubes(granules[covering(common) or 0]), common.grid, dem)
+        further, told = further_layers(options, read, common.grid, signs, dem)
         return StackSource(
             network_of_pairs(pairs, baselines),
             common.grid,
-            dict(layers),
+            dict(layers) | further,
             tuple(file.path for file in pairs.values()),
             zero_is_nodata,
             wavelength,
             {"source_sign": "away", "source_units": "radian"},
             maps,
             () if dem is None else (str(dem),),
-            (*notes, *why, *missing, *common.notes),
+            (*notes, *why, *missing, *told, *common.notes),
         )
 
 
@@ -178,13 +176,13 @@ def _same_place(one: Grid, other: Grid) -> bool:
 def _read(file: PairFile) -> _Granule:
     path = str(file.path)
     with opened(path) as source:
-        phase = dataset(source, _DATA + "unwrappedPhase")
+        phase = dataset(source, DATA + "unwrappedPhase")
         if phase is None or phase.ndim != 2:
-            raise FileError(f"{path}: has no map {_DATA}unwrappedPhase; fetch it again")
+            raise FileError(f"{path}: has no map {DATA}unwrappedPhase; fetch it again")
         grid = grid_of_centres(
-            source, dataset(source, _DATA + "longitude"), dataset(source, _DATA + "latitude"), _crs(source)
+            source, dataset(source, DATA + "longitude"), dataset(source, DATA + "latitude"), crs_of_product(source)
         )
-        layers = {name: dataset(source, _DATA + name) for name in _LAYERS.values()}
+        layers = {name: dataset(source, DATA + name) for name in _LAYERS.values()}
         if grid.shape != phase.shape:
             raise FileError(f"{path}: has longitude and latitude that do not fit its map; fetch it again")
         return _Granule(
@@ -201,12 +199,6 @@ def _read(file: PairFile) -> _Granule:
         )
 
 
-def _crs(file: Any) -> str:
-    found = dataset(file, _DATA + "crs")
-    wkt = None if found is None else found.attrs.get("crs_wkt", found.attrs.get("spatial_ref"))
-    return CRS.from_epsg(4326).to_wkt() if wkt is None else text(wkt)
-
-
 # -- geometry -------------------------------------------------------------------------------------------------------
 
 
@@ -220,7 +212,9 @@ def _baseline(granule: _Granule, grid: Grid) -> float | None:
 
 
 def _cube(path: str, datasets: Sequence[str]) -> Cube | None:
-    return open_cube(path, _GEOMETRY, datasets, ("heightsMeta", "latitudeMeta", "longitudeMeta"), _crs, _NOT_COMPUTED)
+    return open_cube(
+        path, _GEOMETRY, datasets, ("heightsMeta", "latitudeMeta", "longitudeMeta"), crs_of_product, _NOT_COMPUTED
+    )
 
 
 def _cubes(granule: _Granule) -> dict[str, Cube]:

@@ -22,6 +22,7 @@ from insarray.io.pairs import (
     pair_file_from_name,
     require_pattern,
 )
+from insarray.io.readers.point_tables import is_point_table
 from insarray.io.source import Layer, Options, Sign, StackSource
 from insarray.io.tables import read_table
 from insarray.model.baselines import BaselineTable
@@ -74,7 +75,7 @@ class GenericReader:
 
     name = "generic"
     looks_for = "raster files, or a .csv table that lists them"
-    options = frozenset(Options.__dataclass_fields__)
+    options = frozenset(Options.__dataclass_fields__) - {"layers"}
 
     def recognises(self, path: Path) -> bool:
         """Any file may be one of a generic stack."""
@@ -92,7 +93,7 @@ class GenericReader:
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
     packed = next((path for path in paths if is_archive(path)), None)
     if packed is not None:
-        raise FileError(f"{packed}: is an archive; unpack it, and give the folder")
+        raise FileError(f"{packed}: is an archive; unpack it, and give the folder (python -m zipfile -e unpacks a zip)")
     folder = next((path for path in paths if path.is_dir()), None)
     if folder is not None:
         raise FileError(
@@ -117,6 +118,10 @@ def _inputs_of_table(table: Path, options: Options) -> Inputs:
     refused = options.given() & {"coherence", "components", "dates"}
     if refused:
         raise ArgumentError(f"{min(refused)}: does not apply to a table; {table.name} says it in a column of its own")
+    if is_point_table(table):
+        raise FileError(
+            f"{table}: is a table of points with a series each, not of interferograms; open it with insarray.open"
+        )
     rows = read_table(table)
     if not rows:
         raise StackError(f"{table}: lists no pair")

@@ -36,6 +36,9 @@ _JOB = (
     r"_[0-9A-F]{4}"
 )
 _PHASE = re.compile(_JOB + r"_unw_phase(?P<cut>_clip\w*)?\.tif")
+_README = (".README.md.txt", "_README.md.txt")
+"""Of hyp3-gamma (ifm_sentinel.py), and of hyp3-isce2 (packaging.py)."""
+
 _PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
 
 
@@ -157,9 +160,12 @@ def _newest(jobs: Sequence[_Job]) -> tuple[list[_Job], list[str]]:
 
 
 def _processed(path: Path) -> str:
-    readme = path.with_name(_base(path) + ".README.md.txt")
-    found = _PROCESSED.search(readme.read_text(encoding="utf-8", errors="replace")) if readme.is_file() else None
-    return "" if found is None else found[1]
+    for name in _README:
+        readme = path.with_name(_base(path) + name)
+        found = _PROCESSED.search(readme.read_text(encoding="utf-8", errors="replace")) if readme.is_file() else None
+        if found is not None:
+            return found[1]
+    return ""
 
 
 def _companions(jobs: Sequence[_Job], what: str) -> list[PairFile] | None:

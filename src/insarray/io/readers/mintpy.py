@@ -77,7 +77,7 @@ class MintpyReader:
             (stack,) if geometry is None else (stack, geometry),
             labelled,
             options.wavelength or _wavelength(stack, meta.attrs),
-            _attrs(stack, meta.attrs),
+            _attrs(stack, meta.attrs, grid),
             {} if geometry is None else _maps(geometry, grid),
         )
 
@@ -213,7 +213,7 @@ def _wavelength(path: Path, attrs: dict[str, str]) -> float | None:
     return value
 
 
-def _attrs(path: Path, attrs: dict[str, str]) -> dict[str, object]:
+def _attrs(path: Path, attrs: dict[str, str], grid: Grid) -> dict[str, object]:
     known: dict[str, object] = {"source_sign": "away", "source_units": "radian"}
     looks = _number(path, attrs, "NCORRLOOKS")
     azimuth, across = _number(path, attrs, "ALOOKS"), _number(path, attrs, "RLOOKS")
@@ -221,10 +221,12 @@ def _attrs(path: Path, attrs: dict[str, str]) -> dict[str, object]:
         looks = sentinel1_looks(across, azimuth)
     if looks is not None:
         known["looks"] = looks
-    for name, key in (("REF_Y", "mintpy_reference_row"), ("REF_X", "mintpy_reference_col")):
-        value = _number(path, attrs, name)
-        if value is not None:
-            known[key] = int(value)
+    row, col = (_number(path, attrs, name) for name in ("REF_Y", "REF_X"))
+    if row is not None and col is not None:
+        known |= {"mintpy_reference_row": int(row), "mintpy_reference_col": int(col)}
+        if 0 <= row < grid.height and 0 <= col < grid.width:
+            # the pixel that MintPy subtracts when it inverts; the phase of the stack is not 0 there
+            known["chosen_reference"] = [float(grid.y[int(row)]), float(grid.x[int(col)])]
     return known
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.files import names
+from insarray.io.layers.corrections import CubesLayer, dem_for, lacks, wanted
 from insarray.io.layers.cubes import dem_path, geometry_maps
+from insarray.io.layers.decode import PhaseDecode
 from insarray.io.layers.extents import Common, reconcile
 from insarray.io.layers.granules import (
     Stored,
@@ -21,6 +23,7 @@ from insarray.io.layers.granules import (
     same_fill,
     same_wavelength,
 )
+from insarray.io.layers.hdf5 import dataset, opened
 from insarray.io.layers.hdf5_files import hdf5_files_layer
 from insarray.io.layers.masked import MaskedLayer
 from insarray.io.pairs import (
@@ -42,7 +45,7 @@ from insarray.io.readers.nisar_files import (
     start_times,
 )
 from insarray.io.source import Layer, Options, StackSource
-from insarray.model.errors import FileError, StackError
+from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
 _NAME = re.compile(
@@ -70,7 +73,7 @@ class NisarReader:
 
     name = "nisar"
     looks_for = "NISAR_L2_*_GUNW_*.h5"
-    options = frozenset({"baselines", "dem", "extent", "variable"})
+    options = frozenset({"baselines", "dem", "extent", "layers", "variable"})
 
     def recognises(self, path: Path) -> bool:
         """A product, or a folder with products in it or below."""
@@ -101,10 +104,11 @@ class NisarReader:
         if cubes and lacking:
             missing = (*missing, f"the products have no cube of {', '.join(lacking)}")
         layers, unmasked = _layers(products, common, signs)
+        further = _further(options, products, common, signs, dem)
         return StackSource(
             network_of_pairs(pairs, baselines),
             common.grid,
-            layers,
+            layers | further,
             tuple(file.path for file in pairs.values()),
             wavelength=wavelength,
             attrs={"source_sign": "away", "source_units": "radian", "source_layer": products[0].layer},
@@ -213,6 +217,50 @@ def _layers(
     fill = same_fill([product.mask_fill for product in products], paths, "mask")
     valid = hdf5_files_layer(paths, first.mask, common, first.tile, _SubswathDecode(fill))
     return {name: MaskedLayer(layer, valid) for name, layer in layers.items()}, ()
+
+
+# ionospherePhaseScreen is what the ionosphere adds to unwrappedPhase; the cubes: isce-framework/isce3,
+# python/packages/nisar/workflows/troposphere.py, -(reference - secondary delay) 4 pi / wavelength, ours; and
+# solid_earth_tides.py, -(reference - secondary tide toward the satellite) 4 pi / wavelength, the opposite: a tide toward the
+# satellite makes the phase less. Both with the wavelength of frequencyA.
+_IONOSPHERE = "ionospherePhaseScreen"
+_SCREENS = {
+    "troposphere_wet": ("wetTroposphericPhaseScreen", 1.0),
+    "troposphere_hydrostatic": ("hydrostaticTroposphericPhaseScreen", 1.0),
+    "solid_earth_tide": ("slantRangeSolidEarthTidesPhase", -1.0),
+}
+
+
+def _further(
+    options: Options, products: Sequence[Product], common: Common, signs: tuple[float, ...], dem: Path | None
+) -> dict[str, Layer]:
+    """Layers that were asked for."""
+    found: dict[str, Layer] = {}
+    for name in wanted(options.layers, ["ionosphere", *_SCREENS], "NISAR"):
+        if name == "ionosphere":
+            stored = products[0].group + _IONOSPHERE
+            for product in products:
+                with opened(product.path) as file:
+                    screen = dataset(file, stored)
+                    if screen is None or screen.shape != product.grid.shape:
+                        raise lacks(product.path, name, stored)
+            paths = [product.path for product in products]
+            found[name] = hdf5_files_layer(paths, stored, common, products[0].tile, PhaseDecode(signs))
+            continue
+        stored, factor = _SCREENS[name]
+        heights = dem_for(name, dem, common.grid)
+        if not products[0].layer.startswith("frequencyA"):
+            raise ArgumentError(
+                f"layers: {name} of the products is that of frequencyA; choose variable frequencyA/..., or leave it out"
+            )
+        cubes = [cube_of(product.path, [stored]) for product in products]
+        terms = []
+        for product, cube, sign in zip(products, cubes, signs, strict=True):
+            if cube is None:
+                raise lacks(product.path, name, stored)
+            terms.append(((factor * sign, cube),))
+        found[name] = CubesLayer(tuple(terms), heights)
+    return found
 
 
 def _water(products: Sequence[Product], common: Common) -> dict[str, Layer]:

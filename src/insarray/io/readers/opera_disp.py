@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from insarray.io.files import fingerprint, names
+from insarray.io.layers.corrections import lacks, wanted
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MaskDecode, PhaseDecode
 from insarray.io.layers.extents import reconcile
 from insarray.io.layers.granules import (
@@ -39,6 +40,11 @@ _COMPANIONS: dict[str, tuple[str, Decode]] = {
     "coherence": ("temporal_coherence", CoherenceDecode()),
     "connected_component_labels": ("connected_component_labels", ComponentDecode()),
 }
+# Apparent displacement toward the satellite, "subtract from /displacement to apply as a correction": opera-adt/disp-s1,
+# src/disp_s1/product.py (_create_corrections_group); the mask, 1 = good: src/disp_s1/product_info.py
+_CORRECTIONS = {"ionosphere": "corrections/ionospheric_delay", "solid_earth_tide": "corrections/solid_earth_tide"}
+_MASK = "recommended_mask"
+_METRES = ("m", "meters", "metres")
 _BASELINE = "corrections/perpendicular_baseline"
 _REFERENCE = "corrections/reference_point"
 _WAVELENGTH = "identification/radar_wavelength"
@@ -55,7 +61,7 @@ class OperaDispReader:
 
     name = "opera-disp"
     looks_for = "OPERA_L3_DISP-S1_*.nc or OPERA_L3_DISP-NI_*.nc"
-    options = frozenset({"baselines", "extent", "variable"})
+    options = frozenset({"baselines", "extent", "layers", "variable"})
 
     def recognises(self, path: Path) -> bool:
         """A product, or a folder with products in it or one below."""
@@ -76,10 +82,11 @@ class OperaDispReader:
         common = reconcile([meta.grid for meta in metas], files, options.extent, resample=None)
         factor = 1.0 / metres_per_radian(wavelength)
         signs = [-1.0 if file.swapped else 1.0 for file in pairs.values()]
-        decoders = {
+        decoders: dict[str, tuple[str, Decode]] = {
             "unwrapped_phase": (variable, PhaseDecode(tuple(factor * sign for sign in signs))),
             **{name: known for name, known in _COMPANIONS.items() if all(known[0] in meta.layers for meta in metas)},
         }
+        decoders |= _further(options, files, decoders["unwrapped_phase"][1])
         found_baselines = [
             None if meta.baseline is None else sign * meta.baseline for meta, sign in zip(metas, signs, strict=True)
         ]
@@ -146,7 +153,7 @@ def _read(path: str, variable: str) -> _Meta:
         if displacement is None or displacement.ndim != 2:
             raise FileError(f"{path}: has no map {variable!r}, only {', '.join(file) or 'nothing'}; fetch it again")
         units = text(displacement.attrs.get("units", "meters"))
-        if units not in ("m", "meters", "metres"):
+        if units not in _METRES:
             raise FileError(f"{path}: {variable} is in {units!r}, metres are needed; is it an OPERA product?")
         known = [_WATER, *(stored for stored, _ in _COMPANIONS.values())]
         same_shape = [name for name in known if (found := dataset(file, name)) and found.shape == displacement.shape]
@@ -196,6 +203,32 @@ def _kept(metas: list[_Meta]) -> tuple[dict[str, object], tuple[str, ...]]:
     if where is None or any(meta.reference != where or meta.grid != first for meta in metas):
         return {}, ()
     return kept_reference(first, *where, _REFERENCE)
+
+
+def _further(options: Options, files: list[str], phase: Decode) -> dict[str, tuple[str, Decode]]:
+    """Layers that were asked for: dataset of each, and how it is decoded.
+
+    Raises
+    ------
+    FileError
+        Naming a product that lacks one, or has it in another unit, or has nothing but zeros because it was not computed.
+    """
+    chosen: dict[str, tuple[str, Decode]] = {}
+    for name in wanted(options.layers, [*_CORRECTIONS, _MASK], "OPERA DISP"):
+        stored = _CORRECTIONS.get(name, _MASK)
+        chosen[name] = (stored, MaskDecode(255.0) if name == _MASK else phase)
+        for path in files:
+            with opened(path) as file:
+                found, displacement = dataset(file, stored), dataset(file, _DISPLACEMENT)
+                if found is None or displacement is None or found.shape != displacement.shape:
+                    raise lacks(path, name, stored)
+                if name == _MASK:
+                    continue
+                if text(found.attrs.get("units", "")) not in _METRES:
+                    raise FileError(f"{path}: {stored} is not in metres; leave {name} out of layers")
+                if not np.any(found[found.shape[0] // 2]):  # nor NaN
+                    raise FileError(f"{path}: {stored} holds zeros, it was not computed; leave {name} out of layers")
+    return chosen
 
 
 def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:

@@ -25,7 +25,7 @@ class FolderReader:
 
     name = "folder"
     looks_for = "rasters whose names have two dates and unw or displacement, perhaps with cor or coh, and conncomp"
-    options = frozenset(Options.__dataclass_fields__) - {"coherence", "components", "variable", "dem"}
+    options = frozenset(Options.__dataclass_fields__) - {"coherence", "components", "variable", "dem", "layers"}
 
     def recognises(self, path: Path) -> bool:
         """A folder with such rasters in it or one below."""

@@ -98,7 +98,7 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     view
         With the masks that the inversion will use: a masked sample cannot be a reference.
     reference
-        See `Asked`; None: no reference. "auto" keeps that of a product that says it has one, and finds one otherwise.
+        See `Asked`; None: no reference. "auto" keeps that of a product that says it has or means one, and finds one otherwise.
 
     Returns
     -------
@@ -123,9 +123,9 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
         kept = _of_product(view)
         if kept is not None:
             return kept
-        reference = find_reference(view)
-    where = reference
-    return level_at(view, view.phase, where, view.network.labels, "pairs")
+        chosen = view.data.attrs.get("chosen_reference")
+        reference = find_reference(view) if chosen is None else Place(float(chosen[0]), float(chosen[1]))
+    return level_at(view, view.phase, reference, view.network.labels, "pairs")
 
 
 def _of_product(view: StackView) -> ReferencePhase | None:

@@ -24,6 +24,7 @@ from insarray.products.timefit.block_fit import FitTask, fit_block, outputs, wor
 from insarray.products.timefit.geometry import HeightGeometry, height_geometry
 from insarray.products.timefit.terms import model_of, require_events_between
 from insarray.products.views.aligning import aligned, in_blocks_of
+from insarray.products.views.points import as_row
 from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def fit(
     Parameters
     ----------
     data
-        A series with `displacement` (time, y, x) in m; dates of each `network_subset`, if there, share an offset, so
+        A series with `displacement` (time, y, x) or (time, point) in m; dates of each `network_subset`, if there, share an offset, so
         that a gap in the network does not bend the functions. Or a stack of pairs: no inversion is needed then, and
         missing pairs or gaps do not matter; what the pairs say of the functions is weighed as `insarray.invert` would.
         For a part of the time give ``series.sel(time=slice(...))``.
@@ -191,7 +192,7 @@ def fit(
         raise ArgumentError(f"uncertainty: {uncertainty!r} is not one of {', '.join(get_args(Uncertainty))}")
     if uncertainty == "bootstrap" and samples < 2:
         raise ArgumentError(f"samples: {samples!r} is too few for a bootstrap")
-    view = as_data(data, phase)
+    view = as_data(as_row(data), phase)
     if isinstance(view, SeriesView):
         if looks is not None or phase != "unwrapped_phase" or reference not in (None, "check"):
             raise ArgumentError("looks, reference, phase: belong to a stack of pairs, but the data is a series")

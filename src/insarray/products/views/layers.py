@@ -28,6 +28,8 @@ def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
         If a dimension is missing, or a layer has others, another kind of values or another unit than its name says.
     """
     for dim in (lead, "y", "x"):
+        if dim not in dataset.dims and "point" in dataset.dims:
+            raise StackError("dataset: holds points, not an image; fit their series in Python, with insarray.fit")
         if dim not in dataset.dims:
             raise StackError(
                 f"dataset: has the dimensions {tuple(map(str, dataset.dims))}, but no {dim!r}; keep it when selecting "

@@ -10,7 +10,7 @@ from insarray.kernels.links.arcs import Arcs
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
 from insarray.products.views.layers import canonical
-from insarray.products.views.stacks import View, require_dataset
+from insarray.products.views.stacks import SeriesView, View, as_series, require_dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,49 @@ class PointsView(View):
     def computed(self) -> "PointsView":
         """View of the same points in memory."""
         return PointsView(self.data.compute(), self.order, times=self.times, numbers=self.numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class PointSeriesView(SeriesView):
+    """Displacement series of points, as an image of one row, for products that treat every pixel by itself.
+
+    Parameters
+    ----------
+    points
+        Dataset that the row was made of.
+    """
+
+    points: xr.Dataset = field(kw_only=True)
+
+    def on_grid(self, result: xr.Dataset) -> xr.Dataset:
+        """Result with the dimension point, and the coordinates of the points."""
+        found = result.isel(y=0).drop_vars(["y", "x"], errors="ignore").rename(x="point")
+        of_points = {name: coord for name, coord in self.points.coords.items() if set(coord.dims) <= {"point"}}
+        return found.assign_coords(of_points)
+
+
+def as_row(series: xr.Dataset | View) -> xr.Dataset | View:
+    """A series of points as a view of an image of one row; everything else as it is.
+
+    Raises
+    ------
+    StackError
+        Naming what is missing or different.
+    """
+    if not isinstance(series, xr.Dataset) or "point" not in series.get("displacement", xr.DataArray()).dims:
+        return series
+    if "time" not in series.coords:
+        raise StackError("series: has no coordinate 'time' that dates its displacement")
+    displacement = series["displacement"].transpose("time", "point")
+    x = np.arange(series.sizes["point"], dtype=np.float64)
+    row = xr.Dataset(
+        {"displacement": (("time", "y", "x"), displacement.data[:, None], displacement.attrs)},
+        {"time": series["time"], "y": [0.0], "x": x},
+        series.attrs,
+    )
+    view = as_series(row)
+    fields = {name: getattr(view, name) for name in ("order", "times", "network", "reference_time", "in_pieces")}
+    return PointSeriesView(view.data, **fields, points=series)
 
 
 def as_wrapped(stack: xr.Dataset | WrappedView) -> WrappedView:

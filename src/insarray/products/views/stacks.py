@@ -25,6 +25,7 @@ _MOST_ZEROS = 0.05  # of the pixels: more that are zero on all dates are no refe
 
 _INHERITED = (
     "product_reference",
+    "chosen_reference",
     "wavelength",
     "product",
     "input_fingerprint",

@@ -1,0 +1,161 @@
+"""Tables with a column for each date: where their columns are, and their cells line by line, out of an archive, too."""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from insarray.io.tables import numbered_cells
+from insarray.model.dates import as_time
+from insarray.model.errors import ArgumentError, FileError
+
+_DELIMITERS = ",;\t"
+_MOST_HEADER = 1 << 20  # bytes of a first line that are looked at
+# D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; a unit may be behind it
+_DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|m)[\])]?)?")
+_LAT, _LON = ("latitude", "lat"), ("longitude", "lon", "long", "lng")
+_NAMES = ("pid", "id", "code", "point_id")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """First line of a table: where its columns are.
+
+    Parameters
+    ----------
+    header
+        Names of the columns in lower case.
+    delimiter
+        Between cells.
+    times
+        Of the columns with a displacement, in their order.
+    series
+        Positions of these columns.
+    suffix
+        Units behind their dates.
+    """
+
+    header: list[str]
+    delimiter: str
+    times: list[np.datetime64]
+    series: list[int]
+    suffix: set[str | None]
+
+    def position(self, names: Sequence[str]) -> int | None:
+        """Of the first of these columns that is there."""
+        return next((self.header.index(name) for name in names if name in self.header), None)
+
+    @property
+    def place(self) -> tuple[int, int, bool] | None:
+        """Columns of x and y, and whether they are longitudes and latitudes; EGMS' easting and northing before those."""
+        for x, y, degrees in ((("easting",), ("northing",), False), (_LON, _LAT, True), (("x",), ("y",), False)):
+            found = self.position(x), self.position(y)
+            if found[0] is not None and found[1] is not None:
+                return found[0], found[1], degrees
+        return None
+
+    @property
+    def names(self) -> int | None:
+        """Column with the names of the points."""
+        return self.position(_NAMES)
+
+
+@contextmanager
+def table_text(path: Path) -> Iterator[io.TextIOBase]:
+    """The table, also out of the archive as EGMS distributes it."""
+    try:
+        with path.open("rb") as raw:
+            if path.suffix.lower() != ".zip":
+                yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+                return
+            with zipfile.ZipFile(raw) as archive:
+                inside = [name for name in archive.namelist() if name.lower().endswith((".csv", ".txt"))]
+                if len(inside) != 1:
+                    raise FileError(f"{path}: holds {len(inside)} tables (.csv); unpack it, and give one of them")
+                with archive.open(inside[0]) as member:
+                    yield io.TextIOWrapper(member, encoding="utf-8-sig", newline="")
+    except (OSError, UnicodeDecodeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise FileError(f"{path}: cannot be read ({error}); fetch it again") from error
+
+
+def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
+    """Columns by the first line; None if they are no series of points."""
+    line = text.readline(_MOST_HEADER)
+    delimiter = max(_DELIMITERS, key=line.count)
+    if not line.strip():
+        return None
+    _, names = next(numbered_cells(path, [line], delimiter))
+    header = [name.strip().lower() for name in names]
+    times, series, suffix = [], [], set()
+    for position, name in enumerate(header):
+        found = _DATE.fullmatch(name)
+        try:
+            times.append(as_time(found[1]) if found else as_time(""))
+        except ArgumentError:  # such as a number that is no date
+            continue
+        series.append(position)
+        suffix.add(found[2] if found else None)
+    layout = Layout(header, delimiter, times, series, suffix)
+    return layout if len(times) > 1 and layout.place is not None else None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Numbers of a table: displacement (point, date) as it is written, columns by position, and names of the points."""
+
+    series: np.ndarray
+    columns: Mapping[int, np.ndarray]
+    names: list[str]
+
+    @classmethod
+    def read(cls, path: Path, layout: Layout, columns: Sequence[int]) -> "Cells":
+        """Read all lines but the first.
+
+        Raises
+        ------
+        FileError
+            Naming the line, if it has too few or too many cells, or something that is no number.
+        """
+        named = layout.names
+        rows, values, names = [], [], []
+        with table_text(path) as text:
+            lines = numbered_cells(path, text, layout.delimiter)
+            next(lines)
+            for number, cells in lines:
+                if len(cells) != len(layout.header):
+                    raise FileError(
+                        f"{path}, line {number}: has {len(cells)} cells for {len(layout.header)} columns; fetch it again if "
+                        "it was cut, and write decimals with a point"
+                    )
+                where = f"{path}, line {number}"
+                rows.append(_numbers(where, layout, cells, layout.series).astype(np.float32))
+                values.append(_numbers(where, layout, cells, columns))
+                names.append("" if named is None else cells[named].strip())
+        if not rows:
+            raise FileError(f"{path}: has no line of numbers below its column names")
+        table = np.stack(values)
+        return cls(np.stack(rows), {c: table[:, k] for k, c in enumerate(columns)}, [] if named is None else names)
+
+
+def _numbers(where: str, layout: Layout, cells: Sequence[str], columns: Sequence[int]) -> np.ndarray:
+    """Cells as numbers, NaN where they are empty."""
+    try:
+        values = np.array([float(cells[k]) for k in columns])
+    except ValueError:
+        values = np.array([_number(where, layout.header[k], cells[k].strip()) for k in columns])
+    if np.isinf(values).any():
+        raise FileError(f"{where}: holds an infinite number; leave the cell empty where there is no data")
+    return values
+
+
+def _number(where: str, column: str, cell: str) -> float:
+    try:
+        return float(cell) if cell else np.nan
+    except ValueError:
+        raise FileError(f"{where}: {column} is {cell!r}, not a number; write decimals with a point") from None
