@@ -13,11 +13,13 @@ import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray._version import __version__
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
 from insarray.engine.store.files import StoreFiles, consolidate
 from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
+from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import StoreError
 
@@ -45,7 +47,7 @@ def save_points(
     settings
         What the dataset was made with and from: its identity. Default: the attributes and the values themselves.
     restart
-        Delete a store of ours that is there.
+        Replace a store of ours that is there: on a local disk once the new one is complete.
     command
         The command line, for the provenance.
 
@@ -85,9 +87,12 @@ def save_points(
     """
     options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
     store = Store(url)
-    if restart:
-        store.remove()
-    if is_stored(url, options):
+    refuse_inputs(store.url, dataset)
+    finish_swap(store.url)
+    replacing = restart and store.files.exists()
+    if replacing and store.job() is None:
+        store.remove()  # raises, as it is not ours
+    if not replacing and is_stored(url, options):
         return False
     identity = _identity(options)
     described = dataset.assign_attrs({**_feature(dataset), **provenance(identity, command)})
@@ -100,9 +105,14 @@ def save_points(
     }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
-        if store.files.local:
+        if replacing and store.files.local:
+            _replace(described, store, job)
+        elif store.files.local:
             _write_beside(described, store.url, job)
         else:
+            described = described.compute()
+            if replacing:
+                store.remove()
             _write(described, store.url, store.files, job)
     except OSError as error:
         raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
@@ -134,6 +144,16 @@ def _feature(dataset: xr.Dataset) -> dict[str, str]:
     if "point" not in dataset.dims:
         return {}
     return {"featureType": "timeSeries" if "time" in dataset.dims else "point"}
+
+
+def _replace(dataset: xr.Dataset, store: Store, job: dict[str, Any]) -> None:
+    """Write beside a store that is there, which stays as it is until it is done."""
+    with only_successor(store.url):
+        with store.lock():
+            new = new_beside(store.url, "restart")
+            shutil.rmtree(new, ignore_errors=True)
+            _write_beside(dataset, new, job)
+        swap(store.url, "restart")
 
 
 def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:

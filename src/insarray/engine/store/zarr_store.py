@@ -30,6 +30,7 @@ from insarray.engine.store.ledger import META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
+from insarray.io.locations import is_url, local
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
 _JOB = f"{META}/job.json"
@@ -46,8 +47,10 @@ class Store:
     """
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
-        text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)  # some paths of servers are no PathLike
-        self.files = StoreFiles(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
+        text = local(
+            os.fspath(url) if isinstance(url, os.PathLike) else str(url)
+        )  # some paths of servers are no PathLike
+        self.files = StoreFiles(text if is_url(text) else _followed(os.path.abspath(os.path.expanduser(text))))
         self.url = self.files.url
         self.ledger = Ledger(self.files)
 
@@ -305,6 +308,11 @@ class Store:
         with self.lock():
             self.begin()  # first: no moment at which it counts as complete
             self.ledger.discard(blocks)
+
+
+def _followed(path: str) -> str:
+    """The folder that a link is for: what is built beside a store and takes its place must be beside the folder itself."""
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def _differs(array: Any, window: Window, checksum: int) -> str | None:
