@@ -47,8 +47,8 @@ Place = tuple[int, int]
 """Device and number of a folder or file, whatever it is called."""
 
 
-def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> None:
-    """Raise ArgumentError if an output is an input by any name, lies in a store that is one, or has one in it.
+def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> list[str]:
+    """Paths and URLs of the inputs; ArgumentError if an output is an input by any name, lies in a store that is one, or has one in it.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> None:
         _refuse_urls([name for name in named if is_url(name)], text)
     else:
         _refuse_files([name for name in named if not is_url(name)], os.path.abspath(os.path.expanduser(text)))
+    return named
 
 
 def inputs_of(*sources: Any) -> set[str]:

@@ -23,6 +23,7 @@ from insarray.engine.jobs import fingerprint
 from insarray.engine.plan import Plan, Window, plan_run
 from insarray.engine.program import program_identity
 from insarray.engine.run.runner import BLOCK_TIMEOUT, Progress, run, run_replacing
+from insarray.engine.store.complete import readable
 from insarray.engine.store.ledger import Block
 from insarray.engine.store.swap import new_beside, only_successor, swap
 from insarray.engine.store.zarr_store import Store, open_store
@@ -382,6 +383,7 @@ def _carried(series: xr.Dataset, url: str, plan: Plan, kept: frozenset[Block]) -
 
 
 def _carry(url: str, before: Network, names: tuple[str, ...], window: Window, constants: Appendable) -> Arrays:
-    group = zarr.open_group(url, mode="r", use_consolidated=False)
+    store = Store(url)
+    group = zarr.open_group(readable(store.files, store.required_job()), mode="r", use_consolidated=False)
     stored = {name: np.asarray(group[name][(..., *window)]) for name in names}  # type: ignore[index]
     return constants.carry(before, stored)

@@ -15,11 +15,13 @@ from insarray.engine.graph.persisted import require_reachable
 from insarray.engine.graph.prepare import in_memory, prepare, store_url, template
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_prepared
+from insarray.engine.program import libraries
 from insarray.engine.run.cluster import client_of, open_workers
 from insarray.engine.run.driver import Failure, drive
 from insarray.engine.run.workers import BlockJob, Workers, this_process
 from insarray.engine.store.account import Account
 from insarray.engine.store.account import Progress as Progress
+from insarray.engine.store.complete import require_chunks
 from insarray.engine.store.ledger import Block
 from insarray.engine.store.provenance import provenance
 from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
@@ -165,7 +167,7 @@ def run_replacing(
     client = client_of(scheduler, client)
     url, dataset = store_url(url), prepare(dataset)
     store = Store(url)
-    refuse_inputs(store.url, dataset)
+    require_chunks(refuse_inputs(store.url, dataset))
     finish_swap(store.url)
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client, "command": command}
     how |= {"block_timeout": block_timeout, "progress": progress, "compressor": compressor}
@@ -245,7 +247,7 @@ def _fill(
 
     def job_of(block: Block) -> BlockJob:
         parts = (jobs.names, jobs.block(*block), block, plan.window(*block))
-        return BlockJob(store.url, identity, *parts, name, block_timeout, driver)
+        return BlockJob(store.url, identity, *parts, name, block_timeout, driver, libraries=libraries())
 
     if todo:
         store.begin()  # if it is complete but for a block whose record has gone

@@ -16,6 +16,7 @@ from insarray._version import __version__
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
+from insarray.engine.store.complete import EVERY_CHUNK
 from insarray.engine.store.files import StoreFiles, consolidate
 from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
@@ -102,6 +103,7 @@ def save_points(
         "version": __version__,
         "rows": [],
         "cols": [],
+        EVERY_CHUNK: True,
     }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
@@ -181,7 +183,8 @@ def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]
         if variable.dtype.kind == "f" and name in stored.data_vars:
             encoding[str(name)]["fill_value"] = np.nan
             variable.attrs = {**variable.attrs, "_FillValue": variable.dtype.type(np.nan)}
-    stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+    how: dict[str, Any] = {"zarr_format": 3, "consolidated": False, "write_empty_chunks": True}
+    stored.to_zarr(url, mode="w-", encoding=encoding, **how)
     consolidate(files)
     files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
     files.write(f"{META}/job.json", job)

@@ -45,7 +45,9 @@ def only_successor(url: str) -> Iterator[None]:
         os.makedirs(os.path.dirname(os.path.abspath(url)), exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise StoreMismatchError(f"{url}: another run is writing its successor, an append or a restart; wait for it") from None
+        raise StoreMismatchError(
+            f"{url}: another run is writing its successor, an append or a restart; wait for it"
+        ) from None
     except OSError as error:
         raise StoreError(f"{url}: cannot be locked for writing ({error.strerror})") from error
     try:

@@ -24,17 +24,20 @@ import zarr
 from insarray._version import __version__
 from insarray.engine.plan import Plan, Window
 from insarray.engine.program import program_identity
+from insarray.engine.store.complete import EVERY_CHUNK, readable
 from insarray.engine.store.files import StoreFiles, StoreLock, consolidate
 from insarray.engine.store.foreign import what_is
 from insarray.engine.store.ledger import META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
+from insarray.engine.store.validity import is_job
 from insarray.io.locations import is_url, local
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
 _JOB = f"{META}/job.json"
 _LOCK = f"{META}/lock"
+_TOLD = Totals().report().keys()
 
 
 class Store:
@@ -73,6 +76,8 @@ class Store:
                 raise
             reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
             raise StoreError(f"{self.url}: cannot be read ({reason})") from error
+        if job is not None and not is_job(job):
+            there, job = True, None
         if there and job is None:
             raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
         return job
@@ -114,20 +119,17 @@ class Store:
         self._open("r+")
         return True
 
-    def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
-        """The arrays, whose metadata are all read."""
+    def _open(self, mode: Literal["r", "r+"], job: Mapping[str, Any] | None = None) -> zarr.Group:
+        """The arrays, whose metadata are all read; with the job of a store, none of its chunks may be missing."""
         try:
-            group = zarr.open_group(self.url, mode=mode, use_consolidated=False)
-            for name in filter(self._is_array, self.files.listed()):
+            group = zarr.open_group(readable(self.files, job or {}), mode=mode, use_consolidated=False)
+            for name in self.files.arrays():
                 group[name]
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise what they like
             raise VerificationError(
                 f"{self.url}: its metadata are damaged ({error}); start over with --restart, or choose another output"
             ) from error
         return group
-
-    def _is_array(self, name: str) -> bool:
-        return name != META and not name.startswith(".") and not name.endswith(".json")
 
     def create(
         self,
@@ -151,6 +153,7 @@ class Store:
             "rows": plan.rows,
             "cols": plan.cols,
             "state": "unfinished",
+            EVERY_CHUNK: True,
             **provenance,
         }
         try:
@@ -216,7 +219,7 @@ class Store:
         job = self.job()
         if job is None:
             return {}
-        listed = self.ledger.blocks()
+        listed = {(i, j) for i, j in self.ledger.blocks() if i < len(job["rows"]) and j < len(job["cols"])}
         kept = {block: record for block, record in (known or {}).items() if block in listed}
         return kept | self.ledger.records(job["fingerprint"], listed - kept.keys())
 
@@ -247,7 +250,7 @@ class Store:
     def report(self) -> dict[str, Any] | None:
         """What the finished blocks say of themselves, as `Totals` has it; None if there is none."""
         told = (self.job() or {}).get("report")
-        if told is not None and told["blocks"] == len(self.ledger.blocks()):
+        if isinstance(told, dict) and told.keys() >= _TOLD and told["blocks"] == len(self.ledger.blocks()):
             return dict(told)
         records = self.records()
         return Totals(records.values()).report() if records else None
@@ -285,9 +288,11 @@ class Store:
             If metadata or coordinates are damaged, which no block brings back.
         """
         job = self.required_job()
-        group, records = self._open("r"), self.records()
+        records = self.records()
+        group = self._open("r", job if records else {})
         blockwise = {name for record in records.values() for name in record["checksums"]}
-        for name, array in group.arrays():
+        for name in self.files.arrays():
+            array = group[name]
             unreadable = None if name in blockwise or job["rows"] == [] else _unreadable(array)
             if unreadable:
                 raise VerificationError(f"{self.url}: {name}: {unreadable}; start over with --restart")
@@ -298,7 +303,7 @@ class Store:
         for block, record in sorted(records.items()):
             window = _window(job, block)
             for name, checksum in record["checksums"].items():
-                text = _differs(group[name], window, checksum)
+                text = _differs(group[name], window, checksum) if name in group else "the array is missing"
                 if text:
                     damaged.setdefault(block, []).append(f"{name} block {block}: {text}")
         return damaged
@@ -319,7 +324,12 @@ def _differs(array: Any, window: Window, checksum: int) -> str | None:
     """What is wrong with a window of an array, if anything."""
     try:
         same = _checksum(np.asarray(array[(..., *window)])) == checksum
-    except (OSError, ValueError, RuntimeError) as error:  # the codecs raise what they like on bad bytes
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        VerificationError,
+    ) as error:  # the codecs raise what they like on bad bytes
         return str(error)
     return None if same else "content differs from its checksum"
 
@@ -328,7 +338,7 @@ def _unreadable(array: Any) -> str | None:
     """What is wrong with an array that is read whole, if anything; its codec has a checksum."""
     try:
         array[...]
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, VerificationError) as error:
         return str(error)
     return None
 
@@ -349,7 +359,8 @@ def write_block(
     writing = time.time()
     group = _open_group(url)
     for name, values in results.items():
-        group[name][(slice(None),) * (values.ndim - 2) + window] = values
+        array: Any = group[name]
+        array.with_config({"write_empty_chunks": True})[(slice(None),) * (values.ndim - 2) + window] = values
     record = {
         "block": list(block),
         "fingerprint": fingerprint,
@@ -378,7 +389,9 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
             f"{url}: {'is not finished' if done == blocks else f'only {done} of {blocks} blocks are there'}; repeat its "
             "command to finish it"
         )
-    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1, "pair": -1}, consolidated=True)
+    chunks = {"time": -1, "loop": -1, "pair": -1}
+    dataset: xr.Dataset = xr.open_zarr(readable(store.files, job), chunks=chunks, consolidated=True)
+    dataset.encoding["source"] = store.url  # as xarray says it of a path
     return dataset
 
 

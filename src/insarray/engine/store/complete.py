@@ -1,0 +1,114 @@
+"""Stores of which every chunk is there: one that is missing is an error, not a chunk of fill values.
+
+Zarr takes a chunk that is not there for one of fill values. Our stores say in their job that all chunks were written, also
+those of nothing but fill values; so one that has gone since is noticed, and not taken for pixels without data.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from itertools import product
+from math import prod
+from typing import Any
+
+import zarr
+from zarr.storage import FsspecStore, LocalStore, WrapperStore
+
+from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.ledger import META
+from insarray.model.errors import VerificationError
+
+EVERY_CHUNK = "every_chunk"
+"""In the job of a store: that all chunks were written."""
+
+_CHUNK = re.compile(r"(?P<name>.+)/c(?P<place>(/\d+)*)")
+
+
+class CompleteStore(WrapperStore[Any]):
+    """Zarr store whose chunks are all there.
+
+    Parameters
+    ----------
+    store
+        The store itself.
+    url
+        What it is called in messages.
+    identity
+        What goes into the names of lazy arrays that are read from it.
+    """
+
+    def __init__(self, store: Any, url: str = "", identity: tuple[str, ...] = ()) -> None:
+        super().__init__(store)
+        self.url, self.identity = url, identity
+
+    def _with_store(self, store: Any) -> "CompleteStore":
+        return type(self)(store, self.url, self.identity)
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return type(self).__name__, self.url, *self.identity
+
+    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+        """Bytes of a key.
+
+        Raises
+        ------
+        VerificationError
+            If it is a chunk, and not there.
+        """
+        found = await super().get(key, prototype, byte_range)
+        if found is None and (chunk := _CHUNK.fullmatch(key)):
+            raise _missing(self.url, chunk["name"], chunk["place"])
+        return found
+
+
+def readable(files: StoreFiles, job: Mapping[str, Any]) -> Any:
+    """What Zarr and xarray open a store of ours by; one of an earlier program just by its path."""
+    if not job.get(EVERY_CHUNK):
+        return files.url
+    if files.local:
+        age = str(os.stat(files.root).st_mtime_ns)
+        return CompleteStore(LocalStore(files.root, read_only=True), files.url, (job["fingerprint"], age))
+    return CompleteStore(FsspecStore.from_url(files.url, read_only=True), files.url, (job["fingerprint"],))
+
+
+def require_chunks(paths: Iterable[str]) -> None:
+    """Raise VerificationError if a local store of ours among these folders, perhaps opened without us, lacks a chunk."""
+    for path in paths:
+        if not os.path.isfile(os.path.join(path, META, "job.json")):
+            continue
+        job = StoreFiles(path).read(f"{META}/job.json") or {}
+        if job.get(EVERY_CHUNK) and job.get("state") == "complete":
+            _require_chunks_of(path)
+
+
+def _require_chunks_of(path: str) -> None:
+    group = zarr.open_group(path, mode="r", use_consolidated=False)
+    for name in StoreFiles(path).arrays():
+        array: Any = group[name]
+        shape: tuple[int, ...] = array.cdata_shape
+        folder = os.path.join(path, name)
+        if _count(os.path.join(folder, "c"), len(shape)) < prod(shape):
+            places = ("/".join(map(str, index)) for index in product(*map(range, shape)))
+            gone = next(place for place in places if not os.path.exists(os.path.join(folder, "c", place)))
+            raise _missing(path, name, f"/{gone}")
+
+
+def _count(folder: str, depth: int) -> int:
+    """Number of chunks below a folder, which has so many levels; 0 levels are those of a scalar, a file."""
+    if depth == 0:
+        return int(os.path.isfile(folder))
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.isdecimal()]
+    except OSError:
+        return 0
+    return len(names) if depth == 1 else sum(_count(os.path.join(folder, name), depth - 1) for name in names)
+
+
+def _missing(url: str, name: str, place: str) -> VerificationError:
+    index = [int(part) for part in place.split("/") if part]
+    block = f" of block {tuple(index[-2:])}" if len(index) > 1 else ""
+    return VerificationError(
+        f"{url}: a chunk of {name}{block} is missing (c{place}); insarray status {url} --discard-damaged says what is, then "
+        "repeat the command that made it"
+    )
