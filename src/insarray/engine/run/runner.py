@@ -185,6 +185,8 @@ def run_replacing(
         store.remove()
     description = {"options": _job_options(dataset, plan), "command": command}
     exists = store.check(identity, description)
+    if exists:
+        store.discard_lacking()
     known = store.records() if exists else {}
     if len(known) == plan.n_blocks:
         with store.lock():

@@ -15,7 +15,7 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from insarray.engine.store.files import StoreFiles
-from insarray.engine.store.ledger import META
+from insarray.engine.store.ledger import META, Block
 from insarray.model.errors import VerificationError
 
 EVERY_CHUNK = "every_chunk"
@@ -93,15 +93,36 @@ def _require_chunks_of(path: str) -> None:
             raise _missing(path, name, f"/{gone}")
 
 
+def lacking(files: StoreFiles, job: Mapping[str, Any], blocks: Iterable[Block]) -> set[Block]:
+    """Blocks of a local store of which a chunk has gone; each folder of chunks is listed once."""
+    wanted = set(blocks)
+    if not wanted or not files.local or not job.get(EVERY_CHUNK):
+        return set()
+    gone: set[Block] = set()
+    group = zarr.open_group(files.url, mode="r", use_consolidated=False)
+    for name in files.arrays():
+        array: Any = group[name]
+        shape: tuple[int, ...] = array.cdata_shape
+        if shape[-2:] != (len(job["rows"]), len(job["cols"])) or array.metadata.dimension_names[-2:] != ("y", "x"):
+            continue
+        for place in product(*map(range, shape[:-1])):
+            found = _listed(files.path("/".join((name, "c", *map(str, place)))))
+            gone |= {(place[-1], j) for j in range(shape[-1]) if str(j) not in found} & wanted
+    return gone
+
+
+def _listed(folder: str) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
 def _count(folder: str, depth: int) -> int:
     """Number of chunks below a folder, which has so many levels; 0 levels are those of a scalar, a file."""
     if depth == 0:
         return int(os.path.isfile(folder))
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.isdecimal()]
-    except OSError:
-        return 0
+    names = [name for name in _listed(folder) if name.isdecimal()]
     return len(names) if depth == 1 else sum(_count(os.path.join(folder, name), depth - 1) for name in names)
 
 

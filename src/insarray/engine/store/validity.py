@@ -11,7 +11,7 @@ def is_record(record: Mapping[str, Any], block: tuple[int, int], fingerprint: st
     checksums = record.get("checksums")
     if record.get("fingerprint") != fingerprint or record.get("block") != list(block):
         return False
-    if not isinstance(checksums, dict) or not checksums or not all(map(_is_number, checksums.values())):
+    if not isinstance(checksums, dict) or not all(map(_is_number, checksums.values())):
         return False
     try:
         told = Totals([record]).report()

@@ -12,19 +12,18 @@ Layout beside the Zarr arrays::
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 import zarr
 
 from insarray._version import __version__
 from insarray.engine.plan import Plan, Window
 from insarray.engine.program import program_identity
-from insarray.engine.store.complete import EVERY_CHUNK, readable
+from insarray.engine.store.checksums import checksum_of, differs, unreadable_reason
+from insarray.engine.store.complete import EVERY_CHUNK, lacking, readable
 from insarray.engine.store.files import StoreFiles, StoreLock, consolidate
 from insarray.engine.store.foreign import what_is
 from insarray.engine.store.ledger import META, Block, Ledger, Record
@@ -293,7 +292,7 @@ class Store:
         blockwise = {name for record in records.values() for name in record["checksums"]}
         for name in self.files.arrays():
             array = group[name]
-            unreadable = None if name in blockwise or job["rows"] == [] else _unreadable(array)
+            unreadable = None if name in blockwise or job["rows"] == [] else unreadable_reason(array)
             if unreadable:
                 raise VerificationError(f"{self.url}: {name}: {unreadable}; start over with --restart")
         damaged: dict[Block, list[str]] = {}
@@ -303,10 +302,16 @@ class Store:
         for block, record in sorted(records.items()):
             window = _window(job, block)
             for name, checksum in record["checksums"].items():
-                text = _differs(group[name], window, checksum) if name in group else "the array is missing"
+                text = differs(group[name], window, checksum) if name in group else "the array is missing"
                 if text:
                     damaged.setdefault(block, []).append(f"{name} block {block}: {text}")
         return damaged
+
+    def discard_lacking(self) -> None:
+        """Remove the records of blocks whose chunks are not all there any more, so that they are computed again."""
+        gone = lacking(self.files, self.required_job(), self.ledger.blocks())
+        if gone:
+            self.discard(gone)
 
     def discard(self, blocks: Iterable[Block]) -> None:
         """Remove the records of blocks, so that the same run computes them again; the store is unfinished until then."""
@@ -318,29 +323,6 @@ class Store:
 def _followed(path: str) -> str:
     """The folder that a link is for: what is built beside a store and takes its place must be beside the folder itself."""
     return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def _differs(array: Any, window: Window, checksum: int) -> str | None:
-    """What is wrong with a window of an array, if anything."""
-    try:
-        same = _checksum(np.asarray(array[(..., *window)])) == checksum
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        VerificationError,
-    ) as error:  # the codecs raise what they like on bad bytes
-        return str(error)
-    return None if same else "content differs from its checksum"
-
-
-def _unreadable(array: Any) -> str | None:
-    """What is wrong with an array that is read whole, if anything; its codec has a checksum."""
-    try:
-        array[...]
-    except (OSError, ValueError, RuntimeError, VerificationError) as error:
-        return str(error)
-    return None
 
 
 def write_block(
@@ -364,7 +346,7 @@ def write_block(
     record = {
         "block": list(block),
         "fingerprint": fingerprint,
-        "checksums": {name: _checksum(values) for name, values in results.items()},
+        "checksums": {name: checksum_of(values) for name, values in results.items()},
         "seconds": round(time.time() - started, 3),
         "write_seconds": round(time.time() - writing, 3),
         "statistics": block_statistics(results),
@@ -398,10 +380,6 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
 @lru_cache(maxsize=4)
 def _open_group(url: str) -> zarr.Group:
     return zarr.open_group(url, mode="r+", use_consolidated=False)
-
-
-def _checksum(values: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(values).tobytes())
 
 
 def _window(job: dict[str, Any], block: Block) -> Window:
