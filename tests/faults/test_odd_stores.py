@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 
 import numpy as np
@@ -13,7 +14,7 @@ from insarray.cli.process import run_command
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.ledger import Ledger
 from insarray.engine.store.zarr_store import Store
-from insarray.model.errors import StoreError, VerificationError
+from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 from insarray.simulate.stacks import simulate_stack
 from tests.stores import contents
 
@@ -246,3 +247,38 @@ def test_an_array_that_lost_its_metadata_is_still_noticed(store):
     (store / "displacement/zarr.json").unlink()
     with pytest.raises(VerificationError, match=r"displacement"):
         Store(store).verify()
+
+
+# -- readers while the store is replaced ----------------------------------------------------------------------------
+
+
+def test_a_reader_sees_one_state_while_a_restart_replaces_the_store(store, account):
+    opened, again = ia.open(store), pickle.loads(pickle.dumps(ia.open(store)))
+    before = opened.displacement.values
+    seen = []
+
+    def read(finished, _):  # while the new store is being made
+        seen.append(np.array_equal(opened.displacement.values, before, equal_nan=True))
+
+    ia.run(job(reference=(20, 20)), store, resume=False, workers=1, progress=read)
+    assert seen == [True] * 5
+    for reader in (opened, again):
+        for name in ("displacement", "temporal_coherence"):
+            with pytest.raises(StoreMismatchError, match=r"s\.zarr: was replaced since it was opened; open it again"):
+                reader[name].values  # noqa: B018 - it is read
+    assert not np.array_equal(ia.open(store).displacement.values, before, equal_nan=True)
+    account(
+        "reader while a restart replaces the store",
+        "opened before, read all the while",
+        len(seen),
+        0,
+        "old, then exit 6",
+    )
+
+
+def test_a_reader_of_a_store_that_was_only_mended_goes_on(store):
+    opened = ia.open(store)
+    before = opened.displacement.values
+    (store / "_insarray/blocks/1.0.json").unlink()
+    assert ia.run(job(), store, workers=1).computed == 1
+    assert np.array_equal(opened.displacement.values, before, equal_nan=True)

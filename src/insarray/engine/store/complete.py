@@ -1,7 +1,8 @@
-"""Stores of which every chunk is there: one that is missing is an error, not a chunk of fill values.
+"""Stores of which every chunk is there, and stays that of one job: what is missing or replaced is an error.
 
 Zarr takes a chunk that is not there for one of fill values. Our stores say in their job that all chunks were written, also
-those of nothing but fill values; so one that has gone since is noticed, and not taken for pixels without data.
+those of nothing but fill values; so one that has gone since is noticed, and not taken for pixels without data. An append or a restart puts another store in
+the place of one that is being read. Whoever has opened the old one gets its chunks or an error, never those of both.
 """
 
 import os
@@ -15,8 +16,8 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from insarray.engine.store.files import StoreFiles
-from insarray.engine.store.ledger import META, Block
-from insarray.model.errors import VerificationError
+from insarray.engine.store.ledger import JOB, Block
+from insarray.model.errors import StoreMismatchError, VerificationError
 
 EVERY_CHUNK = "every_chunk"
 """In the job of a store: that all chunks were written."""
@@ -33,19 +34,22 @@ class CompleteStore(WrapperStore[Any]):
         The store itself.
     url
         What it is called in messages.
-    identity
-        What goes into the names of lazy arrays that are read from it.
+    fingerprint
+        Of its job.
+    mark
+        Of its files, see `_mark`; None on a server.
     """
 
-    def __init__(self, store: Any, url: str = "", identity: tuple[str, ...] = ()) -> None:
+    def __init__(self, store: Any, url: str = "", fingerprint: str = "", mark: "_Mark | None" = None) -> None:
         super().__init__(store)
-        self.url, self.identity = url, identity
+        self.url, self.fingerprint, self.mark = url, fingerprint, mark
+        self._seen = mark
 
     def _with_store(self, store: Any) -> "CompleteStore":
-        return type(self)(store, self.url, self.identity)
+        return type(self)(store, self.url, self.fingerprint, self.mark)
 
-    def __dask_tokenize__(self) -> tuple[str, ...]:
-        return type(self).__name__, self.url, *self.identity
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        return type(self).__name__, self.url, self.fingerprint, self.mark
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """Bytes of a key.
@@ -54,11 +58,24 @@ class CompleteStore(WrapperStore[Any]):
         ------
         VerificationError
             If it is a chunk, and not there.
+        StoreMismatchError
+            If the store has been replaced by another since it was opened.
         """
         found = await super().get(key, prototype, byte_range)
-        if found is None and (chunk := _CHUNK.fullmatch(key)):
-            raise _missing(self.url, chunk["name"], chunk["place"])
+        chunk = _CHUNK.fullmatch(key)
+        if chunk:
+            self._require_same()  # after it was read: before it would not tell of which store it is
+            if found is None:
+                raise _missing(self.url, chunk["name"], chunk["place"])
         return found
+
+    def _require_same(self) -> None:
+        if self.mark is None or (now := _mark(self.url)) == self._seen:
+            return
+        job = StoreFiles(self.url).read(JOB) or {}  # its files are others, but perhaps of the same job
+        if job.get("fingerprint") != self.fingerprint:
+            raise StoreMismatchError(f"{self.url}: was replaced since it was opened; open it again")
+        self._seen = now
 
 
 def readable(files: StoreFiles, job: Mapping[str, Any]) -> Any:
@@ -66,17 +83,28 @@ def readable(files: StoreFiles, job: Mapping[str, Any]) -> Any:
     if not job.get(EVERY_CHUNK):
         return files.url
     if files.local:
-        age = str(os.stat(files.root).st_mtime_ns)
-        return CompleteStore(LocalStore(files.root, read_only=True), files.url, (job["fingerprint"], age))
-    return CompleteStore(FsspecStore.from_url(files.url, read_only=True), files.url, (job["fingerprint"],))
+        return CompleteStore(LocalStore(files.root, read_only=True), files.url, job["fingerprint"], _mark(files.root))
+    return CompleteStore(FsspecStore.from_url(files.url, read_only=True), files.url, job["fingerprint"])
+
+
+_Mark = tuple[int, int]
+
+
+def _mark(root: str) -> _Mark | None:
+    """What tells the store at a place from one that takes its place: number and age of its first file."""
+    try:
+        found = os.stat(os.path.join(root, "zarr.json"))
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def require_chunks(paths: Iterable[str]) -> None:
     """Raise VerificationError if a local store of ours among these folders, perhaps opened without us, lacks a chunk."""
     for path in paths:
-        if not os.path.isfile(os.path.join(path, META, "job.json")):
+        if not os.path.isfile(os.path.join(path, JOB)):
             continue
-        job = StoreFiles(path).read(f"{META}/job.json") or {}
+        job = StoreFiles(path).read(JOB) or {}
         if job.get(EVERY_CHUNK) and job.get("state") == "complete":
             _require_chunks_of(path)
 

@@ -16,6 +16,7 @@ Block = tuple[int, int]
 Record = dict[str, Any]
 
 META = "_insarray"
+JOB = f"{META}/job.json"
 _BLOCKS = f"{META}/blocks"
 _COPIES = f"{META}/copies"
 

@@ -26,7 +26,7 @@ from insarray.engine.store.checksums import checksum_of, differs, unreadable_rea
 from insarray.engine.store.complete import EVERY_CHUNK, lacking, readable
 from insarray.engine.store.files import StoreFiles, StoreLock, consolidate
 from insarray.engine.store.foreign import what_is
-from insarray.engine.store.ledger import META, Block, Ledger, Record
+from insarray.engine.store.ledger import JOB, META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
@@ -34,7 +34,6 @@ from insarray.engine.store.validity import is_job
 from insarray.io.locations import is_url, local
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
-_JOB = f"{META}/job.json"
 _LOCK = f"{META}/lock"
 _TOLD = Totals().report().keys()
 
@@ -67,9 +66,9 @@ class Store:
             If it was one of ours and cannot be read any more, or what is there cannot be looked at.
         """
         try:
-            job = self.files.read(_JOB)
-            there = job is None and self.files.exists(_JOB)
-            job = self.files.read(_JOB) if there else job  # it may have been written just now
+            job = self.files.read(JOB)
+            there = job is None and self.files.exists(JOB)
+            job = self.files.read(JOB) if there else job  # it may have been written just now
         except Exception as error:  # clients of servers raise what they like
             if self.files.local and not isinstance(error, OSError):
                 raise
@@ -78,7 +77,7 @@ class Store:
         if job is not None and not is_job(job):
             there, job = True, None
         if there and job is None:
-            raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
+            raise StoreError(f"{self.url}: its job file {JOB} is damaged; remove the store, or choose another output")
         return job
 
     def required_job(self) -> dict[str, Any]:
@@ -185,7 +184,7 @@ class Store:
     def _write_meta(files: StoreFiles, job: dict[str, Any]) -> None:
         # a Zarr group, so that whoever lists the store finds nothing unknown
         files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
-        files.write(_JOB, job)
+        files.write(JOB, job)
 
     def refuse_foreign(self) -> None:
         """Raise StoreError if something is there that is not ours."""
@@ -236,7 +235,7 @@ class Store:
         job = self.job() or {}
         if job.get("state") == "complete":
             kept = {name: value for name, value in job.items() if name != "report"}
-            self.files.write(_JOB, {**kept, "state": "unfinished"})
+            self.files.write(JOB, {**kept, "state": "unfinished"})
 
     def finalize(self, report: dict[str, Any]) -> None:
         """Consolidate the metadata and mark the store complete, with what its blocks say of themselves."""
@@ -244,7 +243,7 @@ class Store:
         if job is None:
             raise StoreError(f"{self.url}: its job file has gone")
         consolidate(self.files)
-        self.files.write(_JOB, {**job, "state": "complete", "report": report})
+        self.files.write(JOB, {**job, "state": "complete", "report": report})
 
     def report(self) -> dict[str, Any] | None:
         """What the finished blocks say of themselves, as `Totals` has it; None if there is none."""
@@ -336,7 +335,7 @@ def write_block(
         If the store has been removed, or replaced by another job, since the block was begun at `started`.
     """
     files = StoreFiles(url)
-    if (files.read(_JOB) or {}).get("fingerprint") != fingerprint:
+    if (files.read(JOB) or {}).get("fingerprint") != fingerprint:
         raise StoreMismatchError(f"{url}: was removed or replaced while block {block} was computed")
     writing = time.time()
     group = _open_group(url)
