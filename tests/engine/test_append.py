@@ -405,7 +405,7 @@ def test_a_killed_append_goes_on_and_the_old_store_is_there_all_the_while(tmp_pa
         while process.poll() is None and len(list(blocks.glob("*.json"))) < 4:  # and no record that is being written
             time.sleep(0.01)
         assert open_store(url).sizes["time"] == 8
-        with pytest.raises(StoreMismatchError, match="another append"):
+        with pytest.raises(StoreMismatchError, match="another run"):
             append(series(stack), url)
         with pytest.raises(StoreMismatchError, match="another run"):
             ia.run(series(old), url, resume=False)

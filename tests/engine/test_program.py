@@ -151,6 +151,12 @@ def test_workers_of_another_program_are_refused(tmp_path, monkeypatch):
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
+        client.run(_have_another_numba)
+        with pytest.raises(
+            ClusterError, match=r"worker .* has numba 0\.1, the run numba .*same installation"
+        ) as caught:
+            ia.run(job(), url, client=client)
+        assert caught.value.exit_code == 5
         client.run(_become_another)
         with pytest.raises(ClusterError, match=r"runs insarray .*\(another\), the run is of .*same installation"):
             ia.run(job(), url, client=client)
@@ -158,6 +164,11 @@ def test_workers_of_another_program_are_refused(tmp_path, monkeypatch):
     assert ia.run(job(), url).computed == 12
     ia.run(job(), str(tmp_path / "calm.zarr"))
     assert contents(url) == contents(tmp_path / "calm.zarr")
+
+
+def _have_another_numba():
+    versions = {**dict(program.libraries()), "numba": "0.1"}
+    program.libraries = lambda: tuple(versions.items())
 
 
 def _become_another():

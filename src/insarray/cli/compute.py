@@ -12,9 +12,9 @@ import click
 import xarray as xr
 
 from insarray.cli.options import Executing, Running, Storing
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.run.runner import run
-from insarray.model.errors import ArgumentError
 from insarray.progress import progress_bar
 
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
@@ -90,5 +90,4 @@ def print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
 
 def refuse_input_as_output(files: Sequence[str], out: str) -> None:
     """Raise ArgumentError if the output is one of the inputs."""
-    if any(os.path.abspath(out) == os.path.abspath(file) for file in files):
-        raise ArgumentError(f"{out}: is an input; give another output")
+    refuse_inputs(out, *files)

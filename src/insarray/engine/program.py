@@ -1,7 +1,10 @@
 """Identity of the program that computes: a hash of the sources as they were when it was loaded."""
 
 import hashlib
+import platform
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -9,6 +12,8 @@ from insarray._version import __version__
 
 _COMPUTES = ("model", "kernels", "io", "engine", "products", "compat")
 """Folders whose code decides what stands in a store; the others draw and write what is there."""
+
+_LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 
 
 def program_identity() -> str:
@@ -23,6 +28,25 @@ def program_identity() -> str:
 def program_name() -> str:
     """Version and identity for people: ``0.1.0 (3f2a9c81d04b)``."""
     return f"{__version__} ({_IDENTITY})"
+
+
+@cache
+def libraries() -> tuple[tuple[str, str], ...]:
+    """Names and versions of what computes besides: with others the last bits, or more, may differ."""
+    versions = [(name, str(import_module(name).__version__)) for name in _LIBRARIES]
+    return (("Python", ".".join(platform.python_version_tuple()[:2])), *versions)
+
+
+def other_program(program: str, versions: tuple[tuple[str, str], ...]) -> str | None:
+    """In what this process differs from a run of this program with these libraries, in words; None if in nothing."""
+    if program != _IDENTITY:
+        return f"runs insarray {program_name()}, the run is of ({program})"
+    own = dict(libraries())
+    differ = [(name, version) for name, version in versions if own.get(name) != version]
+    if not differ:
+        return None
+    has, other = (", ".join(f"{name} {of[name]}" for name, _ in differ) for of in (own, dict(versions)))
+    return f"has {has}, the run {other}"
 
 
 def _identity() -> str:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.export.mintpy_layout import MintpyFile, files_of, shared_attributes
 from insarray.export.rasters import complete_file, require_free
 from insarray.io.layers.hdf5 import opened
@@ -121,6 +122,9 @@ def write_mintpy(
     files = list(files_of(_whole_pixels(dataset) if nodata == "zero" else dataset))
     shared = shared_attributes(dataset, given, nodata)
     paths = _free_paths(files, folder, names, overwrite=overwrite)
+    for path in paths:
+        if path.exists():
+            refuse_inputs(path, dataset, attrs)
     with ExitStack() as stack:
         temporary = [stack.enter_context(complete_file(path, overwrite=overwrite)) for path in paths]
         with ExitStack() as opening:

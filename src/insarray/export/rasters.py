@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import compute_in_own_threads
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of, placed
 from insarray.model.dates import date_label
@@ -96,6 +97,7 @@ def to_cog(
     import rasterio
     from rasterio.shutil import copy
 
+    refuse_inputs(path, data, mask)
     if mask is not None:
         data, attrs = masked_layer(data, mask), {**(attrs or {}), "masked_by": mask_name(mask)}
     layers = _layers(data)
@@ -173,6 +175,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     >>> dict(ia.open("series.nc").displacement.sizes)
     {'time': 6, 'y': 20, 'x': 24}
     """
+    refuse_inputs(path, dataset, mask)
     dataset = placed(masked(dataset, mask))
     output = dataset.drop_encoding()
     for name, variable in dataset.variables.items():

@@ -11,6 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from insarray.model.dates import Time, as_time, date_label, years_since
 from insarray.model.errors import ArgumentError, NetworkError
 
+MOST_DATES = np.iinfo(np.uint16).max + 1
+"""The pairs of a date are counted in 16 bits."""
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -85,6 +88,8 @@ class Network:
         if double:
             raise NetworkError(f"pairs: {', '.join(double[:5])} given more than once; keep one of each")
         times, index = np.unique(dates, return_inverse=True)
+        if len(times) > MOST_DATES:
+            raise NetworkError(f"pairs: of {len(times)} dates; at most {MOST_DATES} can be counted, give fewer")
         baseline = None
         if perpendicular_baseline is not None:
             baseline = np.array(list(perpendicular_baseline), dtype=np.float64)

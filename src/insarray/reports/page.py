@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.open import job_of
 from insarray.engine.open import open as open_result
 from insarray.export.rasters import complete_file, require_free
@@ -88,6 +89,7 @@ def report(
     if Path(path).suffix.lower() not in (".html", ".htm"):
         raise ArgumentError(f"{path}: a report is a page; give it a name that ends in .html")
     source = _source(dataset)
+    refuse_inputs(path, source.dataset, mask)
     _require_maps(source.dataset)
     source = replace(source, dataset=masked(source.dataset, mask))
     text = _rendered(_content(source) | {"title": title or _name(source)})

@@ -17,13 +17,15 @@ import xarray as xr
 import zarr
 
 from insarray.engine.blocks import Arrays, BlockCall, block_call_of
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.graph.prepare import in_memory, prepare, store_url
 from insarray.engine.jobs import fingerprint
 from insarray.engine.plan import Plan, Window, plan_run
 from insarray.engine.program import program_identity
 from insarray.engine.run.runner import BLOCK_TIMEOUT, Progress, run, run_replacing
+from insarray.engine.store.complete import readable
 from insarray.engine.store.ledger import Block
-from insarray.engine.store.swap import new_beside, only_append, swap
+from insarray.engine.store.swap import new_beside, only_successor, swap
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.io.layers.lazy import only_pairs
 from insarray.model.dataset import grid_of, network_of
@@ -184,7 +186,8 @@ def append(
     url, series = store_url(url), in_memory(prepare(series))
     store = _local(url)
     _inversion(series)  # raises unless it is one
-    with only_append(store.url):
+    refuse_inputs(store.url, series)
+    with only_successor(store.url):
         store.refuse_foreign()
         if not store.files.exists() or _is_of(store, series):
             report = run(series, store.url, **how)
@@ -380,6 +383,7 @@ def _carried(series: xr.Dataset, url: str, plan: Plan, kept: frozenset[Block]) -
 
 
 def _carry(url: str, before: Network, names: tuple[str, ...], window: Window, constants: Appendable) -> Arrays:
-    group = zarr.open_group(url, mode="r", use_consolidated=False)
+    store = Store(url)
+    group = zarr.open_group(readable(store.files, store.required_job()), mode="r", use_consolidated=False)
     stored = {name: np.asarray(group[name][(..., *window)]) for name in names}  # type: ignore[index]
     return constants.carry(before, stored)

@@ -10,18 +10,21 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.graph.persisted import require_reachable
 from insarray.engine.graph.prepare import in_memory, prepare, store_url, template
 from insarray.engine.jobs import Jobs, fingerprint
 from insarray.engine.plan import Plan, plan_prepared
+from insarray.engine.program import libraries
 from insarray.engine.run.cluster import client_of, open_workers
 from insarray.engine.run.driver import Failure, drive
 from insarray.engine.run.workers import BlockJob, Workers, this_process
 from insarray.engine.store.account import Account
 from insarray.engine.store.account import Progress as Progress
+from insarray.engine.store.complete import require_chunks
 from insarray.engine.store.ledger import Block
 from insarray.engine.store.provenance import provenance
-from insarray.engine.store.swap import finish_swap
+from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.template import Compressor
 from insarray.engine.store.zarr_store import Store
 from insarray.model.dataset import geozarr_attributes, grid_of
@@ -88,7 +91,9 @@ def run(
     client
         A Dask client to use, whatever `scheduler` says.
     resume
-        Keep the finished blocks of the same job. False: a store of ours at `url` is deleted first.
+        Keep the finished blocks of the same job. False: start over. On a local disk the new store is made beside a store of
+        ours at `url`, takes its place when it is complete, and only then is the old one removed; repeated after a failure
+        or a kill it goes on. On a server, where folders cannot be renamed, the old one is removed first.
     block_timeout
         Seconds that one block may take. Generous: it is there so that a block that hangs (a dead disk, a server that
         never answers) cannot keep a run from ending. A worker process that is at it for longer is ended, and the block
@@ -102,6 +107,8 @@ def run(
 
     Raises
     ------
+    ArgumentError
+        If the output is an input of `dataset` by any name, lies in a store that is one, or holds one.
     StoreError, StoreMismatchError
         If the output is not ours, locked, holds another job or that of another program, or cannot be written (disk
         full).
@@ -159,6 +166,13 @@ def run_replacing(
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
     client = client_of(scheduler, client)
     url, dataset = store_url(url), prepare(dataset)
+    store = Store(url)
+    require_chunks(refuse_inputs(store.url, dataset))
+    finish_swap(store.url)
+    how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client, "command": command}
+    how |= {"block_timeout": block_timeout, "progress": progress, "compressor": compressor}
+    if not resume and store.files.local and store.files.exists():
+        return _start_over(dataset, store, replaced, how)
     threads = client is None and scheduler in (None, "threads")
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
     if threads:
@@ -167,12 +181,12 @@ def run_replacing(
         require_reachable(dataset, client)
     dataset = in_memory(dataset)
     identity = fingerprint(dataset)
-    store = Store(url)
-    finish_swap(store.url)
     if not resume:
         store.remove()
     description = {"options": _job_options(dataset, plan), "command": command}
     exists = store.check(identity, description)
+    if exists:
+        store.discard_lacking()
     known = store.records() if exists else {}
     if len(known) == plan.n_blocks:
         with store.lock():
@@ -187,6 +201,28 @@ def run_replacing(
             store.check(identity, description)  # it may have changed hands
             account = Account(store.ledger, identity, plan, store.records(known), progress)
             return _fill(store, plan, identity, jobs, pool, account, block_timeout)
+
+
+def _start_over(dataset: xr.Dataset, store: Store, replaced: Mapping[Any, Any], how: dict[str, Any]) -> Report:
+    """Compute into a new store beside one that is there, which stays as it is until the new one takes its place."""
+    with only_successor(store.url):
+        if store.job() is None:
+            store.remove()  # raises, as it is not ours
+        with store.lock():
+            new = Store(new_beside(store.url, "restart"))
+            if new.files.exists() and not _is_begun(new, fingerprint(in_memory(dataset))):
+                new.files.remove_all()
+            report = run_replacing(dataset, new.url, replaced, **how)
+        swap(store.url, "restart")
+    return report._replace(url=store.url)
+
+
+def _is_begun(store: Store, identity: str) -> bool:
+    """Whether a store that a restart has left can be gone on with."""
+    try:
+        return store.check(identity, {})
+    except StoreError:
+        return False
 
 
 def _job_options(dataset: xr.Dataset, plan: Plan) -> dict[str, str]:
@@ -213,7 +249,7 @@ def _fill(
 
     def job_of(block: Block) -> BlockJob:
         parts = (jobs.names, jobs.block(*block), block, plan.window(*block))
-        return BlockJob(store.url, identity, *parts, name, block_timeout, driver)
+        return BlockJob(store.url, identity, *parts, name, block_timeout, driver, libraries=libraries())
 
     if todo:
         store.begin()  # if it is complete but for a block whose record has gone

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from insarray.engine.jobs import compute_block
 from insarray.engine.plan import Window
-from insarray.engine.program import program_identity, program_name
+from insarray.engine.program import other_program, program_identity
 from insarray.engine.store.gate import gate_of
 from insarray.engine.store.ledger import Block, Record
 from insarray.engine.store.retry import with_retries
@@ -56,6 +56,8 @@ class BlockJob(NamedTuple):
     """Host and process that must not be ended for a block that takes longer."""
     program: str = program_identity()
     """The program that has cut the job; a worker of another one does not take it."""
+    libraries: tuple[tuple[str, str], ...] = ()
+    """Versions of what that program computes with; a worker with others does not take it."""
 
 
 def this_process() -> tuple[str, int]:
@@ -69,12 +71,12 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     Raises
     ------
     ClusterError
-        If this process runs another program than the run: its blocks would be of two.
+        If this process runs another program than the run, or with other libraries: its blocks would be of two.
     """
-    if job.program != program_identity():
+    other = other_program(job.program, job.libraries)
+    if other is not None:
         raise ClusterError(
-            f"the worker {socket.gethostname()} runs insarray {program_name()}, the run is of ({job.program}): start all "
-            "workers from the same installation, then run again"
+            f"the worker {socket.gethostname()} {other}: start all workers from the same installation, then run again"
         )
     started = time.time()
     results = with_retries(lambda: compute_block(job.names, shared, job.graph), job.url)

@@ -74,7 +74,7 @@ class StoreFiles:
         """Content of a JSON file; None if it is not there or not whole."""
         try:
             content = json.loads(self.fs.cat_file(self.path(name)))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
             return None
         return content if isinstance(content, dict) else None
 
@@ -102,6 +102,13 @@ class StoreFiles:
             return []
         return [str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in found]
 
+    def arrays(self) -> list[str]:
+        """Names of the arrays of the store; what others leave in every folder, such as ``@eaDir`` or ``Thumbs.db``, is none."""
+        names = sorted(name for name in self.listed() if not name.startswith(("_", ".")) and not name.endswith(".json"))
+        if not self.local:
+            return names
+        return [name for name in names if any(os.path.exists(self.path(f"{name}/{own}")) for own in ("zarr.json", "c"))]
+
     def names(self, folder: str) -> list[str]:
         """Names of the JSON files in a folder of the store; what a killed writer left half-done does not count."""
         return [name for name in self.listed(folder) if name.endswith(".json")]
@@ -115,7 +122,7 @@ def consolidate(files: StoreFiles) -> None:
     group = files.read("zarr.json")
     if group is None:
         raise StoreError(f"{files.url}: its zarr.json has gone")
-    names = sorted(name for name in files.listed() if not name.startswith(("_", ".")) and name != "zarr.json")
+    names = files.arrays()
     found = zip(names, files.read_many(f"{name}/zarr.json" for name in names), strict=True)
     metadata = {name: content for name, content in found if content is not None}
     files.write(

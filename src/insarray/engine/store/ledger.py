@@ -10,11 +10,13 @@ from contextlib import suppress
 from typing import Any
 
 from insarray.engine.store.files import StoreFiles
+from insarray.engine.store.validity import is_record
 
 Block = tuple[int, int]
 Record = dict[str, Any]
 
 META = "_insarray"
+JOB = f"{META}/job.json"
 _BLOCKS = f"{META}/blocks"
 _COPIES = f"{META}/copies"
 
@@ -40,13 +42,13 @@ class Ledger:
         return {block for name in self._files.names(_BLOCKS) if (block := _block(name)) is not None}
 
     def records(self, fingerprint: str, blocks: Iterable[Block] | None = None) -> dict[Block, Record]:
-        """Whole records of a job, of some blocks or of all that are listed."""
+        """Whole records of a job, of some blocks or of all that are listed; what is no record of its block does not count."""
         wanted = self.blocks() if blocks is None else set(blocks)
         found = {block: record for block, record in self._copied().items() if block in wanted}
         rest = sorted(wanted - found.keys())
         read = zip(rest, self._files.read_many(map(_name, rest)), strict=True)
         found |= {block: record for block, record in read if record is not None}
-        return {block: found[block] for block in sorted(found) if found[block].get("fingerprint") == fingerprint}
+        return {block: found[block] for block in sorted(found) if is_record(found[block], block, fingerprint)}
 
     def write(self, record: Record) -> None:
         """Write the record of a block, by which it is done."""
@@ -67,8 +69,9 @@ class Ledger:
 
     def _copied(self) -> dict[Block, Record]:
         files = self._files.read_many(f"{_COPIES}/{name}" for name in self._files.names(_COPIES))
-        records = (record for file in files if file is not None for record in file.get("records", ()))
-        return {(record["block"][0], record["block"][1]): record for record in records}
+        lists = (file.get("records") for file in files if file is not None)
+        records = (record for listed in lists if isinstance(listed, list) for record in listed)
+        return {block: record for record in records if (block := _block_of(record)) is not None}
 
 
 def _name(block: Block) -> str:
@@ -77,4 +80,13 @@ def _name(block: Block) -> str:
 
 def _block(name: str) -> Block | None:
     row, _, col = name.removesuffix(".json").partition(".")
-    return (int(row), int(col)) if row.isdecimal() and col.isdecimal() else None
+    block = (int(row), int(col)) if row.isdecimal() and col.isdecimal() else None
+    return block if block is not None and _name(block) == f"{_BLOCKS}/{name}" else None  # not 00.0.json
+
+
+def _block_of(record: object) -> Block | None:
+    """The block that a record says it is of."""
+    block = record.get("block") if isinstance(record, dict) else None
+    if isinstance(block, list) and len(block) == 2 and all(isinstance(part, int) for part in block):
+        return block[0], block[1]
+    return None

@@ -13,11 +13,14 @@ import xarray as xr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray._version import __version__
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
+from insarray.engine.store.complete import EVERY_CHUNK
 from insarray.engine.store.files import StoreFiles, consolidate
 from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
+from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import StoreError
 
@@ -45,7 +48,7 @@ def save_points(
     settings
         What the dataset was made with and from: its identity. Default: the attributes and the values themselves.
     restart
-        Delete a store of ours that is there.
+        Replace a store of ours that is there: on a local disk once the new one is complete.
     command
         The command line, for the provenance.
 
@@ -85,9 +88,12 @@ def save_points(
     """
     options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
     store = Store(url)
-    if restart:
-        store.remove()
-    if is_stored(url, options):
+    refuse_inputs(store.url, dataset)
+    finish_swap(store.url)
+    replacing = restart and store.files.exists()
+    if replacing and store.job() is None:
+        store.remove()  # raises, as it is not ours
+    if not replacing and is_stored(url, options):
         return False
     identity = _identity(options)
     described = dataset.assign_attrs({**_feature(dataset), **provenance(identity, command)})
@@ -97,12 +103,18 @@ def save_points(
         "version": __version__,
         "rows": [],
         "cols": [],
+        EVERY_CHUNK: True,
     }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
-        if store.files.local:
+        if replacing and store.files.local:
+            _replace(described, store, job)
+        elif store.files.local:
             _write_beside(described, store.url, job)
         else:
+            described = described.compute()
+            if replacing:
+                store.remove()
             _write(described, store.url, store.files, job)
     except OSError as error:
         raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
@@ -136,6 +148,16 @@ def _feature(dataset: xr.Dataset) -> dict[str, str]:
     return {"featureType": "timeSeries" if "time" in dataset.dims else "point"}
 
 
+def _replace(dataset: xr.Dataset, store: Store, job: dict[str, Any]) -> None:
+    """Write beside a store that is there, which stays as it is until it is done."""
+    with only_successor(store.url):
+        with store.lock():
+            new = new_beside(store.url, "restart")
+            shutil.rmtree(new, ignore_errors=True)
+            _write_beside(dataset, new, job)
+        swap(store.url, "restart")
+
+
 def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
     """Write beside its place and rename."""
     folder, name = os.path.split(url)
@@ -161,7 +183,8 @@ def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]
         if variable.dtype.kind == "f" and name in stored.data_vars:
             encoding[str(name)]["fill_value"] = np.nan
             variable.attrs = {**variable.attrs, "_FillValue": variable.dtype.type(np.nan)}
-    stored.to_zarr(url, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+    how: dict[str, Any] = {"zarr_format": 3, "consolidated": False, "write_empty_chunks": True}
+    stored.to_zarr(url, mode="w-", encoding=encoding, **how)
     consolidate(files)
     files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
     files.write(f"{META}/job.json", job)

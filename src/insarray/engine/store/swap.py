@@ -4,20 +4,26 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
 from insarray.engine.store.files import StoreFiles
 from insarray.model.errors import StoreError, StoreMismatchError
 
+Kind = Literal["append", "restart"]
 
-def new_beside(url: str) -> str:
+_OLD: dict[Kind, str] = {"append": "before", "restart": "replaced"}
+"""What the old store is called while it is replaced, by what replaces it: after a kill the names say how far it went."""
+
+
+def new_beside(url: str, kind: Kind = "append") -> str:
     """Hidden folder beside a local store in which its successor is built."""
-    return _beside(url, "append")
+    return _beside(url, kind)
 
 
-def _old_beside(url: str) -> str:
-    return _beside(url, "before")
+def _old_beside(url: str, kind: Kind) -> str:
+    return _beside(url, _OLD[kind])
 
 
 def _beside(url: str, what: str) -> str:
@@ -26,8 +32,8 @@ def _beside(url: str, what: str) -> str:
 
 
 @contextmanager
-def only_append(url: str) -> Iterator[None]:
-    """No other append to a local store while it lasts; what a killed swap has left is finished first.
+def only_successor(url: str) -> Iterator[None]:
+    """No other append to a local store, nor restart, while it lasts; what a killed swap has left is finished first.
 
     Raises
     ------
@@ -39,7 +45,9 @@ def only_append(url: str) -> Iterator[None]:
         os.makedirs(os.path.dirname(os.path.abspath(url)), exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise StoreMismatchError(f"{url}: another append is under way; wait for it") from None
+        raise StoreMismatchError(
+            f"{url}: another run is writing its successor, an append or a restart; wait for it"
+        ) from None
     except OSError as error:
         raise StoreError(f"{url}: cannot be locked for writing ({error.strerror})") from error
     try:
@@ -51,8 +59,8 @@ def only_append(url: str) -> Iterator[None]:
         lock.release()
 
 
-def swap(url: str) -> None:
-    """Put the finished store of `new_beside` where the store `url` is, and delete the latter; within `only_append`.
+def swap(url: str, kind: Kind = "append") -> None:
+    """Put the finished store of `new_beside` where the store `url` is, and delete the latter; within `only_successor`.
 
     At every moment one of the two is whole, and the names say how far it went.
 
@@ -62,7 +70,7 @@ def swap(url: str) -> None:
         If a folder cannot be renamed or deleted.
     """
     try:
-        os.rename(url, _old_beside(url))
+        os.rename(url, _old_beside(url, kind))
     except OSError as error:
         raise StoreError(f"{url}: cannot be replaced ({error.strerror}); repeat the command") from error
     _finish(url)
@@ -74,21 +82,23 @@ def finish_swap(url: str) -> None:
     Raises
     ------
     StoreMismatchError, StoreError
-        If an append is under way, or a folder cannot be renamed or deleted.
+        If an append or restart is under way, or a folder cannot be renamed or deleted.
     """
-    if StoreFiles(url).local and os.path.isdir(_old_beside(url)):
-        with only_append(url):
+    files = StoreFiles(url)
+    if files.local and any(os.path.isdir(_old_beside(files.url, kind)) for kind in _OLD):
+        with only_successor(files.url):
             pass
 
 
 def _finish(url: str) -> None:
-    new, old = new_beside(url), _old_beside(url)
-    if not os.path.isdir(old):
-        return
-    try:
-        if not os.path.exists(url):  # the new store was complete before the old one was moved
-            os.rename(new if os.path.isdir(new) else old, url)
-        if os.path.isdir(old):
-            shutil.rmtree(old)
-    except OSError as error:
-        raise StoreError(f"{url}: the append cannot be finished ({error}); repeat the command") from error
+    for kind in _OLD:
+        new, old = new_beside(url, kind), _old_beside(url, kind)
+        if not os.path.isdir(old):
+            continue
+        try:
+            if not os.path.exists(url):  # the new store was complete before the old one was moved
+                os.rename(new if os.path.isdir(new) else old, url)
+            if os.path.isdir(old):
+                shutil.rmtree(old)
+        except OSError as error:
+            raise StoreError(f"{url}: the {kind} cannot be finished ({error}); repeat the command") from error

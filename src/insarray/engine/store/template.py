@@ -31,4 +31,5 @@ def write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compre
         variable.encoding = {}
         if variable.dtype.kind == "f" and variable.dims[-2:] == ("y", "x"):
             variable.attrs = {**variable.attrs, "_FillValue": np.float32("nan")}
-    template.to_zarr(url, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    how: dict[str, Any] = {"zarr_format": 3, "consolidated": False, "write_empty_chunks": True}
+    template.to_zarr(url, mode="w-", compute=False, encoding=encoding, **how)

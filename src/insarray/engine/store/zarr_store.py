@@ -12,28 +12,30 @@ Layout beside the Zarr arrays::
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 import zarr
 
 from insarray._version import __version__
 from insarray.engine.plan import Plan, Window
 from insarray.engine.program import program_identity
+from insarray.engine.store.checksums import checksum_of, differs, unreadable_reason
+from insarray.engine.store.complete import EVERY_CHUNK, lacking, readable
 from insarray.engine.store.files import StoreFiles, StoreLock, consolidate
 from insarray.engine.store.foreign import what_is
-from insarray.engine.store.ledger import META, Block, Ledger, Record
+from insarray.engine.store.ledger import JOB, META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
+from insarray.engine.store.validity import is_job
+from insarray.io.locations import is_url, local
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
-_JOB = f"{META}/job.json"
 _LOCK = f"{META}/lock"
+_TOLD = Totals().report().keys()
 
 
 class Store:
@@ -46,8 +48,10 @@ class Store:
     """
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
-        text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)  # some paths of servers are no PathLike
-        self.files = StoreFiles(text if "://" in text else os.path.abspath(os.path.expanduser(text)))
+        text = local(
+            os.fspath(url) if isinstance(url, os.PathLike) else str(url)
+        )  # some paths of servers are no PathLike
+        self.files = StoreFiles(text if is_url(text) else _followed(os.path.abspath(os.path.expanduser(text))))
         self.url = self.files.url
         self.ledger = Ledger(self.files)
 
@@ -62,16 +66,18 @@ class Store:
             If it was one of ours and cannot be read any more, or what is there cannot be looked at.
         """
         try:
-            job = self.files.read(_JOB)
-            there = job is None and self.files.exists(_JOB)
-            job = self.files.read(_JOB) if there else job  # it may have been written just now
+            job = self.files.read(JOB)
+            there = job is None and self.files.exists(JOB)
+            job = self.files.read(JOB) if there else job  # it may have been written just now
         except Exception as error:  # clients of servers raise what they like
             if self.files.local and not isinstance(error, OSError):
                 raise
             reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
             raise StoreError(f"{self.url}: cannot be read ({reason})") from error
+        if job is not None and not is_job(job):
+            there, job = True, None
         if there and job is None:
-            raise StoreError(f"{self.url}: its job file {_JOB} is damaged; remove the store, or choose another output")
+            raise StoreError(f"{self.url}: its job file {JOB} is damaged; remove the store, or choose another output")
         return job
 
     def required_job(self) -> dict[str, Any]:
@@ -111,20 +117,17 @@ class Store:
         self._open("r+")
         return True
 
-    def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
-        """The arrays, whose metadata are all read."""
+    def _open(self, mode: Literal["r", "r+"], job: Mapping[str, Any] | None = None) -> zarr.Group:
+        """The arrays, whose metadata are all read; with the job of a store, none of its chunks may be missing."""
         try:
-            group = zarr.open_group(self.url, mode=mode, use_consolidated=False)
-            for name in filter(self._is_array, self.files.listed()):
+            group = zarr.open_group(readable(self.files, job or {}), mode=mode, use_consolidated=False)
+            for name in self.files.arrays():
                 group[name]
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise what they like
             raise VerificationError(
                 f"{self.url}: its metadata are damaged ({error}); start over with --restart, or choose another output"
             ) from error
         return group
-
-    def _is_array(self, name: str) -> bool:
-        return name != META and not name.startswith(".") and not name.endswith(".json")
 
     def create(
         self,
@@ -148,6 +151,7 @@ class Store:
             "rows": plan.rows,
             "cols": plan.cols,
             "state": "unfinished",
+            EVERY_CHUNK: True,
             **provenance,
         }
         try:
@@ -180,7 +184,7 @@ class Store:
     def _write_meta(files: StoreFiles, job: dict[str, Any]) -> None:
         # a Zarr group, so that whoever lists the store finds nothing unknown
         files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
-        files.write(_JOB, job)
+        files.write(JOB, job)
 
     def refuse_foreign(self) -> None:
         """Raise StoreError if something is there that is not ours."""
@@ -213,7 +217,7 @@ class Store:
         job = self.job()
         if job is None:
             return {}
-        listed = self.ledger.blocks()
+        listed = {(i, j) for i, j in self.ledger.blocks() if i < len(job["rows"]) and j < len(job["cols"])}
         kept = {block: record for block, record in (known or {}).items() if block in listed}
         return kept | self.ledger.records(job["fingerprint"], listed - kept.keys())
 
@@ -231,7 +235,7 @@ class Store:
         job = self.job() or {}
         if job.get("state") == "complete":
             kept = {name: value for name, value in job.items() if name != "report"}
-            self.files.write(_JOB, {**kept, "state": "unfinished"})
+            self.files.write(JOB, {**kept, "state": "unfinished"})
 
     def finalize(self, report: dict[str, Any]) -> None:
         """Consolidate the metadata and mark the store complete, with what its blocks say of themselves."""
@@ -239,12 +243,12 @@ class Store:
         if job is None:
             raise StoreError(f"{self.url}: its job file has gone")
         consolidate(self.files)
-        self.files.write(_JOB, {**job, "state": "complete", "report": report})
+        self.files.write(JOB, {**job, "state": "complete", "report": report})
 
     def report(self) -> dict[str, Any] | None:
         """What the finished blocks say of themselves, as `Totals` has it; None if there is none."""
         told = (self.job() or {}).get("report")
-        if told is not None and told["blocks"] == len(self.ledger.blocks()):
+        if isinstance(told, dict) and told.keys() >= _TOLD and told["blocks"] == len(self.ledger.blocks()):
             return dict(told)
         records = self.records()
         return Totals(records.values()).report() if records else None
@@ -282,10 +286,12 @@ class Store:
             If metadata or coordinates are damaged, which no block brings back.
         """
         job = self.required_job()
-        group, records = self._open("r"), self.records()
+        records = self.records()
+        group = self._open("r", job if records else {})
         blockwise = {name for record in records.values() for name in record["checksums"]}
-        for name, array in group.arrays():
-            unreadable = None if name in blockwise or job["rows"] == [] else _unreadable(array)
+        for name in self.files.arrays():
+            array = group[name]
+            unreadable = None if name in blockwise or job["rows"] == [] else unreadable_reason(array)
             if unreadable:
                 raise VerificationError(f"{self.url}: {name}: {unreadable}; start over with --restart")
         damaged: dict[Block, list[str]] = {}
@@ -295,10 +301,16 @@ class Store:
         for block, record in sorted(records.items()):
             window = _window(job, block)
             for name, checksum in record["checksums"].items():
-                text = _differs(group[name], window, checksum)
+                text = differs(group[name], window, checksum) if name in group else "the array is missing"
                 if text:
                     damaged.setdefault(block, []).append(f"{name} block {block}: {text}")
         return damaged
+
+    def discard_lacking(self) -> None:
+        """Remove the records of blocks whose chunks are not all there any more, so that they are computed again."""
+        gone = lacking(self.files, self.required_job(), self.ledger.blocks())
+        if gone:
+            self.discard(gone)
 
     def discard(self, blocks: Iterable[Block]) -> None:
         """Remove the records of blocks, so that the same run computes them again; the store is unfinished until then."""
@@ -307,22 +319,9 @@ class Store:
             self.ledger.discard(blocks)
 
 
-def _differs(array: Any, window: Window, checksum: int) -> str | None:
-    """What is wrong with a window of an array, if anything."""
-    try:
-        same = _checksum(np.asarray(array[(..., *window)])) == checksum
-    except (OSError, ValueError, RuntimeError) as error:  # the codecs raise what they like on bad bytes
-        return str(error)
-    return None if same else "content differs from its checksum"
-
-
-def _unreadable(array: Any) -> str | None:
-    """What is wrong with an array that is read whole, if anything; its codec has a checksum."""
-    try:
-        array[...]
-    except (OSError, ValueError, RuntimeError) as error:
-        return str(error)
-    return None
+def _followed(path: str) -> str:
+    """The folder that a link is for: what is built beside a store and takes its place must be beside the folder itself."""
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def write_block(
@@ -336,16 +335,17 @@ def write_block(
         If the store has been removed, or replaced by another job, since the block was begun at `started`.
     """
     files = StoreFiles(url)
-    if (files.read(_JOB) or {}).get("fingerprint") != fingerprint:
+    if (files.read(JOB) or {}).get("fingerprint") != fingerprint:
         raise StoreMismatchError(f"{url}: was removed or replaced while block {block} was computed")
     writing = time.time()
     group = _open_group(url)
     for name, values in results.items():
-        group[name][(slice(None),) * (values.ndim - 2) + window] = values
+        array: Any = group[name]
+        array.with_config({"write_empty_chunks": True})[(slice(None),) * (values.ndim - 2) + window] = values
     record = {
         "block": list(block),
         "fingerprint": fingerprint,
-        "checksums": {name: _checksum(values) for name, values in results.items()},
+        "checksums": {name: checksum_of(values) for name, values in results.items()},
         "seconds": round(time.time() - started, 3),
         "write_seconds": round(time.time() - writing, 3),
         "statistics": block_statistics(results),
@@ -370,17 +370,15 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
             f"{url}: {'is not finished' if done == blocks else f'only {done} of {blocks} blocks are there'}; repeat its "
             "command to finish it"
         )
-    dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1, "pair": -1}, consolidated=True)
+    chunks = {"time": -1, "loop": -1, "pair": -1}
+    dataset: xr.Dataset = xr.open_zarr(readable(store.files, job), chunks=chunks, consolidated=True)
+    dataset.encoding["source"] = store.url  # as xarray says it of a path
     return dataset
 
 
 @lru_cache(maxsize=4)
 def _open_group(url: str) -> zarr.Group:
     return zarr.open_group(url, mode="r+", use_consolidated=False)
-
-
-def _checksum(values: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(values).tobytes())
 
 
 def _window(job: dict[str, Any], block: Block) -> Window:

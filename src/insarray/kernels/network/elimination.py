@@ -31,13 +31,13 @@ class Solution(NamedTuple):
     label
         Piece of the network: 0 unobserved, 1 tied to the first date, 2, 3, ... others by first date; uint8.
     temporal_coherence
-        ``|mean exp(j r)|`` over the used pairs, (pixel,).
+        ``|mean exp(j r)|`` over the used pairs, (pixel,); NaN if a residual is so large that its phase is unknown.
     residual_rms
         Root mean square of the residuals r in radians, (pixel,).
     weighted_square
         Sum of w r^2 over the used pairs, float64, (pixel,).
     used
-        Number of used pairs, uint16, (pixel,).
+        Number of used pairs, uint32, (pixel,).
     """
 
     phase: Array
@@ -141,7 +141,7 @@ def allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: boo
         np.empty(pixels, dtype),
         np.empty(pixels, dtype),
         np.empty(pixels, np.float64),
-        np.empty(pixels, np.uint16),
+        np.empty(pixels, np.uint32),
     )
 
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from insarray.kernels.compiled import lane_jit
 
+MOST_PHASE = 2.0**24
+"""Radians from which on a sample is no phase but counts as missing: float32 no longer tells one radian from the next."""
+
 
 @lane_jit
 def load(samples, start, scratch):
@@ -31,14 +34,14 @@ def gather(weighted, reference, plan, scratch):
             for p in range(lanes):
                 c = np.float64(weight[k, p])
                 d = np.float64(phase[k, p]) - level
-                ok = (c > 0.0) & (c < np.inf) & (abs(d) < np.inf)
+                ok = (c > 0.0) & (c < np.inf) & (abs(d) < MOST_PHASE)
                 valid[p] = ok
                 pair_weight[p] = c if ok else 0.0
                 pair_current[p] = c * d if ok else 0.0
         else:
             for p in range(lanes):
                 d = np.float64(phase[k, p]) - level
-                ok = abs(d) < np.inf
+                ok = abs(d) < MOST_PHASE
                 valid[p] = ok
                 pair_weight[p] = 1.0 if ok else 0.0
                 pair_current[p] = d if ok else 0.0
@@ -56,10 +59,11 @@ def gather(weighted, reference, plan, scratch):
 
 @lane_jit
 def gather_complete(reference, plan, scratch):
-    """Currents of a group whose samples all have weight 1; whether none is missing (else they mean nothing)."""
+    """Currents of a group whose samples all have weight 1; whether none is missing or no phase (else they mean nothing)."""
     lanes = len(scratch.used)
-    phase = scratch.phase
+    phase, largest = scratch.phase, scratch.buffer[0]
     scratch.current[:] = 0.0
+    largest[:] = 0.0
     for k in range(phase.shape[0]):
         level = reference[k]
         into, out_of = scratch.current[plan.secondary[k]], scratch.current[plan.reference[k]]
@@ -67,8 +71,13 @@ def gather_complete(reference, plan, scratch):
             into[p] += np.float64(phase[k, p]) - level
         for p in range(lanes):
             out_of[p] -= np.float64(phase[k, p]) - level
+        for p in range(lanes):
+            d = abs(np.float64(phase[k, p]) - level)
+            largest[p] = d if d > largest[p] else largest[p]
     finite = True  # a missing sample spoils the currents of its dates for good
     for v in range(scratch.current.shape[0]):
         for p in range(lanes):
             finite &= abs(scratch.current[v, p]) < np.inf
+    for p in range(lanes):
+        finite &= largest[p] < MOST_PHASE
     return finite

@@ -14,6 +14,9 @@ from insarray.kernels.network.misfit import residuals, residuals_complete
 from insarray.kernels.network.pieces import date_counts, label_broken
 from insarray.kernels.network.starmesh import factorise, substitute, substitute_shared, variances
 
+_MOST_SQUARE = 2.0**80
+"""Sum of the squared residuals from which on one may be too large for its whole turns to be taken off."""
+
 
 @jit  # strictly IEEE: the last group may end within a vector
 def store(scratch, scale, std, first, stop, results):
@@ -23,7 +26,8 @@ def store(scratch, scale, std, first, stop, results):
         used = scratch.used[p]
         results.used[first + p] = used
         length = np.sqrt(scratch.sums[0, p] ** 2 + scratch.sums[1, p] ** 2)
-        results.temporal_coherence[first + p] = length / used if used > 0 else np.nan
+        known = scratch.sums[2, p] < _MOST_SQUARE  # else the cosines mean nothing
+        results.temporal_coherence[first + p] = length / used if used > 0 and known else np.nan
         results.residual_rms[first + p] = np.sqrt(scratch.sums[2, p] / used) if used > 0 else np.nan
         results.weighted_square[first + p] = scratch.sums[3, p] if used > 0 else np.nan
     for v in range(scratch.solution.shape[0]):

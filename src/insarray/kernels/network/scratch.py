@@ -37,7 +37,7 @@ class Scratch(NamedTuple):
     variance: Array  # (date)
     edge_variance: Array  # (edge), empty if no variances are asked
     valid: Array  # (pair) uint8: sample used
-    used: Array  # () uint16: number of samples used
+    used: Array  # () uint32: number of samples used
     date_count: Array  # (date) uint16: number of them at each date
     label: Array  # (date) uint8
     broken: Array  # () bool: some date is not tied to the ground
@@ -105,7 +105,7 @@ def make_scratch(plan: EliminationPlan, lanes: int, phase: Array, weights: Array
         aligned((dates, lanes)),
         aligned((plan.n_edges if std else 0, lanes)),
         aligned((pairs, lanes), np.uint8),
-        aligned(lanes, np.uint16),
+        aligned(lanes, np.uint32),
         aligned((dates, lanes), np.uint16),
         aligned((dates, lanes), np.uint8),
         aligned(lanes, np.bool_),

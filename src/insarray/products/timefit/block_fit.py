@@ -12,11 +12,15 @@ from insarray.kernels.timefit.covariance import fit_terms_generalised, propagate
 from insarray.kernels.timefit.least_squares import Fit, fit_terms
 from insarray.model.choices import Uncertainty, Weights
 from insarray.model.conventions import FIT_FLAGS
+from insarray.model.errors import ArgumentError
 from insarray.model.time_model import TimeModel
 from insarray.products.stacks.minimum import Minimum
 from insarray.products.stacks.weighting import INVERSE_VARIANCES, block_weights
 
 _PERIODS = {1.0: "annual", 0.5: "semiannual"}
+
+MOST_ROWS = np.iinfo(np.uint16).max
+"""Degrees of freedom are stored in 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class FitTask:
     residuals: bool
     least: Minimum
     ends: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        if len(self.design) > MOST_ROWS:
+            raise ArgumentError(
+                f"fit: of {len(self.design)} pairs; at most {MOST_ROWS} can be counted, fit the series of invert instead"
+            )
 
     @property
     def inverse_variances(self) -> bool:
