@@ -40,7 +40,7 @@ ON_FILES = (
     "run",
     "select_reference_point",
 )
-NO_FUNCTIONS = ("AverageFunc", "DateOrDatetime", "InversionMethod", "ReferencePointError", "_read_reference_point")
+NO_FUNCTIONS = ("InversionMethod", "ReferencePointError")
 ON_ARRAYS = [name for name in dolphin.__all__ if name not in (*ON_FILES, *NO_FUNCTIONS)]
 
 PRECISIONS = [("f32", np.float32, 1e-4), ("f64", np.float64, 1e-9)]

@@ -28,20 +28,19 @@ from insarray.compat.dolphin.inversion import (
     weighted_lstsq_single,
 )
 from insarray.compat.dolphin.network import invert_unw_network
-from insarray.compat.dolphin.pairs import DateOrDatetime, InversionMethod, ReferencePoint
+from insarray.compat.dolphin.pairs import DateOrDatetime as DateOrDatetime
+from insarray.compat.dolphin.pairs import InversionMethod, ReferencePoint
 from insarray.compat.dolphin.rates import create_velocity
-from insarray.compat.dolphin.reference import _read_reference_point, select_reference_point
+from insarray.compat.dolphin.reference import _read_reference_point as _read_reference_point
+from insarray.compat.dolphin.reference import select_reference_point
 from insarray.compat.dolphin.velocity import estimate_velocity, estimate_velocity_pixel
 from insarray.compat.dolphin.workflow import run
 from insarray.model.errors import ReferencePointError
 
 __all__ = [
-    "AverageFunc",
-    "DateOrDatetime",
     "InversionMethod",
     "ReferencePoint",
     "ReferencePointError",
-    "_read_reference_point",
     "argmax_index",
     "argmin_index",
     "censored_lstsq",
