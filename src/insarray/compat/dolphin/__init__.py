@@ -5,13 +5,8 @@ keyword-only and come last. Results are float32 for float32 samples and float64 
 Files are float32.
 """
 
-from insarray.compat.dolphin.averages import (
-    AverageFunction as AverageFunc,
-)
-from insarray.compat.dolphin.averages import (
-    create_nonzero_conncomp_counts,
-    create_temporal_average,
-)
+from insarray.compat.dolphin.averages import AverageFunc as AverageFunc
+from insarray.compat.dolphin.averages import create_nonzero_conncomp_counts, create_temporal_average
 from insarray.compat.dolphin.helpers import (
     argmax_index,
     argmin_index,

@@ -20,7 +20,7 @@ from insarray.model.dataset import on_grid_of, time_coords
 from insarray.model.network import Network
 from insarray.products.stacks.averages import count_block, temporal_average
 
-AverageFunction = Callable[..., Any]
+AverageFunc = Callable[..., Any]
 
 
 def create_temporal_average(
@@ -28,7 +28,7 @@ def create_temporal_average(
     output_file: Path | str,
     block_shape: tuple[int, int] = (256, 256),
     num_threads: int = 4,
-    average_func: AverageFunction = np.nanmean,
+    average_func: AverageFunc = np.nanmean,
     read_masked: bool = False,  # noqa: FBT001, FBT002
     *,
     overwrite: bool = False,
@@ -73,7 +73,7 @@ def create_temporal_average(
         compute_and_write(mean, [output], folder, workers=num_threads, progress=progress)
 
 
-def _by_position(function: AverageFunction, samples: np.ndarray, axis: int) -> Any:
+def _by_position(function: AverageFunc, samples: np.ndarray, axis: int) -> Any:
     return function(samples, axis)
 
 
