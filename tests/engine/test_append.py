@@ -447,6 +447,7 @@ def test_a_swap_killed_at_any_step_is_finished_by_the_next_run(tmp_path, monkeyp
         raise Killed
 
     if step.endswith("rename"):
+        monkeypatch.setattr(swap_module, "exchanged", lambda *_: False)
         monkeypatch.setattr(swap_module.os, "rename", killed_rename)
     else:
         monkeypatch.setattr(swap_module.shutil, "rmtree", killed_deletion)

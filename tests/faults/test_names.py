@@ -171,6 +171,7 @@ def test_a_restart_that_is_killed_while_stores_are_swapped(stored, monkeypatch, 
     rename, rmtree = os.rename, shutil.rmtree
     with monkeypatch.context() as patch:
         if step == "rename":  # the second: the old store has been moved, the new one not yet
+            patch.setattr(swap_module, "exchanged", lambda *_: False)
             patch.setattr(os, "rename", lambda old, new: killed() if str(new) == str(stored) else rename(old, new))
         else:
             patch.setattr(

@@ -11,11 +11,13 @@ import xarray as xr
 
 import insarray as ia
 from insarray.cli.process import run_command
+from insarray.engine.store import swap as swap_module
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.ledger import Ledger
 from insarray.engine.store.zarr_store import Store
+from insarray.io.files import fingerprint
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
-from insarray.simulate.stacks import simulate_stack
+from insarray.simulate.stacks import simulate_stack, write_geotiffs
 from tests.stores import contents
 
 FOREIGN = ("@eaDir", "lost+found", "#recycle")
@@ -282,3 +284,64 @@ def test_a_reader_of_a_store_that_was_only_mended_goes_on(store):
     (store / "_insarray/blocks/1.0.json").unlink()
     assert ia.run(job(), store, workers=1).computed == 1
     assert np.array_equal(opened.displacement.values, before, equal_nan=True)
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_a_plain_reader_never_gets_chunks_of_two_stores(store, monkeypatch, account, in_one_step):
+    if not in_one_step:
+        monkeypatch.setattr(swap_module, "exchanged", lambda *_: False)
+    for reference in ((20, 20), (2, 20)):  # there and back
+        opened = xr.open_zarr(store)
+        ia.run(job(reference=reference), store, resume=False, workers=1)
+        for name in opened.data_vars:
+            with pytest.raises((ValueError, RuntimeError)):
+                opened[name].values  # noqa: B018 - it is read
+        assert Store(store).verify() == 4
+        assert xr.open_zarr(store).displacement.notnull().any()
+    assert [path.name for path in store.parent.iterdir()] == ["s.zarr"]
+    if in_one_step:
+        account("plain xarray reader after a restart", "opened before, read after, twice", 2, 0, "an error, no mixture")
+
+
+def test_stores_change_places_in_one_step(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"was {name}").touch()
+    if not swap_module.exchanged(str(tmp_path / "a"), str(tmp_path / "b")):
+        pytest.skip("this file system cannot")
+    assert (tmp_path / "a/was b").exists()
+    assert (tmp_path / "b/was a").exists()
+    assert not swap_module.exchanged(str(tmp_path / "a"), str(tmp_path / "c"))
+
+
+def test_points_that_are_replaced(tmp_path):
+    points = xr.Dataset({"velocity": ("point", np.linspace(1, 2, 9))})
+    ia.save_points(points, tmp_path / "p.zarr")
+    opened = xr.open_zarr(tmp_path / "p.zarr")
+    assert ia.save_points(points + 1, tmp_path / "p.zarr", restart=True)
+    with pytest.raises((ValueError, RuntimeError)):
+        opened.velocity.values  # noqa: B018 - it is read
+    assert ia.open(tmp_path / "p.zarr").velocity.values.tolist() == (points + 1).velocity.values.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["p.zarr"]
+
+
+def test_what_other_programs_leave_among_inputs_is_left_alone(tmp_path):
+    stack, _ = simulate_stack(shape=(16, 16), n_dates=5, missing=0, water=False)
+    write_geotiffs(stack, tmp_path / "ifgs")
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack/.zarray").write_text("{}")
+    before = (
+        ia.open_stack(tmp_path / "ifgs", wavelength=0.0555).attrs["input_fingerprint"],
+        fingerprint([tmp_path / "stack"]),
+    )
+    litter(tmp_path / "ifgs")
+    litter(tmp_path / "stack")
+    for path in list((tmp_path / "ifgs").glob("*.tif")):
+        (tmp_path / "ifgs/@eaDir" / path.name).mkdir()
+        shutil.copy(path, tmp_path / "ifgs/lost+found" / path.name)
+        (tmp_path / "ifgs" / f"._{path.name}").write_bytes(b"x")
+    after = (
+        ia.open_stack(tmp_path / "ifgs", wavelength=0.0555).attrs["input_fingerprint"],
+        fingerprint([tmp_path / "stack"]),
+    )
+    assert after == before

@@ -14,6 +14,12 @@ from insarray.io.locations import exists, is_url, location, matches, path_text, 
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
 
+_LITTER = {
+    *("@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information", "__MACOSX"),
+    *("Thumbs.db", "desktop.ini", ".DS_Store"),
+}
+"""What disks, file managers and servers leave in every folder."""
+
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 
 
@@ -79,17 +85,21 @@ def below(folder: Path, pattern: str = "*", *, deep: bool = True) -> Iterator[Pa
     if is_url(folder):
         found = folder.rglob(pattern) if deep else folder.glob(pattern)
         depth = len(folder.parts)
-        yield from (path for path in found if not any(part.startswith(".") for part in path.parts[depth:]))
+        yield from (path for path in found if not any(map(_is_hidden, path.parts[depth:])))
         return
     seen = {os.path.realpath(folder)}
     for top, folders, files in os.walk(folder, followlinks=True):
-        listed = sorted(name for name in folders if not name.startswith("."))
+        listed = sorted(name for name in folders if not _is_hidden(name))
         yield from (Path(top, name) for name in (*listed, *sorted(files)) if _named(name, pattern))
         folders[:] = [name for name in listed if deep and _first_time(os.path.join(top, name), seen)]
 
 
 def _named(name: str, pattern: str) -> bool:
-    return not name.startswith(".") and fnmatch(name, pattern)
+    return not _is_hidden(name) and fnmatch(name, pattern)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _LITTER
 
 
 def _first_time(folder: str, seen: set[str]) -> bool:
@@ -132,10 +142,16 @@ def _members(path: str | Path) -> Iterable[tuple[str, str]]:
     try:
         if not os.path.isdir(text):
             return [(text, _version(text))]
-        inside = sorted(os.path.join(folder, name) for folder, _, files in os.walk(text) for name in files)
-        return [(name, _version(name)) for name in inside]
+        return [(name, _version(name)) for name in sorted(_inside(text))]
     except OSError as error:
         raise FileError(f"{error.filename or text}: cannot be read ({error.strerror})") from error
+
+
+def _inside(top: str) -> Iterator[str]:
+    """Files below a folder, but for what other programs leave there."""
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if name not in _LITTER]
+        yield from (os.path.join(folder, name) for name in files if name not in _LITTER and not name.startswith("._"))
 
 
 def _version(path: str) -> str:

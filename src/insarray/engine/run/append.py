@@ -199,7 +199,8 @@ def append(
             if new.files.exists() and not _is_of(new, series):
                 new.remove()  # of an append of other pairs that was not finished
             todo = set(_blocks(plan)) - change.kept - new.done()
-            run_replacing(series, new.url, _carried(series, store.url, plan, change.kept), **how)
+            carried = _carried(series, store.url, plan, change.kept)
+            run_replacing(series, new.url, carried, **how, generation=store.next_generation())
         swap(store.url)
     added = len(change.pairs), change.dates, change.reason
     logger.info("append: %s, %d new pairs, %d of %d blocks computed", store.url, added[0], len(todo), plan.n_blocks)

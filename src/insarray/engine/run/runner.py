@@ -158,8 +158,9 @@ def run_replacing(
     command: str | None,
     resume: bool = True,
     compressor: Compressor = "zstd",
+    generation: int = 0,
 ) -> Report:
-    """As `run`; `replaced` are tasks in the place of others of the graph, by key: results that `append` has already."""
+    """As `run`, of a generation of the store; `replaced` are tasks in the place of others, by key: what `append` has already."""
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
@@ -196,7 +197,7 @@ def run_replacing(
         if not exists:  # only now that there is somebody to fill it
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
             with _refusals(store.url):
-                store.create(template(dataset).assign_attrs(attrs), plan, identity, description, compressor)
+                store.create(template(dataset).assign_attrs(attrs), plan, identity, description, compressor, generation)
         with store.lock():
             store.check(identity, description)  # it may have changed hands
             account = Account(store.ledger, identity, plan, store.records(known), progress)
@@ -212,7 +213,7 @@ def _start_over(dataset: xr.Dataset, store: Store, replaced: Mapping[Any, Any], 
             new = Store(new_beside(store.url, "restart"))
             if new.files.exists() and not _is_begun(new, fingerprint(in_memory(dataset))):
                 new.files.remove_all()
-            report = run_replacing(dataset, new.url, replaced, **how)
+            report = run_replacing(dataset, new.url, replaced, **how, generation=store.next_generation())
         swap(store.url, "restart")
     return report._replace(url=store.url)
 

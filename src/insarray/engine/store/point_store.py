@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray._version import __version__
 from insarray.engine.graph.inputs import refuse_inputs
@@ -21,6 +20,7 @@ from insarray.engine.store.files import StoreFiles, consolidate
 from insarray.engine.store.ledger import META
 from insarray.engine.store.provenance import provenance
 from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
+from insarray.engine.store.template import codecs_of
 from insarray.engine.store.zarr_store import Store
 from insarray.model.errors import StoreError
 
@@ -104,6 +104,7 @@ def save_points(
         "rows": [],
         "cols": [],
         EVERY_CHUNK: True,
+        "generation": store.next_generation() if replacing else 0,
     }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
@@ -172,7 +173,7 @@ def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
 
 def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]) -> None:
     """Arrays and then the job, whose presence makes the store ours."""
-    codecs = (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec())
+    codecs = codecs_of("zstd", job["generation"])
     stored = dataset.compute().drop_encoding()
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in stored.variables.items():

@@ -1,7 +1,9 @@
 """A finished store takes the place of another by renames; a swap that was killed is finished by the next run."""
 
+import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
@@ -62,18 +64,32 @@ def only_successor(url: str) -> Iterator[None]:
 def swap(url: str, kind: Kind = "append") -> None:
     """Put the finished store of `new_beside` where the store `url` is, and delete the latter; within `only_successor`.
 
-    At every moment one of the two is whole, and the names say how far it went.
+    On Linux and macOS the two change places in one step, so that whoever reads at that moment finds one or the other. Where
+    the file system cannot do that, the old one is moved away first: at every moment one of the two is whole, and the names
+    say how far it went.
 
     Raises
     ------
     StoreError
         If a folder cannot be renamed or deleted.
     """
+    new = new_beside(url, kind)
     try:
-        os.rename(url, _old_beside(url, kind))
+        os.rename(new if exchanged(new, url) else url, _old_beside(url, kind))
     except OSError as error:
         raise StoreError(f"{url}: cannot be replaced ({error.strerror}); repeat the command") from error
     _finish(url)
+
+
+def exchanged(first: str, second: str) -> bool:
+    """Whether two folders have changed places in one step; not every system, nor every file system, can."""
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    library, here, exchange = ctypes.CDLL(None), -100, 2
+    names = os.fsencode(first), os.fsencode(second)
+    if hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(*names, exchange) == 0)
+    return hasattr(library, "renameat2") and bool(library.renameat2(here, names[0], here, names[1], exchange) == 0)
 
 
 def finish_swap(url: str) -> None:

@@ -15,9 +15,19 @@ Compressor = Literal["zstd", "lz4"]
 _TIME_CHUNK = 16
 
 
-def write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compressor) -> None:
-    """Metadata and coordinates of the store; no pixel is computed."""
+def codecs_of(compressor: Compressor, generation: int) -> tuple[Any, ...]:
+    """Compression and checksum of all chunks of a store.
+
+    Their order is by turns that of one generation of a store and of the next, which an append or a restart puts in its
+    place: whoever goes by the metadata of the one cannot take a chunk of the other for one of its own.
+    """
     codecs = (BloscCodec(cname=compressor, clevel=1, shuffle="shuffle"), Crc32cCodec())
+    return codecs[::-1] if generation % 2 else codecs
+
+
+def write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compressor, generation: int) -> None:
+    """Metadata and coordinates of the store; no pixel is computed."""
+    codecs = codecs_of(compressor, generation)
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.variables.items():
         encoding[str(name)] = {"compressors": codecs}

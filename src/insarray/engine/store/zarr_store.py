@@ -136,8 +136,9 @@ class Store:
         fingerprint: str,
         provenance: dict[str, Any],
         compressor: Compressor,
+        generation: int = 0,
     ) -> None:
-        """Create the store: its metadata and coordinates, no pixel.
+        """Create the store: its metadata and coordinates, no pixel; `generation` is one more than that of a store it replaces.
 
         Raises
         ------
@@ -152,13 +153,14 @@ class Store:
             "cols": plan.cols,
             "state": "unfinished",
             EVERY_CHUNK: True,
+            "generation": generation,
             **provenance,
         }
         try:
             if self.files.local:
                 self._create_local(dataset, plan, job, compressor)
             else:
-                write_template(dataset, plan, self.url, compressor)
+                write_template(dataset, plan, self.url, compressor, generation)
                 self._write_meta(self.files, job)
         except OSError as error:
             raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
@@ -169,7 +171,7 @@ class Store:
         os.makedirs(folder, exist_ok=True)
         temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
         try:
-            write_template(dataset, plan, temporary, compressor)
+            write_template(dataset, plan, temporary, compressor, job["generation"])
             self._write_meta(StoreFiles(temporary), job)
             try:
                 os.rename(temporary, self.url)
@@ -193,6 +195,11 @@ class Store:
                 f"{self.url}: exists and is not an insarray store but {what_is(self.files).kind}; choose another output or "
                 "remove it"
             )
+
+    def next_generation(self) -> int:
+        """That of the store that takes the place of this one."""
+        found = (self.job() or {}).get("generation", 0)
+        return found + 1 if isinstance(found, int) else 1
 
     def remove(self) -> None:
         """Delete the store, if it is one of ours, for a fresh start."""
