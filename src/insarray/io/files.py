@@ -5,11 +5,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
-from insarray.io.locations import exists, is_url, location, matches, path_text, stamp
+from insarray.io.given import give
+from insarray.io.locations import exists, is_url, local, location, matches, path_text, stamp
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
 
@@ -35,11 +37,25 @@ def expand(files: Files, argument: str) -> list[Path]:
         path = location(text)
         if exists(path):
             found.add(path)
+            _give(path)
         elif glob.has_magic(text):
             found |= _matches(text, argument)
+            _give_fixed_part(text)
         else:
             raise FileError(f"{argument}: {text} does not exist" + _here(text))
     return sorted(found, key=str)
+
+
+def _give(path: Path) -> None:
+    """What was named itself: the folder, or the one of the file, and the one that a link to it leads to."""
+    if not is_url(path):
+        give(*((path,) if path.is_dir() else (path.parent, Path(os.path.realpath(path)).parent)))
+
+
+def _give_fixed_part(pattern: str) -> None:
+    if not is_url(pattern):
+        parts = Path(os.path.abspath(os.path.expanduser(local(pattern)))).parts[:-1]
+        give(Path(*takewhile(lambda part: not glob.has_magic(part), parts)))
 
 
 def expand_one(file: Files, argument: str, remedy: str = "give one") -> Path:

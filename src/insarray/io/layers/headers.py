@@ -11,6 +11,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from insarray.io.files import fingerprint, names
+from insarray.io.given import given_folders
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Common, reconcile
 from insarray.io.layers.raster import (
@@ -78,11 +79,12 @@ def read_headers(
         If files are unreadable, not rasters, not of one band, or rotated; all of them are listed.
     """
 
+    folders = given_folders()  # not known to the threads
+
     def header_or_error(path: Path) -> Header | FileError:
         try:
-            return _header(
-                raster_file(path, variable, prefer, band or 1), one_band=band is None, real=not allow_complex
-            )
+            file = raster_file(path, variable, prefer, band or 1, folders)
+            return _header(file, one_band=band is None, real=not allow_complex)
         except FileError as error:
             return error
 
@@ -117,7 +119,7 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
             masked = alpha is not None or MaskFlags.per_dataset in dataset.mask_flag_enums[k]
             return Header(
                 replace(file, masked=True, alpha=alpha) if masked else file,
-                (path, file.header) if file.header else tuple(dataset.files) or (path,),
+                _members(file, dataset),
                 _grid(file, dataset),
                 dataset.dtypes[k],
                 dataset.block_shapes[k],
@@ -130,6 +132,13 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
         raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from error
 
 
+def _members(file: RasterFile, dataset: Any) -> tuple[str, ...]:
+    """Files that a raster is made of, the one that names it first."""
+    if file.driver == "VRT":
+        return (file.path, file.header) if file.header else (file.path, *file.sources)
+    return tuple(dataset.files) or (file.path,)
+
+
 def _alpha(dataset: Any) -> int | None:
     """Number of the last band if it is an alpha band, which says where the others have data."""
     return dataset.count if dataset.count > 1 and dataset.colorinterp[-1] is ColorInterp.alpha else None
@@ -140,7 +149,7 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
     height, width = dataset.shape
     if file.driver == "ENVI":
         _require_raw(file, dataset)
-    elif file.driver == "VRT" and file.name == file.path:
+    elif file.driver == "VRT" and not file.header:
         require_whole_sources(Path(file.path))
     try:
         dataset.read(file.band, window=Window(width - 1, height - 1, 1, 1))
