@@ -21,6 +21,12 @@ from insarray.model.place import Area
 _FORMS = "W,S,E,N in degrees, LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE, rows:ROW:ROW,COL:COL or a vector file"
 _ROWS = re.compile(r"rows:(\d+):(\d+),(\d+):(\d+)")
 _GEOJSON = {".geojson", ".json"}
+_STARTS = {
+    ".gpkg": b"SQLite format 3\0",
+    ".shp": b"\0\0\x27\x0a",
+    ".fgb": b"fgb",
+    ".parquet": b"PAR1",
+}
 _VECTORS = {*_GEOJSON, ".gpkg", ".shp", ".fgb", ".kml", ".gml", ".gdb", ".parquet"}
 _DENSE = 21  # points along each edge of a box in another CRS
 _TOUCH = 1e-6  # of a pixel
@@ -218,6 +224,7 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
     """Bounds of the features of whatever GDAL reads, of the first layer."""
     if is_url(path):
         raise FileError(f"{path}: vector files but GeoJSON are read from this machine; copy it")
+    _require_vectors(path)
     try:
         import pyogrio
     except ImportError as error:
@@ -233,6 +240,22 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
         raise FileError(f"{path}: says no CRS; write it into the file, or give the bounds with @EPSG:CODE")
     known = bounds[:, np.isfinite(bounds).all(axis=0)].T
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in known], _crs_name(crs)
+
+
+def _require_vectors(path: Path) -> None:
+    """Raise FileError if the content is not of the extension: GDAL would open a text that names other files."""
+    if path.is_dir():  # .gdb
+        return
+    try:
+        with path.open("rb") as content:
+            start = content.read(2000)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+    named = path.suffix.lower().removeprefix(".").encode()  # kml, gml
+    xml = named in start.lower() and b"<" in start and b"DataSource" not in start and b"VRTDataset" not in start
+    expected = _STARTS.get(path.suffix.lower())
+    if not (xml if expected is None else start.startswith(expected)):
+        raise FileError(f"{path}: its content is not that of a {path.suffix} file; give {_FORMS}")
 
 
 # -- in the coordinates of the image --------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Which folders were given: what a file may refer to lies in them, wherever its links and names lead."""
 
 import functools
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -81,3 +82,46 @@ def require_given(path: str | Path, folders: Sequence[str | Path], said_by: str)
             f"name its folder in the environment variable {VARIABLE}"
         )
     return os.path.realpath(path)
+
+
+def require_own_members(store: str | Path, folders: Sequence[str | Path] | None = None) -> None:
+    """Check that no link in a Zarr folder, and no name in its metadata, leads out of it.
+
+    Parameters
+    ----------
+    store
+        Folder of this machine.
+    folders
+        Where links may lead besides; None: to those that were given.
+
+    Raises
+    ------
+    FileError
+        If one leads elsewhere.
+    """
+    allowed = (store, *(given_folders() if folders is None else folders))
+    for link in _links(str(store)):
+        require_given(link, allowed, f"{link}: is a link to")
+    try:
+        content = json.loads(Path(store, "zarr.json").read_bytes())
+        names = list(content["consolidated_metadata"]["metadata"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there are none, or whoever opens it says so
+        return
+    for name in names:
+        if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+            raise FileError(
+                f"{store}: has an array by the name {name!r}, which leads out of it; fetch or make it again"
+            )
+
+
+def _links(folder: str) -> Iterator[str]:
+    """Links in a folder and in the folders below, which are not followed."""
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                if entry.is_symlink():
+                    yield entry.path
+                elif entry.is_dir():
+                    yield from _links(entry.path)
+    except OSError as error:
+        raise FileError(f"{error.filename or folder}: cannot be read ({error.strerror})") from error

@@ -23,7 +23,8 @@ from insarray.engine.run.runner import Progress, run
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.export.rasters import complete_file
 from insarray.io.layers.headers import read_headers
-from insarray.io.layers.raster import environment, open_band, raster_file
+from insarray.io.layers.raster import environment, open_band
+from insarray.io.layers.raster_files import raster_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError

@@ -30,6 +30,8 @@ from insarray.engine.store.ledger import META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
+from insarray.io.given import require_own_members
+from insarray.io.locations import is_url
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
 _JOB = f"{META}/job.json"
@@ -113,6 +115,8 @@ class Store:
 
     def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
         """The arrays, whose metadata are all read."""
+        if not is_url(self.url):
+            require_own_members(self.url)
         try:
             group = zarr.open_group(self.url, mode=mode, use_consolidated=False)
             for name in filter(self._is_array, self.files.listed()):
@@ -370,6 +374,8 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
             f"{url}: {'is not finished' if done == blocks else f'only {done} of {blocks} blocks are there'}; repeat its "
             "command to finish it"
         )
+    if not is_url(store.url):
+        require_own_members(store.url)
     dataset: xr.Dataset = xr.open_zarr(store.url, chunks={"time": -1, "loop": -1, "pair": -1}, consolidated=True)
     return dataset
 

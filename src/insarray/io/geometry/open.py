@@ -9,8 +9,8 @@ import xarray as xr
 
 from insarray.io.baselines import baseline_table
 from insarray.io.files import expand_one
-from insarray.io.given import collects_folders
 from insarray.io.geometry.files import BASELINE, QUANTITIES, Geometry, scan
+from insarray.io.given import collects_folders
 from insarray.io.layers.extents import place_on
 from insarray.io.layers.lazy import lazy_variable
 from insarray.io.layers.windows import WindowLayer

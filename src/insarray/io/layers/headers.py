@@ -15,15 +15,14 @@ from insarray.io.given import given_folders
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Common, reconcile
 from insarray.io.layers.raster import (
-    RasterFile,
     RasterLayer,
     environment,
     grid_of_dataset,
     open_band,
-    raster_file,
     reading_threads,
     reason_of,
 )
+from insarray.io.layers.raster_files import RasterFile, raster_file
 from insarray.io.layers.said import no_data_of, unit_of
 from insarray.io.layers.vrt import require_whole_sources
 from insarray.io.locations import is_url, location
@@ -78,7 +77,6 @@ def read_headers(
     FileError
         If files are unreadable, not rasters, not of one band, or rotated; all of them are listed.
     """
-
     folders = given_folders()  # not known to the threads
 
     def header_or_error(path: Path) -> Header | FileError:

@@ -21,8 +21,13 @@ _MOST_SOURCES = 20_000
 _REMEDY = "make it again, or bring the raster to GeoTIFF with gdal_translate"
 _SOURCES = {"sourcefilename", "sourcedataset"}
 _BANDS = {"vrtsourcedrasterband", "vrtrawrasterband", "vrtderivedrasterband", "vrtwarpedrasterband"}
-_ELEMENTS = _SOURCES | set(
-    """
+
+
+def _words(text: str) -> set[str]:
+    return set(text.split())
+
+
+_ELEMENTS = _SOURCES | _words("""
     vrtdataset srs geotransform gcplist gcp metadata mdi blockxsize blockysize overviewlist
     vrtrasterband description unittype offset scale nodatavalue hidenodatavalue colorinterp colortable entry
     categorynames category histograms histitem histmin histmax bucketcount includeoutofrange approximate histcounts
@@ -31,20 +36,20 @@ _ELEMENTS = _SOURCES | set(
     sourceband sourceproperties srcrect dstrect nodata usemaskband colortablecomponent
     scaleoffset scaleratio lut exponent srcmin srcmax dstmin dstmax clamp kernel size coefs
     pixelfunctiontype pixelfunctionlanguage pixelfunctionarguments sourcetransfertype bufferradius skipnondatapixels
-    gdalwarpoptions warpmemorylimit resamplealg workingdatatype option transformer approxtransformer maxerror
+    gdalwarpoptions warpmemorylimit resamplealg workingdatatype options option transformer approxtransformer maxerror
     basetransformer genimgprojtransformer srcgeotransform srcinvgeotransform dstgeotransform dstinvgeotransform
     reprojecttransformer reprojectiontransformer sourcesrs targetsrs bandlist bandmapping
     srcnodatareal srcnodataimag dstnodatareal dstnodataimag
-    """.split()
-)
-_ATTRIBUTES = set(
-    """
+""")
+_ATTRIBUTES = _words("""
     rasterxsize rasterysize blockxsize blockysize subclass datatype band relativetovrt shared domain key format name
     dataaxistosrsaxismapping coordinateepoch projection id pixel line x y z c1 c2 c3 c4 xoff yoff xsize ysize
     resampling src dst normalized
-    """.split()
+""")
+_HARMLESS_OPTIONS = _words(
+    "init_dest num_threads unified_src_nodata sample_grid sample_steps source_extra error_out_if_empty_source_window "
+    "skip_nosource write_flush optimize_size streamable_output area_of_interest center_long"
 )
-_HARMLESS_OPTIONS = {"init_dest", "num_threads", "unified_src_nodata", "sample_grid", "sample_steps"}
 _HDF5 = re.compile(r'(HDF5|NETCDF):"?([^":]+)"?(?::([^"<>]*))?', re.IGNORECASE)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OF_HDF5 = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -145,8 +150,10 @@ def _require_known(vrt: Path, element: ElementTree.Element) -> None:
         raise FileError(
             f"{vrt}: computes its pixels with {(element.text or '')[:20]!r} code, which is not run; {_REMEDY}"
         )
-    if tag == "option" and attributes.get("name", "").lower() not in _HARMLESS_OPTIONS:
-        raise FileError(f"{vrt}: warps with the option {attributes.get('name')!r}, which is not known; {_REMEDY}")
+    if tag == "option" and set(map(str.lower, attributes.values())) - _HARMLESS_OPTIONS:
+        raise FileError(
+            f"{vrt}: warps with the option {' '.join(attributes.values())!r}, which is not known; {_REMEDY}"
+        )
 
 
 def _leave_out_domains(root: ElementTree.Element) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.files import fingerprint, names
+from insarray.io.given import require_own_members
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.layers.hdf5 import require_own_values
 from insarray.io.layers.netcdf import wgs84
@@ -175,7 +176,10 @@ def open_stored(path: Path) -> xr.Dataset:
         If it is neither, or keeps values in other files.
     """
     options: dict[str, Any] = {"engine": "zarr", "consolidated": False}
-    if not is_zarr(path):
+    if is_zarr(path):
+        if not is_url(path):
+            require_own_members(path)
+    else:
         require_own_values(path)
         # not netCDF4, of which some versions crash when a file that holds text is opened twice
         classic = not is_url(path) and not h5py.is_hdf5(path)
