@@ -366,6 +366,6 @@ def test_an_area_is_what_its_extension_says(tmp_path, server):
     for suffix in (".shp", ".gpkg", ".kml", ".gml"):
         path = tmp_path / f"area{suffix}"
         path.write_text(text)
-        with pytest.raises(FileError, match=f"its content is not that of a {suffix} file"):
+        with pytest.raises(FileError, match=f"cannot be read as a vector file .it is no {suffix}"):
             ia.open_stack(f"{tmp_path}/*.unw.tif", wavelength=0.05, area=str(path))
     assert not asked

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
 import xarray as xr
 import yaml
 
 from insarray.cli import link_commands, output_commands, series_commands, stack_commands
 from insarray.cli.inputs import cropped
 from insarray.cli.main import Closure, Export, Fit, Invert, Links, Plot, Report, Run
+from insarray.cli.say import echo
 from insarray.cli.typed import Options, option_fields, suggestion
 from insarray.engine.run.runner import check_store
 from insarray.model.errors import FileError, InsarrayError, StoreError
+from insarray.model.secrets import shown
 
 STEPS: dict[str, type[Options]] = {"closure": Closure, "invert": Invert, "fit": Fit, "links": Links}
 """Sections whose keys are the options of the command of that name, in the order in which they run."""
@@ -229,7 +230,7 @@ def _compute(options: Options, built: xr.Dataset, out: str) -> None:
 def _print(recipe: Recipe, name: str, options: Options) -> None:
     if isinstance(options, Closure):  # its store is the last of its files
         options = replace(options, files=(*options.files, recipe.store(name)))
-    click.echo("insarray " + shlex.join([name, *options.words()]))
+    echo("insarray " + shlex.join([name, *options.words()]))
 
 
 # -- outputs --------------------------------------------------------------------------------------------------------
@@ -292,6 +293,6 @@ def _claim(recipe: Recipe) -> None:
     """Make the folder of the results, with a copy of the file."""
     try:
         recipe.output.mkdir(parents=True, exist_ok=True)
-        (recipe.output / _COPY).write_text(recipe.text, encoding="utf-8")
+        (recipe.output / _COPY).write_text(shown(recipe.text), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{recipe.output}: cannot be written ({error.strerror})") from error

@@ -255,7 +255,7 @@ def _require_vectors(path: Path) -> None:
     xml = named in start.lower() and b"<" in start and b"DataSource" not in start and b"VRTDataset" not in start
     expected = _STARTS.get(path.suffix.lower())
     if not (xml if expected is None else start.startswith(expected)):
-        raise FileError(f"{path}: its content is not that of a {path.suffix} file; give {_FORMS}")
+        raise FileError(f"{path}: cannot be read as a vector file (it is no {path.suffix}); give {_FORMS}")
 
 
 # -- in the coordinates of the image --------------------------------------------------------------------------------

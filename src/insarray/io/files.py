@@ -14,6 +14,7 @@ from insarray.io.given import give
 from insarray.io.locations import exists, is_url, local, location, matches, path_text, stamp
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.secrets import shown, without_query
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 
@@ -126,7 +127,10 @@ def is_archive(path: Path) -> bool:
 
 
 def fingerprint(paths: Iterable[str | Path], *decoding: object) -> str:
-    """SHA-256 (hex) of absolute paths, sizes and modification times, and of how the files are decoded."""
+    """SHA-256 (hex) of absolute paths, sizes and modification times, and of how the files are decoded.
+
+    Of URLs without who asks and without signatures, which change while the files do not.
+    """
     digest = hashlib.sha256()
     for path in paths:
         for name, version in stamp(str(path)) if is_url(path) else _members(path):
@@ -153,8 +157,8 @@ def _version(path: str) -> str:
 
 
 def name_of(path: str | Path) -> str:
-    """Last part of a path or URL."""
-    return str(path).rstrip("/").rpartition("/")[2]
+    """Last part of a path or URL, without what is a secret in it."""
+    return shown(without_query(str(path)).rstrip("/").rpartition("/")[2])
 
 
 def names(paths: Iterable[str | Path], limit: int = 5) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.secrets import cause_of, identity
 
 _GDAL = {"s3": "/vsis3/", "gs": "/vsigs/", "gcs": "/vsigs/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
 _INSTALL = {
@@ -91,9 +92,11 @@ def location(text: object) -> Path:
     try:
         return cast("Path", UPath(path))
     except ImportError as error:
-        raise _needs(path, error) from error
+        raise _needs(path, error) from cause_of(error)
     except ValueError as error:
-        raise ArgumentError(f"{path}: {error}; known are s3://, https:// and what fsspec has packages for") from error
+        raise ArgumentError(
+            f"{path}: {error}; known are s3://, https:// and what fsspec has packages for"
+        ) from cause_of(error)
 
 
 def _needs(url: object, error: ImportError) -> ArgumentError:
@@ -155,7 +158,10 @@ def stamp(url: str) -> list[tuple[str, str]]:
         filesystem, inside = fsspec.core.url_to_fs(url)
         found = filesystem.find(inside, detail=True) or {inside: filesystem.info(inside)}
     ages = ("ETag", "etag", "LastModified", "mtime", "updated")
-    return [(name, repr([_plain(info.get(key)) for key in ("size", *ages)])) for name, info in sorted(found.items())]
+    return [
+        (identity(name), repr([_plain(info.get(key)) for key in ("size", *ages)]))
+        for name, info in sorted(found.items())
+    ]
 
 
 def _plain(value: object) -> object:
@@ -182,9 +188,9 @@ def _server(url: object) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise _needs(url, error) from error
+        raise _needs(url, error) from cause_of(error)
     except Exception as error:
-        raise FileError(f"{url}: cannot be reached ({_line(error)})") from error
+        raise FileError(f"{url}: cannot be reached ({_line(error)})") from cause_of(error)
 
 
 # -- GDAL -----------------------------------------------------------------------------------------------------------

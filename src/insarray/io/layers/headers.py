@@ -29,6 +29,7 @@ from insarray.io.locations import is_url, location
 from insarray.io.source import Extent
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
+from insarray.model.secrets import cause_of, identity
 
 T = TypeVar("T")
 _ROUNDING = 0.01  # of a pixel
@@ -127,7 +128,7 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
                 {**of_file, **of_band},
             )
     except (RasterioError, OSError, ValueError) as error:
-        raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from error
+        raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from cause_of(error)
 
 
 def _members(file: RasterFile, dataset: Any) -> tuple[str, ...]:
@@ -154,7 +155,7 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
     except (RasterioError, OSError, ValueError) as error:
         raise FileError(
             f"{file.path}: its last pixel cannot be read, it is truncated ({reason_of(error)}); replace it"
-        ) from error
+        ) from cause_of(error)
 
 
 def _require_raw(file: RasterFile, dataset: Any) -> None:
@@ -208,7 +209,7 @@ def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | Non
     """
     common = common or common_grid(headers)
     members = [member for header in headers for member in members_of(header)]
-    names_and_bands = [(header.file.name, header.file.band) for header in headers]
+    names_and_bands = [(identity(header.file.name), header.file.band) for header in headers]
     return RasterLayer(
         tuple(header.file for header in headers),
         common.grid,

@@ -31,6 +31,7 @@ from insarray.io.source import PathLike
 from insarray.model.conventions import FILL
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
+from insarray.model.secrets import cause_of
 
 # GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
 # driver that has something to warn of would wait for that lock forever
@@ -130,7 +131,7 @@ class RasterLayer:
             raise FileError(
                 f"{file.path}: could not read rows {rows.start} to {rows.stop}, columns {cols.start} to "
                 f"{cols.stop} ({reason_of(error)}); the file may be truncated, replace it"
-            ) from error
+            ) from cause_of(error)
         raise FileError(
             f"{file.path}: is {found[0]} x {found[1]} pixels, but was {place.height} x {place.width} "
             "when the stack was opened; open it again"
@@ -296,7 +297,7 @@ def grid_of_dataset(path: PathLike, dataset: Any, *, as_stored: bool = False) ->
         grid = Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
         return grid if as_stored else grid.turn_towards(0.0)
     except ArgumentError as error:
-        raise FileError(f"{path}: {error}") from error
+        raise FileError(f"{path}: {error}") from cause_of(error)
 
 
 def reason_of(error: Exception) -> str:

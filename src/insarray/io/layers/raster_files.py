@@ -12,6 +12,7 @@ from insarray.io.layers.vrt_sources import checked_vrt, require_known_companions
 from insarray.io.locations import gdal_name, is_url
 from insarray.model.errors import FileError
 from insarray.model.grid import Grid
+from insarray.model.secrets import shown
 
 # By extension, and no other driver: GDAL opens a VRT by its content whatever it is called, and a VRT can read any file
 _DRIVERS = {
@@ -26,7 +27,7 @@ _DRIVERS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RasterFile:
     """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
 
@@ -45,6 +46,9 @@ class RasterFile:
     beside: bool = False
     header: str | None = None
     sources: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"RasterFile({shown(self.path)!r}, {self.driver}, band {self.band})"
 
 
 def is_raster(path: Path) -> bool:
