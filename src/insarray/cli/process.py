@@ -16,6 +16,8 @@ from insarray.cli.say import ShownFormatter, ShownStream, echo
 
 _NO_MEMORY = re.compile("cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE)
 
+_LONGEST = 4000  # characters of a line
+
 _stopped_by: BaseException | None = None
 
 
@@ -130,5 +132,5 @@ def _run(arguments: list[str]) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    echo(f"insarray: {message}", err=True)
+    echo(f"insarray: {message if len(message) <= _LONGEST else f'{message[:_LONGEST]} ...'}", err=True)
     return code

@@ -16,6 +16,7 @@ from insarray.io.locations import is_url
 from insarray.io.source import AreaLike, Window
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid, is_geographic
+from insarray.model.numbers import plain_number
 from insarray.model.place import Area
 
 _FORMS = "W,S,E,N in degrees, LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE, rows:ROW:ROW,COL:COL or a vector file"
@@ -113,7 +114,7 @@ def _parsed(area: object) -> Box | Area:
     if isinstance(area, Area):
         return area
     if isinstance(area, str):
-        rows = _ROWS.fullmatch(area.replace(" ", ""))
+        rows = _ROWS.fullmatch(area.replace(" ", "")) if area.isascii() else None
         if rows is not None:
             return Area(*map(int, rows.groups()))
         numbers, _, crs = area.partition("@")
@@ -128,7 +129,7 @@ def _parsed(area: object) -> Box | Area:
 
 def _of_numbers(area: object, parts: Sequence[Any], crs: object) -> Box:
     try:
-        left, bottom, right, top = (float(part) for part in parts)
+        left, bottom, right, top = (plain_number(part) if isinstance(part, str) else float(part) for part in parts)
     except (TypeError, ValueError):
         raise ArgumentError(f"area: {area!r} is not {_FORMS}") from None
     box = Box(left, bottom, right, top, _LONLAT if crs is None else _crs_name(crs))

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from itertools import takewhile
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from insarray.io.given import give
-from insarray.io.locations import exists, is_url, local, location, matches, path_text, stamp
+from insarray.io.locations import exists, is_url, local, location, matches, path_text, stamp, with_literal_folders
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.secrets import shown, without_query
@@ -55,8 +56,14 @@ def _give(path: Path) -> None:
 
 def _give_fixed_part(pattern: str) -> None:
     if not is_url(pattern):
-        parts = Path(os.path.abspath(os.path.expanduser(local(pattern)))).parts[:-1]
-        give(Path(*takewhile(lambda part: not glob.has_magic(part), parts)))
+        literal = with_literal_folders(os.path.expanduser(local(pattern)))
+        parts = Path(os.path.abspath(literal)).parts[:-1]
+        fixed = takewhile(lambda part: not glob.has_magic(part) or glob.escape(_unescaped(part)) == part, parts)
+        give(Path(*map(_unescaped, fixed)))
+
+
+def _unescaped(part: str) -> str:
+    return re.sub(r"\[([*?[])\]", r"\1", part)
 
 
 def expand_one(file: Files, argument: str, remedy: str = "give one") -> Path:

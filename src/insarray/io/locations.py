@@ -135,7 +135,8 @@ def matches(pattern: str) -> list[Path]:
     """
     if not is_url(pattern):
         pattern = local(pattern)
-        return [Path(os.path.abspath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
+        pattern = with_literal_folders(os.path.expanduser(pattern))
+        return [Path(os.path.abspath(match)) for match in glob.glob(pattern, recursive=True)]
     with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
         filesystem.invalidate_cache()  # others write there, too
@@ -144,6 +145,15 @@ def matches(pattern: str) -> list[Path]:
         except FileNotFoundError:  # an empty bucket, for some versions
             found = []
     return [location(filesystem.unstrip_protocol(match)) for match in found]
+
+
+def with_literal_folders(pattern: str) -> str:
+    """A pattern in which the folders that are there by their very names, such as ``run [1]``, are no patterns."""
+    parts = pattern.split(os.sep)
+    there = 0
+    while there < len(parts) - 1 and os.path.isdir(os.sep.join(parts[: there + 1]) or os.sep):
+        there += 1
+    return os.sep.join([*map(glob.escape, parts[:there]), *parts[there:]])
 
 
 def stamp(url: str) -> list[tuple[str, str]]:

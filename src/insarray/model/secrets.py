@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import numpy as np
-
 HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 # a container of Azure stands where others have a user
@@ -78,8 +76,11 @@ def _values(value: Any) -> Any:
         return {name: HIDDEN if _is_secret(name) else _values(one) for name, one in value.items()}
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return type(value)(map(_values, value))
-    if isinstance(value, np.ndarray) and value.dtype.kind in "UO":
-        return np.array([_values(one) for one in value.ravel()], value.dtype).reshape(value.shape)
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("U", "O"):  # an array; NumPy takes long to import
+        clean = value.astype(object)
+        for place, one in enumerate(clean.flat):
+            clean.flat[place] = _values(one)
+        return clean.astype("U" if value.dtype.kind == "U" else object)
     return value
 
 
