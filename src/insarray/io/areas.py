@@ -225,13 +225,13 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
     """Bounds of the features of whatever GDAL reads, of the first layer."""
     if is_url(path):
         raise FileError(f"{path}: vector files but GeoJSON are read from this machine; copy it")
-    _require_vectors(path)
     try:
         import pyogrio
     except ImportError as error:
         raise ArgumentError(
             f"area: {path.suffix} files need pyogrio: pip install 'insarray[vector]'; or give GeoJSON, or bounds"
         ) from error
+    _require_vectors(path)
     try:
         crs = pyogrio.read_info(str(path))["crs"]
         bounds = pyogrio.read_bounds(str(path))[1]

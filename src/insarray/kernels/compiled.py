@@ -52,8 +52,8 @@ def _cache_folder() -> str | None:
             logger.warning("compiled kernels are not kept in %s: others can write to %s", folder, open_to)
             continue
         if folder.parent.parent == sources:  # what earlier versions of the sources have left here
-            for old in folder.parent.glob(f"numba-*{_user()}"):
-                if old != folder:
+            for old in folder.parent.glob("numba-*"):
+                if old != folder and old.stat().st_uid == folder.stat().st_uid:
                     shutil.rmtree(old, ignore_errors=True)
         return str(folder)
     return None
