@@ -38,7 +38,7 @@ NOT_KEYS = ("json", "dry_run", "restart", "append", "plot")
 _STORES = {"closure": "closure.zarr", "invert": "series.zarr", "fit": "model.zarr", "links": "links"}
 _COPY = "config.yaml"
 _MOST_BYTES = 2**20
-_MOST_ENTRIES = 50_000
+_MOST_ENTRIES = 20_000
 _DEEPEST = 20
 
 
@@ -133,13 +133,15 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self._depth = 0
+        self._depth = self._count = 0
         self._sizes: dict[int, int] = {}  # entries of each node, as often as aliases repeat them
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Node of a document that is neither deep nor, with its aliases written out, long."""
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        self._depth += 1
+        self._depth, self._count = self._depth + 1, self._count + 1
+        if self._count > _MOST_ENTRIES:
+            raise yaml.composer.ComposerError(problem=f"more than {_MOST_ENTRIES} entries", problem_mark=mark)
         if self._depth > _DEEPEST:
             raise yaml.composer.ComposerError(problem=f"more than {_DEEPEST} levels", problem_mark=mark)
         node = super().compose_node(parent, index)
