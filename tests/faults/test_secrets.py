@@ -4,6 +4,7 @@ import logging
 import pickle
 import shlex
 import sys
+import time
 import traceback
 import warnings
 
@@ -209,3 +210,10 @@ def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys):
     with pytest.warns(StackWarning) as warned:
         warnings.warn(url, StackWarning, stacklevel=1)
     assert SECRET not in str(warned[0].message)
+
+
+@pytest.mark.parametrize("text", ["x", "-", "a:", ".a?=", "http://", "x@", "a:b@", "'key': ", "<", "=", "?", ")"])
+def test_long_text_takes_no_long_time(text):
+    started = time.perf_counter()
+    shown(text * 20_000 + ": = @ ? <")
+    assert time.perf_counter() - started < 5

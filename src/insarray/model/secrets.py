@@ -5,29 +5,31 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 HIDDEN = "***"
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
 # a container of Azure stands where others have a user
 _USER = re.compile(
     rf"(?<![A-Za-z0-9+.-])(?!(?:abfss?|wasbs?|az)://[^\s/?#:@]*@)({_SCHEME})(?:[^\s/?#'\"<>]*|[^\s/?#@:'\"<>]*:[^\s'\"<>]*)@"
 )
-_VSI_USER = re.compile(r"(/vsi[a-z0-9_]+/)[^\s/'\"<>]*(?::[^\s'\"<>]*)?@")
+_VSI_USER = re.compile(r"(/vsi[a-z0-9_]+/)[^\s/'\"<>]{0,500}(?::[^\s'\"<>]{0,500})?@")
 # what is left of s3://KEY:SECRET@bucket in messages that name no protocol
-_BARE_USER = re.compile(r"(?<![\w/*])[^\s/'\"@:,;=()\[\]{}<>]+:(?!//)[^\s'\"@,;()<>]+@(?=[\w.-])")
-_END = r"(?=[),.;:\]]*(?:[\s'\"<>]|$))"
+_BARE_USER = re.compile(r"(?<![\w/*])[^\s/'\"@:,;=()\[\]{}<>]{1,200}:(?!//)[^\s'\"@,;()<>]{1,500}@(?=[\w.-])")
+_END = r"(?=[),.;:\]]{0,5}(?:[\s'\"<>]|$))"
 _QUERY = re.compile(rf"((?:https?://|/vsicurl)[^\s?#'\"<>]*)([?#])[^\s'\"<>]*?{_END}", re.IGNORECASE)
 _NAMED_QUERY = re.compile(rf"((?:{_SCHEME}[^\s?'\"<>]*|\.\w{{1,8}}))\?[^\s'\"<>]*=[^\s'\"<>]*?{_END}")
 _NAMES = (
-    r"[\w.-]*(?:password|passwd|token|secret|signature|credentials?|api_?key|access_?key(?:_?id)?|account_?key"
-    r"|secret_?key|key-pair-id|connection_?string|authorization|x-amz-security\w*)|(?<![A-Za-z])(?:sig|pwd|sas)"
+    r"[\w.-]{0,40}(?:password|passwd|token|secret|signature|credentials?|api_?key|access_?key(?:_?id)?|account_?key"
+    r"|secret_?key|key-pair-id|connection_?string|authorization|x-amz-security\w{0,20})|(?<![A-Za-z])(?:sig|pwd|sas)"
 )
 _PAIR = re.compile(rf"((?:{_NAMES})(?:=|%3D))[^\s\"'&,;)}}\]<>]+", re.IGNORECASE)
 _MEMBER = re.compile(
     rf"([\"'](?:{_NAMES}|storage_options|key)[\"']\s*:\s*)(\"[^\"]*\"|'[^']*'|\{{[^}}]*\}})", re.IGNORECASE
 )
 _HEADER = re.compile(
-    r"((?:authorization|x-amz-security-token|[\w-]*api-key)\s*:\s*(?:\w+ )?)[^\s\"',;<>]+", re.IGNORECASE
+    r"((?:authorization|x-amz-security-token|[\w-]{0,40}api-key)\s*:\s*(?:\w+ )?)[^\s\"',;<>]+", re.IGNORECASE
 )
-_ELEMENT = re.compile(r"(<(\w*(?:AccessKeyId|Signature|SignatureProvided|Token|StringToSign|CanonicalRequest))>)[^<]*")
+_ELEMENT = re.compile(
+    r"(<(\w{0,40}(?:AccessKeyId|Signature|SignatureProvided|Token|StringToSign|CanonicalRequest))>)[^<]*"
+)
 _SECRET_NAME = re.compile(rf"(?:{_NAMES}|storage_options|client_kwargs)", re.IGNORECASE)
 # of a signature: it changes from day to day, and the file does not
 _SIGNING = re.compile(
