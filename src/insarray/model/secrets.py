@@ -8,14 +8,14 @@ HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
 # a container of Azure stands where others have a user
 _USER = re.compile(
-    rf"(?<![A-Za-z0-9+.-])(?!(?:abfss?|wasbs?|az)://[^\s/?#:@]*@)({_SCHEME})(?:[^\s/?#'\"<>]*|[^\s/?#@:'\"<>]*:[^\s'\"<>]*)@"
+    rf"(?<![A-Za-z0-9+.-])(?!(?:abfss?|wasbs?|az)://[^\s/?#:@]*@)({_SCHEME})(?:[^\s/?#'\"<>]{{0,1000}}|[^\s/?#@:'\"<>]{{0,300}}:[^\s'\"<>]{{0,1000}})@"
 )
 _VSI_USER = re.compile(r"(/vsi[a-z0-9_]+/)[^\s/'\"<>]{0,500}(?::[^\s'\"<>]{0,500})?@")
 # what is left of s3://KEY:SECRET@bucket in messages that name no protocol
 _BARE_USER = re.compile(r"(?<![\w/*])[^\s/'\"@:,;=()\[\]{}<>]{1,200}:(?!//)[^\s'\"@,;()<>]{1,500}@(?=[\w.-])")
 _END = r"(?=[),.;:\]]{0,5}(?:[\s'\"<>]|$))"
-_QUERY = re.compile(rf"((?:https?://|/vsicurl)[^\s?#'\"<>]*)([?#])[^\s'\"<>]*?{_END}", re.IGNORECASE)
-_NAMED_QUERY = re.compile(rf"((?:{_SCHEME}[^\s?'\"<>]*|\.\w{{1,8}}))\?[^\s'\"<>]*=[^\s'\"<>]*?{_END}")
+_QUERY = re.compile(rf"((?:https?://|/vsicurl)[^\s?#'\"<>]{{0,1000}})([?#])[^\s'\"<>]*?{_END}", re.IGNORECASE)
+_NAMED_QUERY = re.compile(rf"((?:{_SCHEME}[^\s?'\"<>]{{0,1000}}|\.\w{{1,8}}))\?[^\s'\"<>]*=[^\s'\"<>]*?{_END}")
 _NAMES = (
     r"[\w.-]{0,40}(?:password|passwd|token|secret|signature|credentials?|api_?key|access_?key(?:_?id)?|account_?key"
     r"|secret_?key|key-pair-id|connection_?string|authorization|x-amz-security\w{0,20})|(?<![A-Za-z])(?:sig|pwd|sas)"
