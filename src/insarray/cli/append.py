@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
 import xarray as xr
 
 from insarray.cli.compute import command_line, print_plan, reference_of, reference_text
 from insarray.cli.main import Invert
 from insarray.cli.options import Executing
+from insarray.cli.say import echo
 from insarray.engine.plan import plan_run
 from insarray.engine.run.append import Appended, Change, append, find_change
 from insarray.engine.store.swap import finish_swap
@@ -61,9 +61,9 @@ def append_into(dataset: xr.Dataset, options: Invert) -> None:
     seconds = time.perf_counter() - started
     if options.json:
         done = {**report._asdict(), "seconds": round(seconds, 3), **reference_of(dataset.attrs)}
-        click.echo(json.dumps(done))
+        echo(json.dumps(done))
         return
-    click.echo(f"{options.out}: {_account(report)} in {seconds:.1f} s{reference_text(dataset.attrs)}")
+    echo(f"{options.out}: {_account(report)} in {seconds:.1f} s{reference_text(dataset.attrs)}")
 
 
 def _account(report: Appended) -> str:
@@ -89,9 +89,9 @@ def _print_change(dataset: xr.Dataset, out: str, options: Invert) -> None:
     computed = change.blocks - len(change.kept)
     if options.json:
         told = {"blocks": change.blocks, "computed": computed, "kept": len(change.kept), "reason": change.reason}
-        click.echo(json.dumps({**told, "new_pairs": len(change.pairs), "new_dates": change.dates}))
+        echo(json.dumps({**told, "new_pairs": len(change.pairs), "new_dates": change.dates}))
         return
-    click.echo(
+    echo(
         f"{out}: {_added(len(change.pairs), change.dates)}, {computed} of {change.blocks} blocks to compute"
         f"{_because(change.reason)} (dry run: nothing was written)"
     )

@@ -8,13 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
 import xarray as xr
 
 from insarray.cli.options import Executing, Running, Storing
+from insarray.cli.say import echo
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.run.runner import run
+from insarray.model.secrets import shown
 from insarray.progress import progress_bar
 
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
@@ -24,7 +25,7 @@ def run_into(dataset: xr.Dataset, options: Storing) -> None:
     """Compute into the store of a command and print the result."""
     stored = store_into(dataset, options.out, options)
     if stored is not None and options.json:
-        click.echo(json.dumps(stored))
+        echo(json.dumps(stored))
     elif stored is not None:
         print_stored(stored, options.out, getattr(options, "reference", None))
 
@@ -45,8 +46,8 @@ def store_into(dataset: xr.Dataset, out: str, options: Running) -> dict[str, Any
 
 
 def command_line() -> str:
-    """The command as it was typed, for the history of the result."""
-    return "insarray " + shlex.join(sys.argv[1:])
+    """The command as it was typed, without secrets, for the history of the result."""
+    return shown("insarray " + shlex.join(sys.argv[1:]))
 
 
 def reference_of(attrs: Mapping[Any, Any]) -> dict[str, Any]:
@@ -73,15 +74,15 @@ def print_stored(stored: dict[str, Any], out: str, reference: str | None) -> Non
         own = bool({"product_reference", "chosen_reference"} & set(stored))
         where += " (the product's own)" if own else " (chosen by quality alone: make sure that it is stable ground)"
     computed, blocks, seconds = stored["computed"], stored["blocks"], stored["seconds"]
-    click.echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
+    echo(f"{out}: {computed} of {blocks} blocks computed in {seconds:.1f} s{where}")
 
 
 def print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
     """Print the plan of a run."""
     if as_json:
-        click.echo(json.dumps(plan.as_dict()))
+        echo(json.dumps(plan.as_dict()))
         return
-    click.echo(
+    echo(
         f"{out}: {plan.n_blocks} blocks of up to {max(plan.rows)} x {max(plan.cols)} pixels, {plan.workers} at a time; "
         f"{plan.output_bytes / 1e9:.3f} GB of results before compression; peak memory at most "
         f"{plan.peak_bytes / 1e9:.2f} GB per process (dry run: nothing was written)"

@@ -4,13 +4,13 @@ import os
 import time
 from pathlib import Path
 
-import click
 import numpy as np
 import xarray as xr
 
 from insarray import plot
 from insarray.cli.compute import command_line
 from insarray.cli.main import Demo
+from insarray.cli.say import echo
 from insarray.engine.run.runner import run
 from insarray.engine.store.zarr_store import open_store
 from insarray.io.open import open_stack
@@ -41,8 +41,8 @@ def run_demo(options: Demo) -> None:
     stack, truth = simulate_stack(shape=_SHAPE, n_dates=_DATES, looks=_LOOKS, seed=options.seed)
     files = write_geotiffs(stack, target / "interferograms")
     network = network_of(stack)
-    click.echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
-    click.echo(
+    echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
+    echo(
         f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error (DEM error), atmosphere, noise"
     )
     started = time.perf_counter()
@@ -50,16 +50,12 @@ def run_demo(options: Demo) -> None:
     series = _invert(target, place)
     seconds = time.perf_counter() - started
     samples = network.n_pairs * _SHAPE[0] * _SHAPE[1]
-    click.echo(
-        f"files -> series and velocity in {seconds:.1f} s ({samples / seconds / 1e6:.1f} million samples a second)"
-    )
+    echo(f"files -> series and velocity in {seconds:.1f} s ({samples / seconds / 1e6:.1f} million samples a second)")
     true = _relative(truth, stack, place)
     _compare(series, true)
     _draw(series, true, target / "demo.png")
-    click.echo(
-        f"look at {target / 'demo.png'}; open {target / 'series.zarr'} with insarray.open; next, on your own files:"
-    )
-    click.echo(
+    echo(f"look at {target / 'demo.png'}; open {target / 'series.zarr'} with insarray.open; next, on your own files:")
+    echo(
         f"  insarray info {target / 'interferograms'} --wavelength {WAVELENGTH} "
         f"--baselines {target / 'interferograms' / 'baselines.csv'}\n"
         f"  insarray invert {target / 'interferograms'} mine.zarr --wavelength {WAVELENGTH} "
@@ -109,7 +105,7 @@ def _compare(series: xr.Dataset, true: xr.Dataset) -> None:
     observed = np.isfinite(error)
     within = np.abs(error) < 2 * series.displacement_std.values[1:]
     line = fit(true[["displacement"]].where(series.displacement.notnull())).velocity
-    click.echo(
+    echo(
         f"{100 * observed.mean():.1f} % of the samples determined, the rest (water, lost pairs) is NaN\n"
         f"displacement: {1000 * _rms(error):.2f} mm rms from the truth, "
         f"{100 * within[observed].mean():.0f} % within two of its own standard deviations\n"

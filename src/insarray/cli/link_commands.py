@@ -6,12 +6,12 @@ import shutil
 import time
 from typing import Any
 
-import click
 import xarray as xr
 
 from insarray.cli.compute import command_line, refuse_input_as_output
 from insarray.cli.main import Links
 from insarray.cli.options import Arcs, Geometry, Points, ReadingWrapped
+from insarray.cli.say import echo
 from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.jobs import fingerprint
@@ -91,7 +91,7 @@ def _plan(wrapped: xr.Dataset, how: dict[str, Any], options: Links) -> LinkPlan:
 
 
 def _print(result: dict[str, Any], text: str, options: Links) -> None:
-    click.echo(json.dumps(result) if options.json else text)
+    echo(json.dumps(result) if options.json else text)
 
 
 def wrapped_of(options: Links) -> xr.Dataset:

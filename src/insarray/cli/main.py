@@ -7,6 +7,7 @@ import click
 from insarray._version import __version__
 from insarray.cli import options as group
 from insarray.cli.commands import Sections
+from insarray.cli.say import echo
 from insarray.cli.typed import Options, argument, flag, option
 from insarray.model import choices
 
@@ -16,7 +17,7 @@ def _before(context: click.Context, *, version: bool, verbose: int) -> None:
     if version:
         _show_version(full=verbose > 0)
     elif context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        echo(context.get_help())
     elif verbose:
         from insarray.cli.process import show_log
 
@@ -25,7 +26,7 @@ def _before(context: click.Context, *, version: bool, verbose: int) -> None:
 
 def _show_version(*, full: bool) -> None:
     if not full:
-        click.echo(f"insarray, version {__version__}")
+        echo(f"insarray, version {__version__}")
         return
     from insarray.versions import show_versions
 

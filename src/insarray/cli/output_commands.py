@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import click
 import xarray as xr
 
 from insarray.cli.inputs import mask_of
 from insarray.cli.main import Export, Plot, Report
+from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
@@ -29,7 +29,7 @@ def export(options: Export) -> None:
         to_cog(dataset[name], path, attrs=dataset.attrs, mask=good, overwrite=options.overwrite)
     else:
         raise ArgumentError(f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF or .nc for NetCDF")
-    click.echo(f"{path}: written")
+    echo(f"{path}: written")
 
 
 def report(options: Report) -> None:
@@ -38,7 +38,7 @@ def report(options: Report) -> None:
 
     good = mask_of(open_result(options.store), options)
     write_report(options.store, options.path, mask=good, overwrite=options.overwrite, title=options.title)
-    click.echo(f"{options.path}: written")
+    echo(f"{options.path}: written")
 
 
 def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
@@ -89,4 +89,4 @@ def plot(options: Plot) -> None:
     else:
         axes = draw.point(dataset, row=options.row, col=options.col, lon=options.lon, lat=options.lat)
     draw.save(axes, options.path)
-    click.echo(f"{options.path}: written")
+    echo(f"{options.path}: written")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,11 @@ from typing import Any, NoReturn
 import click
 
 from insarray.cli.main import cli
+from insarray.cli.say import ShownFormatter, ShownStream, echo
+
+_NO_MEMORY = re.compile("cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE)
+
+_LONGEST = 4000  # characters of a line
 
 _stopped_by: BaseException | None = None
 
@@ -18,6 +24,9 @@ _stopped_by: BaseException | None = None
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     warnings.showwarning = _show_warning
+    sys.stdout, sys.stderr = ShownStream(sys.stdout), ShownStream(sys.stderr)
+    if logging.lastResort is not None:  # for what other packages warn of
+        logging.lastResort.setFormatter(ShownFormatter())
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as behind nohup
         signal.signal(signal.SIGINT, _interrupt)
@@ -58,15 +67,15 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
     from insarray.model.errors import StackWarning
 
     if issubclass(category, StackWarning | DeprecatedNameWarning):
-        click.echo(f"insarray: note: {message}", err=True)
+        echo(f"insarray: note: {message}", err=True)
     else:
-        click.echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)
+        echo(warnings.formatwarning(message, category, *where[:2]), err=True, nl=False)
 
 
 def show_log(*, debug: bool) -> None:
     """Write what the logger ``insarray`` has to say to stderr, a line a step."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(ShownFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("insarray")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
@@ -90,15 +99,27 @@ def run_command(arguments: list[str]) -> int:
         if stop is not _stopped_by:  # not of `_end`: shell completion leaves this way
             raise
         return _fail("asked to end (SIGTERM); finished blocks are kept, run the same command again to go on", 143)
+    except MemoryError as error:
+        return _fail(_out_of_memory(error), 2)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
     except Exception as error:
         if os.environ.get("INSARRAY_DEBUG"):
             raise
+        if isinstance(error, ImportError | RuntimeError) and _NO_MEMORY.search(str(error)):
+            return _fail(_out_of_memory(error), 2)
         return _fail(
             f"internal error, please report it ({type(error).__name__}: {error}); INSARRAY_DEBUG=1 shows more", 1
         )
     return 0
+
+
+def _out_of_memory(error: BaseException) -> str:
+    said = f" ({error})" if str(error) else ""
+    return (
+        f"memory: there is not enough of it, or a limit such as that of ulimit -v is too low{said}; give fewer --workers, a "
+        "smaller --block, or raise the limit; finished blocks are kept"
+    )
 
 
 def _run(arguments: list[str]) -> None:
@@ -111,5 +132,5 @@ def _run(arguments: list[str]) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"insarray: {message}", err=True)
+    echo(f"insarray: {message if len(message) <= _LONGEST else f'{message[:_LONGEST]} ...'}", err=True)
     return code

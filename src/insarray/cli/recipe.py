@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
 import xarray as xr
 import yaml
 
 from insarray.cli import link_commands, output_commands, series_commands, stack_commands
 from insarray.cli.inputs import cropped
 from insarray.cli.main import Closure, Export, Fit, Invert, Links, Plot, Report, Run
+from insarray.cli.say import echo
 from insarray.cli.typed import Options, option_fields, suggestion
 from insarray.engine.run.runner import check_store
 from insarray.model.errors import FileError, InsarrayError, StoreError
+from insarray.model.secrets import shown
 
 STEPS: dict[str, type[Options]] = {"closure": Closure, "invert": Invert, "fit": Fit, "links": Links}
 """Sections whose keys are the options of the command of that name, in the order in which they run."""
@@ -36,6 +37,9 @@ NOT_KEYS = ("json", "dry_run", "restart", "append", "plot")
 
 _STORES = {"closure": "closure.zarr", "invert": "series.zarr", "fit": "model.zarr", "links": "links"}
 _COPY = "config.yaml"
+_MOST_BYTES = 2**20
+_MOST_ENTRIES = 20_000
+_DEEPEST = 20
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,15 @@ def read(path: str) -> Recipe:
         If it cannot be read, or is not a mapping of the sections that there are.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise FileError(f"{path}: has more than {_MOST_BYTES} bytes, which no configuration has; give another file")
+        text = content.decode("utf-8")
         found = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
         raise FileError(f"{path}: cannot be read ({error})") from error
     except yaml.YAMLError as error:
         raise FileError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
@@ -114,20 +124,51 @@ def read(path: str) -> Recipe:
         raise FileError(f"{path}: asks for no step; add one of the sections {', '.join(STEPS)}")
     output = found.get("output", "results")
     if not isinstance(output, str):
-        raise FileError(f"{path}: output is {output!r}; give the name of a folder")
+        raise FileError(f"{path}: output is {repr(output)[:80]}; give the name of a folder")
     return Recipe(path, text, Path(output), found)
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, and without the habit of keeping the last of two entries of the same name."""
+    """Safe, of bounded depth and size, and without the habit of keeping the last of two entries of the same name."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = self._count = 0
+        self._sizes: dict[int, int] = {}  # entries of each node, as often as aliases repeat them
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Node of a document that is neither deep nor, with its aliases written out, long."""
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        self._depth, self._count = self._depth + 1, self._count + 1
+        if self._count > _MOST_ENTRIES:
+            raise yaml.composer.ComposerError(problem=f"more than {_MOST_ENTRIES} entries", problem_mark=mark)
+        if self._depth > _DEEPEST:
+            raise yaml.composer.ComposerError(problem=f"more than {_DEEPEST} levels", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is not None and id(node) not in self._sizes:
+            self._sizes[id(node)] = size = 1 + sum(self._sizes.get(id(part), _MOST_ENTRIES) for part in _parts(node))
+            if size > _MOST_ENTRIES:
+                raise yaml.composer.ComposerError(problem=f"more than {_MOST_ENTRIES} entries", problem_mark=mark)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002
         """Mapping, each key once."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(problem=f"{twice} is there twice", problem_mark=node.start_mark)
+        seen: set[str] = set()
+        for key in map(repr, keys):
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.strip(chr(39))} is there twice", problem_mark=node.start_mark
+                )
+            seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _section(recipe: Recipe, name: str) -> dict[str, Any]:
@@ -229,7 +270,7 @@ def _compute(options: Options, built: xr.Dataset, out: str) -> None:
 def _print(recipe: Recipe, name: str, options: Options) -> None:
     if isinstance(options, Closure):  # its store is the last of its files
         options = replace(options, files=(*options.files, recipe.store(name)))
-    click.echo("insarray " + shlex.join([name, *options.words()]))
+    echo("insarray " + shlex.join([name, *options.words()]))
 
 
 # -- outputs --------------------------------------------------------------------------------------------------------
@@ -292,6 +333,6 @@ def _claim(recipe: Recipe) -> None:
     """Make the folder of the results, with a copy of the file."""
     try:
         recipe.output.mkdir(parents=True, exist_ok=True)
-        (recipe.output / _COPY).write_text(recipe.text, encoding="utf-8")
+        (recipe.output / _COPY).write_text(shown(recipe.text), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{recipe.output}: cannot be written ({error.strerror})") from error

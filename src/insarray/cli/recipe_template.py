@@ -9,6 +9,7 @@ import click
 
 from insarray.cli.main import Config
 from insarray.cli.recipe import NOT_KEYS, OWN, PLOTS, STEPS
+from insarray.cli.say import echo
 from insarray.cli.typed import is_list, option_fields, param_type, schema
 from insarray.model.conventions import VARIABLES
 
@@ -43,7 +44,7 @@ _ACTIVE = ("invert",)
 
 def print_config(options: Config) -> None:
     """Print the file, or the schema."""
-    click.echo(json.dumps(json_schema(), indent=2) if options.schema else template().rstrip("\n"))
+    echo(json.dumps(json_schema(), indent=2) if options.schema else template().rstrip("\n"))
 
 
 def template() -> str:

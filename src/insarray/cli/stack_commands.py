@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-import click
 import xarray as xr
 
 from insarray.cli.append import append_into, reference_of_store, stored_reference
@@ -16,6 +15,7 @@ from insarray.cli.compute import print_stored, refuse_input_as_output, run_into,
 from insarray.cli.inputs import corrected, open_files, open_masked
 from insarray.cli.main import Closure, Info, Invert, Residuals, Status
 from insarray.cli.options import Executing, Inverting, Minimum, Reading, Running, Weighting
+from insarray.cli.say import echo
 from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.open import open as open_result
@@ -24,6 +24,7 @@ from insarray.io.readers.point_tables import is_point_table
 from insarray.model.conventions import FLAGS
 from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.loops import LoopKind
+from insarray.model.text import one_line
 from insarray.products.series.inversion import invert as invert_stack
 from insarray.products.series.residuals import pair_misfit
 from insarray.products.stacks.closure import closure as close_stack
@@ -51,7 +52,7 @@ def info(options: Info) -> None:
         draw.save(draw.network(stack), options.plot)
     _print_summary(summary, options)
     if options.plot is not None and not options.json:
-        click.echo(f"{options.plot}: written")
+        echo(f"{options.plot}: written")
 
 
 def _points_summary(options: Info) -> dict[str, Any]:
@@ -66,15 +67,15 @@ def _points_summary(options: Info) -> dict[str, Any]:
 
 def _print_summary(summary: dict[str, Any], options: Info) -> None:
     if options.json:
-        click.echo(json.dumps(summary))
+        echo(json.dumps(summary))
         return
     remarks = [("note", text) for text in summary.pop("notes")] + [
         ("warning", text) for text in summary.pop("warnings")
     ]
     for name, value in summary.items():
-        click.echo(f"{name.replace('_', ' '):28s} {_text(value)}")
+        echo(f"{name.replace('_', ' '):28s} {one_line(_text(value))}")
     for kind, text in remarks:
-        click.echo(f"{kind}: {text}")
+        echo(f"{kind}: {one_line(text)}")
 
 
 def _text(value: object) -> str:
@@ -108,7 +109,7 @@ def compute_series(results: xr.Dataset, options: Invert) -> None:
     if options.correct_unwrapping and not (options.json or options.dry_run):
         account = correction_account(open_store(options.out))
         pixels = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in account.pixels.items() if count)
-        click.echo(
+        echo(
             f"cycles added to {100 * account.samples:.2f} % of the samples, in {len(account.pairs)} pairs; pixels: {pixels}"
         )
 
@@ -152,13 +153,13 @@ def compute_closure(loops: xr.Dataset, options: Closure, out: str | None = None)
         draw.save(draw.closure(table), options.plot)
     report = closure_report(table)
     if options.json:
-        click.echo(json.dumps(report if stored is None else {**report, "store": stored}))
+        echo(json.dumps(report if stored is None else {**report, "store": stored}))
         return
     if out is not None and stored is not None:
         print_stored(stored, out, options.reference)
-    click.echo(closure_text(report))
+    echo(closure_text(report))
     if options.plot is not None:
-        click.echo(f"{options.plot}: written")
+        echo(f"{options.plot}: written")
 
 
 def _refuse_settings_of_a_store(options: Closure) -> None:
@@ -185,13 +186,13 @@ def residuals(options: Residuals) -> None:
         stack = add_cycles(stack, series.unwrapping_cycles)
     rows = pair_misfit(stack, series, phase=phase)
     if options.json:
-        click.echo(json.dumps([row._asdict() for row in rows]))
+        echo(json.dumps([row._asdict() for row in rows]))
         return
-    click.echo(f"{'pair':17s} {'pixels':>9s} {'rms (rad)':>9s} {'wrong by a cycle':>16s}")
+    echo(f"{'pair':17s} {'pixels':>9s} {'rms (rad)':>9s} {'wrong by a cycle':>16s}")
     for row in rows[:20]:
-        click.echo(f"{row.pair:17s} {row.pixels:9d} {row.rms:9.3f} {100 * row.wrong:14.2f} %")
+        echo(f"{row.pair:17s} {row.pixels:9d} {row.rms:9.3f} {100 * row.wrong:14.2f} %")
     if len(rows) > 20:
-        click.echo(f"and {len(rows) - 20} more that agree better")
+        echo(f"and {len(rows) - 20} more that agree better")
 
 
 def status(options: Status) -> None:
@@ -218,22 +219,22 @@ def status(options: Status) -> None:
     elif options.verify:
         result["blocks_verified"] = store.verify()
     if options.json:
-        click.echo(json.dumps({**result, "report": report, "options": job["options"], "command": job["command"]}))
+        echo(json.dumps({**result, "report": report, "options": job["options"], "command": job["command"]}))
         return
-    click.echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
+    echo(f"{url}: {result['state']}, {done} of {blocks} blocks done, job {result['fingerprint'][:12]}")
     for line in _numbers(report):
-        click.echo(line)
+        echo(line)
     lock = store.left_lock()
     if lock is not None:
-        click.echo(f"locked by a run that is writing, or was killed: if it was, remove {lock}")
+        echo(f"locked by a run that is writing, or was killed: if it was, remove {lock}")
     if discarded:
-        click.echo(
+        echo(
             f"discarded, as they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"
         )
     elif options.discard_damaged:
-        click.echo("nothing is damaged")
+        echo("nothing is damaged")
     elif options.verify:
-        click.echo(f"{result['blocks_verified']} blocks read back, all as they were written")
+        echo(f"{result['blocks_verified']} blocks read back, all as they were written")
 
 
 def _numbers(report: dict[str, Any] | None) -> Iterator[str]:

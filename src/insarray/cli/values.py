@@ -1,6 +1,7 @@
 """The reference of a command line, which is an area, a pixel or a position."""
 
 from insarray.model.errors import ArgumentError
+from insarray.model.numbers import plain_number, plain_whole
 from insarray.model.place import Area
 from insarray.products.stacks.reference import LonLat, Reference
 
@@ -11,13 +12,13 @@ def parse_reference(text: str) -> Reference | None:
         return "auto" if text == "auto" else None
     try:
         if text.startswith("lonlat:"):
-            lon, lat = (float(part) for part in text.removeprefix("lonlat:").split(","))
+            lon, lat = (plain_number(part) for part in text.removeprefix("lonlat:").split(","))
             return LonLat(lon, lat)
         first, second = text.split(",")
         if ":" in text:
-            (top, bottom), (left, right) = ((int(v) for v in part.split(":")) for part in (first, second))
+            (top, bottom), (left, right) = ((plain_whole(v) for v in part.split(":")) for part in (first, second))
             return Area(top, bottom, left, right)
-        return int(first), int(second)
+        return plain_whole(first), plain_whole(second)
     except ValueError:
         raise ArgumentError(
             f"reference: {text!r} is not auto, none, ROW,COL, ROW:ROW,COL:COL or lonlat:LON,LAT"

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from insarray.cli.say import echo
+
 
 class _ListCommand(click.Command):
     """Command whose options marked as multiple take any number of words, and every option ``None`` for none."""
@@ -82,7 +84,7 @@ def timeseries(**options: Any) -> None:
         options["extra_reference_date"] = as_time(date)
     with progress_bar(quiet=False) as progress:
         series, residuals, reference = run(**options, progress=progress)
-    click.echo(
+    echo(
         f"{options['output_dir']}: {len(series)} dates"
         + (", residuals" if residuals is not None else "; all against the first, nothing to invert")
         + f"; reference row {reference.row}, column {reference.col}"

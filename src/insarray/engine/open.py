@@ -23,6 +23,7 @@ from insarray.io.readers.point_tables import is_point_table, open_points
 from insarray.io.readers.stored import is_zarr, open_stored, with_axes
 from insarray.model.conventions import variable
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.secrets import shown
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the mod
             return opens(where)
     if kind is None:
         raise FileError(_refusal(where))
-    logger.info("open: %s, a %s", where, kind)
+    logger.info("open: %s, a %s", shown(where), kind)
     return _with_coordinates_in_memory(open_store(str(where)) if kind == "store" else _open_dataset(where))
 
 

@@ -17,8 +17,10 @@ from insarray.export.mintpy_layout import MintpyFile, files_of, shared_attribute
 from insarray.export.rasters import complete_file, require_free
 from insarray.io.layers.hdf5 import opened
 from insarray.io.readers.mintpy import attributes_of
+from insarray.model.dataset import without_secrets
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.model.secrets import shown_values
 from insarray.products.series.rereference import rereference
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster
@@ -118,7 +120,7 @@ def write_mintpy(
     if nodata not in get_args(Nodata):
         raise ArgumentError(f"nodata: {nodata!r} is not one of {', '.join(get_args(Nodata))}")
     given = mintpy_attributes(attrs) if isinstance(attrs, str | Path) else attrs or {}
-    dataset = _since_a_date_of_its_own(dataset)
+    dataset, given = _since_a_date_of_its_own(without_secrets(dataset)), shown_values(given)
     files = list(files_of(_whole_pixels(dataset) if nodata == "zero" else dataset))
     shared = shared_attributes(dataset, given, nodata)
     paths = _free_paths(files, folder, names, overwrite=overwrite)

@@ -18,9 +18,10 @@ import xarray as xr
 from insarray.engine.blocks import compute_in_own_threads
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.model.conventions import SIGN
-from insarray.model.dataset import grid_of, placed
+from insarray.model.dataset import grid_of, placed, without_secrets
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.secrets import shown_values
 from insarray.products.stacks.quality import mask_name, masked, masked_layer
 from insarray.products.stacks.selection import Raster
 
@@ -176,7 +177,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     {'time': 6, 'y': 20, 'x': 24}
     """
     refuse_inputs(path, dataset, mask)
-    dataset = placed(masked(dataset, mask))
+    dataset = without_secrets(placed(masked(dataset, mask)))
     output = dataset.drop_encoding()
     for name, variable in dataset.variables.items():
         encoding = _netcdf_encoding(variable, is_coordinate=name in dataset.coords)
@@ -281,7 +282,7 @@ def _tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
     if data.name is not None:
         tags["variable"] = str(data.name)
     own = {key: value for key, value in data.attrs.items() if key != "grid_mapping"}
-    for key, value in {**attrs, **own}.items():
+    for key, value in shown_values({**attrs, **own}).items():
         plain = _plain(value)
         tags[str(key).replace(":", "_")] = plain if isinstance(plain, str) else json.dumps(np.asarray(plain).tolist())
     return tags

@@ -16,11 +16,18 @@ from insarray.io.locations import is_url
 from insarray.io.source import AreaLike, Window
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid, is_geographic
+from insarray.model.numbers import plain_number
 from insarray.model.place import Area
 
 _FORMS = "W,S,E,N in degrees, LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE, rows:ROW:ROW,COL:COL or a vector file"
 _ROWS = re.compile(r"rows:(\d+):(\d+),(\d+):(\d+)")
 _GEOJSON = {".geojson", ".json"}
+_STARTS = {
+    ".gpkg": b"SQLite format 3\0",
+    ".shp": b"\0\0\x27\x0a",
+    ".fgb": b"fgb",
+    ".parquet": b"PAR1",
+}
 _VECTORS = {*_GEOJSON, ".gpkg", ".shp", ".fgb", ".kml", ".gml", ".gdb", ".parquet"}
 _DENSE = 21  # points along each edge of a box in another CRS
 _TOUCH = 1e-6  # of a pixel
@@ -107,7 +114,7 @@ def _parsed(area: object) -> Box | Area:
     if isinstance(area, Area):
         return area
     if isinstance(area, str):
-        rows = _ROWS.fullmatch(area.replace(" ", ""))
+        rows = _ROWS.fullmatch(area.replace(" ", "")) if area.isascii() else None
         if rows is not None:
             return Area(*map(int, rows.groups()))
         numbers, _, crs = area.partition("@")
@@ -122,7 +129,7 @@ def _parsed(area: object) -> Box | Area:
 
 def _of_numbers(area: object, parts: Sequence[Any], crs: object) -> Box:
     try:
-        left, bottom, right, top = (float(part) for part in parts)
+        left, bottom, right, top = (plain_number(part) if isinstance(part, str) else float(part) for part in parts)
     except (TypeError, ValueError):
         raise ArgumentError(f"area: {area!r} is not {_FORMS}") from None
     box = Box(left, bottom, right, top, _LONLAT if crs is None else _crs_name(crs))
@@ -224,6 +231,7 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
         raise ArgumentError(
             f"area: {path.suffix} files need pyogrio: pip install 'insarray[vector]'; or give GeoJSON, or bounds"
         ) from error
+    _require_vectors(path)
     try:
         crs = pyogrio.read_info(str(path))["crs"]
         bounds = pyogrio.read_bounds(str(path))[1]
@@ -233,6 +241,22 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
         raise FileError(f"{path}: says no CRS; write it into the file, or give the bounds with @EPSG:CODE")
     known = bounds[:, np.isfinite(bounds).all(axis=0)].T
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in known], _crs_name(crs)
+
+
+def _require_vectors(path: Path) -> None:
+    """Raise FileError if the content is not of the extension: GDAL would open a text that names other files."""
+    if path.is_dir():  # .gdb
+        return
+    try:
+        with path.open("rb") as content:
+            start = content.read(2000)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+    named = path.suffix.lower().removeprefix(".").encode()  # kml, gml
+    xml = named in start.lower() and b"<" in start and b"DataSource" not in start and b"VRTDataset" not in start
+    expected = _STARTS.get(path.suffix.lower())
+    if not (xml if expected is None else start.startswith(expected)):
+        raise FileError(f"{path}: cannot be read as a vector file (it is no {path.suffix}); give {_FORMS}")
 
 
 # -- in the coordinates of the image --------------------------------------------------------------------------------

@@ -3,16 +3,20 @@
 import glob
 import hashlib
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
-from insarray.io.locations import exists, is_url, location, matches, path_text, stamp
+from insarray.io.given import give
+from insarray.io.locations import exists, is_url, local, location, matches, path_text, stamp, with_literal_folders
 from insarray.io.source import Files
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.secrets import shown, without_query
 
 _LITTER = {
     *("@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information", "__MACOSX"),
@@ -42,11 +46,31 @@ def expand(files: Files, argument: str) -> list[Path]:
         path = location(text)
         if exists(path):
             found.add(path)
+            _give(path)
         elif glob.has_magic(text):
             found |= _matches(text, argument)
+            _give_fixed_part(text)
         else:
             raise FileError(f"{argument}: {text} does not exist" + _here(text))
     return sorted(found, key=str)
+
+
+def _give(path: Path) -> None:
+    """What was named itself: the folder, or the one of the file, and the one that a link to it leads to."""
+    if not is_url(path):
+        give(*((path,) if path.is_dir() else (path.parent, Path(os.path.realpath(path)).parent)))
+
+
+def _give_fixed_part(pattern: str) -> None:
+    if not is_url(pattern):
+        literal = with_literal_folders(os.path.expanduser(local(pattern)))
+        parts = Path(os.path.abspath(literal)).parts[:-1]
+        fixed = takewhile(lambda part: not glob.has_magic(part) or glob.escape(_unescaped(part)) == part, parts)
+        give(Path(*map(_unescaped, fixed)))
+
+
+def _unescaped(part: str) -> str:
+    return re.sub(r"\[([*?[])\]", r"\1", part)
 
 
 def expand_one(file: Files, argument: str, remedy: str = "give one") -> Path:
@@ -127,7 +151,10 @@ def is_archive(path: Path) -> bool:
 
 
 def fingerprint(paths: Iterable[str | Path], *decoding: object) -> str:
-    """SHA-256 (hex) of absolute paths, sizes and modification times, and of how the files are decoded."""
+    """SHA-256 (hex) of absolute paths, sizes and modification times, and of how the files are decoded.
+
+    Of URLs without who asks and without signatures, which change while the files do not.
+    """
     digest = hashlib.sha256()
     for path in paths:
         for name, version in stamp(str(path)) if is_url(path) else _members(path):
@@ -160,8 +187,8 @@ def _version(path: str) -> str:
 
 
 def name_of(path: str | Path) -> str:
-    """Last part of a path or URL."""
-    return str(path).rstrip("/").rpartition("/")[2]
+    """Last part of a path or URL, without what is a secret in it."""
+    return shown(without_query(str(path)).rstrip("/").rpartition("/")[2])
 
 
 def names(paths: Iterable[str | Path], limit: int = 5) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.secrets import cause_of, identity
 
 _GDAL = {"s3": "/vsis3/", "gs": "/vsigs/", "gcs": "/vsigs/", "http": "/vsicurl/http://", "https": "/vsicurl/https://"}
 _INSTALL = {
@@ -91,9 +92,11 @@ def location(text: object) -> Path:
     try:
         return cast("Path", UPath(path))
     except ImportError as error:
-        raise _needs(path, error) from error
+        raise _needs(path, error) from cause_of(error)
     except ValueError as error:
-        raise ArgumentError(f"{path}: {error}; known are s3://, https:// and what fsspec has packages for") from error
+        raise ArgumentError(
+            f"{path}: {error}; known are s3://, https:// and what fsspec has packages for"
+        ) from cause_of(error)
 
 
 def _needs(url: object, error: ImportError) -> ArgumentError:
@@ -132,7 +135,8 @@ def matches(pattern: str) -> list[Path]:
     """
     if not is_url(pattern):
         pattern = local(pattern)
-        return [Path(os.path.abspath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
+        pattern = with_literal_folders(os.path.expanduser(pattern))
+        return [Path(os.path.abspath(match)) for match in glob.glob(pattern, recursive=True)]
     with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
         filesystem.invalidate_cache()  # others write there, too
@@ -141,6 +145,15 @@ def matches(pattern: str) -> list[Path]:
         except FileNotFoundError:  # an empty bucket, for some versions
             found = []
     return [location(filesystem.unstrip_protocol(match)) for match in found]
+
+
+def with_literal_folders(pattern: str) -> str:
+    """A pattern in which the folders that are there by their very names, such as ``run [1]``, are no patterns."""
+    parts = pattern.split(os.sep)
+    there = 0
+    while there < len(parts) - 1 and os.path.isdir(os.sep.join(parts[: there + 1]) or os.sep):
+        there += 1
+    return os.sep.join([*map(glob.escape, parts[:there]), *parts[there:]])
 
 
 def stamp(url: str) -> list[tuple[str, str]]:
@@ -155,7 +168,10 @@ def stamp(url: str) -> list[tuple[str, str]]:
         filesystem, inside = fsspec.core.url_to_fs(url)
         found = filesystem.find(inside, detail=True) or {inside: filesystem.info(inside)}
     ages = ("ETag", "etag", "LastModified", "mtime", "updated")
-    return [(name, repr([_plain(info.get(key)) for key in ("size", *ages)])) for name, info in sorted(found.items())]
+    return [
+        (identity(name), repr([_plain(info.get(key)) for key in ("size", *ages)]))
+        for name, info in sorted(found.items())
+    ]
 
 
 def _plain(value: object) -> object:
@@ -182,9 +198,9 @@ def _server(url: object) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise _needs(url, error) from error
+        raise _needs(url, error) from cause_of(error)
     except Exception as error:
-        raise FileError(f"{url}: cannot be reached ({_line(error)})") from error
+        raise FileError(f"{url}: cannot be reached ({_line(error)})") from cause_of(error)
 
 
 # -- GDAL -----------------------------------------------------------------------------------------------------------

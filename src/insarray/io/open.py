@@ -11,9 +11,10 @@ from typing import Literal, cast, get_args
 import xarray as xr
 
 from insarray.io.files import archives, expand
+from insarray.io.given import collects_folders
 from insarray.io.layers.headers import read_headers
 from insarray.io.layers.lazy import to_dataset
-from insarray.io.layers.raster import is_raster
+from insarray.io.layers.raster_files import is_raster
 from insarray.io.layers.windows import within
 from insarray.io.plugins import asked, problem_of, scanned, third_party, third_party_named, third_party_names
 from insarray.io.readers.aria import AriaReader
@@ -78,6 +79,7 @@ GENERAL: tuple[Reader, ...] = (AnyHdf5Reader(), FolderReader(), GenericReader())
 READERS = (*SPECIFIC, *GENERAL)
 
 
+@collects_folders
 def open_stack(
     files: Files,
     *,

@@ -13,6 +13,7 @@ from insarray.model.baselines import BaselineTable
 from insarray.model.dates import date_label
 from insarray.model.errors import FileError, StackError
 from insarray.model.network import Network
+from insarray.model.numbers import plain_number
 
 SPEED_OF_LIGHT = 299_792_458.0
 SENTINEL1_WAVELENGTH = SPEED_OF_LIGHT / 5.405e9
@@ -95,7 +96,7 @@ def number(path: Path, keys: Mapping[str, str], *names: str) -> float | None:
     for name in names:
         if name in keys:
             try:
-                value = float(keys[name].split()[0])
+                value = plain_number(keys[name].split()[0])
             except (ValueError, IndexError):
                 value = np.nan
             if not np.isfinite(value):

@@ -1,7 +1,6 @@
 """CSV tables: lines of named cells, and stacks listed file by file."""
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,9 @@ import numpy as np
 from insarray.io.locations import is_url, local, location
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.numbers import plain_number
+
+_FARTHEST = 1e6  # metres between two orbits of one stack
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ class Line:
         if not text:
             return None
         try:
-            value = float(text)
+            value = plain_number(text)
         except ValueError:
-            raise self.error(f"{column} is {text!r}; it must be a number of metres") from None
-        if not math.isfinite(value):
-            raise self.error(f"{column} is {value}; it must be a number of metres")
+            raise self.error(f"{column} is {text[:80]!r}; it must be a number of metres") from None
+        if abs(value) > _FARTHEST:
+            raise self.error(f"{column} is {text}; more than {_FARTHEST:g} m is no baseline")
         return value
 
     def error(self, text: str) -> FileError:

@@ -55,6 +55,9 @@ def _seconds(value: dt.date | np.datetime64) -> np.datetime64:
 
 
 def _parse(text: str) -> dt.datetime:
+    refusal = ArgumentError(f"date: {text[:80]!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
+    if not text.isascii():  # such as digits of another script
+        raise refusal
     if re.fullmatch(_NAMED, text, re.IGNORECASE):
         month = next(name for name in _MONTHS if name in text.lower())
         first, last = re.split(f"[-_ ]?{month}[-_ ]?", text.lower())
@@ -69,7 +72,6 @@ def _parse(text: str) -> dt.datetime:
                 continue
             if time.year in _YEARS:
                 return time
-    refusal = ArgumentError(f"date: {text!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
     # Python takes any separator, and 20200101_20200113 for a time of day behind a date
     if not re.fullmatch(r"[\dW-]+([Tt ].*)?", text):
         raise refusal

@@ -1,5 +1,12 @@
 """Errors a user can act on: each message names the argument or file, what was found and what to do."""
 
+from insarray.model.secrets import shown
+from insarray.model.text import printable
+
+
+def _as_shown(argument: object) -> object:
+    return printable(shown(argument)) if isinstance(argument, str) else argument
+
 
 class InsarrayError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line returns for it.
@@ -16,6 +23,9 @@ class InsarrayError(Exception):
 
     exit_code = 2
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*map(_as_shown, args))
+
 
 class ArgumentError(InsarrayError, ValueError):
     """An argument is outside what it may be."""
@@ -31,6 +41,9 @@ class StackError(InsarrayError):
 
 class StackWarning(UserWarning):
     """How input files were taken, where a user may have expected something else."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*map(_as_shown, args))
 
 
 class NetworkError(InsarrayError):

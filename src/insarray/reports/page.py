@@ -13,7 +13,10 @@ from insarray.engine.open import job_of
 from insarray.engine.open import open as open_result
 from insarray.export.rasters import complete_file, require_free
 from insarray.model.conventions import FLAGS, SIGN, VARIABLES
+from insarray.model.dataset import without_secrets
 from insarray.model.errors import ArgumentError
+from insarray.model.secrets import shown, shown_values
+from insarray.model.text import printable
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster
 from insarray.reports import pictures, summary
@@ -92,9 +95,9 @@ def report(
     refuse_inputs(path, source.dataset, mask)
     _require_maps(source.dataset)
     source = replace(source, dataset=masked(source.dataset, mask))
-    text = _rendered(_content(source) | {"title": title or _name(source)})
+    text = _rendered(_content(source) | {"title": shown(title or _name(source))})
     with complete_file(path, overwrite=overwrite) as final:
-        final.write_text(text, encoding="utf-8")
+        final.write_text(printable(text), encoding="utf-8")
     return Path(path)
 
 
@@ -112,9 +115,9 @@ def _require_maps(dataset: xr.Dataset) -> None:
 
 def _source(dataset: xr.Dataset | str | Path) -> summary.Source:
     if isinstance(dataset, xr.Dataset):
-        return summary.Source(_with_integers(dataset))
+        return summary.Source(_with_integers(without_secrets(dataset)))
     url = str(dataset)
-    return summary.Source(open_result(url), url, job_of(url))
+    return summary.Source(without_secrets(open_result(url)), shown(url), shown_values(job_of(url)))
 
 
 def _with_integers(dataset: xr.Dataset) -> xr.Dataset:

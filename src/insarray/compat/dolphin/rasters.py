@@ -23,11 +23,13 @@ from insarray.engine.run.runner import Progress, run
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.export.rasters import complete_file
 from insarray.io.layers.headers import read_headers
-from insarray.io.layers.raster import environment, open_band, raster_file
+from insarray.io.layers.raster import environment, open_band
+from insarray.io.layers.raster_files import raster_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StoreError
 from insarray.model.grid import Grid
+from insarray.model.secrets import shown_values
 
 _JOB, _OPTIONS = "insarray_job", "insarray_options"
 _SLAB = 16  # files that are written side by side, as many as the dates of a chunk of the store
@@ -209,7 +211,7 @@ def _create(raster: Raster, path: Path, grid: Grid, crs: CRS | None) -> Any:
     place = {"crs": crs, "transform": rasterio.Affine(*grid.affine)}  # without a CRS that of columns and rows
     size = {"height": grid.height, "width": grid.width, "blockxsize": _TILE, "blockysize": _TILE}
     file = rasterio.open(path, "w", dtype=raster.dtype, nodata=raster.nodata, **place, **size, **_CREATION)
-    file.update_tags(**raster.all_tags())
+    file.update_tags(**shown_values(raster.all_tags()))
     file.units = (raster.units,)
     return file
 

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-import click
-
+from insarray.cli.say import echo
 from insarray.compat.mintpy import workflow
 from insarray.compat.mintpy_cli import DemError, Export, Invert, Velocity, Writing
 
@@ -31,7 +30,7 @@ def export(options: Export) -> None:
 
 def _print(report: dict[str, Any], options: Writing) -> None:
     if options.json:
-        click.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     computed = f" ({report['computed']} of {report['blocks']} blocks computed)" if "blocks" in report else ""
-    click.echo(f"{', '.join(report['files'])}: written{computed}")
+    echo(f"{', '.join(report['files'])}: written{computed}")

@@ -31,6 +31,7 @@ from insarray.io.layers.lazy import only_pairs
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
 from insarray.model.network import Network
+from insarray.model.secrets import shown
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +204,9 @@ def append(
             run_replacing(series, new.url, carried, **how, generation=store.next_generation())
         swap(store.url)
     added = len(change.pairs), change.dates, change.reason
-    logger.info("append: %s, %d new pairs, %d of %d blocks computed", store.url, added[0], len(todo), plan.n_blocks)
+    logger.info(
+        "append: %s, %d new pairs, %d of %d blocks computed", shown(store.url), added[0], len(todo), plan.n_blocks
+    )
     logger.debug(
         "append: all blocks computed, since %s" if change.reason else "append: the other blocks are kept%s",
         change.reason or "",

@@ -29,6 +29,7 @@ from insarray.engine.store.template import Compressor
 from insarray.engine.store.zarr_store import Store
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
+from insarray.model.secrets import shown
 
 logger = logging.getLogger(__name__)
 
@@ -254,7 +255,7 @@ def _fill(
 
     if todo:
         store.begin()  # if it is complete but for a block whose record has gone
-    logger.info("run: %s, %d of %d blocks to compute", store.url, len(todo), plan.n_blocks)
+    logger.info("run: %s, %d of %d blocks to compute", shown(store.url), len(todo), plan.n_blocks)
     logger.debug(
         "run: fingerprint %s; blocks of up to %d x %d pixels by %s",
         identity,
@@ -266,9 +267,13 @@ def _fill(
     with account:
         failures = drive(pool, job_of, todo, name, account.take)
     for block, error in failures:
-        logger.debug("run: block %s failed: %s: %s", block, type(error).__name__, error)
+        logger.debug("run: block %s failed: %s: %s", block, type(error).__name__, shown(error))
     logger.info(
-        "run: %s, %d blocks in %.1f s, %d failed", store.url, len(todo), time.monotonic() - started, len(failures)
+        "run: %s, %d blocks in %.1f s, %d failed",
+        shown(store.url),
+        len(todo),
+        time.monotonic() - started,
+        len(failures),
     )
     _require_all(store.url, failures, plan.n_blocks)
     return _finished(store, plan, account, len(todo))

@@ -11,6 +11,7 @@ import fsspec
 from filelock import FileLock, Timeout
 
 from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
+from insarray.model.secrets import shown_values
 
 _AT_ONCE = 32
 """Files that are read at the same time."""
@@ -53,6 +54,7 @@ class StoreFiles:
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
+        content = shown_values(content) if name.endswith("/job.json") else content
         path, data = self.path(name), json.dumps(content, separators=(",", ":")).encode()
         if not self.local:
             self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores

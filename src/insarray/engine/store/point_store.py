@@ -22,7 +22,9 @@ from insarray.engine.store.provenance import provenance
 from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.template import codecs_of
 from insarray.engine.store.zarr_store import Store
+from insarray.model.dataset import without_secrets
 from insarray.model.errors import StoreError
+from insarray.model.secrets import shown
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ def save_points(
             _write(described, store.url, store.files, job)
     except OSError as error:
         raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
-    logger.info("save_points: %s", store.url)
+    logger.info("save_points: %s", shown(store.url))
     return True
 
 
@@ -174,7 +176,7 @@ def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
 def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]) -> None:
     """Arrays and then the job, whose presence makes the store ours."""
     codecs = codecs_of("zstd", job["generation"])
-    stored = dataset.compute().drop_encoding()
+    stored = without_secrets(dataset.compute().drop_encoding())
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in stored.variables.items():
         encoding[str(name)] = {"compressors": codecs}

@@ -8,6 +8,7 @@ from typing import Any
 
 from insarray.engine.program import program_identity, program_name
 from insarray.model.conventions import SIGN
+from insarray.model.secrets import shown, shown_values
 
 _LIBRARIES = ("numpy", "numba", "xarray", "dask", "zarr", "rasterio")
 
@@ -27,7 +28,7 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
     return {
         "Conventions": "CF-1.11",
         "sign": SIGN,
-        "history": f"{now} {command or 'insarray.run'}",
+        "history": shown(f"{now} {command or 'insarray.run'}"),
         "source": f"insarray {program_name()}, Python {platform.python_version()}, {versions}",
         "job_fingerprint": fingerprint,
     }
@@ -35,7 +36,7 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
 
 def difference(job: Mapping[str, Any], new_job: Mapping[str, Any]) -> str:
     """What a store holds instead of a new job, in words."""
-    old, new = job.get("options", {}), new_job.get("options", {})
+    old, new = shown_values((job.get("options", {}), new_job.get("options", {})))
     follows = {"reference_lon", "reference_lat"}  # from row and column, which are named
     changed = sorted(k for k in (old.keys() | new.keys()) - follows if old.get(k) != new.get(k))
     text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)

@@ -9,6 +9,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray.engine.plan import Plan
 from insarray.model.conventions import FILL
+from insarray.model.dataset import without_secrets
 
 Compressor = Literal["zstd", "lz4"]
 
@@ -36,7 +37,7 @@ def write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compre
             encoding[str(name)] |= {"chunks": (*lead, max(plan.rows), max(plan.cols))}
             # unwritten chunks must never read as zeros
             encoding[str(name)]["fill_value"] = FILL[str(variable.dtype)]
-    template = dataset.copy()
+    template = without_secrets(dataset)
     for variable in template.variables.values():
         variable.encoding = {}
         if variable.dtype.kind == "f" and variable.dims[-2:] == ("y", "x"):

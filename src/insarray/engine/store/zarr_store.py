@@ -31,6 +31,7 @@ from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
 from insarray.engine.store.validity import is_job
+from insarray.io.given import require_own_members
 from insarray.io.locations import is_url, local
 from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
 
@@ -119,6 +120,8 @@ class Store:
 
     def _open(self, mode: Literal["r", "r+"], job: Mapping[str, Any] | None = None) -> zarr.Group:
         """The arrays, whose metadata are all read; with the job of a store, none of its chunks may be missing."""
+        if not is_url(self.url):
+            require_own_members(self.url)
         try:
             group = zarr.open_group(readable(self.files, job or {}), mode=mode, use_consolidated=False)
             for name in self.files.arrays():
@@ -377,6 +380,8 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
             f"{url}: {'is not finished' if done == blocks else f'only {done} of {blocks} blocks are there'}; repeat its "
             "command to finish it"
         )
+    if not is_url(store.url):
+        require_own_members(store.url)
     chunks = {"time": -1, "loop": -1, "pair": -1}
     dataset: xr.Dataset = xr.open_zarr(readable(store.files, job), chunks=chunks, consolidated=True)
     dataset.encoding["source"] = store.url  # as xarray says it of a path

@@ -10,6 +10,7 @@ import xarray as xr
 from insarray.io.baselines import baseline_table
 from insarray.io.files import expand_one
 from insarray.io.geometry.files import BASELINE, QUANTITIES, Geometry, scan
+from insarray.io.given import collects_folders
 from insarray.io.layers.extents import place_on
 from insarray.io.layers.lazy import lazy_variable
 from insarray.io.layers.windows import WindowLayer
@@ -23,6 +24,7 @@ from insarray.model.grid import Grid
 _PROBE = 64  # rows and columns in the middle of a map
 
 
+@collects_folders
 def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -> xr.Dataset:
     """Slant range, incidence angle, perpendicular baselines and height for a stack or series.
 

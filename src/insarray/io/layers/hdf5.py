@@ -14,6 +14,7 @@ import numpy as np
 from insarray.io.layers.decode import Decode
 from insarray.io.locations import is_url, open_url
 from insarray.model.errors import FileError
+from insarray.model.secrets import cause_of
 
 # HDF5 is one thread at a time by itself; one lock around a whole read keeps open, read and close together
 _LOCK = threading.Lock()
@@ -36,7 +37,7 @@ def opened(path: str | Path) -> Iterator[Any]:
             yield stack.enter_context(h5py.File(source, "r"))
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise FileError(f"{path}: could not read it as HDF5 ({reason}); replace the file") from error
+        raise FileError(f"{path}: could not read it as HDF5 ({reason}); replace the file") from cause_of(error)
 
 
 def dataset(file: Any, name: str) -> Any | None:

@@ -11,24 +11,25 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from insarray.io.files import fingerprint, names
+from insarray.io.given import given_folders
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Common, reconcile
 from insarray.io.layers.raster import (
-    RasterFile,
     RasterLayer,
     environment,
     grid_of_dataset,
     open_band,
-    raster_file,
     reading_threads,
     reason_of,
 )
+from insarray.io.layers.raster_files import RasterFile, raster_file
 from insarray.io.layers.said import no_data_of, unit_of
 from insarray.io.layers.vrt import require_whole_sources
 from insarray.io.locations import is_url, location
 from insarray.io.source import Extent
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
+from insarray.model.secrets import cause_of, identity
 
 T = TypeVar("T")
 _ROUNDING = 0.01  # of a pixel
@@ -77,12 +78,12 @@ def read_headers(
     FileError
         If files are unreadable, not rasters, not of one band, or rotated; all of them are listed.
     """
+    folders = given_folders()  # not known to the threads
 
     def header_or_error(path: Path) -> Header | FileError:
         try:
-            return _header(
-                raster_file(path, variable, prefer, band or 1), one_band=band is None, real=not allow_complex
-            )
+            file = raster_file(path, variable, prefer, band or 1, folders)
+            return _header(file, one_band=band is None, real=not allow_complex)
         except FileError as error:
             return error
 
@@ -117,7 +118,7 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
             masked = alpha is not None or MaskFlags.per_dataset in dataset.mask_flag_enums[k]
             return Header(
                 replace(file, masked=True, alpha=alpha) if masked else file,
-                (path, file.header) if file.header else tuple(dataset.files) or (path,),
+                _members(file, dataset),
                 _grid(file, dataset),
                 dataset.dtypes[k],
                 dataset.block_shapes[k],
@@ -127,7 +128,14 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
                 {**of_file, **of_band},
             )
     except (RasterioError, OSError, ValueError) as error:
-        raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from error
+        raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from cause_of(error)
+
+
+def _members(file: RasterFile, dataset: Any) -> tuple[str, ...]:
+    """Files that a raster is made of, the one that names it first."""
+    if file.driver == "VRT":
+        return (file.path, file.header) if file.header else (file.path, *file.sources)
+    return tuple(dataset.files) or (file.path,)
 
 
 def _alpha(dataset: Any) -> int | None:
@@ -140,14 +148,14 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
     height, width = dataset.shape
     if file.driver == "ENVI":
         _require_raw(file, dataset)
-    elif file.driver == "VRT" and file.name == file.path:
+    elif file.driver == "VRT" and not file.header:
         require_whole_sources(Path(file.path))
     try:
         dataset.read(file.band, window=Window(width - 1, height - 1, 1, 1))
     except (RasterioError, OSError, ValueError) as error:
         raise FileError(
             f"{file.path}: its last pixel cannot be read, it is truncated ({reason_of(error)}); replace it"
-        ) from error
+        ) from cause_of(error)
 
 
 def _require_raw(file: RasterFile, dataset: Any) -> None:
@@ -201,7 +209,7 @@ def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | Non
     """
     common = common or common_grid(headers)
     members = [member for header in headers for member in members_of(header)]
-    names_and_bands = [(header.file.name, header.file.band) for header in headers]
+    names_and_bands = [(identity(header.file.name), header.file.band) for header in headers]
     return RasterLayer(
         tuple(header.file for header in headers),
         common.grid,

@@ -19,6 +19,7 @@ from insarray.io.source import Layer, StackSource
 from insarray.model.conventions import FILL, SIGN, VARIABLES, attributes
 from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords, with_nodata
 from insarray.model.errors import ArgumentError
+from insarray.model.secrets import shown_values
 
 _EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
 _ENOUGH_BLOCKS = 16
@@ -78,7 +79,7 @@ def _described(
 
 def _attrs(source: StackSource | WrappedSource, product: str) -> dict[str, object]:
     known = {"wavelength": source.wavelength} if source.wavelength is not None else {}
-    return {
+    found: dict[str, object] = {
         "product": product,
         **known,
         "sign": SIGN,
@@ -88,6 +89,7 @@ def _attrs(source: StackSource | WrappedSource, product: str) -> dict[str, objec
         "input_names": names(source.paths),
         **({"notes": list(source.notes)} if isinstance(source, StackSource) and source.notes else {}),
     }
+    return shown_values(found)
 
 
 # -- blocks ---------------------------------------------------------------------------------------------------------

@@ -24,25 +24,15 @@ from rasterio.windows import Window
 
 from insarray.io.layers.decode import Decode
 from insarray.io.layers.extents import Place
-from insarray.io.layers.netcdf import netcdf_image
-from insarray.io.layers.raw import SUFFIXES, has_envi_header, require_described
-from insarray.io.locations import exists, gdal_name, gdal_options, is_url, location, path_text, protocols_of
+from insarray.io.layers.raster_files import RasterFile, raster_file
+from insarray.io.layers.vrt_sources import require_unchanged
+from insarray.io.locations import exists, gdal_options, is_url, location, path_text, protocols_of
 from insarray.io.source import PathLike
 from insarray.model.conventions import FILL
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
+from insarray.model.secrets import cause_of
 
-# By extension, and no other driver: GDAL opens a VRT by its content whatever it is called, and a VRT can read any file
-_DRIVERS = {
-    ".tif": "GTiff",
-    ".tiff": "GTiff",
-    ".vrt": "VRT",
-    ".nc": "netCDF",
-    ".nc4": "netCDF",
-    ".grd": "netCDF",
-    ".img": "ENVI",  # or HFA, see raster_file
-    **dict.fromkeys((".bil", ".bin", ".dat", ".unw", ".cor", ".cc", ".phs", ".conncomp"), "ENVI"),
-}
 # GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
 # driver that has something to warn of would wait for that lock forever
 _NETCDF = threading.RLock()
@@ -54,26 +44,6 @@ _REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
 _THIS_MODULE = re.escape(__name__) + "$"
 _RADAR_COORDINATES = ("ignore", None, NotGeoreferencedWarning, re.compile(_THIS_MODULE), 0)
 _PARTS = 4  # of a read for each thread, so that none waits long for the others
-
-
-@dataclass(frozen=True)
-class RasterFile:
-    """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
-
-    `grid` is that of a file whose own coordinates count, not GDAL's word for them. `masked` if a mask, or the band
-    `alpha`, says which pixels are data, `beside` if files next to it say more of it (.msk, .aux.xml, .tfw). `header` is the text
-    that describes raw pixels.
-    """
-
-    path: str
-    name: str
-    driver: str
-    band: int = 1
-    grid: Grid | None = None
-    masked: bool = False
-    alpha: int | None = None
-    beside: bool = False
-    header: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +131,7 @@ class RasterLayer:
             raise FileError(
                 f"{file.path}: could not read rows {rows.start} to {rows.stop}, columns {cols.start} to "
                 f"{cols.stop} ({reason_of(error)}); the file may be truncated, replace it"
-            ) from error
+            ) from cause_of(error)
         raise FileError(
             f"{file.path}: is {found[0]} x {found[1]} pixels, but was {place.height} x {place.width} "
             "when the stack was opened; open it again"
@@ -259,8 +229,8 @@ def environment(files: Sequence[RasterFile]) -> Any:
     options: dict[str, Any] = {"GDAL_CACHEMAX": 64, **gdal_options(protocols_of([file.name for file in files]))}
     if all(file.driver == "GTiff" and not file.beside for file in files):
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
-    if any(file.header for file in files):
-        options["GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE"] = "ALL"  # our own VRT, which has no folder
+    if any(file.driver == "VRT" for file in files):  # a text that was checked, which has no folder
+        options |= {"GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "ALL", "GDAL_VRT_ENABLE_PYTHON": "NO"}
     if any(file.driver == "netCDF" for file in files):
         options |= _AS_STORED
     return rasterio.Env(**options)
@@ -274,6 +244,7 @@ def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Ite
     # working out the coordinate reference system takes three quarters of the time to open a GeoTIFF
     options = {"GEOREF_SOURCES": "NONE"} if file.driver == "GTiff" and not located else {}
     one_at_a_time = _NETCDF if file.driver == "netCDF" else nullcontext()
+    require_unchanged(file.sources)
     _expect_radar_coordinates()
     with one_at_a_time, _OPENS[mode](name, driver=file.driver, sharing=False, **options) as dataset:
         yield dataset
@@ -306,64 +277,6 @@ def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
         yield dataset, file
 
 
-def is_raster(path: Path) -> bool:
-    """Whether it is a file that may be a raster, by its extension."""
-    return path.suffix.lower() in _DRIVERS and path.is_file()
-
-
-def raster_file(path: Path, variable: str | None = None, prefer: Sequence[str] = (), band: int = 1) -> RasterFile:
-    """What opens a band, by the one driver that the extension allows.
-
-    Parameters
-    ----------
-    path
-        Existing file.
-    variable
-        Variable of a NetCDF file that holds more than one.
-    prefer
-        Names to look for if there are several variables and none was given.
-    band
-        Of a raster that is not NetCDF.
-
-    Raises
-    ------
-    FileError
-        If the extension is not a raster's, the file is empty, or has no such variable.
-    """
-    driver = _DRIVERS.get(path.suffix.lower())
-    if path.is_dir():
-        raise FileError(f"{path}: is a folder; give files, or a folder of a product that insarray knows")
-    if driver is None:
-        known = " ".join(sorted(_DRIVERS))
-        raise FileError(f"{path}: the extension {path.suffix!r} is not a known raster's ({known})")
-    if not is_url(path) and not path.exists():
-        raise FileError(f"{path}: is a link to what is not there; fetch that, or remove the link")
-    if path.stat().st_size == 0:
-        raise FileError(f"{path}: is empty (0 bytes); fetch or make it again")
-    if driver == "netCDF":
-        return _netcdf_file(path, variable, prefer)
-    if variable is not None:
-        raise FileError(f"variable: applies to NetCDF, but {path} is not; leave it out")
-    with path.open("rb") as content:  # Erdas Imagine and ENVI share an extension
-        erdas = path.suffix.lower() == ".img" and content.read(4) == b"EHFA"
-    if path.suffix.lower() in SUFFIXES and not has_envi_header(path):
-        known_as = require_described(path)
-        return RasterFile(str(path), known_as.vrt, "VRT", band, header=str(known_as.header))
-    beside = driver == "GTiff" and not is_url(path) and any(map(os.path.exists, _companions(str(path))))
-    return RasterFile(str(path), gdal_name(path), "HFA" if erdas else driver, band, beside=beside)
-
-
-def _companions(path: str) -> tuple[str, ...]:
-    return f"{path}.msk", f"{path}.aux.xml", f"{os.path.splitext(path)[0]}.tfw"
-
-
-def _netcdf_file(path: Path, variable: str | None, prefer: Sequence[str]) -> RasterFile:
-    if is_url(path):
-        raise FileError(f"{path}: NetCDF rasters are read from files of this machine; copy it")
-    name, grid = netcdf_image(path, variable, prefer)
-    return RasterFile(str(path), f'NETCDF:"{path}":{name}', "netCDF", grid=grid)
-
-
 def grid_of_dataset(path: PathLike, dataset: Any, *, as_stored: bool = False) -> Grid:
     """Pixels of an open raster that is no NetCDF file; rows and columns are counted if it has no coordinates.
 
@@ -384,7 +297,7 @@ def grid_of_dataset(path: PathLike, dataset: Any, *, as_stored: bool = False) ->
         grid = Grid(height, width, transform.c, transform.f, transform.a, transform.e, crs)
         return grid if as_stored else grid.turn_towards(0.0)
     except ArgumentError as error:
-        raise FileError(f"{path}: {error}") from error
+        raise FileError(f"{path}: {error}") from cause_of(error)
 
 
 def reason_of(error: Exception) -> str:

@@ -14,6 +14,7 @@ from insarray.io.layers.raster import grid_of_dataset, open_raster, source_place
 from insarray.io.source import PathLike
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
+from insarray.model.secrets import cause_of
 
 
 def read_on_grid(
@@ -66,7 +67,7 @@ def read_on_grid(
             ) as warped:
                 values = warped.read(1, window=Window.from_slices(rows, cols), masked=True)
     except RasterioError as error:
-        raise FileError(f"{path}: cannot be read as a raster ({error})") from error
+        raise FileError(f"{path}: cannot be read as a raster ({error})") from cause_of(error)
     return np.ma.filled(values.astype(np.float32), np.nan)
 
 

@@ -29,6 +29,7 @@ from insarray.model.baselines import BaselineTable
 from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
+from insarray.model.secrets import identity
 
 _UNITS: dict[str, str] = {
     **dict.fromkeys(("", "rad", "rads", "radian", "radians"), "radian"),
@@ -230,7 +231,7 @@ def _fingerprints(
     return tuple(
         fingerprint(
             [member for header in headers for member in members_of(header)],
-            [(header.file.name, header.file.band, header.nodata, header.scale) for header in headers],
+            [(identity(header.file.name), header.file.band, header.nodata, header.scale) for header in headers],
             factor,
             values,
             zero_is_nodata,

@@ -9,6 +9,7 @@ import numpy as np
 
 from insarray.io.baselines import given_baselines
 from insarray.io.files import below, names
+from insarray.io.given import give
 from insarray.io.layers.decode import MapDecode
 from insarray.io.layers.headers import read_headers
 from insarray.io.layers.maps import maps_if_usable, maps_of_incidence, static_maps
@@ -63,6 +64,7 @@ class Isce2Reader:
                 f"{names(paths)}: holds no YYYYMMDD_YYYYMMDD/{_PHASE}; give the folder that has merged/ in it"
             )
         project = _project(found[0])
+        give(project)
         phase = [_pair(path) for path in found]
         baselines = given_baselines(options)
         notes: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.files import fingerprint, names
+from insarray.io.given import require_own_members
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MapDecode, MaskDecode, PhaseDecode
 from insarray.io.layers.hdf5 import require_own_values
 from insarray.io.layers.netcdf import wgs84
@@ -18,6 +19,7 @@ from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import VARIABLES
 from insarray.model.dataset import crs_of, grid_of, network_of
 from insarray.model.errors import FileError, InsarrayError, StackError
+from insarray.model.secrets import cause_of
 
 _MAPS = ("incidence_angle", "slant_range", "los_east", "los_north", "los_up", "height", "water_mask")
 _NEEDED = {"unwrapped_phase", "reference_time", "secondary_time"}
@@ -57,7 +59,7 @@ class StoredReader:
         try:
             network, grid = network_of(stored), grid_of(stored)
         except InsarrayError as error:
-            raise StackError(f"{path}: {error}") from error
+            raise StackError(f"{path}: {error}") from cause_of(error)
         layers = {
             name: stored_layer(path, stored[name], decode)
             for name, decode in _decoders(network.n_pairs).items()
@@ -109,7 +111,9 @@ class StoredLayer:
         try:
             raw = np.asarray(window.values)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
-            raise FileError(f"{self.path}: could not read {rows}, {cols} ({error}); replace the file") from error
+            raise FileError(f"{self.path}: could not read {rows}, {cols} ({error}); replace the file") from cause_of(
+                error
+            )
         raw = raw.reshape((-1, *raw.shape[-2:]))
         out = np.empty(raw.shape, self.dtype)
         for k, plane in enumerate(raw):
@@ -175,7 +179,10 @@ def open_stored(path: Path) -> xr.Dataset:
         If it is neither, or keeps values in other files.
     """
     options: dict[str, Any] = {"engine": "zarr", "consolidated": False}
-    if not is_zarr(path):
+    if is_zarr(path):
+        if not is_url(path):
+            require_own_members(path)
+    else:
         require_own_values(path)
         # not netCDF4, of which some versions crash when a file that holds text is opened twice
         classic = not is_url(path) and not h5py.is_hdf5(path)
@@ -185,4 +192,4 @@ def open_stored(path: Path) -> xr.Dataset:
         return xr.open_dataset(source, chunks=None, cache=False, **options)
     except Exception as error:  # on damaged files the libraries raise whatever they stumble over
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise FileError(f"{path}: cannot be opened as NetCDF or Zarr ({reason}); replace the file") from error
+        raise FileError(f"{path}: cannot be opened as NetCDF or Zarr ({reason}); replace the file") from cause_of(error)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from insarray.io.baselines import read_baselines
 from insarray.io.files import expand, expand_one, names
+from insarray.io.given import collects_folders
 from insarray.io.layers.epochs import WrappedOptions, WrappedSource
 from insarray.io.layers.lazy import to_wrapped_dataset
 from insarray.io.layers.windows import within
@@ -28,6 +29,7 @@ _HDF5 = {".h5", ".hdf5", ".he5"}
 _NETCDF = {".nc", ".nc4"}
 
 
+@collects_folders
 def open_wrapped(
     files: Files,
     *,

@@ -1,0 +1,127 @@
+"""Which folders were given: what a file may refer to lies in them, wherever its links and names lead."""
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from insarray.model.errors import FileError
+
+VARIABLE = "INSARRAY_SOURCES"
+"""Of the environment: further folders that files may refer to, separated as those of PATH."""
+
+_folders: ContextVar[tuple[str, ...] | None] = ContextVar("insarray_given", default=None)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def _collected() -> Iterator[None]:
+    token = _folders.set(_folders.get() or ())
+    try:
+        yield
+    finally:
+        _folders.reset(token)
+
+
+def collects_folders(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate what opens files: folders given to it, also by several arguments, count until it returns."""
+
+    @functools.wraps(function)
+    def collecting(*args: P.args, **keywords: P.kwargs) -> R:
+        with _collected():
+            return function(*args, **keywords)
+
+    return collecting
+
+
+def give(*folders: str | Path) -> None:
+    """Let folders count as given; without effect outside of what `collects_folders`."""
+    known = _folders.get()
+    if known is not None:
+        new = dict.fromkeys(os.path.realpath(folder) for folder in folders)
+        _folders.set((*known, *(folder for folder in new if folder not in known)))
+
+
+def given_folders() -> tuple[str, ...]:
+    """Folders that were given to what is at work, and those of the environment; real paths."""
+    further = [os.path.realpath(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
+    return (*(_folders.get() or ()), *further)
+
+
+def is_below(path: str | Path, folders: Sequence[str | Path]) -> bool:
+    """Whether a file or folder lies in one of the folders, links resolved."""
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
+
+
+def require_given(path: str | Path, folders: Sequence[str | Path], said_by: str) -> str:
+    """Real path of a file that lies in one of the folders.
+
+    Parameters
+    ----------
+    path
+        As it is named.
+    folders
+        That were given.
+    said_by
+        What names it, for the message.
+
+    Raises
+    ------
+    FileError
+        If it lies elsewhere.
+    """
+    if not is_below(path, folders):
+        raise FileError(
+            f"{said_by} {os.path.realpath(path)}, which is in none of the folders that were given; if it is meant, "
+            f"name its folder in the environment variable {VARIABLE}"
+        )
+    return os.path.realpath(path)
+
+
+def require_own_members(store: str | Path, folders: Sequence[str | Path] | None = None) -> None:
+    """Check that no link in a Zarr folder, and no name in its metadata, leads out of it.
+
+    Parameters
+    ----------
+    store
+        Folder of this machine.
+    folders
+        Where links may lead besides; None: to those that were given.
+
+    Raises
+    ------
+    FileError
+        If one leads elsewhere.
+    """
+    allowed = (store, *(given_folders() if folders is None else folders))
+    for link in _links(str(store)):
+        require_given(link, allowed, f"{link}: is a link to")
+    try:
+        content = json.loads(Path(store, "zarr.json").read_bytes())
+        names = list(content["consolidated_metadata"]["metadata"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there are none, or whoever opens it says so
+        return
+    for name in names:
+        if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+            raise FileError(
+                f"{store}: has an array by the name {name!r}, which leads out of it; fetch or make it again"
+            )
+
+
+def _links(folder: str) -> Iterator[str]:
+    """Links in a folder and in the folders below, which are not followed."""
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                if entry.is_symlink():
+                    yield entry.path
+                elif entry.is_dir():
+                    yield from _links(entry.path)
+    except OSError as error:
+        raise FileError(f"{error.filename or folder}: cannot be read ({error.strerror})") from error
