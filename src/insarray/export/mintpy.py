@@ -17,10 +17,9 @@ from insarray.export.mintpy_layout import MintpyFile, files_of, shared_attribute
 from insarray.export.rasters import complete_file, require_free
 from insarray.io.layers.hdf5 import opened
 from insarray.io.readers.mintpy import attributes_of
-from insarray.model.dataset import without_secrets
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackWarning, StoreError
-from insarray.model.secrets import shown_values
+from insarray.model.secrets import shown_values, without_secrets
 from insarray.products.series.rereference import rereference
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster

@@ -18,10 +18,10 @@ import xarray as xr
 from insarray.engine.blocks import compute_in_own_threads
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.model.conventions import SIGN
-from insarray.model.dataset import grid_of, placed, without_secrets
+from insarray.model.dataset import grid_of, placed
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StoreError
-from insarray.model.secrets import shown_values
+from insarray.model.secrets import shown_values, without_secrets
 from insarray.products.stacks.quality import mask_name, masked, masked_layer
 from insarray.products.stacks.selection import Raster
 

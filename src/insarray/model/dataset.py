@@ -13,7 +13,6 @@ from insarray.model.grid import Grid
 from insarray.model.loops import Loops
 from insarray.model.network import Network
 from insarray.model.place import Area, Place
-from insarray.model.secrets import shown_values
 
 
 def pair_coords(network: Network) -> dict[str, xr.DataArray]:
@@ -377,14 +376,6 @@ def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:
     """Row and column, or area, of this very dataset at which it is zero; None if it is not in it, or not known."""
     place = place_of(data)
     return None if place is None else place.on(data["y"].values, data["x"].values)
-
-
-def without_secrets(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset as it may be written: its attributes without passwords, keys and signatures of URLs."""
-    clean = dataset.copy().assign_attrs(shown_values(dataset.attrs))
-    for variable in clean.variables.values():
-        variable.attrs = shown_values(variable.attrs)
-    return clean
 
 
 def geozarr_attributes(grid: Grid) -> dict[str, object]:

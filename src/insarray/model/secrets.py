@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import xarray as xr
+
 HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
 # a container of Azure stands where others have a user
@@ -117,3 +119,11 @@ def cause_of(error: BaseException) -> BaseException | None:
             return None
         one = one.__cause__ or one.__context__
     return error
+
+
+def without_secrets(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset as it may be written: its attributes without passwords, keys and signatures of URLs."""
+    clean = dataset.copy().assign_attrs(shown_values(dataset.attrs))
+    for variable in clean.variables.values():
+        variable.attrs = shown_values(variable.attrs)
+    return clean

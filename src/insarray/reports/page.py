@@ -13,9 +13,8 @@ from insarray.engine.open import job_of
 from insarray.engine.open import open as open_result
 from insarray.export.rasters import complete_file, require_free
 from insarray.model.conventions import FLAGS, SIGN, VARIABLES
-from insarray.model.dataset import without_secrets
 from insarray.model.errors import ArgumentError
-from insarray.model.secrets import shown, shown_values
+from insarray.model.secrets import shown, shown_values, without_secrets
 from insarray.model.text import printable
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster

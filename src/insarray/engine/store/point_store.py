@@ -22,9 +22,8 @@ from insarray.engine.store.provenance import provenance
 from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.template import codecs_of
 from insarray.engine.store.zarr_store import Store
-from insarray.model.dataset import without_secrets
 from insarray.model.errors import StoreError
-from insarray.model.secrets import shown
+from insarray.model.secrets import shown, without_secrets
 
 logger = logging.getLogger(__name__)
 

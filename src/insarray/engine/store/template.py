@@ -9,7 +9,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from insarray.engine.plan import Plan
 from insarray.model.conventions import FILL
-from insarray.model.dataset import without_secrets
+from insarray.model.secrets import without_secrets
 
 Compressor = Literal["zstd", "lz4"]
 
