@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import xarray as xr
+if TYPE_CHECKING:
+    import xarray as xr
 
 HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
@@ -121,7 +122,7 @@ def cause_of(error: BaseException) -> BaseException | None:
     return error
 
 
-def without_secrets(dataset: xr.Dataset) -> xr.Dataset:
+def without_secrets(dataset: "xr.Dataset") -> "xr.Dataset":
     """The dataset as it may be written: its attributes without passwords, keys and signatures of URLs."""
     clean = dataset.copy().assign_attrs(shown_values(dataset.attrs))
     for variable in clean.variables.values():

@@ -70,10 +70,9 @@ def gather_complete(reference, plan, scratch):
         for p in range(lanes):
             into[p] += np.float64(phase[k, p]) - level
         for p in range(lanes):
-            out_of[p] -= np.float64(phase[k, p]) - level
-        for p in range(lanes):
-            d = abs(np.float64(phase[k, p]) - level)
-            largest[p] = d if d > largest[p] else largest[p]
+            d = np.float64(phase[k, p]) - level
+            out_of[p] -= d
+            largest[p] = max(largest[p], abs(d))
     finite = True  # a missing sample spoils the currents of its dates for good
     for v in range(scratch.current.shape[0]):
         for p in range(lanes):
