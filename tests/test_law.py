@@ -200,21 +200,27 @@ NOTHING = {
 
 
 @pytest.fixture(scope="module")
-def client():
-    from distributed import Client, LocalCluster
+def cluster():
+    from distributed import LocalCluster
 
-    with (
-        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as found:
+        yield found
+
+
+@pytest.fixture
+def client(cluster):
+    """Of one test: while it is open it computes whatever others ask for."""
+    from distributed import Client
+
+    with Client(cluster) as found:
+        yield found
 
 
 @pytest.mark.parametrize("operation", NOTHING)
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_what_changes_nothing_changes_nothing(product, operation, tmp_path, request):
     kind, function, _ = PRODUCTS[product]
-    expected = outcome(function, make(kind))
+    expected = plain(product)
     if operation == "persist on a client":
         request.getfixturevalue("client")
     given = NOTHING[operation](make(kind), tmp_path)
@@ -264,7 +270,7 @@ def test_an_operation_on_pixels_before_is_the_same_after(product, operation):
             function(PIXELS[operation](make(kind)))
     if (product, operation) in EXCEPT:
         return
-    given, result = PIXELS[operation](make(kind)), outcome(function, make(kind))
+    given, result = PIXELS[operation](make(kind)), plain(product)
     if isinstance(result, xr.DataArray):
         result = result.to_dataset(name="result")
     found = outcome(function, given)
@@ -275,6 +281,13 @@ def test_an_operation_on_pixels_before_is_the_same_after(product, operation):
 
 
 # -- comparison -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def plain(product):
+    """What a product gives where nothing was done before."""
+    kind, function, _ = PRODUCTS[product]
+    return outcome(function, make(kind))
 
 
 def outcome(function, given):
