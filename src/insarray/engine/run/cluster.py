@@ -279,27 +279,20 @@ def open_workers(scheduler: str | None, count: int | None, client: Any, shared: 
 
 @contextmanager
 def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
-    """A client that only this run uses.
-
-    As the default one it would also serve other threads, and two that overlap would leave Dask's setting `scheduler`
-    behind: each puts back what it found when it was opened.
-    """
-    from distributed import Client
-
     if scheduler != "local" and "://" not in scheduler:
         raise ArgumentError(
             f"scheduler: {scheduler!r} is neither 'threads', 'local' nor an address such as tcp://host:8786"
         )
     if scheduler == "local":
         number = count or os.cpu_count() or 1
-        with _local_cluster(number) as cluster, Client(cluster, set_as_default=False) as client:
+        with _local_cluster(number) as cluster, _own_client(cluster) as client:
             try:
                 yield client
             finally:
                 _silence(client)
         return
     try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
+        client = _own_client(scheduler, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
     except (TypeError, RuntimeError) as error:  # an address of tls:// without certificates, or one that is not
@@ -308,6 +301,27 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+def _own_client(address: Any, **options: Any) -> Any:
+    """A client that only this run uses.
+
+    As the default one it would also serve other threads, and two that overlap would leave Dask's setting `scheduler`
+    behind: each puts back what it found when it was opened.
+    """
+    from distributed import Client
+
+    class Own(Client):
+        def start(self, **kwargs: Any) -> None:
+            try:
+                super().start(**kwargs)  # type: ignore[no-untyped-call]
+            except Exception:
+                with suppress(TimeoutError, RuntimeError):
+                    self.close(timeout=1)  # type: ignore[no-untyped-call]
+                self.status = "closed"  # or it would be closed again, and fail again, at the end of the process
+                raise
+
+    return Own(address, set_as_default=False, **options)  # type: ignore[no-untyped-call]
 
 
 def _local_cluster(number: int) -> Any:
