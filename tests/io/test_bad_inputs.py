@@ -209,7 +209,7 @@ def test_components_of_a_pair_twice(folder: Path) -> None:
         (["20200101,20200113,1"], StackError, rf"baselines: 3 of 4 pairs are not in the table: {PAIRS[1]}"),
         (["20200101,20200113,1", "20200113,20200101,-1"], StackError, rf"pair {PAIRS[0]} is listed more than once"),
         (["20200101,20200113,far"], FileError, "b.csv, line 2: .*far"),
-        (["20200101,20200113,nan"], FileError, "b.csv, line 2: bperp_m is nan"),
+        (["20200101,20200113,nan"], FileError, "b.csv, line 2: bperp_m is 'nan'"),
         (["20200101,20200113,"], FileError, "has no bperp_m"),
         (["2020,20200113,1"], FileError, "b.csv, line 2: date"),
     ],
