@@ -77,7 +77,8 @@ def test_the_command_refuses_it_too(stored, tmp_path, capsys):
     assert state(stored) == before
 
 
-def test_a_store_around_the_inputs(tmp_path, account):
+def test_a_store_around_the_inputs(tmp_path, account, monkeypatch):
+    monkeypatch.setenv("INSARRAY_SOURCES", str(tmp_path))  # the VRT files name another folder than theirs
     stack, _ = simulate_stack(shape=(16, 16), n_dates=5, missing=0, water=False)
     out = tmp_path / "s.zarr"
     ia.run(ia.invert(stack.chunk(y=16, x=16), reference=None), out, workers=1)
