@@ -216,8 +216,16 @@ def client(cluster):
         yield found
 
 
-@pytest.mark.parametrize("operation", NOTHING)
-@pytest.mark.parametrize("product", PRODUCTS)
+def table(products, operations):
+    """Every product with every operation; each third of them by default, in which all come, the others are slow."""
+    return [
+        pytest.param(product, operation, marks=[] if (i + j) % 3 == 0 else pytest.mark.slow)
+        for i, product in enumerate(products)
+        for j, operation in enumerate(operations)
+    ]
+
+
+@pytest.mark.parametrize(("product", "operation"), table(PRODUCTS, NOTHING))
 def test_what_changes_nothing_changes_nothing(product, operation, tmp_path, request):
     kind, function, _ = PRODUCTS[product]
     expected = plain(product)
@@ -261,8 +269,9 @@ EXCEPT = {
 }
 
 
-@pytest.mark.parametrize("operation", PIXELS)
-@pytest.mark.parametrize("product", [name for name, (_, _, local) in PRODUCTS.items() if local])
+@pytest.mark.parametrize(
+    ("product", "operation"), table([name for name, (_, _, local) in PRODUCTS.items() if local], PIXELS)
+)
 def test_an_operation_on_pixels_before_is_the_same_after(product, operation):
     kind, function, _ = PRODUCTS[product]
     if (product, operation) == ("ramp_surface", "clip_box"):

@@ -75,3 +75,10 @@ def test_verbose_commands_say_it_on_stderr(logger, files, flags, steps, decision
     assert done.stderr.count("open_stack: generic") == steps
     assert done.stderr.count("open_stack: recognised by") == decisions
     assert "open_stack" not in done.stdout
+
+
+def test_what_a_command_prints_of_its_log_is_for_that_command_alone(logger, files):
+    """A notebook or a test goes on in the same process; the stream may be closed by then."""
+    before = list(logger.handlers), logger.level
+    assert run_command(["-vv", "info", str(files / "ifgs/*.unw.tif"), "--wavelength", "0.056"]) == 0
+    assert (logger.handlers, logger.level) == before

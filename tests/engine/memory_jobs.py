@@ -116,10 +116,6 @@ def selected(folder: str) -> Plan:
     return ran(ia.invert(kept, weights="variance"), folder)
 
 
-def closed(folder: str) -> Plan:
-    return ran(ia.closure(stack_of(network(40, 6), 512, 256, coherence=False)), folder)
-
-
 def begin(folder: str) -> Plan:
     """The store that `appended` continues; not measured."""
     return ran(ia.invert(stack_of(network(39, 3), 768, 384, coherence=False)), folder)

@@ -16,7 +16,6 @@ JOBS = {
     "merged": (),
     "stored": ("store",),
     "selected": (),
-    "closed": (),
     "appended": ("begin",),
     "linked": ("wrapped",),
 }

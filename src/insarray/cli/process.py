@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -81,6 +83,19 @@ def show_log(*, debug: bool) -> None:
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
+@contextmanager
+def _log_as_found() -> Iterator[None]:
+    """What `show_log` sets is for one command: its stream may be closed when a process goes on."""
+    logger = logging.getLogger("insarray")
+    handlers, level = list(logger.handlers), logger.level
+    try:
+        yield
+    finally:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+
+
+@_log_as_found()
 def run_command(arguments: list[str]) -> int:
     """Exit code of a command; every failure is one line on stderr."""
     from insarray.model.errors import InsarrayError
