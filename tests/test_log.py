@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 import insarray as ia
 from insarray.__main__ import cli
+from insarray.cli.process import run_command
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
 
 
