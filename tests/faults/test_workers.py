@@ -40,6 +40,7 @@ def test_workers_killed_in_mid_block(client, tmp_path, calm, account):
     """Both at once, and later one."""
     dataset, out = job(tmp_path / "t"), tmp_path / "o.zarr"
     trouble(tmp_path / "t", None, "sleep 0.3")
+    stuck = trouble(tmp_path / "t", (0, 3), "hang")
     killed = []
 
     def begun():
@@ -47,9 +48,12 @@ def test_workers_killed_in_mid_block(client, tmp_path, calm, account):
 
     def kill(finished, _):
         if finished in (3, 7):
-            while begun() <= finished:  # until a block is under way
-                time.sleep(0.01)
-            for number in list(client.run(os.getpid).values())[: 2 if finished == 3 else 1]:
+            numbers = list(client.run(os.getpid).values())
+            if finished == 3:  # the block that hangs is under way, whatever the others are doing
+                while not attempts(tmp_path / "t", (0, 3)):
+                    time.sleep(0.01)
+                stuck.unlink()
+            for number in numbers[: 2 if finished == 3 else 1]:
                 os.kill(number, signal.SIGKILL)
                 killed.append(number)
 

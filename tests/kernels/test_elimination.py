@@ -208,3 +208,24 @@ def test_redundancy_counts_the_independent_loops():
     valid = np.isfinite(phase)
     ranks = [np.linalg.matrix_rank(design[valid[:, p]]) if valid[:, p].any() else 0 for p in range(4)]
     assert solution.redundancy.tolist() == (valid.sum(axis=0) - ranks).tolist()
+
+
+@pytest.mark.parametrize("size", [2.0**25, 1e30])
+def test_consistent_samples_too_large_for_a_phase_are_missing(size):
+    """All pairs of one date are off by the same, so that no residual shows it."""
+    network = nearest(12, 3)
+    phase, _ = samples(np.random.default_rng(3), network, 70)
+    sign = ((network.pairs[:, 1] == 5).astype(np.float32) - (network.pairs[:, 0] == 5))[:, None]
+    large = phase + sign * np.float32(size)
+    missing = np.where(sign != 0, np.float32(np.nan), phase)
+    for found, expected in zip(solve(large, plan_of(network)), solve(missing, plan_of(network)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_large_phases_take_another_path_with_the_same_result():
+    """Phases of 2^21 rad are beyond the bound up to which a complete group shares its factors."""
+    network = nearest(12, 3)
+    phase, _ = samples(np.random.default_rng(3), network, 70)
+    ramp = (2.0**21 * np.linspace(0, 1, 12)).astype(np.float32)
+    phase += (ramp[network.pairs[:, 1]] - ramp[network.pairs[:, 0]])[:, None]
+    check_against_lapack(network, phase.astype(np.float32), None, plan_of(network))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from insarray.kernels.network.elimination_plan import EliminationPlan
+from insarray.kernels.network.gather import most_current
 from insarray.kernels.network.lanes import solve_groups
 from insarray.kernels.network.scratch import VECTOR, Array, Samples, Scratch, count_lanes, make_scratch
 from insarray.kernels.network.starmesh import factorise, variances
@@ -161,6 +162,7 @@ class Shared(NamedTuple):
     inverse: Array
     variance: Array
     date_count: Array
+    most_current: float
 
 
 def shared_factors(plan: EliminationPlan) -> Shared:
@@ -172,4 +174,5 @@ def shared_factors(plan: EliminationPlan) -> Shared:
     variances(plan, conductance, inverse, scratch, variance)
     one = np.ascontiguousarray
     date_count = np.bincount(np.concatenate([plan.reference, plan.secondary]), minlength=plan.n_dates)
-    return Shared(one(conductance[:, 0]), one(inverse[:, 0]), one(variance[:, 0]), date_count)
+    of_dates = one(variance[:, 0])
+    return Shared(one(conductance[:, 0]), one(inverse[:, 0]), of_dates, date_count, most_current(of_dates))

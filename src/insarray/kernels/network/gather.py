@@ -58,25 +58,38 @@ def gather(weighted, reference, plan, scratch):
 
 
 @lane_jit
-def gather_complete(reference, plan, scratch):
-    """Currents of a group whose samples all have weight 1; whether none is missing or no phase (else they mean nothing)."""
+def gather_complete(reference, plan, most_current, scratch):
+    """Currents of a group whose samples all have weight 1; whether all are below a bound (NaN if a sample is missing)."""
     lanes = len(scratch.used)
-    phase, largest = scratch.phase, scratch.buffer[0]
+    phase = scratch.phase
     scratch.current[:] = 0.0
-    largest[:] = 0.0
     for k in range(phase.shape[0]):
         level = reference[k]
         into, out_of = scratch.current[plan.secondary[k]], scratch.current[plan.reference[k]]
         for p in range(lanes):
             into[p] += np.float64(phase[k, p]) - level
         for p in range(lanes):
-            d = np.float64(phase[k, p]) - level
-            out_of[p] -= d
-            largest[p] = max(largest[p], abs(d))
-    finite = True  # a missing sample spoils the currents of its dates for good
+            out_of[p] -= np.float64(phase[k, p]) - level
+    bounded = True  # a missing sample spoils the currents of its dates for good
     for v in range(scratch.current.shape[0]):
         for p in range(lanes):
-            finite &= abs(scratch.current[v, p]) < np.inf
-    for p in range(lanes):
-        finite &= largest[p] < MOST_PHASE
-    return finite
+            bounded &= abs(scratch.current[v, p]) < most_current
+    return bounded
+
+
+@lane_jit
+def all_are_phases(scratch):
+    """Whether no sample of a complete group reaches `MOST_PHASE`: model and residuals are far below it."""
+    square, small = scratch.sums[2], True
+    for p in range(len(square)):
+        small &= square[p] < (0.25 * MOST_PHASE) ** 2
+    return small
+
+
+def most_current(variance):
+    """Currents up to which every date's phase stays below a quarter of `MOST_PHASE`, in the complete network.
+
+    Phases are the inverse of the grounded Laplacian times the currents. Its inverse is not negative, and no entry
+    exceeds the one on the diagonal of its row, which is the variance of the date.
+    """
+    return 0.25 * MOST_PHASE / max(len(variance) * float(np.max(variance)), 1.0)

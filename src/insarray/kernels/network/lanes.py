@@ -9,7 +9,7 @@ more would have the compiler give up on vector instructions.
 import numpy as np
 
 from insarray.kernels.compiled import jit, lane_jit
-from insarray.kernels.network.gather import gather, gather_complete, load
+from insarray.kernels.network.gather import all_are_phases, gather, gather_complete, load
 from insarray.kernels.network.misfit import residuals, residuals_complete
 from insarray.kernels.network.pieces import date_counts, label_broken
 from insarray.kernels.network.starmesh import factorise, substitute, substitute_shared, variances
@@ -71,9 +71,12 @@ def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, result
     shareable = not samples.weighted and (shared.inverse[1:] > 0.0).all()  # not if the network itself is split
     for first in range(0, stop - start, lanes):
         load(samples, first, scratch)
-        if shareable and gather_complete(samples.reference, plan, scratch):
+        complete = shareable and gather_complete(samples.reference, plan, shared.most_current, scratch)
+        if complete:
             substitute_shared(plan, shared.factor, shared.inverse, scratch.current, scratch.solution)
             residuals_complete(samples.reference, plan, scratch)
+            complete = all_are_phases(scratch)
+        if complete:
             scratch.used[:] = pairs
             scratch.label[:] = 1
             for v in range(len(shared.variance)):
