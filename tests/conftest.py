@@ -18,10 +18,24 @@ def shared() -> Path:
     return folder
 
 
+class Golden:
+    """Numeric answers of other programs: the small ones beside the tests, the rest in the folder with test data."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+
+    def __truediv__(self, name: str) -> Path:
+        beside = Path(__file__).parent / "golden" / name
+        if beside.exists():
+            return beside
+        shared: Path = self._request.getfixturevalue("shared")
+        return shared / "golden" / name
+
+
 @pytest.fixture(scope="session")
-def golden(shared: Path) -> Path:
-    """Folder with the peers' numeric answers."""
-    return shared / "golden"
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """The peers' numeric answers: `golden / "name"` is a path, or skips the test."""
+    return Golden(request)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,8 +10,8 @@ CASES = [f"{band}_coh{coherence}" for band in "XC" for coherence in (95, 80, 60)
 UNIT = np.array([1e-3, 1.0])  # of the golden velocities, mm/year
 
 
-def load(shared, case):
-    return np.load(shared / "golden" / f"link_{case}.npz")
+def load(golden, case):
+    return np.load(golden / f"link_{case}.npz")
 
 
 def estimate(data, columns="slc", **options):
@@ -25,8 +25,8 @@ def estimate(data, columns="slc", **options):
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 @pytest.mark.parametrize("case", CASES)
-def test_global_optimum(shared, case, backend):
-    data = load(shared, case)
+def test_global_optimum(golden, case, backend):
+    data = load(golden, case)
     found = estimate(data, phase=data["phase_slc"], backend=backend)
     assert (data["slc_abs_val"] - found.coherence <= 1e-6).all()
     std = np.sqrt(np.diag(data["cov_theory_slc"])) * UNIT
@@ -39,8 +39,8 @@ def test_global_optimum(shared, case, backend):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_pairs_find_the_optimum_of_the_real_part(shared, case):
-    data = load(shared, case)
+def test_pairs_find_the_optimum_of_the_real_part(golden, case):
+    data = load(golden, case)
     ends = data["hop3_pairs"]
     phase = np.angle(np.exp(1j * (data["phase_slc"][ends[:, 1]] - data["phase_slc"][ends[:, 0]])))
     found = estimate(data, "hop3", phase=phase, objective="pairs")
@@ -48,8 +48,8 @@ def test_pairs_find_the_optimum_of_the_real_part(shared, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_standard_errors_are_those_of_the_scatter(shared, case):
-    data = load(shared, case)
+def test_standard_errors_are_those_of_the_scatter(golden, case):
+    data = load(golden, case)
     found = estimate(data, phase=data["phase_slc"])
     error = np.stack([found.velocity, found.height_error]) - (data["truth"] * UNIT).T
     normalised = error / np.sqrt(np.stack([found.covariance[0, 0], found.covariance[1, 1]]))
@@ -61,8 +61,8 @@ def test_standard_errors_are_those_of_the_scatter(shared, case):
 
 
 @pytest.mark.parametrize("case", ["X_coh60", "C_coh95"])
-def test_never_worse_than_the_published_estimator(shared, case):
-    data = load(shared, case)
+def test_never_worse_than_the_published_estimator(golden, case):
+    data = load(golden, case)
     found = estimate(data, phase=data["phase_slc"])
     dense = estimate_links_dense(
         data["phase_slc"], data["design_slc"] / UNIT, data["vgrid"][::5] * 1e-3, data["hgrid"][::4], max_bytes=2**27

@@ -1,7 +1,5 @@
 """The published link model's integration and unwrapping: its numbers, and those of this package on the same data."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -14,11 +12,6 @@ from insarray.model.dataset import grid_coords
 from insarray.model.grid import Grid
 
 TURN = 2 * np.pi
-
-
-@pytest.fixture(scope="module")
-def golden(shared: Path) -> Path:
-    return shared / "golden"
 
 
 @pytest.fixture(scope="module")

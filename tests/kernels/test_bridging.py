@@ -407,14 +407,14 @@ def test_bad_arguments(change, message):
 
 
 @pytest.mark.parametrize(("case", "slope"), [("None", False), ("linear", True)])
-def test_mintpy_bridging(shared, case, slope):
+def test_mintpy_bridging(golden, case, slope):
     """Cycles of all components and the joined pairs are the same, and the truth.
 
     MintPy also subtracts the phase at the reference pixel, so its correction is taken relative to that of the main
     component. It erodes components by 2 pixels to each side, so its bridges are 4 pixels longer; and of equally short
     ones it takes the first. It gives the 4 pixels of component 4 no label, as they are too few here.
     """
-    data = np.load(shared / "golden/mintpy_conncomp_ramp.npz")
+    data = np.load(golden / "mintpy_conncomp_ramp.npz")
     phase, labels = data["unw"], data["conncomp"]
     main = int(labels[tuple(data["ref_yx"])])
     bridges = bridge_cycles(phase, labels, main=main, slope=slope)
