@@ -46,11 +46,9 @@ def _trim_memory() -> None:
 
 def _warm_up() -> None:
     """Invert a few pixels: what compiles or loads the kernels of a usual job."""
-    import insarray
+    from insarray import warm_up
     from insarray.kernels import compiled
 
     if compiled._CACHE is None:
         logger.warning("no writable place for compiled kernels: every worker compiles its own; set NUMBA_CACHE_DIR")
-    stack, _ = insarray.simulate_stack(shape=(8, 8), n_dates=6, water=False)
-    series = insarray.invert(insarray.mask(stack.chunk(y=8, x=8)), weights="variance", looks=20, reference=(4, 4))
-    series.merge(insarray.fit(series)).compute(scheduler="synchronous")
+    warm_up.run("invert, weighted")

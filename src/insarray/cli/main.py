@@ -59,6 +59,17 @@ class Demo(Options):
     seed: int = option("Seed of the simulation.", 0)
 
 
+@cli.typed("Start", "warming.compile_kernels")
+class Compile(Options):
+    """Compile all kernels ahead of the first job.
+
+    Each kernel is otherwise compiled when it is first needed, which makes first commands slow. What is compiled is kept
+    for this user and version, in NUMBA_CACHE_DIR if that is set. Meant for containers and for the nodes of a cluster.
+    """
+
+    workers: int | None = option("Processes; default: number of processors.", None, "N", limits=(1, None))
+
+
 @cli.typed("Start", "recipe_template.print_config")
 class Config(Options):
     """Print a configuration for insarray run with every option.
