@@ -73,9 +73,9 @@ class FaultyServer:
         s3_backends["123456789012"]["aws"].put_object(bucket, name, json.dumps(content).encode())
 
     def count(self, part: str) -> int:
-        """How many requests have this in them, since it was asked last."""
+        """How many requests have this in them, since it was asked last; one that was repeated on a busy machine is one."""
         asked, self.asked = self.asked, []
-        return sum(part in request for request in asked)
+        return len({request for request in asked if part in request})
 
 
 @pytest.fixture
