@@ -42,3 +42,6 @@ LinkNetwork = Literal["delaunay", "nearest", "both"]
 
 LinkMethod = Literal["insarray", "published"]
 """How links are estimated."""
+
+EpochNetwork = Literal["single", "hop3"]
+"""Pairs of the dates of a wrapped stack: each with the first one, or each with the next three."""
