@@ -63,10 +63,19 @@ def test_one_tile_gives_the_same_cycles(scene, tiled, tmp_path):
     assert np.nanstd(step) < 2e-3
 
 
-def test_chunks_and_workers_change_no_bit(scene, tiled, tmp_path):
-    again = ia.unwrap_stack(
-        scene[0].chunk(time=3, y=52, x=11), tmp_path / "o.zarr", tile=36, overlap=12, **{**HOW, "workers": 1}
-    )
+OPERATIONS = {
+    "chunks": lambda wrapped: wrapped.chunk(time=3, y=52, x=11),
+    "order of dates and dimensions": lambda wrapped: wrapped.isel(time=slice(None, None, -1)).transpose(
+        "x", "time", "y"
+    ),
+    "float64": lambda wrapped: wrapped.astype(np.float64),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_xarray_does_before_changes_no_bit(scene, tiled, operation, tmp_path):
+    given = OPERATIONS[operation](scene[0])
+    again = ia.unwrap_stack(given, tmp_path / "o.zarr", tile=36, overlap=12, **{**HOW, "workers": 1})
     xr.testing.assert_identical(again.compute(), tiled)
 
 

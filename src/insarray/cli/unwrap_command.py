@@ -1,7 +1,6 @@
 """`insarray unwrap`: a wrapped stack, unwrapped in tiles into a store that insarray invert takes."""
 
 import json
-from typing import get_args
 
 import xarray as xr
 
@@ -12,7 +11,6 @@ from insarray.cli.options import Geometry, ReadingWrapped, Tiling
 from insarray.cli.say import echo
 from insarray.cli.typed import dashed
 from insarray.engine.store.zarr_store import open_store
-from insarray.model.choices import EpochNetwork
 from insarray.model.errors import ArgumentError
 from insarray.products.points.mosaic import tie_tiles
 from insarray.products.points.stacks import epoch_network
@@ -25,7 +23,7 @@ def unwrap(options: Unwrap) -> None:
     refuse_input_as_output([options.stack], options.out)
     wrapped = _opened(options)
     network = options.network
-    pairs = epoch_network(as_wrapped(wrapped), network if network in get_args(EpochNetwork) else network.split(","))
+    pairs = epoch_network(as_wrapped(wrapped), network.split(",") if "_" in network else network)
     tiles = f"{options.out.rstrip('/').removesuffix('.zarr')}.tiles.zarr"
     lazy = unwrap_tiles(wrapped, _tile_options(options, wrapped), options.mask)
     made = store_into(lazy, tiles, options)
