@@ -196,7 +196,8 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     if mask is not None:
         layers["mask"] = good_pixels(view, view.data["wrapped_phase"], mask)
     extended = {name: _side_by_side(layer, rows, columns) for name, layer in layers.items()}
-    memory = view.times.size * _BYTES_PER_SAMPLE + (3 + options.neighbours) * _BYTES_PER_LINK
+    # every pixel may be a point, with half of its links, as each has two ends
+    memory = view.times.size * _BYTES_PER_SAMPLE + (3 + options.neighbours) * _BYTES_PER_LINK // 2
     found = map_blocks(_unwrap_tile, extended, _outputs(options), constants=task, bytes_per_pixel=memory)
     attrs = {
         "wavelength": task.wavelength,
