@@ -23,6 +23,7 @@ from insarray.io.source import StackSource
 from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.products.points.link_plan import LinkPlan, plan_links
+from insarray.products.points.tiles import TileOptions, unwrap_tiles
 
 WORKERS = 2
 WAVELENGTH = 0.05546576
@@ -142,6 +143,14 @@ def linked(folder: str) -> LinkPlan:
     plan = plan_links(wrapped_of(options), criteria, network="both", neighbours=16, max_length=None)
     links(options)
     return plan
+
+
+def tiled(folder: str) -> Plan:
+    stack = xr.open_zarr(f"{folder}/wrapped.zarr")
+    criteria = (("min_temporal_coherence", 0.3),)
+    return ran(
+        unwrap_tiles(stack, TileOptions(criteria, (-0.06, 0.06), (-60.0, 60.0), 16, False, 100, 20, None, None)), folder
+    )
 
 
 def ran(dataset: xr.Dataset, folder: str) -> Plan:

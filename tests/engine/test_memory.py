@@ -18,8 +18,12 @@ JOBS = {
     "selected": (),
     "appended": ("begin",),
     "linked": ("wrapped",),
+    "tiled": ("wrapped",),
 }
 """What runs before each, in the same folder."""
+
+SLOW = {"robust", "merged", "stored", "tiled"}
+"""Left to the night."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the largest resident memory is read from /proc")
 
@@ -33,7 +37,7 @@ def measured(job: str, folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", [pytest.param(job, marks=[pytest.mark.slow] if job in SLOW else []) for job in JOBS])
 def test_the_plan_is_at_least_what_is_measured_and_at_most_twice(job: str, tmp_path: Path) -> None:
     for before in JOBS[job]:
         measured(before, tmp_path)
