@@ -29,7 +29,7 @@ def progress_bar(*, quiet: bool = False, unit: str = "blocks") -> Iterator[Progr
     See Also
     --------
     insarray.run : compute into a store.
-    insarray.append : bring new pairs into a store.
+    insarray.append : append new pairs to a store.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def map_blocks(
     --------
     insarray.run : compute into a store.
     insarray.plan_run : blocks and memory of a run.
-    insarray.invert : displacement series of the pairs.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------

@@ -74,7 +74,7 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as in
     See Also
     --------
     insarray.open_stack : open unwrapped interferograms.
-    insarray.open_points : tables of points that do not say their units.
+    insarray.open_points : open tables of points without units.
     insarray.run : compute into a store.
     insarray.save_points : store points or links.
     insarray.to_netcdf : write NetCDF.

@@ -84,7 +84,7 @@ def to_mintpy(
 
     See Also
     --------
-    insarray.open_series : open MintPy's series.
+    insarray.open_series : open a series of MintPy.
     insarray.to_netcdf : write NetCDF.
 
     References

@@ -159,7 +159,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     --------
     insarray.to_cog : write a GeoTIFF.
     insarray.to_mintpy : write MintPy's files.
-    insarray.open : open what was stored.
+    insarray.open : open a stored result.
 
     References
     ----------

@@ -175,12 +175,12 @@ def open_stack(
 
     See Also
     --------
-    insarray.select_pairs : leave pairs out.
-    insarray.mask : leave samples out.
-    insarray.invert : displacement series of the pairs.
-    insarray.open : open what was stored.
-    insarray.open_wrapped : open wrapped phases.
-    insarray.open_geometry : angles, ranges and baselines of files.
+    insarray.select_pairs : select pairs.
+    insarray.mask : mask samples.
+    insarray.invert : invert pairs to displacement series.
+    insarray.open : open a stored result.
+    insarray.open_wrapped : open wrapped phase.
+    insarray.open_geometry : open angles, ranges and baselines.
 
     Examples
     --------

@@ -32,8 +32,8 @@ class Network:
 
     See Also
     --------
-    insarray.plot.network : dates and pairs.
-    insarray.select_pairs : leave pairs out.
+    insarray.plot.network : plot dates and pairs.
+    insarray.select_pairs : select pairs.
 
     Examples
     --------

@@ -25,8 +25,8 @@ def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
 
     See Also
     --------
-    insarray.plot.map : a map of any layer.
-    insarray.plot.velocity : a map of the velocity.
+    insarray.plot.map : plot a map of any variable.
+    insarray.plot.velocity : plot a map of the velocity.
 
     Examples
     --------

@@ -59,9 +59,9 @@ def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None 
 
     See Also
     --------
-    insarray.plot.map : a map of any layer.
+    insarray.plot.map : plot a map of any variable.
     insarray.plot.save : write a picture.
-    insarray.fit : time functions with standard errors.
+    insarray.fit : fit time functions with standard errors.
 
     Examples
     --------
@@ -108,8 +108,8 @@ def map(  # noqa: A001  the field's word
 
     See Also
     --------
-    insarray.plot.velocity : a map of the velocity.
-    insarray.plot.multiples : maps of some dates or pairs.
+    insarray.plot.velocity : plot a map of the velocity.
+    insarray.plot.multiples : plot maps of several dates or pairs.
 
     Examples
     --------

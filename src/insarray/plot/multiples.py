@@ -56,7 +56,7 @@ def multiples(
 
     See Also
     --------
-    insarray.plot.map : a map of any layer.
+    insarray.plot.map : plot a map of any variable.
 
     Examples
     --------

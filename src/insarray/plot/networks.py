@@ -38,8 +38,8 @@ def network(data: xr.Dataset | Network, ax: "Axes | None" = None) -> "Axes":
 
     See Also
     --------
-    insarray.plot.closure : network and map of the loops.
-    insarray.Network : dates and pairs.
+    insarray.plot.closure : plot closure in the network and as map.
+    insarray.Network : pairs and dates of a stack.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     See Also
     --------
     insarray.closure_summary : statistics of loops and pairs.
-    insarray.plot.network : dates and pairs.
+    insarray.plot.network : plot dates and pairs.
 
     Examples
     --------

@@ -49,8 +49,8 @@ def point(
 
     See Also
     --------
-    insarray.plot.velocity : a map of the velocity.
-    insarray.invert : displacement series of the pairs.
+    insarray.plot.velocity : plot a map of the velocity.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------

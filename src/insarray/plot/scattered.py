@@ -39,8 +39,8 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
 
     See Also
     --------
-    insarray.plot.links : values of arcs.
-    insarray.points_to_grid : maps of points.
+    insarray.plot.links : plot values of arcs.
+    insarray.points_to_grid : convert points to maps.
 
     Examples
     --------
@@ -103,8 +103,8 @@ def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax
 
     See Also
     --------
-    insarray.plot.points : values of points.
-    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.plot.points : plot values of points.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
 
     Examples
     --------

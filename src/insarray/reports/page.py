@@ -76,7 +76,7 @@ def report(
     See Also
     --------
     insarray.run : compute into a store.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.quality_mask : mask of pixels that pass criteria.
 
     Examples
     --------

@@ -170,8 +170,8 @@ def append(
     See Also
     --------
     insarray.run : compute into a store.
-    insarray.join : two series of one place.
-    insarray.invert : displacement series of the pairs.
+    insarray.join : join two series.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------

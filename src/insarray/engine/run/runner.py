@@ -122,9 +122,9 @@ def run(
     See Also
     --------
     insarray.plan_run : blocks and memory of a run.
-    insarray.append : bring new pairs into a store.
-    insarray.open : open what was stored.
-    insarray.progress_bar : progress of a run.
+    insarray.append : append new pairs to a store.
+    insarray.open : open a stored result.
+    insarray.progress_bar : show the progress of a run.
 
     References
     ----------

@@ -68,9 +68,9 @@ def save_points(
 
     See Also
     --------
-    insarray.open : open what was stored.
+    insarray.open : open a stored result.
     insarray.run : compute into a store.
-    insarray.points_to_grid : maps of points.
+    insarray.points_to_grid : convert points to maps.
 
     References
     ----------

@@ -66,8 +66,8 @@ def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.fit : fit time functions with standard errors.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
     insarray.open_stack : open unwrapped interferograms.
 
     Examples

@@ -60,9 +60,9 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
 
     See Also
     --------
-    insarray.open : open what was stored.
+    insarray.open : open a stored result.
     insarray.to_mintpy : write MintPy's files.
-    insarray.fit : time functions with standard errors.
+    insarray.fit : fit time functions with standard errors.
 
     Examples
     --------

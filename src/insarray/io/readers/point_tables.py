@@ -106,9 +106,9 @@ def open_points(
 
     See Also
     --------
-    insarray.open : open a result, EGMS tables included.
-    insarray.fit : time functions with standard errors.
-    insarray.save_points : store points.
+    insarray.open : open a result, including EGMS tables.
+    insarray.fit : fit time functions with standard errors.
+    insarray.save_points : store points or links.
 
     References
     ----------

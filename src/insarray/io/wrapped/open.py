@@ -103,9 +103,9 @@ def open_wrapped(
 
     See Also
     --------
-    insarray.select_points : points of a wrapped stack.
+    insarray.select_points : select points of a wrapped stack.
     insarray.open_stack : open unwrapped interferograms.
-    insarray.simulate_wrapped : wrapped stack with known truth.
+    insarray.simulate_wrapped : simulate a wrapped stack with known truth.
 
     Examples
     --------

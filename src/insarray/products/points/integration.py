@@ -79,9 +79,9 @@ def integrate_links(
 
     See Also
     --------
-    insarray.estimate_links : velocity and DEM error of arcs.
-    insarray.refine_points : points against their surroundings.
-    insarray.unwrap_points : phases of points without wraps.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
+    insarray.refine_points : re-estimate points from their surroundings.
+    insarray.unwrap_points : unwrap the phases of points.
 
     Notes
     -----

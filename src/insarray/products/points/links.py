@@ -139,9 +139,9 @@ def estimate_links(
 
     See Also
     --------
-    insarray.select_points : points of a wrapped stack.
-    insarray.integrate_links : values of points from arcs.
-    insarray.plot.links : values of arcs.
+    insarray.select_points : select points of a wrapped stack.
+    insarray.integrate_links : velocity and DEM error of points from arcs.
+    insarray.plot.links : plot values of arcs.
 
     Notes
     -----

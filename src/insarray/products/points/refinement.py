@@ -79,8 +79,8 @@ def refine_points(
 
     See Also
     --------
-    insarray.integrate_links : values of points from arcs.
-    insarray.unwrap_points : phases of points without wraps.
+    insarray.integrate_links : velocity and DEM error of points from arcs.
+    insarray.unwrap_points : unwrap the phases of points.
 
     References
     ----------

@@ -63,8 +63,8 @@ def select_points(
 
     See Also
     --------
-    insarray.open_wrapped : open wrapped phases.
-    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.open_wrapped : open wrapped phase.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
 
     References
     ----------
@@ -243,9 +243,9 @@ def points_to_grid(points: xr.Dataset) -> xr.Dataset:
 
     See Also
     --------
-    insarray.select_points : points of a wrapped stack.
+    insarray.select_points : select points of a wrapped stack.
     insarray.to_cog : write a GeoTIFF.
-    insarray.plot.points : values of points.
+    insarray.plot.points : plot values of points.
 
     Examples
     --------

@@ -82,8 +82,8 @@ def unwrap_points(
 
     See Also
     --------
-    insarray.integrate_links : values of points from arcs.
-    insarray.invert : displacement series of the pairs.
+    insarray.integrate_links : velocity and DEM error of points from arcs.
+    insarray.invert : invert pairs to displacement series.
 
     Notes
     -----

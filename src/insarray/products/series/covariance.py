@@ -63,8 +63,8 @@ def covariance(
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.invert : displacement series of the pairs.
+    insarray.fit : fit time functions with standard errors.
+    insarray.invert : invert pairs to displacement series.
 
     References
     ----------

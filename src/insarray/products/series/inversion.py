@@ -168,11 +168,11 @@ def invert(
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.residuals : what the series leaves of the pairs.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.fit : fit time functions with standard errors.
+    insarray.residuals : residuals of pairs from a series.
+    insarray.quality_mask : mask of pixels that pass criteria.
     insarray.run : compute into a store.
-    insarray.append : bring new pairs into a store.
+    insarray.append : append new pairs to a store.
 
     References
     ----------

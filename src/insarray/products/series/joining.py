@@ -52,8 +52,8 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
 
     See Also
     --------
-    insarray.append : bring new pairs into a store.
-    insarray.rereference : another date or place of zero.
+    insarray.append : append new pairs to a store.
+    insarray.rereference : change the reference date or place.
 
     Examples
     --------

@@ -100,8 +100,8 @@ def deramp(
 
     See Also
     --------
-    insarray.ramp_surface : the surfaces that were subtracted.
-    insarray.rereference : another date or place of zero.
+    insarray.ramp_surface : the subtracted surfaces.
+    insarray.rereference : change the reference date or place.
 
     References
     ----------
@@ -163,7 +163,7 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
 
     See Also
     --------
-    insarray.deramp : subtract surfaces.
+    insarray.deramp : subtract fitted surfaces.
 
     Examples
     --------

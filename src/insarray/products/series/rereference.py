@@ -68,9 +68,9 @@ def rereference(
 
     See Also
     --------
-    insarray.invert : displacement series of the pairs.
-    insarray.deramp : subtract surfaces.
-    insarray.join : two series of one place.
+    insarray.invert : invert pairs to displacement series.
+    insarray.deramp : subtract fitted surfaces.
+    insarray.join : join two series.
 
     Examples
     --------

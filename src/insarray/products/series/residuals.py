@@ -81,9 +81,9 @@ def residuals(
 
     See Also
     --------
-    insarray.pair_misfit : the pairs that agree least.
-    insarray.invert : displacement series of the pairs.
-    insarray.closure : phases of loops of pairs.
+    insarray.pair_misfit : rank pairs by their misfit.
+    insarray.invert : invert pairs to displacement series.
+    insarray.closure : closure phase of loops.
 
     Examples
     --------
@@ -116,8 +116,8 @@ def pair_misfit(
 
     See Also
     --------
-    insarray.residuals : what the series leaves of the pairs.
-    insarray.select_pairs : leave pairs out.
+    insarray.residuals : residuals of pairs from a series.
+    insarray.select_pairs : select pairs.
     insarray.closure_summary : statistics of loops and pairs.
 
     Examples

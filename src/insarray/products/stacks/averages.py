@@ -58,8 +58,8 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
 
     See Also
     --------
-    insarray.component_counts : how often the unwrapping reached a pixel.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.component_counts : number of unwrapped pairs per pixel.
+    insarray.quality_mask : mask of pixels that pass criteria.
 
     Notes
     -----
@@ -168,8 +168,8 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
 
     See Also
     --------
-    insarray.temporal_average : maps of what is typical.
-    insarray.mask : leave samples out.
+    insarray.temporal_average : statistics of a layer over pairs or dates.
+    insarray.mask : mask samples.
 
     Examples
     --------

@@ -78,8 +78,8 @@ def closure(
     See Also
     --------
     insarray.closure_summary : statistics of loops and pairs.
-    insarray.correct_unwrapping : add missing cycles.
-    insarray.invert : displacement series of the pairs.
+    insarray.correct_unwrapping : correct whole-cycle unwrapping errors.
+    insarray.invert : invert pairs to displacement series.
 
     References
     ----------
@@ -159,9 +159,9 @@ def closure_summary(
 
     See Also
     --------
-    insarray.closure : phases of loops of pairs.
-    insarray.select_pairs : leave pairs out.
-    insarray.plot.closure : network and map of the loops.
+    insarray.closure : closure phase of loops.
+    insarray.select_pairs : select pairs.
+    insarray.plot.closure : plot closure in the network and as map.
 
     References
     ----------

@@ -66,10 +66,10 @@ def quality_mask(
 
     See Also
     --------
-    insarray.mask : leave samples out.
-    insarray.fit : time functions with standard errors.
+    insarray.mask : mask samples.
+    insarray.fit : fit time functions with standard errors.
     insarray.to_cog : write a GeoTIFF.
-    insarray.report : one page about a result.
+    insarray.report : write an HTML report of a result.
 
     References
     ----------

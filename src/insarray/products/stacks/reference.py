@@ -51,9 +51,9 @@ def lonlat(lon: float, lat: float) -> LonLat:
 
     See Also
     --------
-    insarray.area : a rectangle of pixels.
-    insarray.find_reference : choose a pixel.
-    insarray.invert : displacement series of the pairs.
+    insarray.area : define a rectangle of pixels.
+    insarray.find_reference : find a reference pixel.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -69,9 +69,9 @@ def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
 
     See Also
     --------
-    insarray.lonlat : a place by longitude and latitude.
-    insarray.find_reference : choose a pixel.
-    insarray.invert : displacement series of the pairs.
+    insarray.lonlat : define a point by longitude and latitude.
+    insarray.find_reference : find a reference pixel.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -309,9 +309,9 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
 
     See Also
     --------
-    insarray.lonlat : a place by longitude and latitude.
-    insarray.area : a rectangle of pixels.
-    insarray.invert : displacement series of the pairs.
+    insarray.lonlat : define a point by longitude and latitude.
+    insarray.area : define a rectangle of pixels.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------

@@ -45,7 +45,7 @@ def select_pairs(
     See Also
     --------
     insarray.open_stack : open unwrapped interferograms.
-    insarray.mask : leave samples out.
+    insarray.mask : mask samples.
     insarray.closure_summary : statistics of loops and pairs.
 
     Examples
@@ -109,8 +109,8 @@ def mask(
 
     See Also
     --------
-    insarray.select_pairs : leave pairs out.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.select_pairs : select pairs.
+    insarray.quality_mask : mask of pixels that pass criteria.
 
     Examples
     --------

@@ -83,9 +83,9 @@ def correct_unwrapping(
 
     See Also
     --------
-    insarray.closure : phases of loops of pairs.
-    insarray.correction_account : what the correction did.
-    insarray.invert : displacement series of the pairs.
+    insarray.closure : closure phase of loops.
+    insarray.correction_account : statistics of a correction.
+    insarray.invert : invert pairs to displacement series.
 
     Notes
     -----
@@ -171,7 +171,7 @@ def correction_account(corrected: xr.Dataset) -> Account:
 
     See Also
     --------
-    insarray.correct_unwrapping : add missing cycles.
+    insarray.correct_unwrapping : correct whole-cycle unwrapping errors.
     insarray.closure_summary : statistics of loops and pairs.
 
     References

@@ -163,10 +163,10 @@ def fit(
 
     See Also
     --------
-    insarray.invert : displacement series of the pairs.
-    insarray.predict : displacement of the functions at other dates.
-    insarray.remove_terms : series without seasons or steps.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.invert : invert pairs to displacement series.
+    insarray.predict : displacement of the fitted functions at other dates.
+    insarray.remove_terms : subtract fitted terms from a series.
+    insarray.quality_mask : mask of pixels that pass criteria.
     insarray.covariance : covariance of the dates.
 
     References

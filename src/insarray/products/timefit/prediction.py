@@ -45,8 +45,8 @@ def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArr
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.remove_terms : series without seasons or steps.
+    insarray.fit : fit time functions with standard errors.
+    insarray.remove_terms : subtract fitted terms from a series.
 
     Examples
     --------
@@ -110,9 +110,9 @@ def remove_terms(
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.predict : displacement of the functions at other dates.
-    insarray.deramp : subtract surfaces.
+    insarray.fit : fit time functions with standard errors.
+    insarray.predict : displacement of the fitted functions at other dates.
+    insarray.deramp : subtract fitted surfaces.
 
     Examples
     --------
