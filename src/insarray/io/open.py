@@ -239,7 +239,7 @@ def open_stack(
 
 
 def _refusal(refused: set[str], reader: Reader, paths: list[Path]) -> str:
-    """Say why options do not apply, and suggest the generic reader if it could read the files."""
+    """Describe why options do not apply, and suggest the generic reader if it could read the files."""
     other = reader.name != "generic" and all(is_raster(path) for path in paths) and _is_readable(paths[0])
     remedy = ", or take product='generic' (--product generic)" if other else ""
     return f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}; leave it out{remedy}"

@@ -149,7 +149,7 @@ def _chunks(chunks: tuple[int, ...], part: slice | np.ndarray) -> tuple[int, ...
 
 
 class _Sources:
-    """Builds arrays of a graph anew for a selection."""
+    """Builder of new arrays for a selection of the arrays of a graph."""
 
     def __init__(self, graph: HighLevelGraph) -> None:
         self._graph = graph

@@ -161,7 +161,7 @@ def run_replacing(
     compressor: Compressor = "zstd",
     generation: int = 0,
 ) -> Report:
-    """As `run`, with a generation of the store, and tasks `replaced` by key (see `append`)."""
+    """Run as `run` does, with a generation of the store, and tasks `replaced` by key (see `append`)."""
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
