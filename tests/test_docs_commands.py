@@ -65,6 +65,6 @@ def test_every_command_runs_as_it_is_written(page, interferograms, tmp_path, mon
 
 def test_illustrative_commands_are_seen():
     marked = [" ".join(words[:2]) for words, marked in shell_lines("README.md") if marked]
-    assert marked == ["insarray links", "insarray plot", "insarray join"]
+    assert marked == ["insarray links", "insarray plot", "insarray unwrap", "insarray join"]
     ready = [words[1] for words, marked in shell_lines("README.md") if not marked]
     assert {"info", "closure", "invert", "fit", "report", "export", "run"} <= set(ready)

@@ -16,6 +16,7 @@ ALONE = {"InsarrayError", "show_versions"}
 METHODS = (
     "closure", "closure_summary", "correct_unwrapping", "covariance", "deramp", "estimate_links", "fit",
     "integrate_links", "invert", "refine_points", "simulate_stack", "simulate_wrapped", "unwrap_points",
+    "unwrap_stack",
 )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def section(name: str, title: str) -> str:
 @pytest.mark.parametrize("name", OBJECTS)
 def test_the_example_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    if name == "unwrap_points":
+    if name in ("unwrap_points", "unwrap_stack"):
         pytest.importorskip("ortools", reason="needs the extra 'unwrap'")
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     said: list[str] = []

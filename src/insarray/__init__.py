@@ -29,6 +29,7 @@ if _TYPE_CHECKING:
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
     from insarray.products.points.selection import points_to_grid, select_points
+    from insarray.products.points.stacks import unwrap_stack
     from insarray.products.points.unwrapping import unwrap_points
     from insarray.products.series.covariance import covariance
     from insarray.products.series.inversion import invert
@@ -103,6 +104,7 @@ _HOMES = {
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
     "unwrap_points": "insarray.products.points.unwrapping",
+    "unwrap_stack": "insarray.products.points.stacks",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the work
@@ -140,6 +142,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "integrate_links",
     "refine_points",
     "unwrap_points",
+    "unwrap_stack",
     "points_to_grid",
     "save_points",
     "map_blocks",

@@ -218,3 +218,21 @@ def test_what_does_not_belong_together_is_refused(points, model, links):
     empty = points.assign(wrapped_phase=points.wrapped_phase.where(points.time > points.time[0]))
     with pytest.raises(StackError, match="none has a phase in every epoch"):
         ia.unwrap_points(empty, model, **GEOMETRY)
+
+
+def test_a_model_that_leaves_more_residues_than_none_is_not_used(points, refined):
+    """As those of few and noisy epochs do."""
+    shuffled = refined.velocity.values[np.random.default_rng(0).permutation(refined.sizes["point"])]
+    wrong = refined.assign(velocity=("point", shuffled, refined.velocity.attrs))
+    found = ia.unwrap_points(points, wrong, reference=50, **GEOMETRY)
+    plain = ia.unwrap_points(points, reference=50)
+    assert found.attrs["unwrapping_guide"] == plain.attrs["unwrapping_guide"] == "none"
+    xr.testing.assert_equal(found, plain)
+
+
+def test_links_of_the_velocity_alone_need_no_baselines(points):
+    bare = points.drop_vars("perpendicular_baseline")
+    links = ia.estimate_links(bare, velocity=(-0.06, 0.06), network="delaunay")
+    found = ia.unwrap_points(bare, links=links)
+    assert found.attrs["unwrapping_guide"] == "links"
+    assert np.isfinite(found.unwrapped_phase).all()

@@ -8,7 +8,7 @@ from insarray._version import __version__
 from insarray.cli import options as group
 from insarray.cli.commands import Sections
 from insarray.cli.say import echo
-from insarray.cli.typed import Options, argument, flag, option
+from insarray.cli.typed import Options, Range, argument, flag, option
 from insarray.model import choices
 
 
@@ -255,6 +255,36 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
     reference: str = option("Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT", "none", "WHERE")
     dry_run: bool = flag("Print points, links and peak memory; compute nothing.")
     restart: bool = flag("Delete OUT, if it is an output of this command, and start over.")
+
+
+@cli.typed("Points", "unwrap_command.unwrap")
+class Unwrap(group.ReadingWrapped, group.Geometry, group.Tiling, group.Storing):
+    """Unwrap a wrapped stack in tiles, by the model of its points.
+
+    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. OUT is a Zarr
+    store, a stack for insarray invert; the tiles are kept beside it (.tiles.zarr) and may be removed afterwards. Run the
+    same command again to finish an interrupted run. Needs OR-tools.
+    """
+
+    stack: str = argument("STACK")
+    network: str = option(
+        "Pairs: single (each date with the first) | hop3 (with the next three) | PAIR,PAIR,...", "single", "PAIRS"
+    )
+    min_temporal_coherence: float | None = option(
+        "Points of at least this temporal coherence.", 0.6, "G", limits=(0, 1)
+    )
+    max_amplitude_dispersion: float | None = option(
+        "Points of at most this amplitude dispersion.", None, "D", limits=(0, 1)
+    )
+    mask: str | None = option("Only where this raster is neither 0 nor without data.", None, "RASTER")
+    velocity_range: tuple[float, ...] = option(
+        "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX", kind=Range()
+    )
+    height_error_range: tuple[float, ...] | None = option(
+        "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
+        None, "MIN MAX", kind=Range(),
+    )  # fmt: skip
+    neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
 
 
 @cli.typed("Export", "output_commands.export")

@@ -230,3 +230,11 @@ class Ranges(Options):
         "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
         None, "MIN MAX [STEP]", kind=Range(),
     )  # fmt: skip
+
+
+class Tiling(Options):
+    """Tiles."""
+
+    tile: int = option("Size of a tile, pixels; memory grows with it.", 256, "N", limits=(32, None))
+    overlap: int = option("What neighbouring tiles have in common, pixels.", 32, "N", limits=(8, None))
+    fill: bool = flag("Unwrap the pixels between the points, too, by the cycles of the nearest one.")

@@ -1,7 +1,9 @@
 """Apply block functions to datasets with dask: one task per spatial block, or at once for arrays in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import pairwise
 from operator import getitem
@@ -39,10 +41,23 @@ __all__ = [
     "block_call_of",
     "collect_blocks",
     "compute_in_own_threads",
+    "in_one_thread",
     "map_blocks",
     "map_chunks",
     "sum_blocks",
 ]
+
+_in_one_thread: ContextVar[bool] = ContextVar("insarray_in_one_thread", default=False)
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Compute the parts of `map_chunks` in this thread, as inside of a task there are no others to be had."""
+    token = _in_one_thread.set(True)
+    try:
+        yield
+    finally:
+        _in_one_thread.reset(token)
 
 
 def map_blocks(
@@ -191,7 +206,8 @@ def map_chunks(
     graph = graph_of(layers, label, arrays)
     chunks = (tuple(part.stop - part.start for part in parts),)
     found = {name: da.Array(graph, f"{name}-{label}", chunks, dtype=dtype) for name, dtype in run.outputs.items()}
-    values = found if lazy else dict(zip(found, dask.compute(*found.values()), strict=True))
+    scheduler = "synchronous" if _in_one_thread.get() else None
+    values = found if lazy else dict(zip(found, dask.compute(*found.values(), scheduler=scheduler), strict=True))
     return {name: xr.Variable((dim,), values[name], attributes(name)) for name in outputs}
 
 

@@ -42,3 +42,6 @@ LinkNetwork = Literal["delaunay", "nearest", "both"]
 
 LinkMethod = Literal["insarray", "published"]
 """Methods to estimate links."""
+
+EpochNetwork = Literal["single", "hop3"]
+"""Networks of pairs of the dates of a wrapped stack: each with the first, or each with the next three."""

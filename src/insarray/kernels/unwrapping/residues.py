@@ -79,18 +79,32 @@ def unwrap_points(
         If OR-tools is not installed, or does not find the optimum.
     """
     arcs = triangulation.arcs
-    epochs, points = phase.shape
+    points = phase.shape[1]
     _check(phase, triangulation, guide, cost, reference)
     wrapped = phase.astype(np.float64)
-    predicted = np.zeros((epochs, arcs.point_a.size)) if guide is None else guide
-    # the gradient is the difference of the phases and so many whole cycles
-    whole = np.rint((predicted - (wrapped[:, arcs.point_b] - wrapped[:, arcs.point_a])) / TURN).astype(np.int64)
+    whole = _whole_cycles(wrapped, arcs, guide)
     left = _circulation(whole, triangulation)
     prices = np.ones(arcs.point_a.size) if cost is None else cost
     cycles = _cheapest_cycles(left, triangulation, prices)
     level = _along_tree(whole + cycles, arcs, points, reference)
     unwrapped = wrapped - wrapped[:, [reference]] + TURN * level
     return UnwrappedPoints(unwrapped.astype(phase.dtype), cycles, np.count_nonzero(left, axis=1))
+
+
+def count_residues(phase: Array, triangulation: Triangulation, guide: Array | None = None) -> int:
+    """Number of triangles, over all epochs, whose gradients do not close; the arguments are those of `unwrap_points`.
+
+    The fewer a guide leaves, the better it predicts the gradients; without one there are those of wrapped gradients.
+    """
+    whole = _whole_cycles(phase.astype(np.float64), triangulation.arcs, guide)
+    return int(np.count_nonzero(_circulation(whole, triangulation)))
+
+
+def _whole_cycles(wrapped: Array, arcs: Arcs, guide: Array | None) -> Array:
+    """Cycles (epoch, arc) that make the differences of the phases the gradients nearest to the guide."""
+    predicted = 0.0 if guide is None else guide
+    cycles: Array = np.rint((predicted - (wrapped[:, arcs.point_b] - wrapped[:, arcs.point_a])) / TURN)
+    return cycles.astype(np.int64)
 
 
 def _check(phase: Array, triangulation: Triangulation, guide: Array | None, cost: Array | None, reference: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.kernels.links.arcs import Arcs, delaunay
-from insarray.kernels.unwrapping.residues import common_phase
+from insarray.kernels.unwrapping.residues import common_phase, count_residues
 from insarray.kernels.unwrapping.residues import unwrap_points as unwrap_epochs
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StackError
@@ -71,7 +71,8 @@ def unwrap_points(
     -------
     xarray.Dataset
         `unwrapped_phase` (time, point) in rad, relative to the reference point: the wrapped phase minus that of the
-        reference point, plus whole cycles. NaN in all epochs for a point that lacks an epoch.
+        reference point, plus whole cycles. NaN in all epochs for a point that lacks an epoch. The attribute
+        `unwrapping_guide` is "none" also if the model was not used because it leaves more residues than no guide.
 
     Raises
     ------
@@ -89,7 +90,9 @@ def unwrap_points(
     -----
     On simulated points with a subsidence bowl, new buildings and atmosphere, 10 % of the epochs have a wrong cycle
     without a guide, 0.3 % with the integrated model, and 0.2 % with the refined one. Guiding by thresholded links does
-    not improve on that.
+    not improve on that. A model of few, noisy epochs can be worse than none. It is used only if it leaves no more
+    residues (triangles whose gradients do not close) than no guide: in 14 scenes of 8 to 30 epochs with noise of 0.2 to
+    1.2 rad, the guide with fewer residues also had fewer wrong cycles.
 
     References
     ----------
@@ -123,7 +126,7 @@ def unwrap_points(
     x, y = positions(points)
     triangulation = delaunay(x[complete], y[complete])
     arcs = Arcs(complete[triangulation.arcs.point_a], complete[triangulation.arcs.point_b])
-    tall = any("height_error" in v for d in (model, links) if d is not None for v in map(str, d.data_vars))
+    tall = any(_has_heights(data) for data in (model, links) if data is not None)
     columns = phase_columns(
         view, height_error=tall, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
     )
@@ -131,25 +134,42 @@ def unwrap_points(
     held = _reference(view, model, reference, complete)
     unwrapped = np.full(phase.shape, np.nan, np.float32)
     epochs = max(1, _SAMPLES // max(arcs.point_a.size, 1))
-    for first in range(0, len(phase), epochs):
-        part = slice(first, first + epochs)
-        predicted = columns.phase(guide.velocity, guide.height_error, *arcs, epochs=part) + guide.constant
+    parts = [slice(first, first + epochs) for first in range(0, len(phase), epochs)]
+
+    def predicted(part: slice) -> np.ndarray:
+        model_phase = columns.phase(guide.velocity, guide.height_error, *arcs, epochs=part)
+        return np.asarray(model_phase + guide.constant)
+
+    guided, bare = 0, 0
+    for part in parts:
+        guided += count_residues(phase[part, complete], triangulation, predicted(part))
+        bare += count_residues(phase[part, complete], triangulation)
+    helps = guided <= bare or links is not None  # links differ from arc to arc: their residues do not tell
+    for part in parts:
         found = unwrap_epochs(
             phase[part, complete],
             triangulation,
-            predicted,
-            cost=guide.quality,
+            predicted(part) if helps else None,
+            cost=guide.quality if helps else None,
             reference=int(np.searchsorted(complete, held)),
         )
         unwrapped[part, complete] = found.phase
+    if not helps:
+        logger.info("unwrap_points: the model leaves %d residues, no guide %d: it is not used", guided, bare)
     logger.info("unwrap_points: %d dates of %d points", *unwrapped.shape)
     attrs = {name: value for name, value in points.attrs.items() if not name.startswith("reference_")}
-    attrs |= reference_attributes(view, held) | {"unwrapping_guide": _named(model, links)}
+    attrs |= reference_attributes(view, held) | {"unwrapping_guide": _named(model, links) if helps else "none"}
     if links is not None:
         attrs |= {"unwrapping_max_false_alarm": max_false_alarm, "unwrapping_min_margin": min_margin}
     return xr.Dataset(
         {"unwrapped_phase": (("time", "point"), unwrapped, attributes("unwrapped_phase"))}, points.coords, attrs
     )
+
+
+def _has_heights(data: xr.Dataset) -> bool:
+    """Whether a model or links have a height error that is determined somewhere."""
+    names = [name for name in ("height_error", "height_error_difference") if name in data]
+    return any(bool(np.isfinite(data[name].values).any()) for name in names)
 
 
 def _named(model: xr.Dataset | None, links: xr.Dataset | None) -> str:
