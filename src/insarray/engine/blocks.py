@@ -52,7 +52,7 @@ _in_one_thread: ContextVar[bool] = ContextVar("insarray_in_one_thread", default=
 
 @contextmanager
 def in_one_thread() -> Iterator[None]:
-    """Compute the parts of `map_chunks` in this thread, as inside of a task there are no others to be had."""
+    """Make `map_chunks` compute in the calling thread: inside a task no other threads are available."""
     token = _in_one_thread.set(True)
     try:
         yield

@@ -144,7 +144,7 @@ def unwrap_points(
     for part in parts:
         guided += count_residues(phase[part, complete], triangulation, predicted(part))
         bare += count_residues(phase[part, complete], triangulation)
-    helps = guided <= bare or links is not None  # links differ from arc to arc: their residues do not tell
+    helps = guided <= bare or links is not None  # links are estimated per arc: their residues do not indicate quality
     for part in parts:
         found = unwrap_epochs(
             phase[part, complete],
@@ -167,7 +167,7 @@ def unwrap_points(
 
 
 def _has_heights(data: xr.Dataset) -> bool:
-    """Whether a model or links have a height error that is determined somewhere."""
+    """Return whether a model or links have a height error that is finite anywhere."""
     names = [name for name in ("height_error", "height_error_difference") if name in data]
     return any(bool(np.isfinite(data[name].values).any()) for name in names)
 
