@@ -1,4 +1,4 @@
-"""insarray: InSAR time series from stacks of interferograms, lazily, fast, with honest uncertainty."""
+"""insarray: lazy InSAR time series analysis of interferogram stacks, with standard errors."""
 
 import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
@@ -165,10 +165,10 @@ __all__ = [  # noqa: RUF022 - in the order of the work
 
 
 def __getattr__(name: str) -> _Any:
-    """Import a public name when it is first used, so that ``insarray --help`` is instant."""
+    """Import a public name when it is first used, so that ``insarray --help`` is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'insarray' has no attribute {name!r}")
-    _importlib.import_module("insarray.backend")  # whoever has an object of ours has its accessors
+    _importlib.import_module("insarray.backend")  # objects of insarray need their accessors
     module = _importlib.import_module(_HOMES[name])
     return module if name == "plot" else getattr(module, name)
 

@@ -1,4 +1,4 @@
-"""The whole command line: the verbs of this package and, in groups of their own, those of its peers."""
+"""Command line with the commands of this package and, in groups, those of MintPy and dolphin."""
 
 from insarray.cli.main import cli
 from insarray.cli.process import main

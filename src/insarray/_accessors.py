@@ -1,7 +1,7 @@
-"""The accessors ``.insar`` and ``.rio``: there once xarray is, without importing xarray for who does not use it.
+"""Register the accessors ``.insar`` and ``.rio`` once xarray is imported, without importing it.
 
-``insarray --help`` needs no xarray, which takes ten times as long to import as everything else that it needs. In a
-program that imports xarray before or after insarray, the accessors are registered as soon as both are there.
+``insarray --help`` does not need xarray, whose import takes ten times as long as all others. If a program imports
+xarray before or after insarray, the accessors are registered as soon as both are imported.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 def register() -> None:
-    """Register the accessors now if xarray is imported already, else when it is."""
+    """Register the accessors now if xarray is imported already, else when it is imported."""
     if "xarray" in sys.modules:
         importlib.import_module("insarray.backend")
     elif not any(isinstance(finder, _WithXarray) for finder in sys.meta_path):
@@ -20,12 +20,12 @@ def register() -> None:
 
 
 class _WithXarray:
-    """Finds xarray as the others do, and has our backend imported behind it; after that it is gone."""
+    """Meta path finder that registers the accessors after the import of xarray, and then removes itself."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
-        """The specification that the others find, with our part added to its loader."""
+        """Return the spec of the other finders, with the registration added to its loader."""
         if fullname != "xarray":
             return None
         others = [finder for finder in sys.meta_path if finder is not self]

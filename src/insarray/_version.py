@@ -1,4 +1,4 @@
-"""The version, for everything that says it: from the tag, as the build wrote it beside this module.
+"""Version of the package, written by the build from the tag.
 
 A checkout that was never built has none; see `hatch-vcs` in ``pyproject.toml``.
 """

@@ -1,7 +1,7 @@
 """xarray's engine ``"insarray"``: ``xr.open_dataset(files, engine="insarray", chunks={})`` opens a stack or a result.
 
-xarray imports this module whenever it lists its engines, so it imports nothing but xarray itself. It makes the accessors
-``.insar`` and ``.rio`` known, too; what they need is imported when they are first used.
+xarray imports this module when it lists its engines, so it imports only xarray. It also registers the accessors
+``.insar`` and ``.rio``, whose modules are imported on first use.
 """
 
 import importlib
@@ -15,13 +15,13 @@ from xarray.core import indexing
 
 
 class InsarrayBackend(BackendEntrypoint):
-    """Stacks as `insarray.open_stack` opens them, results as `insarray.open` does."""
+    """Backend that opens stacks as `insarray.open_stack` does, and results as `insarray.open` does."""
 
     description = "Stacks of interferograms, and the results of insarray"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "options")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether it is a store of ours on this machine; files of others are left to others."""
+        """Return whether it is a local insarray store; other files are left to other backends."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         return os.path.isfile(os.path.join(os.fspath(filename_or_obj), "_insarray", "job.json"))
@@ -29,26 +29,26 @@ class InsarrayBackend(BackendEntrypoint):
     def open_dataset(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **options: Any
     ) -> xr.Dataset:
-        """Open a result if it is one, else a stack.
+        """Open a result, or else a stack.
 
         Parameters
         ----------
         filename_or_obj
-            What `insarray.open` or `insarray.open_stack` takes: a store, a folder, a pattern, files.
+            Argument of `insarray.open` or `insarray.open_stack`: a store, a folder, a pattern, files.
         drop_variables
-            Layers to leave out.
+            Variables to drop.
         **options
-            Of `insarray.open_stack`: ``wavelength=0.0555, coherence="ifgs/*cor.tif"``.
+            Options of `insarray.open_stack`: ``wavelength=0.0555, coherence="ifgs/*cor.tif"``.
 
         Returns
         -------
         xarray.Dataset
-            Nothing is read; ``chunks={}`` makes blocks with all pairs or dates, as the products want them.
+            Nothing is read; ``chunks={}`` makes blocks with all pairs or dates, as products need them.
 
         Raises
         ------
         InsarrayError
-            As these functions do.
+            As these functions raise.
         """
         from insarray.engine.open import is_result
         from insarray.engine.open import open as open_result
@@ -64,7 +64,7 @@ class InsarrayBackend(BackendEntrypoint):
 
 
 class _Blocks(BackendArray):
-    """A chunked array as xarray wants one of a backend: indexed lazily, read in the thread that asks."""
+    """Backend array of a chunked array: indexed lazily, and read in the calling thread."""
 
     def __init__(self, chunked: Any) -> None:
         self._chunked, self.shape, self.dtype = chunked, chunked.shape, chunked.dtype
@@ -78,7 +78,7 @@ class _Blocks(BackendArray):
 
 
 def _lazily_indexed(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset without chunks, as xarray wants it from a backend; ``chunks={}`` brings them back."""
+    """Return the dataset without chunks, as xarray requires of backends; ``chunks={}`` restores them."""
     changed = {}
     for name, array in dataset.data_vars.items():
         if array.chunks is not None:
@@ -90,20 +90,20 @@ def _lazily_indexed(dataset: xr.Dataset) -> xr.Dataset:
 
 
 class _Later:
-    """An accessor that a module registers, in the place of this, when it is first used."""
+    """Placeholder of an accessor, which its module replaces on first use."""
 
     def __init__(self, name: str, module: str) -> None:
         self._name, self._module = name, module
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:  # of the class: not there yet, so that nobody is warned when it is registered
+        if instance is None:  # accessed on the class: not defined yet, which avoids a warning when it is registered
             raise AttributeError(self._name)
         importlib.import_module(self._module)
         return getattr(instance, self._name)
 
 
 def register_accessors() -> None:
-    """Make ``.insar`` and ``.rio`` known to xarray; what is registered already stays."""
+    """Register placeholders of ``.insar`` and ``.rio`` with xarray, unless they are registered."""
     for name, module, kinds in (
         ("insar", "insarray.model.accessor", (xr.Dataset,)),
         ("rio", "rioxarray", (xr.Dataset, xr.DataArray)),

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line in a notebook, nothing where nobody watches."""
+"""Progress bar on a terminal or in a notebook; no output otherwise."""
 
 import sys
 import time
@@ -8,28 +8,28 @@ from typing import Any
 
 from insarray.engine.run.runner import Progress
 
-_SECONDS = 0.25  # between two changes of a line
+_SECONDS = 0.25  # between two updates of a line
 _WIDTH = 30
 
 
 @contextmanager
 def progress_bar(*, quiet: bool = False, unit: str = "blocks") -> Iterator[Progress | None]:
-    """Bar with rate and remaining time, as context: ``with ia.progress_bar() as progress: ia.run(..., progress=progress)``.
+    """Show progress, rate and remaining time: ``with ia.progress_bar() as progress: ia.run(..., progress=progress)``.
 
-    On a terminal it is a bar on stderr, in a notebook a line in the output of the cell. What it gives is None where
-    stderr is a file and there is no notebook, so that logs stay clean.
+    The bar is on stderr of a terminal, or in the output of a notebook cell. Yields None if stderr is not a terminal and
+    there is no notebook, so that logs stay clean.
 
     Parameters
     ----------
     quiet
-        Show nothing anywhere.
+        Show no progress.
     unit
-        What is counted.
+        Name of the counted items.
 
     See Also
     --------
     insarray.run : compute into a store.
-    insarray.append : bring new pairs into a store.
+    insarray.append : append new pairs to a store.
 
     Examples
     --------
@@ -55,24 +55,24 @@ def progress_bar(*, quiet: bool = False, unit: str = "blocks") -> Iterator[Progr
 
 
 class Line:
-    """A line of text with a bar, the count, the rate and the time that is left.
+    """Line of text with a bar, count, rate and remaining time.
 
     Parameters
     ----------
     show
-        Puts a text where the last one was.
+        Function that shows a text in place of the previous one.
     unit
-        What is counted.
+        Name of the counted items.
     """
 
     def __init__(self, show: Callable[[str], None], unit: str) -> None:
         self._show, self._unit = show, unit
         self._started = self._shown = time.monotonic()
-        self._first: int | None = None  # done by an earlier run
+        self._first: int | None = None  # number done by an earlier run
         self._text = ""
 
     def __call__(self, finished: int, total: int) -> None:
-        """Say how far it is; the text changes a few times a second at most."""
+        """Update the line, at most a few times per second."""
         now = time.monotonic()
         if self._first is None:
             self._first, self._started, self._shown = finished, now, now - _SECONDS
@@ -86,13 +86,13 @@ class Line:
             self._show(self._text)
 
     def end(self) -> None:
-        """Show the last state."""
+        """Show the final state."""
         if self._text:
             self._show(self._text)
 
 
 def _notebook() -> Callable[[str], None] | None:
-    """What shows a text in the output of a notebook's cell; None outside of notebooks."""
+    """Return a function that shows text in the output of a notebook cell; None outside notebooks."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not hasattr(shell, "kernel"):
         return None
@@ -113,7 +113,7 @@ def _notebook() -> Callable[[str], None] | None:
 
 @contextmanager
 def _terminal(unit: str) -> Iterator[Progress]:
-    """Bar of rich on stderr."""
+    """Show a rich progress bar on stderr."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

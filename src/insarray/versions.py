@@ -1,4 +1,4 @@
-"""Versions and machine, as a report of a problem needs them; nothing is imported that was not asked for."""
+"""Versions of libraries and description of the machine for bug reports, with minimal imports."""
 
 import importlib.metadata
 import os
@@ -15,7 +15,7 @@ _LIBRARIES = (
 
 
 def versions() -> dict[str, str]:
-    """Names and versions in the order in which `show_versions` prints them; what is not installed is left out."""
+    """Return names and versions of installed packages in the order of `show_versions`."""
     found = {"insarray": f"{__version__} ({_identity()})", "Python": sys.version.split()[0]}
     for name in _LIBRARIES:
         try:
@@ -30,12 +30,12 @@ def versions() -> dict[str, str]:
 
 
 def show_versions(file: TextIO | None = None) -> None:
-    """Print the versions of insarray and of what it stands on, and what the machine is: for reports of problems.
+    """Print the versions of insarray and its dependencies, and a description of the machine, for bug reports.
 
     Parameters
     ----------
     file
-        Where to; default: the standard output.
+        Output stream; default: standard output.
 
     See Also
     --------
@@ -65,7 +65,7 @@ def _gdal() -> str:
 
 
 def _proj() -> str:
-    """That of rasterio and that of pyproj: wheels of both bring one of their own."""
+    """Return the PROJ versions of rasterio and pyproj, whose wheels each include one."""
     import pyproj
     import rasterio
 
@@ -73,7 +73,7 @@ def _proj() -> str:
 
 
 def _processor() -> str:
-    """Model of the processor, as far as the system tells."""
+    """Return the processor model, if the system provides it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
@@ -83,8 +83,8 @@ def _processor() -> str:
 
 
 def _threads() -> dict[str, object]:
-    """Threads that libraries would use, and what the environment says of them."""
-    import numpy as np  # noqa: F401  its BLAS is the one that is asked
+    """Return the threads that libraries would use, and the environment variables that set them."""
+    import numpy as np  # noqa: F401  its BLAS is queried
     from numba import get_num_threads
     from threadpoolctl import threadpool_info
 

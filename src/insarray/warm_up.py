@@ -1,4 +1,4 @@
-"""Compile the kernels of the usual jobs ahead of the first one, several at a time."""
+"""Compile the kernels of typical jobs ahead of the first one, in several processes."""
 
 import concurrent.futures
 import multiprocessing
@@ -81,26 +81,26 @@ _JOBS: dict[str, Callable[[], None]] = {
     "closure and corrections": _quality,
     "invert": _unweighted,
 }
-"""Each runs on a handful of pixels; the slowest to compile first."""
+"""Jobs on a few pixels; the slowest to compile first."""
 
 
 JOBS = len(_JOBS)
 
 
 def run(name: str) -> tuple[str, float]:
-    """Compile or load the kernels of one job; its name and seconds."""
+    """Compile or load the kernels of one job; return its name and the seconds taken."""
     started = time.monotonic()
     _JOBS[name]()
     return name, time.monotonic() - started
 
 
 def warm_up(workers: int) -> Iterator[tuple[str, float]]:
-    """Compile all kernels in `workers` processes; the name of each job and its seconds as it is done.
+    """Compile all kernels in `workers` processes; yield name and seconds of each job when it is done.
 
     Raises
     ------
     InsarrayError
-        If compiled kernels cannot be kept on this machine, so that compiling them ahead is of no use.
+        If compiled kernels cannot be cached on this machine, which makes compiling ahead useless.
     """
     from insarray.kernels import compiled
 

@@ -1,4 +1,4 @@
-"""How `insarray invert --append` updates a store: its reference, the plan, the run."""
+"""Run `insarray invert --append`: stored reference, plan and run."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from insarray.progress import progress_bar
 
 
 def stored_reference(options: Invert) -> Place | None:
-    """Reference of the store, which "auto" keeps; None if there is none, or the user gives one."""
+    """Return the reference of the store, which "auto" keeps; None if there is none, or the user gives one."""
     if not options.append:
         return None
     if options.restart:
@@ -37,7 +37,7 @@ def stored_reference(options: Invert) -> Place | None:
 
 @contextmanager
 def reference_of_store(out: str, reference: Place | None) -> Iterator[None]:
-    """Add to an error of the reference that it is that of the store, if it is."""
+    """Context that adds to errors of the reference that it is that of the store, if it is."""
     try:
         yield
     except ReferencePointError as error:
@@ -50,7 +50,7 @@ def reference_of_store(out: str, reference: Place | None) -> Iterator[None]:
 
 
 def append_into(dataset: xr.Dataset, options: Invert) -> None:
-    """Add new pairs to a store and print the result, or the plan of a dry run."""
+    """Add new pairs to a store and print the result, or the plan for a dry run."""
     if options.dry_run:
         _print_change(dataset, options.out, options)
         return

@@ -1,4 +1,4 @@
-"""Output of `insarray closure`: the summary as plain values, and as text."""
+"""Format the summary of `insarray closure` as plain values or text."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _SHOWN = 10
 
 
 def closure_report(summary: xr.Dataset) -> dict[str, Any]:
-    """Plain values of a summary for ``--json``: pairs from the worst to the best, those not checked last."""
+    """Return a summary as plain values for ``--json``: pairs from worst to best, unchecked ones last."""
     network = network_of(summary)
     loops = loops_of(summary, network)
     names, walks = network.labels, loops.labels(network)
@@ -53,7 +53,7 @@ def _number(value: float) -> float | None:
 
 
 def closure_text(report: dict[str, Any]) -> str:
-    """Lines for the screen."""
+    """Return the summary as text for the terminal."""
     if report["percent_nonzero"] is None:
         return f"{report['loops']} loops of {len(report['pairs'])} pairs, none of them observed at any pixel"
     percent = 100 * report["threshold"]

@@ -39,7 +39,7 @@ class TypedCommand(click.Command):
         self.short_help = text.partition("\n")[0].rstrip(".")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments after replacing old names, splitting lists at commas and joining values of several words."""
+        """Parse the arguments after replacing old names, splitting lists at commas and joining multi-word values."""
         try:
             return super().parse_args(ctx, list(self._prepared(args)))
         except click.MissingParameter as error:
@@ -68,7 +68,7 @@ class TypedCommand(click.Command):
                 yield from (name, item)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Options under the heading of their group."""
+        """Write the options under the headings of their groups."""
         by_name = {parameter.name: parameter for parameter in self.get_params(ctx)}
         headings: dict[str, list[click.Parameter]] = {}
         for group, entries in grouped(self.cls):
@@ -83,7 +83,7 @@ _SEVERAL = (" May be repeated.", " Several with commas, or repeat the option.")
 
 
 def _caller(cls: type[Options], runs: str) -> Callable[..., Any]:
-    """Function that imports the module of a command only when it is called, because these imports are slow."""
+    """Return a function that imports the module of a command only when called, as these imports are slow."""
     module, _, name = runs.rpartition(".")
 
     def call(**values: Any) -> Any:
@@ -117,14 +117,14 @@ def _option(entry: Field[Any]) -> click.Option:
 
 
 class Sections(click.Group):
-    """Group that lists its commands in sections, each with its whole summary."""
+    """Group that lists its commands in sections, with complete summaries."""
 
     def __init__(self, name: str, package: str, sections: Sequence[str], **settings: Any) -> None:
         super().__init__(name, **settings)
         self.package, self.sections = package, tuple(sections)
 
     def typed(self, section: str, runs: str) -> Callable[[Class], Class]:
-        """Decorator that makes a command of a class; `runs` is module and function in the package of the group."""
+        """Return a decorator that makes a command of a class; `runs` is module and function in the group's package."""
 
         def add(cls: Class) -> Class:
             self.add_command(TypedCommand(cls, f"{self.package}.{runs}", section))
@@ -133,7 +133,7 @@ class Sections(click.Group):
         return add
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Commands under the heading of their section."""
+        """Write the commands under the headings of their sections."""
         width = max(map(len, self.commands))
         for section in self.sections:
             inside = [c for c in self.commands.values() if getattr(c, "section", self.sections[-1]) == section]

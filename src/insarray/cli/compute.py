@@ -1,4 +1,4 @@
-"""How a command computes into a store: plan, progress bar, printed result."""
+"""Compute the dataset of a command into a store: plan, progress bar, printed result."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def run_into(dataset: xr.Dataset, options: Storing) -> None:
 
 
 def store_into(dataset: xr.Dataset, out: str, options: Running) -> dict[str, Any] | None:
-    """Plan and compute with a progress bar; report of the run, None after a dry run."""
+    """Plan and compute with a progress bar; return the report of the run, or None for a dry run."""
     plan = plan_run(dataset, options.workers or os.cpu_count() or 1)
     if options.dry_run:
         print_plan(plan, out, as_json=options.json)
@@ -46,12 +46,12 @@ def store_into(dataset: xr.Dataset, out: str, options: Running) -> dict[str, Any
 
 
 def command_line() -> str:
-    """The command as it was typed, without secrets, for the history of the result."""
+    """Return the command as typed, without secrets, for the history of the result."""
     return shown("insarray " + shlex.join(sys.argv[1:]))
 
 
 def reference_of(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes that name the pixel or area of the reference."""
+    """Return the attributes that identify the pixel or area of the reference."""
     return {name: value for name, value in attrs.items() if name in _REFERENCE}
 
 
@@ -62,7 +62,7 @@ def _told(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def reference_text(attrs: Mapping[Any, Any]) -> str:
-    """These as text, with a semicolon in front; nothing if there is no reference."""
+    """Return these attributes as text with a leading semicolon; empty without reference."""
     reference = ", ".join(f"{name[10:]} {value}" for name, value in reference_of(attrs).items())
     return f"; reference {reference}" if reference else ""
 

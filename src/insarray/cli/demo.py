@@ -1,4 +1,4 @@
-"""The demo: simulate a stack, invert it, and compare the result with the truth."""
+"""`insarray demo`: simulate a stack, invert it, and compare the result with the truth."""
 
 import os
 import time
@@ -24,11 +24,11 @@ from insarray.progress import progress_bar
 from insarray.simulate.stacks import WAVELENGTH, simulate_stack, write_geotiffs
 
 _SHAPE, _DATES, _LOOKS = (320, 400), 30, 20.0
-_HALF = 6  # half the edge of the reference area in pixels
+_HALF = 6  # half the edge of the reference area, pixels
 
 
 def run_demo(options: Demo) -> None:
-    """Simulate files in a folder, invert them into ``series.zarr``, compare with the truth, draw ``demo.png``.
+    """Simulate files in a folder, invert them into ``series.zarr``, compare with the truth, and plot ``demo.png``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def run_demo(options: Demo) -> None:
 
 
 def _stable_place(truth: xr.Dataset) -> Area:
-    """Reference area: coherent, and outside of the deformation."""
+    """Return a reference area that is coherent and outside the deformation."""
     still = (np.abs(truth.velocity) < 1e-3).values
     quality = truth.coherence.mean("pair").where(still).values[_HALF:-_HALF, _HALF:-_HALF]
     row, col = np.unravel_index(int(np.nanargmax(quality)), quality.shape)
@@ -73,7 +73,7 @@ def _stable_place(truth: xr.Dataset) -> Area:
 
 
 def _relative(truth: xr.Dataset, stack: xr.Dataset, place: Area) -> xr.Dataset:
-    """True displacement and velocity relative to the mean of the reference area, as the result is."""
+    """Return true displacement and velocity relative to the mean of the reference area, like the result."""
     window = {"y": slice(place.row_start, place.row_stop), "x": slice(place.col_start, place.col_stop)}
     complete = stack.unwrapped_phase.isel(window).notnull().all("pair")
     true = truth[["displacement", "velocity"]]
@@ -100,7 +100,7 @@ def _invert(target: Path, reference: Area) -> xr.Dataset:
 
 
 def _compare(series: xr.Dataset, true: xr.Dataset) -> None:
-    """Print the errors in the units of the field."""
+    """Print the errors in common units."""
     error = (series.displacement - true.displacement).values[1:]
     observed = np.isfinite(error)
     within = np.abs(error) < 2 * series.displacement_std.values[1:]

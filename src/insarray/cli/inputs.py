@@ -1,4 +1,4 @@
-"""How a command opens its input: interferograms (select, mask, correct), or a stored result."""
+"""Open the input of a command: interferograms (selected, masked, corrected), or a stored result."""
 
 from collections.abc import Sequence
 
@@ -22,23 +22,23 @@ from insarray.products.views.stacks import Phase
 
 
 def open_files(files: Sequence[str], options: Reading) -> xr.Dataset:
-    """Interferograms; a single argument may be a pattern."""
+    """Open interferograms; a single argument may be a pattern."""
     return open_stack(files[0] if len(files) == 1 else list(files), **options.keywords(Reading))
 
 
 def open_masked(options: Pairs) -> xr.Dataset:
-    """Open, select, mask."""
+    """Open interferograms, select pairs and mask."""
     stack, wanted = open_files(options.files, options), options.given(Selecting)
     return mask(select_pairs(stack, **wanted) if wanted else stack, **options.keywords(Masking))
 
 
 def open_result(path: str, area: str | None = None) -> xr.Dataset:
-    """Stored result, or the part of it in an area."""
+    """Open a stored result, optionally cropped to an area."""
     return cropped(open_stored_result(path), area, path)
 
 
 def cropped(result: xr.Dataset, area: str | None, path: str) -> xr.Dataset:
-    """Result, or the part of it in an area; `path` is where it is from."""
+    """Crop a result to an area, if given; `path` names it in messages."""
     if area is None:
         return result
     if not {"y", "x"} <= set(result.dims):
@@ -48,9 +48,9 @@ def cropped(result: xr.Dataset, area: str | None, path: str) -> xr.Dataset:
 
 
 def mask_of(result: xr.Dataset, options: Options, group: type[Options] = Quality) -> Raster | None:
-    """Mask of the pixels of a result that meet the criteria of a group of options; None if there are none.
+    """Return the mask of the pixels that meet the criteria of an option group; None if none are given.
 
-    A raster alone is the mask.
+    If only a raster is given, it is the mask.
     """
     given = options.given(group)
     raster: Raster | None = getattr(options, "mask", None)
@@ -58,7 +58,7 @@ def mask_of(result: xr.Dataset, options: Options, group: type[Options] = Quality
 
 
 def is_one_result(files: Sequence[str]) -> bool:
-    """Whether the only argument is a stored result, and not a stack.
+    """Return whether the only argument is a stored result and not a stack.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def is_one_result(files: Sequence[str]) -> bool:
 
 
 def corrected(stack: xr.Dataset, options: Correcting, reference: Reference | None) -> tuple[xr.Dataset, Phase]:
-    """Stack with the corrections asked for, one after the other, and the name of its phase to use."""
+    """Apply the requested corrections in order; return the stack and the name of the phase to use."""
     phase: Phase = "unwrapped_phase"
     for method in options.correct_unwrapping:
         stack = correct_unwrapping(stack, method=method, phase=phase, reference=reference)

@@ -1,4 +1,4 @@
-"""`insarray links`: velocity and height error (DEM error) of the points of a wrapped stack, their arcs, and maps."""
+"""`insarray links`: velocity and height error (DEM error) of points of a wrapped stack, their arcs, and maps."""
 
 import json
 import os
@@ -34,13 +34,13 @@ from insarray.products.stacks.reference import LonLat
 from insarray.progress import progress_bar
 
 HEIGHT_RANGE = (-60.0, 60.0)
-"""Height error differences in m that are searched where there are baselines and no range is given."""
+"""Default search range of height error differences in m, if there are baselines."""
 
 _POINTS, _LINKS = "points.zarr", "links.zarr"
 
 
 class _Steps:
-    """Progress by the steps of a command."""
+    """Progress by steps of a command."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total, self._done = progress or (lambda finished, steps: None), total, 0
@@ -52,7 +52,7 @@ class _Steps:
 
 
 def links(options: Links) -> None:
-    """Estimate links, integrate them, refine and unwrap the points, and write a folder that is complete or absent."""
+    """Estimate and integrate links, refine and unwrap points, and write the complete output folder in one step."""
     started, out = time.perf_counter(), options.out
     how, wrapped = _settings(options), wrapped_of(options)
     if options.dry_run:
@@ -95,13 +95,13 @@ def _print(result: dict[str, Any], text: str, options: Links) -> None:
 
 
 def wrapped_of(options: Links) -> xr.Dataset:
-    """The wrapped stack that a command asks for, lazily; whatever can be checked without reading it is."""
+    """Open the wrapped stack of a command lazily, and check everything that needs no reading."""
     from insarray.io.wrapped.open import open_wrapped
 
     refuse_input_as_output([options.stack], options.out)
     _settings(options)
     if options.unwrap:
-        flow_module()  # what is missing is reported now, not after the other steps
+        flow_module()  # report a missing package now, not after the other steps
     how = options.keywords(ReadingWrapped)
     how |= {name: how.pop(f"{name}_file") for name in ("temporal_coherence", "amplitude_dispersion")}
     opened: xr.Dataset = open_wrapped(options.stack, **how)
@@ -109,7 +109,7 @@ def wrapped_of(options: Links) -> xr.Dataset:
 
 
 def _settings(options: Links) -> dict[str, Any]:
-    """Arguments of the library, in its units."""
+    """Return the arguments of the library functions, in their units."""
     ranges: dict[str, tuple[float, float] | None] = {}
     steps: dict[str, float | None] = {}
     for name, given, unit in (
@@ -134,7 +134,7 @@ def _reference(text: str) -> PointReference | None:
 
 
 def _is_there(out: str, identity: dict[str, Any], *, restart: bool) -> bool:
-    """Whether the folder was written with these settings; with `restart` it only has to be one of insarray."""
+    """Return whether the folder was written with these settings; with `restart`, only check that it is insarray's."""
     if not os.path.lexists(out):
         return False
     store = os.path.join(out, _POINTS)
@@ -144,7 +144,7 @@ def _is_there(out: str, identity: dict[str, Any], *, restart: bool) -> bool:
 
 
 def _solved(wrapped: xr.Dataset, how: dict[str, Any], options: Links, step: _Steps) -> tuple[xr.Dataset, xr.Dataset]:
-    """Links and points with all that is asked for."""
+    """Return the links, and the points with all requested results."""
     points = select_points(wrapped, **options.keywords(Points))
     step()
     search = {name: value for name, value in how.items() if name != "reference"}
@@ -169,7 +169,7 @@ def _solved(wrapped: xr.Dataset, how: dict[str, Any], options: Links, step: _Ste
 
 
 def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, Any]) -> None:
-    """Stores and maps in a folder beside the output, which then becomes the output."""
+    """Write stores and maps to a folder beside the output, then rename it."""
     command = command_line()
     folder, name = os.path.split(os.path.abspath(out))
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
@@ -179,7 +179,7 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
         for title, layer in maps(points).items():
             to_cog(layer, os.path.join(temporary, f"{title}.tif"), attrs=points.attrs)
         save_points(points, os.path.join(temporary, _POINTS), settings=identity, command=command)
-        if os.path.lexists(out):  # of an earlier run, and to be started over
+        if os.path.lexists(out):  # output of an earlier run, to be replaced
             shutil.rmtree(out)
         os.rename(temporary, out)
     except OSError as error:
@@ -189,7 +189,7 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
 
 
 def maps(points: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Maps by the names, and in the units, of the published tool; positive toward the satellite as everything else."""
+    """Return maps with the names and units of the published tool; positive toward the satellite."""
     grid = points_to_grid(points)
     attrs = {**attributes("velocity"), "units": "mm/year"}
     layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(attrs)}

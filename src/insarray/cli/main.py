@@ -1,4 +1,4 @@
-"""The commands and their options. Slow imports are left to the functions that they run."""
+"""Commands of the command line and their options; slow imports are deferred to the functions that they run."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Groups of options that commands share: each has keywords of one function of the library."""
+"""Groups of options shared by commands; each has the keywords of one library function."""
 
 from insarray.cli.typed import DateAndDays, Options, Range, argument, flag, option
 from insarray.model import choices

@@ -1,4 +1,4 @@
-"""Commands that write files of a stored result: GeoTIFF, NetCDF, plots, the report."""
+"""Commands that write files of a stored result: GeoTIFF, NetCDF, plots, report."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def export(options: Export) -> None:
 
 
 def report(options: Report) -> None:
-    """Write the page about a store."""
+    """Write the HTML report of a store."""
     from insarray.reports import report as write_report
 
     good = mask_of(open_result(options.store), options)
@@ -49,7 +49,7 @@ def _known(dataset: xr.Dataset, variable: str, store: str) -> str:
 
 
 def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset:
-    """Dataset in which a variable of a series is the map of one date."""
+    """Return the dataset with a variable of a series reduced to one date."""
     if "time" not in dataset[variable].dims:
         if date is not None:
             raise ArgumentError(f"date: {variable} is one map, not a series; leave --date out")
@@ -58,7 +58,7 @@ def _at_date(dataset: xr.Dataset, variable: str, date: str | None) -> xr.Dataset
 
 
 def plot(options: Plot) -> None:
-    """Draw into a file."""
+    """Write a plot to a file."""
     from insarray import plot as draw
 
     what, url, dataset = options.what, options.store, open_result(options.store)

@@ -1,4 +1,4 @@
-"""The process round a command: signals, warnings, one line for every failure, the exit code."""
+"""Process-level behaviour of the command line: signals, warnings, one line per failure, exit codes."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from insarray.cli.say import ShownFormatter, ShownStream, echo
 
 _NO_MEMORY = re.compile("cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE)
 
-_LONGEST = 4000  # characters of a line
+_LONGEST = 4000  # maximum characters of a line
 
 _stopped_by: BaseException | None = None
 
@@ -27,10 +27,10 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     warnings.showwarning = _show_warning
     sys.stdout, sys.stderr = ShownStream(sys.stdout), ShownStream(sys.stderr)
-    if logging.lastResort is not None:  # for what other packages warn of
+    if logging.lastResort is not None:  # for warnings of other packages
         logging.lastResort.setFormatter(ShownFormatter())
     signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as behind nohup
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as with nohup
         signal.signal(signal.SIGINT, _interrupt)
     code = run_command(sys.argv[1:])
     if _still_at_a_block():
@@ -40,13 +40,13 @@ def main() -> NoReturn:
 
 
 def _still_at_a_block() -> bool:
-    """Whether a thread works on a block that it may not write any more, which is not to be waited for."""
+    """Return whether a thread computes a block that it may no longer write, which need not be waited for."""
     workers = sys.modules.get("insarray.engine.run.workers")  # only loaded by commands that compute
     return workers is not None and any(thread.name.startswith(workers.THREADS) for thread in threading.enumerate())
 
 
 def _end(*_: object) -> NoReturn:
-    """Leave in order, once, as a batch system asks for at the end of the walltime."""
+    """Exit cleanly, once, as requested by a batch system at the end of the walltime."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _stop(SystemExit(143))
 
@@ -56,15 +56,15 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def _stop(why: BaseException) -> NoReturn:
-    """Raise `why`, and keep it: a callback of the compiler loses it, and the compiler then fails of something else."""
+    """Raise `why`, and keep it, as callbacks of the compiler lose it and fail with another error."""
     global _stopped_by
     _stopped_by = why
-    sys.unraisablehook = lambda _: None  # that it was lost is no news
+    sys.unraisablehook = lambda _: None  # suppress the report of the lost exception
     raise why
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """Warnings of insarray in one line, others as Python prints them."""
+    """Print warnings of insarray on one line, others as Python does."""
     from insarray.model.deprecation import DeprecatedNameWarning
     from insarray.model.errors import StackWarning
 
@@ -75,7 +75,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
 
 
 def show_log(*, debug: bool) -> None:
-    """Write what the logger ``insarray`` has to say to stderr, a line a step."""
+    """Print the messages of the logger ``insarray`` to stderr, one line each."""
     handler = logging.StreamHandler()
     handler.setFormatter(ShownFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("insarray")
@@ -85,7 +85,7 @@ def show_log(*, debug: bool) -> None:
 
 @contextmanager
 def _log_as_found() -> Iterator[None]:
-    """What `show_log` sets is for one command: its stream may be closed when a process goes on."""
+    """Restore the logger after one command, as the stream of `show_log` may be closed when the process continues."""
     logger = logging.getLogger("insarray")
     handlers, level = list(logger.handlers), logger.level
     try:
@@ -97,7 +97,7 @@ def _log_as_found() -> Iterator[None]:
 
 @_log_as_found()
 def run_command(arguments: list[str]) -> int:
-    """Exit code of a command; every failure is one line on stderr."""
+    """Run a command and return its exit code; every failure is one line on stderr."""
     from insarray.model.errors import InsarrayError
 
     try:
@@ -111,7 +111,7 @@ def run_command(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; finished blocks are kept, run the same command again to go on", 130)
     except SystemExit as stop:
-        if stop is not _stopped_by:  # not of `_end`: shell completion leaves this way
+        if stop is not _stopped_by:  # not from `_end`: shell completion exits this way
             raise
         return _fail("asked to end (SIGTERM); finished blocks are kept, run the same command again to go on", 143)
     except MemoryError as error:

@@ -1,4 +1,4 @@
-"""``insarray run``: the sections of a YAML file become the options of the commands, are checked, and run."""
+"""``insarray run``: convert the sections of a YAML file to options of commands, check them, and run the steps."""
 
 import re
 import shlex
@@ -21,19 +21,19 @@ from insarray.model.errors import FileError, InsarrayError, StoreError
 from insarray.model.secrets import shown
 
 STEPS: dict[str, type[Options]] = {"closure": Closure, "invert": Invert, "fit": Fit, "links": Links}
-"""Sections whose keys are the options of the command of that name, in the order in which they run."""
+"""Sections whose keys are the options of the command with the same name, in the order of execution."""
 
 OUTPUTS = ("export", "plots", "report")
 """Sections that list outputs."""
 
 PLOTS = ("network", "velocity", "closure", "points")
-"""Plots that a file may ask for."""
+"""Plots that a file may list."""
 
 OWN = {"stack": ("files",), "fit": ("of",), "links": ("folder",)}
 """Keys that are not options."""
 
 NOT_KEYS = ("json", "dry_run", "restart", "append", "plot")
-"""Options that a file cannot have."""
+"""Options that a file must not have."""
 
 _STORES = {"closure": "closure.zarr", "invert": "series.zarr", "fit": "model.zarr", "links": "links"}
 _COPY = "config.yaml"
@@ -44,9 +44,9 @@ _DEEPEST = 20
 
 @dataclass(frozen=True)
 class Recipe:
-    """A file that was read: path, content, folder of the results, sections by name.
+    """Parsed configuration file: path, content, output folder, sections by name.
 
-    Relative paths in it are relative to the working directory, as on the command line.
+    Relative paths are relative to the working directory, as on the command line.
     """
 
     path: str
@@ -55,17 +55,17 @@ class Recipe:
     sections: Mapping[str, Any]
 
     def store(self, step: str) -> str:
-        """Output of a step."""
+        """Return the output path of a step."""
         return str(self.output / _STORES[step])
 
 
 def run(options: Run) -> None:
-    """Check a file as a whole, then run its steps.
+    """Check the whole file, then run its steps.
 
     Raises
     ------
     InsarrayError
-        What is wrong with the file, the inputs or a step.
+        If the file, the inputs or a step are invalid.
     """
     recipe = read(options.config)
     steps = {step: _options(recipe, step, restart=options.restart) for step in STEPS if step in recipe.sections}
@@ -73,7 +73,7 @@ def run(options: Run) -> None:
     for step, wanted in steps.items():
         with _section_named(recipe, step):
             built[step] = _built(recipe, wanted, built)
-            if step in ("closure", "invert") and not options.restart:  # what is fitted may have to be computed first
+            if step in ("closure", "invert") and not options.restart:  # others may need computed input
                 check_store(built[step], recipe.store(step))
     outputs = [*_exports(recipe, built), *_plots(recipe, built), *_report(recipe, built)]
     _check_folder(recipe)
@@ -90,16 +90,16 @@ def run(options: Run) -> None:
         getattr(output_commands, name)(wanted)
 
 
-# -- the file -------------------------------------------------------------------------------------------------------
+# -- file -----------------------------------------------------------------------------------------------------------
 
 
 def read(path: str) -> Recipe:
-    """Recipe of a YAML file.
+    """Read a YAML file.
 
     Raises
     ------
     FileError
-        If it cannot be read, or is not a mapping of the sections that there are.
+        If it cannot be read, or is not a mapping of known sections.
     """
     try:
         with open(path, "rb") as file:
@@ -129,15 +129,15 @@ def read(path: str) -> Recipe:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, of bounded depth and size, and without the habit of keeping the last of two entries of the same name."""
+    """Safe loader with limited depth and size, which refuses duplicate keys."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._depth = self._count = 0
-        self._sizes: dict[int, int] = {}  # entries of each node, as often as aliases repeat them
+        self._sizes: dict[int, int] = {}  # entries of each node, including those repeated by aliases
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Node of a document that is neither deep nor, with its aliases written out, long."""
+        """Compose a node, and refuse documents that are too deep or, with expanded aliases, too long."""
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         self._depth, self._count = self._depth + 1, self._count + 1
         if self._count > _MOST_ENTRIES:
@@ -153,7 +153,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002
-        """Mapping, each key once."""
+        """Construct a mapping; refuse duplicate keys."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         seen: set[str] = set()
         for key in map(repr, keys):
@@ -180,7 +180,7 @@ def _section(recipe: Recipe, name: str) -> dict[str, Any]:
 
 @contextmanager
 def _section_named(recipe: Recipe, section: str) -> Iterator[None]:
-    """Put file and section in front of an error, and keys of the file in place of the options it names."""
+    """Context that prefixes errors with file and section, and replaces option names by keys of the file."""
     keys = {entry.name for cls in STEPS.values() for entry in option_fields(cls)} - set(NOT_KEYS)
 
     def key_of(found: re.Match[str]) -> str:
@@ -198,7 +198,7 @@ def _section_named(recipe: Recipe, section: str) -> Iterator[None]:
 
 
 def _options(recipe: Recipe, step: str, *, restart: bool) -> Options:
-    """Options of a step: its own, and those of the stack."""
+    """Return the options of a step: its own, and those of the stack."""
     cls, own, out = STEPS[step], _section(recipe, step), recipe.store(step)
     with _section_named(recipe, step):
         given = {key: value for key, value in own.items() if key not in OWN.get(step, ())}
@@ -220,7 +220,7 @@ def _options(recipe: Recipe, step: str, *, restart: bool) -> Options:
 
 
 def _shared(recipe: Recipe, cls: type[Options], own: Mapping[Any, Any]) -> dict[str, Any]:
-    """Entries of the stack that are options of a step which it does not give itself."""
+    """Return the entries of the stack that are options of a step, unless the step sets them itself."""
     readers = [STEPS[step] for step in ("closure", "invert", "fit")]
     given, mine = {}, {cls.name_of(key) for key in own}
     for key, value in _section(recipe, "stack").items():
@@ -243,7 +243,7 @@ def _files(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _built(recipe: Recipe, options: Options, built: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """Lazy result of a step: whatever can be wrong with it before something is computed is wrong now."""
+    """Return the lazy result of a step, so that errors are raised before anything is computed."""
     if isinstance(options, Links):
         return link_commands.wrapped_of(options)
     if isinstance(options, Fit):
@@ -260,7 +260,7 @@ def _compute(options: Options, built: xr.Dataset, out: str) -> None:
     if isinstance(options, Links):
         link_commands.links(options)
     elif isinstance(options, Fit):
-        series_commands.fit(options)  # of the series that is stored now
+        series_commands.fit(options)  # of the series that is stored by now
     elif isinstance(options, Closure):
         stack_commands.compute_closure(built, options, out)
     elif isinstance(options, Invert):
@@ -285,7 +285,7 @@ def _listed(recipe: Recipe, name: str) -> list[str]:
 
 
 def _having(built: Mapping[str, xr.Dataset], variable: str) -> str | None:
-    """Step whose result has a variable, the last one first."""
+    """Return the last step whose result has a variable, or None."""
     return next((step for step in ("fit", "invert", "closure") if step in built and variable in built[step]), None)
 
 
@@ -323,14 +323,14 @@ def _report(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[s
 
 
 def _check_folder(recipe: Recipe) -> None:
-    """Raise StoreError if the output folder exists and is not that of an earlier run."""
+    """Raise StoreError if the output folder exists and is not from an earlier run."""
     output, copy = recipe.output, recipe.output / _COPY
     if output.exists() and not copy.is_file() and (not output.is_dir() or any(output.iterdir())):
         raise StoreError(f"{output}: exists and was not made by insarray run; give another output in {recipe.path}")
 
 
 def _claim(recipe: Recipe) -> None:
-    """Make the folder of the results, with a copy of the file."""
+    """Create the output folder, with a copy of the file."""
     try:
         recipe.output.mkdir(parents=True, exist_ok=True)
         (recipe.output / _COPY).write_text(shown(recipe.text), encoding="utf-8")

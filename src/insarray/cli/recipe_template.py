@@ -1,4 +1,4 @@
-"""``insarray config``: a file with every option of every step and its default, or its JSON schema."""
+"""``insarray config``: print a file with every option of every step and its default, or its JSON schema."""
 
 import json
 import textwrap
@@ -43,12 +43,12 @@ _ACTIVE = ("invert",)
 
 
 def print_config(options: Config) -> None:
-    """Print the file, or the schema."""
+    """Print the file, or its schema."""
     echo(json.dumps(json_schema(), indent=2) if options.schema else template().rstrip("\n"))
 
 
 def template() -> str:
-    """Text of the file."""
+    """Return the text of the file."""
     shared = _shared()
     parts = [_HEAD, *(_line(entry, active=True) for entry in shared.values())]
     for step in STEPS:
@@ -62,19 +62,19 @@ def template() -> str:
 
 
 def keys(step: str) -> dict[str, Field[Any]]:
-    """Options that the section of a step may have."""
+    """Return the options that the section of a step may have."""
     return {entry.name: entry for entry in option_fields(STEPS[step]) if entry.name not in NOT_KEYS}
 
 
 def _shared() -> dict[str, Field[Any]]:
-    """Options of `closure`, `invert` and `fit` alike that are about the interferograms."""
+    """Return the options for the interferograms that `closure`, `invert` and `fit` share."""
     closure, invert, fit = (keys(step) for step in ("closure", "invert", "fit"))
     run = {"scheduler", "workers", "block_timeout"}
     return {name: entry for name, entry in invert.items() if name in closure and name in fit and name not in run}
 
 
 def _line(entry: Field[Any], *, active: bool) -> str:
-    """An option, commented out, with its default, and its explanation behind or above it."""
+    """Return an option with its default, commented out unless active, and its explanation after or above it."""
     lead = "  # " if active else "#   # "
     value, note = _default(entry), _explained(entry)
     line = f"{lead}{entry.name}: {value}".rstrip()
@@ -101,7 +101,7 @@ def _explained(entry: Field[Any]) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON schema of the file."""
+    """Return the JSON schema of the file."""
     text = {"type": "string"}
     files = {"files": {"anyOf": [text, {"type": "array", "items": text}]}}
     own: dict[str, dict[str, Any]] = {
@@ -109,7 +109,7 @@ def json_schema() -> dict[str, Any]:
         "fit": {"of": {"enum": ["series", "pairs"]}},
         "links": {"folder": text},
     }
-    assert {name: tuple(entries) for name, entries in own.items()} == OWN  # noqa: S101 - one list of them
+    assert {name: tuple(entries) for name, entries in own.items()} == OWN  # noqa: S101 - consistent with OWN
     sections = {step: own.get(step, {}) | schema(STEPS[step], NOT_KEYS) for step in STEPS}
     stack = files | {name: entry for step in ("fit", "closure", "invert") for name, entry in sections[step].items()}
     stack = {name: entry for name, entry in stack.items() if name != "of"}

@@ -1,4 +1,4 @@
-"""Commands that make a new store of a series or a stack: fit, remove, deramp, rereference, join, average."""
+"""Commands that compute a new store from a series or stack: fit, remove, deramp, rereference, join, average."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -28,13 +28,13 @@ from insarray.products.views.stacks import as_series
 
 _LABELS = "connected_component_labels"
 _OF_BOTH = {"area", "exclude_dates", "mask"}
-"""Options of reading, selecting and masking that a stored series has, too."""
+"""Options of reading, selecting and masking that also apply to a stored series."""
 
 
 def fit(options: Fit) -> None:
-    """Fit time functions to a stored series, or straight to interferograms."""
+    """Fit time functions to a stored series, or directly to interferograms."""
     refuse_input_as_output(options.files, options.out)
-    if is_one_result(options.files):  # which has its own reference
+    if is_one_result(options.files):  # has its own reference
         model = model_of(options, open_result(options.files[0], options.area))
         run_into(model, replace(options, reference="none"))
     else:
@@ -42,14 +42,14 @@ def fit(options: Fit) -> None:
 
 
 def model_of(options: Fit, series: xr.Dataset | None = None) -> xr.Dataset:
-    """Model that a command asks for, lazily: of a series, or of the interferograms that its options name."""
+    """Return the model of a command lazily: of a series, or of the interferograms in its options."""
     data, how = _of_pairs(options) if series is None else _of_series(options, series)
     how |= options.keywords(group.Terms, group.Fitting, group.Minimum)
     return fit_functions(data, **how, **_geometry(data, options))
 
 
 def _of_series(options: Fit, series: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
-    """Dates of a series to fit, and how."""
+    """Return the dates of a series to fit, and the keywords of the fit."""
     store = options.files[0]
     _refuse_given(
         options, f"{store} is a stored series: the option is for interferograms", group.Reading, group.Selecting, group.Correcting,
@@ -61,7 +61,7 @@ def _of_series(options: Fit, series: xr.Dataset) -> tuple[xr.Dataset, dict[str, 
 
 
 def _of_pairs(options: Fit) -> tuple[xr.Dataset, dict[str, Any]]:
-    """Interferograms and how they are fitted."""
+    """Return the interferograms to fit, and the keywords of the fit."""
     _refuse_given(options, "is for a stored series: fit to the output of insarray invert", group.Criteria)
     data = open_masked(options)
     times = data.insar.network.times
@@ -91,7 +91,7 @@ def _refuse_given(options: Fit, reason: str, *groups: type[Options]) -> None:
 def chosen_dates(
     times: np.ndarray, start: str | None = None, end: str | None = None, exclude_dates: Iterable[str] = ()
 ) -> np.ndarray:
-    """Which of the dates are from `start` to `end` and not left out."""
+    """Return which dates are between `start` and `end` and not excluded."""
     keep = np.ones(len(times), bool)
     days = times.astype("datetime64[D]")
     if start is not None:
@@ -109,7 +109,7 @@ def chosen_dates(
 
 
 def _geometry(data: xr.Dataset, options: group.GeometryFile) -> dict[str, Any]:
-    """Arguments of the height error: from a file, or numbers."""
+    """Return the arguments of the height error, from a file or as numbers."""
     given = options.keywords(group.Geometry)
     if options.geometry is None:
         return given
@@ -127,7 +127,7 @@ def deramp(options: Deramp) -> None:
 
 
 def rereference(options: Rereference) -> None:
-    """Give a stored series another reference."""
+    """Change the reference of a stored series."""
     refuse_input_as_output([options.series], options.out)
     place = None if options.reference is None else parse_reference(options.reference)
     run_into(rereference_series(open_result(options.series), date=options.date, reference=place), options)  # type: ignore[arg-type]

@@ -39,11 +39,11 @@ _CYCLES = ("unwrapping_cycles", "unwrapping_flag")
 
 
 def info(options: Info) -> None:
-    """Print the summary of a stack, and plot its network; or that of a table of points."""
+    """Print the summary of a stack and plot its network, or print the summary of a table of points."""
     if len(options.files) == 1 and is_point_table(options.files[0]):
         _print_summary(_points_summary(options), options)
         return
-    with warnings.catch_warnings(category=StackWarning, action="ignore"):  # they are among what is printed
+    with warnings.catch_warnings(category=StackWarning, action="ignore"):  # included in the printed summary
         stack = open_files(options.files, options)
     summary = describe(stack, os.cpu_count() or 1)
     if options.plot is not None:
@@ -56,7 +56,7 @@ def info(options: Info) -> None:
 
 
 def _points_summary(options: Info) -> dict[str, Any]:
-    """Summary of a table of points, which takes none of the options of interferograms."""
+    """Return the summary of a table of points, which has none of the options of interferograms."""
     given = [*options.given(Reading), *(["plot"] if options.plot is not None else [])]
     if given:
         raise ArgumentError(
@@ -92,7 +92,7 @@ def invert(options: Invert) -> None:
 
 
 def series_of(options: Invert) -> xr.Dataset:
-    """Series and velocity that a command asks for, lazily."""
+    """Return the series and velocity of a command lazily."""
     refuse_input_as_output(options.files, options.out)
     stack, kept = open_masked(options), stored_reference(options)
     reference = kept or parse_reference(options.reference)
@@ -115,7 +115,7 @@ def compute_series(results: xr.Dataset, options: Invert) -> None:
 
 
 def closure(options: Closure) -> None:
-    """Open, select, mask, close the loops; with an output run into it; print the table, and plot it."""
+    """Open, select, mask, close the loops, optionally into a store; print the table and plot it."""
     *files, out = options.files
     if files and out.rstrip("/").endswith(".zarr"):
         compute_closure(loops_of(replace(options, files=tuple(files)), out), options, out)
@@ -125,7 +125,7 @@ def closure(options: Closure) -> None:
 
 
 def loops_of(options: Closure, out: str | None = None) -> xr.Dataset:
-    """Closures of the loops that a command asks for, lazily."""
+    """Return the loop closures of a command lazily."""
     if out is not None:
         refuse_input_as_output(options.files, out)
     if options.plot is not None:
@@ -173,7 +173,7 @@ def _loop_kind(text: str) -> LoopKind:
 
 
 def residuals(options: Residuals) -> None:
-    """Print the pairs by how often they are wrong."""
+    """Print the pairs by their fraction of wrong pixels."""
     series = open_result(options.store)
     stack = open_files(options.files, options)
     kept = series.insar.network
@@ -196,7 +196,7 @@ def residuals(options: Residuals) -> None:
 
 
 def status(options: Status) -> None:
-    """Print progress, numbers and damage of a store."""
+    """Print progress, statistics and damage of a store."""
     url, store = options.store, Store(options.store)
     job = store.required_job()
     discarded = []
@@ -238,7 +238,7 @@ def status(options: Status) -> None:
 
 
 def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
-    """Statistics of the blocks, as lines."""
+    """Yield the statistics of the blocks as lines."""
     if report is None:
         return
     valid = report["valid_pixels"] / report["pixels"]
@@ -254,6 +254,6 @@ def _numbers(report: dict[str, Any] | None) -> Iterator[str]:
 
 
 def _meaning(flag: str, value: str) -> str:
-    """Meaning of the value of a flag; the value itself if it has none."""
+    """Return the meaning of a flag value, or the value itself if it has none."""
     meanings = FLAGS.get(flag, ())
     return meanings[int(value)].replace("_", " ") if int(value) < len(meanings) else value

@@ -1,6 +1,6 @@
-"""Options as typed classes: a field is the option, its help, the key of a recipe and the entry of its JSON schema.
+"""Options as typed classes: a field defines the option, its help, the key in a configuration file and its JSON schema.
 
-A field has the name of the keyword of the function that it goes to.
+A field is named after the keyword of the function to which it is passed.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from insarray.model.deprecation import warn_renamed
 from insarray.model.errors import ArgumentError
 
 _FILES = {"GLOB", "CSV", "RASTER", "FILE", "PATH", "FILES", "OUT", "STORE", "SERIES", "STACK", "CONFIG"}
-"""Metavars that stand for files, whose names the shell completes."""
+"""Metavars that stand for files, which the shell completes."""
 
 
 # -- fields ---------------------------------------------------------------------------------------------------------
@@ -29,10 +29,10 @@ def option(
     limits: tuple[float | None, float | None] = (None, None), above: float | None = None,
     names: tuple[str, ...] = (),
 ) -> Any:  # fmt: skip
-    """Option with a value: its help, default, what stands for the value in the help, and its former name.
+    """Define an option with a value: help text, default, metavar, and former name.
 
-    `kind` is the type if it does not follow from the annotation, `limits` are the least and greatest number, `above` is a
-    number that is not allowed itself. `names` are other spellings than that of the field.
+    `kind` is the type if it does not follow from the annotation, `limits` are the minimum and maximum, `above` is an
+    exclusive minimum. `names` are spellings other than that of the field.
     """
     limits = limits if above is None else (above, None)
     more = {"text": text, "metavar": metavar, "was": was, "kind": kind, "limits": limits, "open": above is not None}
@@ -40,42 +40,42 @@ def option(
 
 
 def flag(text: str, *, default: bool = False, names: tuple[str, ...] = ()) -> Any:
-    """Option without a value; one that is on by default is switched off by ``--no-...``."""
+    """Define an option without a value; one that is on by default is switched off by ``--no-...``."""
     return option(text, default, names=names)
 
 
 def argument(metavar: str, default: Any = MISSING) -> Any:
-    """Argument, known by its place."""
+    """Define a positional argument."""
     return field(default=default, metadata={"argument": metavar, "metavar": metavar})
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Options:
-    """Values of the options of a command; its base classes are groups of options, by which the help is arranged."""
+    """Base class of the options of a command; its base classes are groups of options, by which the help is arranged."""
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
 
     def keywords(self, *groups: "type[Options]") -> dict[str, Any]:
-        """Keywords of the function that the groups are of."""
+        """Return the keywords of the functions to which the groups belong."""
         return {entry.name: getattr(self, entry.name) for group in groups for entry in fields_of(group)}
 
     def given(self, *groups: "type[Options]") -> dict[str, Any]:
-        """As `keywords`, only those that are not left at their default."""
+        """Return the keywords whose values differ from the defaults."""
         defaults = {entry.name: entry.default for group in groups for entry in fields_of(group)}
         return {name: value for name, value in self.keywords(*groups).items() if value != defaults[name]}
 
     @classmethod
     def name_of(cls, key: object) -> str | None:
-        """Field that a key of a file is for, by its name or its former one."""
+        """Return the field for a key of a file, by its name or its former one; None if there is none."""
         word = dashed(str(key))
         return next((e.name for e in option_fields(cls) if word in (dashed(e.name), e.metadata["was"])), None)
 
     @classmethod
     def from_mapping(cls, given: Mapping[Any, Any], leave_out: Iterable[str] = (), **more: Any) -> Self:
-        """Options from the entries of a file, named with underscores or dashes, and other fields.
+        """Create options from the entries of a file, named with underscores or dashes, and from other fields.
 
-        An entry that is not known, one of `leave_out` or not valid raises an ArgumentError that names it.
+        Raises an ArgumentError that names an entry that is unknown, in `leave_out`, or invalid.
         """
         known = {entry.name: entry for entry in option_fields(cls) if entry.name not in leave_out}
         values: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class Options:
         return cls(**values, **more)
 
     def words(self) -> list[str]:
-        """These values as words of a command line."""
+        """Return the values as words of a command line."""
         places = [getattr(self, entry.name) for entry in arguments(type(self))]
         words = [word for place in places for word in (place if isinstance(place, tuple) else (place,))]
         for entry in option_fields(type(self)):
@@ -109,44 +109,44 @@ class Options:
 
 
 def fields_of(cls: type[Options]) -> tuple[Field[Any], ...]:
-    """Fields of a class, by its order."""
+    """Return the fields of a class in order."""
     return fields(cast("Any", cls))
 
 
 def option_fields(cls: type[Options]) -> list[Field[Any]]:
-    """Fields that are options, in the order of the help: those of the class, then its groups one after the other."""
+    """Return the fields that are options in the order of the help: those of the class, then of its groups."""
     return [entry for _, entries in grouped(cls) for entry in entries]
 
 
 def grouped(cls: type[Options]) -> list[tuple[type, list[Field[Any]]]]:
-    """The class and its groups, each with the options that it adds."""
+    """Return the class and its groups, each with the options that it adds."""
     found = [(group, [entry for entry in entries if "argument" not in entry.metadata]) for group, entries in _own(cls)]
     return [(group, entries) for group, entries in found if entries]
 
 
 def arguments(cls: type[Options]) -> list[Field[Any]]:
-    """Fields that are arguments, in their order on the command line."""
+    """Return the fields that are arguments, in the order of the command line."""
     return [entry for _, entries in _own(cls) for entry in entries if "argument" in entry.metadata]
 
 
 def _own(cls: type[Options]) -> list[tuple[type, list[Field[Any]]]]:
-    """The class and its groups, each with the fields that it adds."""
+    """Return the class and its groups, each with the fields that it adds."""
     left = {entry.name: entry for entry in fields_of(cls)}
     return [(g, [left.pop(name) for name in inspect.get_annotations(g) if name in left]) for g in cls.__mro__]
 
 
 def spellings(entry: Field[Any]) -> tuple[str, ...]:
-    """The option of a field, all its names."""
+    """Return all names of the option of a field."""
     return entry.metadata["names"] or (f"--{dashed(entry.name)}",)
 
 
 def dashed(name: str) -> str:
-    """Name of a field as an option has it, without its dashes in front."""
+    """Return the name of a field as in an option, without leading dashes."""
     return name.replace("_", "-")
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
-    """The known name that is nearest to an unknown one, or all."""
+    """Suggest the known name nearest to an unknown one, or list all."""
     near = difflib.get_close_matches(str(name), known := sorted(known), 1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
@@ -155,24 +155,24 @@ def suggestion(name: object, known: Iterable[str]) -> str:
 
 
 class Several(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Value of several words; `count` tells how many."""
+    """Value of several words; `count` returns how many."""
 
     def count(self, words: Sequence[str]) -> int:
-        """How many of the words behind the option belong to it: up to the next option."""
+        """Return how many words after the option belong to it: up to the next option."""
         return next((k for k, word in enumerate(words) if word.startswith("-")), len(words))
 
 
 class Range(Several):
-    """Least and greatest value, and perhaps a step."""
+    """Minimum and maximum, and optionally a step."""
 
     name = "range"
 
     def count(self, words: Sequence[str]) -> int:
-        """Up to three numbers, which may be negative."""
+        """Count up to three numbers, which may be negative."""
         return next((k for k, word in enumerate(words[:3]) if not _is_number(word)), len(words[:3]))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Two or three numbers; the library checks their values."""
+        """Convert to two or three numbers, whose values the library checks."""
         if isinstance(value, tuple):
             return value
         words = str(value).split()
@@ -182,12 +182,12 @@ class Range(Several):
 
 
 class DateAndDays(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """DATE,DAYS: an event and how fast it relaxes."""
+    """DATE,DAYS: an event and its relaxation time."""
 
     name = "date,days"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
-        """Date as it is, days as a number."""
+        """Convert the days to a number; the date remains text."""
         if isinstance(value, tuple):
             return value
         day, _, days = str(value).partition(",")
@@ -211,13 +211,13 @@ def _plain(value: object) -> str:
 
 
 def is_list(entry: Field[Any]) -> bool:
-    """Whether the option may be given several times."""
+    """Return whether the option may be given several times."""
     one = get_args(entry.type)[0] if get_origin(entry.type) is tuple else None
     return one is not None and (not isinstance(entry.metadata["kind"], Several) or get_origin(one) is tuple)
 
 
 def value_type(entry: Field[Any]) -> Any:
-    """Type of one value: without None, and of an element of a list."""
+    """Return the type of one value, without None, and of the elements of a list."""
     kind: Any = entry.type
     if isinstance(kind, UnionType) or (get_origin(kind) is not None and NoneType in get_args(kind)):
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
@@ -225,7 +225,7 @@ def value_type(entry: Field[Any]) -> Any:
 
 
 def param_type(entry: Field[Any]) -> click.ParamType:  # type: ignore[type-arg, unused-ignore]
-    """Type of the option of a field."""
+    """Return the click type of the option of a field."""
     kind, (least, most) = value_type(entry), entry.metadata.get("limits", (None, None))
     if entry.metadata.get("kind") is not None:
         return cast("click.ParamType", entry.metadata["kind"])  # type: ignore[type-arg, unused-ignore]
@@ -243,7 +243,7 @@ def param_type(entry: Field[Any]) -> click.ParamType:  # type: ignore[type-arg, 
 
 
 def _checked(entry: Field[Any], value: Any) -> Any:
-    """Value of a file as the command line would have it."""
+    """Check and convert a value of a file as on the command line."""
     kind, name = param_type(entry), entry.name
     if isinstance(value, bool) != (value_type(entry) is bool):
         raise ArgumentError(
@@ -272,7 +272,7 @@ def _converted(kind: click.ParamType, name: str, value: Any) -> Any:  # type: ig
 
 
 def _word(value: object) -> str:
-    """Text of an entry; YAML makes dates of what looks like one."""
+    """Return the text of an entry; YAML converts text that resembles a date."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -280,7 +280,7 @@ def _word(value: object) -> str:
 
 
 def schema(cls: type[Options], leave_out: Iterable[str] = ()) -> dict[str, Any]:
-    """Properties of the JSON schema of a class."""
+    """Return the properties of the JSON schema of a class."""
     return {entry.name: _entry(entry) for entry in option_fields(cls) if entry.name not in leave_out}
 
 

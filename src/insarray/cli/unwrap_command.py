@@ -1,4 +1,4 @@
-"""`insarray unwrap`: a wrapped stack, unwrapped in tiles into a store that insarray invert takes."""
+"""`insarray unwrap`: unwrap a wrapped stack in tiles into a store that insarray invert reads."""
 
 import json
 
@@ -52,7 +52,7 @@ def _opened(options: Unwrap) -> xr.Dataset:
 
 
 def _tile_options(options: Unwrap, wrapped: xr.Dataset) -> TileOptions:
-    """Arguments of the library, in its units."""
+    """Return the options as those of the library, in SI units."""
     height = _range("height_error_range", options.height_error_range, 1.0)
     if height is None and "perpendicular_baseline" in wrapped.variables:
         height = HEIGHT_RANGE

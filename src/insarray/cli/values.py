@@ -1,4 +1,4 @@
-"""The reference of a command line, which is an area, a pixel or a position."""
+"""Parse the reference given on the command line: an area, a pixel or a position."""
 
 from insarray.model.errors import ArgumentError
 from insarray.model.numbers import plain_number, plain_whole
@@ -7,7 +7,7 @@ from insarray.products.stacks.reference import LonLat, Reference
 
 
 def parse_reference(text: str) -> Reference | None:
-    """Reference from its text: auto, none, ROW,COL, ROW:ROW,COL:COL, lonlat:LON,LAT."""
+    """Parse a reference: auto, none, ROW,COL, ROW:ROW,COL:COL, lonlat:LON,LAT."""
     if text in ("auto", "none"):
         return "auto" if text == "auto" else None
     try:

@@ -9,12 +9,12 @@ from insarray.warm_up import JOBS, warm_up
 
 
 def compile_kernels(options: Compile) -> None:
-    """Compile, and print a line for each group of kernels that is done.
+    """Compile the kernels, and print a line for each finished group.
 
     Raises
     ------
     InsarrayError
-        If compiled kernels cannot be kept on this machine.
+        If compiled kernels cannot be cached on this machine.
     """
     started = time.monotonic()
     for number, (name, seconds) in enumerate(warm_up(options.workers or os.cpu_count() or 1), 1):

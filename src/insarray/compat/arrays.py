@@ -1,4 +1,4 @@
-"""What the adapters share: pairs out of a design matrix, samples as (row, pixel), refusals of ``strict=True``."""
+"""Helpers of the adapters: pairs from design matrices, samples as (row, pixel), checks for ``strict=True``."""
 
 from typing import Any
 
@@ -12,27 +12,27 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def pairs_of_incidence(A: ArrayLike, name: str = "A") -> tuple[Array, int]:
-    """Pairs of an incidence matrix from which the column of one date was deleted.
+    """Return the pairs of an incidence matrix without the column of one date.
 
     Parameters
     ----------
     A
         Shape (pair, date - 1): -1 at the reference, +1 at the secondary of each pair.
     name
-        Of the argument, for the message.
+        Name of the argument, for the message.
 
     Returns
     -------
     pairs
-        (reference, secondary) of each pair, int32, shape (pair, 2): 0 is the date without a column, k that of column
-        k - 1.
+        (reference, secondary) of each pair, int32, shape (pair, 2): 0 is the date without a column, k that of column k
+        - 1.
     n_dates
-        Number of dates, the one without a column included.
+        Number of dates, including the one without a column.
 
     Raises
     ------
     ArgumentError
-        If a row is not that of a pair.
+        If a row does not represent a pair.
     """
     matrix = np.asarray(A)
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -47,12 +47,12 @@ def pairs_of_incidence(A: ArrayLike, name: str = "A") -> tuple[Array, int]:
 
 
 def as_rows(values: ArrayLike, rows: int, name: str) -> Array:
-    """Values of shape (row, ...) as (row, pixel), float32 if they are, else float64.
+    """Return values of shape (row, ...) as (row, pixel); float32 stays, other types become float64.
 
     Raises
     ------
     ArgumentError
-        If there is not one row for each of `rows`.
+        If the number of rows is not `rows`.
     """
     array = np.asarray(values)
     if array.ndim == 0 or len(array) != rows:
@@ -61,12 +61,12 @@ def as_rows(values: ArrayLike, rows: int, name: str) -> Array:
 
 
 def as_rows_like(values: ArrayLike, like: Array, name: str) -> Array:
-    """As `as_rows`, of which there are as many rows and pixels as in `like`.
+    """Return values as `as_rows` does, with the shape of `like`.
 
     Raises
     ------
     ArgumentError
-        If there are not.
+        If the shapes differ.
     """
     array = as_rows(values, len(like), name)
     if array.shape != like.shape:
@@ -75,23 +75,23 @@ def as_rows_like(values: ArrayLike, like: Array, name: str) -> Array:
 
 
 def refuse(differs: ArrayLike, package: str, reason: str, *, strict: bool) -> None:
-    """Raise if the other package's answer would differ anywhere and the call is strict.
+    """Raise if the result of the other package would differ anywhere and the call is strict.
 
     Parameters
     ----------
     differs
-        Where it would differ, any shape.
+        Mask of where it would differ, any shape.
     package
-        Its name.
+        Name of the other package.
     reason
-        What is different there, for the message.
+        Description of the difference, for the message.
     strict
-        Whether the caller insists on the other package's answer.
+        Whether the caller requires the other package's result.
 
     Raises
     ------
     ArgumentError
-        In that case.
+        If it is strict and differs.
     """
     if strict and np.any(differs):
         count = f" (at {np.count_nonzero(differs)} of {np.size(differs)})" if np.size(differs) > 1 else ""
@@ -99,22 +99,22 @@ def refuse(differs: ArrayLike, package: str, reason: str, *, strict: bool) -> No
 
 
 def least_phase(solution: Solution) -> Array:
-    """Phase (date, pixel) of least sum of squares that fits as well as the solution's: what a pseudo-inverse gives."""
+    """Return the phase (date, pixel) of minimum norm with the same fit, as from a pseudo-inverse."""
     return least_phase_of(solution.phase, solution.label)
 
 
 def least_phase_of(phase: Array, label: Array) -> Array:
-    """Phase of least sum of squares among those that differ by the levels of the pieces of the network.
+    """Return the phase of minimum norm among those that differ by the levels of the network subsets.
 
     Parameters
     ----------
     phase, label
-        Phase, or displacement, and piece of the network, shape (date, ...), as `Solution` has them.
+        Phase or displacement, and network subset, shape (date, ...), as in `Solution`.
 
     Returns
     -------
     numpy.ndarray
-        Pieces that are not tied to the first date have mean zero, unobserved dates are zero.
+        Subsets that are not tied to the first date have mean zero; unobserved dates are zero.
     """
     least = np.nan_to_num(phase, nan=0.0)
     for piece in np.unique(label[label > 1]):

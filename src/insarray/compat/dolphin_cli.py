@@ -1,4 +1,4 @@
-"""``insarray dolphin``: dolphin's commands over ours. Heavy imports happen inside commands."""
+"""``insarray dolphin``: commands of dolphin; slow imports are deferred to the commands."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from insarray.cli.say import echo
 
 
 class _ListCommand(click.Command):
-    """Command whose options marked as multiple take any number of words, and every option ``None`` for none."""
+    """Command whose multiple options take any number of words; empty options are ``None``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the name of such an option before each of its words."""
+        """Repeat the name of a multiple option before each of its words."""
         names = {name for param in self.params if isinstance(param, click.Option) for name in param.opts}
         lists = {name for param in self.params if getattr(param, "multiple", False) for name in param.opts}
         words: list[str] = []

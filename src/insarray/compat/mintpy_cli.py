@@ -1,4 +1,4 @@
-"""``insarray mintpy``: MintPy's commands, their options spelled as MintPy spells them. Heavy imports happen inside."""
+"""``insarray mintpy``: commands of MintPy with its option names; slow imports are deferred to the commands."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING
@@ -19,7 +19,7 @@ mintpy = Sections(
 
 
 class Words(Several):
-    """Words behind an option, up to `most` of them."""
+    """Words after an option, up to `most` of them."""
 
     name = "words"
 
@@ -27,11 +27,11 @@ class Words(Several):
         self.most = most
 
     def count(self, words: Sequence[str]) -> int:
-        """Up to the next option."""
+        """Count the words up to the next option."""
         return super().count(words[: self.most])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """Words of a text."""
+        """Split a text into words."""
         words = value if isinstance(value, tuple) else tuple(str(value).split())
         if self.most not in (None, len(words)):
             self.fail(f"{value!r} is not {self.most} words", param, ctx)
@@ -39,12 +39,12 @@ class Words(Several):
 
 
 class Numbers(Words):
-    """One or more numbers behind an option."""
+    """One or more numbers after an option."""
 
     name = "numbers"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """Numbers of a text."""
+        """Convert the words of a text to numbers."""
         try:
             return tuple(float(word) for word in super().convert(value, param, ctx))
         except ValueError:

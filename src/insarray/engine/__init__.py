@@ -1,1 +1,1 @@
-"""Blocks, plan, store and run: the only place where kernels meet dask, and products meet the disk."""
+"""Blocks, plans, stores and runs: the only layer that knows Dask and writes stores."""

@@ -1,4 +1,4 @@
-"""The only place where a kernel meets dask: one task per spatial block, eager for arrays in memory."""
+"""Apply block functions to datasets with dask: one task per spatial block, or at once for arrays in memory."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ _in_one_thread: ContextVar[bool] = ContextVar("insarray_in_one_thread", default=
 
 @contextmanager
 def in_one_thread() -> Iterator[None]:
-    """Compute the parts of `map_chunks` in this thread, as inside of a task there are no others to be had."""
+    """Make `map_chunks` compute in the calling thread: inside a task no other threads are available."""
     token = _in_one_thread.set(True)
     try:
         yield
@@ -74,24 +74,24 @@ def map_blocks(
     Parameters
     ----------
     function
-        Called once per block; it must return every name of `outputs` with the declared dtype.
+        Called once per block; must return every name in `outputs` with the declared dtype.
     constants
-        What is the same for every block (network, options); it travels once, under its own graph key, and takes part
-        in the name of the result, so it must be tokenizable by dask.
+        Values that are the same for every block (network, options). They are stored once, under a graph key of their
+        own, and are part of the name of the result, so they must be tokenizable by dask.
     inputs
-        Arrays whose last dimensions are y and x and whose other dimension, if any, is a single chunk. If one of them
-        is lazy, so is the result.
+        Arrays whose last dimensions are y and x and whose other dimension, if any, is a single chunk. If one of them is
+        lazy, so is the result.
     outputs
-        Names of the conventions table, or what each is by a name of its own; the last dimensions are y and x.
+        Names in the conventions table, or a mapping of new names to their `Variable`; the last dimensions are y and x.
     sizes
         Lengths of the leading dimensions of `outputs`.
     bytes_per_pixel
-        Working memory that `function` takes for a pixel besides its inputs and outputs, for `plan_run`.
+        Working memory per pixel of `function` besides its inputs and outputs, used by `plan_run`.
 
     Raises
     ------
     StackError
-        If a pair or time dimension is chunked, or the inputs' blocks differ.
+        If a pair or time dimension is chunked, or the blocks of the inputs differ.
     """
     about = dict(outputs) if isinstance(outputs, Mapping) else {name: variable(name) for name in outputs}
     declared = {
@@ -123,18 +123,18 @@ def map_blocks(
 
 
 class BlockCall(NamedTuple):
-    """How `map_blocks` makes a variable.
+    """Describe the call of `map_blocks` that makes a variable.
 
     Parameters
     ----------
     label
-        Name of the layer of the graph whose task (label, i, j) gives all outputs of block (i, j) by name.
+        Name of the graph layer whose task (label, i, j) returns all outputs of block (i, j) by name.
     constants
-        What is the same for every block, and its key in the graph.
+        Values that are the same for every block, and their key in the graph.
     inputs
-        Names of the dask arrays that go in, by what the block function calls them.
+        Names of the input dask arrays, by the names that the block function uses.
     outputs
-        Names of what comes out.
+        Names of the outputs.
     """
 
     label: str
@@ -145,7 +145,7 @@ class BlockCall(NamedTuple):
 
 
 def block_call_of(variable: xr.Variable, name: str) -> BlockCall | None:
-    """How `map_blocks` makes `variable` as its output `name`; None if it has not, or something was done to it since."""
+    """Return the `map_blocks` call that makes `variable` as output `name`, or None if the variable is anything else."""
     data = variable.data
     if not isinstance(data, da.Array) or not data.name.startswith(f"{name}-"):
         return None
@@ -169,21 +169,21 @@ def map_chunks(
     length: int,
     size: int,
 ) -> dict[str, xr.Variable]:
-    """Apply `function` to consecutive parts of one long dimension, such as links; in threads, or lazily if asked lazily.
+    """Apply `function` to consecutive parts of a long dimension such as links: in threads, or lazily for lazy inputs.
 
     Parameters
     ----------
     function
-        ``function(constants, shared, part) -> results``: pure; arrays (part,) of every name of `outputs`, with the dtype
-        of the conventions table.
+        ``function(constants, shared, part) -> results``: pure; returns arrays (part,) for every name in `outputs`, with
+        the dtype of the conventions table.
     constants
         As in `map_blocks`.
     shared
-        Arrays that every part needs all of, and are therefore held in memory once. If one is lazy, so is the result.
+        Arrays that every part needs completely; they are held in memory once. If one is lazy, so is the result.
     outputs
-        Names of the conventions table.
+        Names in the conventions table.
     dim, length, size
-        Name and length of the dimension, and length of a part of it.
+        Name and length of the dimension, and length of one part.
     """
     lazy = any(dask.is_dask_collection(array.data) for array in shared.values())
     arrays = [
@@ -214,7 +214,7 @@ def map_chunks(
 def collect_blocks(
     function: Callable[[Any, Arrays], Any], constants: object, inputs: Mapping[str, xr.DataArray]
 ) -> list[Any]:
-    """Results of `function` for every spatial block, computed now; for what is small, such as counts to be summed.
+    """Compute `function` for every spatial block now and return the list of results; for small results such as counts.
 
     The arguments are those of `map_blocks`.
     """
@@ -240,23 +240,23 @@ def sum_blocks(
     *,
     bytes_per_pixel: int = 0,
 ) -> dict[str, xr.Variable]:
-    """Sum of what `function` finds in every spatial block of `inputs`, lazily if one of them is lazy.
+    """Sum the results of `function` over all spatial blocks of `inputs`, lazily if one of them is lazy.
 
-    Blocks are added row of blocks by row of blocks, in order: nothing but the small sums outlives its block.
+    The blocks are added in order, one row of blocks after the other, so only the sums of a block are kept in memory.
 
     Parameters
     ----------
     function
-        Called once per block; returns every name of `zero`, with its shape and dtype.
+        Called once per block; returns every name in `zero`, with the same shape and dtype.
     constants, inputs, bytes_per_pixel
-        As those of `map_blocks`.
+        As in `map_blocks`.
     zero
-        What each sum starts from; it says dimensions, shape and dtype.
+        Initial value of each sum, which defines its dimensions, shape and dtype.
 
     Raises
     ------
     StackError
-        As `map_blocks`.
+        As in `map_blocks`.
     """
     run = SumTask(function, tuple(inputs), {name: start.values for name, start in zero.items()}, bytes_per_pixel)
     if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
@@ -288,7 +288,7 @@ def _variable(about: Variable, data: Any) -> xr.Variable:
 
 
 def _aligned(inputs: Mapping[str, xr.DataArray]) -> list[da.Array]:
-    """Inputs as dask arrays of the same spatial blocks; numpy inputs are cut to the blocks of the lazy ones."""
+    """Return the inputs as dask arrays with the same spatial blocks; numpy inputs are chunked like the lazy ones."""
     lazy = {name: array.data for name, array in inputs.items() if dask.is_dask_collection(array.data)}
     first = next(iter(lazy))
     spatial = lazy[first].chunks[-2:]
@@ -308,10 +308,10 @@ def _aligned(inputs: Mapping[str, xr.DataArray]) -> list[da.Array]:
 
 
 def compute_in_own_threads(writes: Any) -> None:
-    """Compute a delayed object in threads none of which runs any more afterwards, unless another scheduler is set.
+    """Compute a delayed object in a thread pool of its own that has ended on return, unless another scheduler is set.
 
-    When a task fails dask does not wait for the others: in its common threads they would go on to write into a file
-    that is about to be removed.
+    If a task fails, dask does not wait for the others. In its shared pool they would go on writing to a file that is
+    about to be removed.
     """
     if get_scheduler() not in (None, dask.threaded.get):
         writes.compute()

@@ -1,4 +1,4 @@
-"""Estimators of other packages and of users: a function of one block, for every block, with results that have names."""
+"""Public `map_blocks`: apply block functions of users and other packages, with named and described outputs."""
 
 import inspect
 import re
@@ -30,28 +30,29 @@ def map_blocks(
     coords: Mapping[str, Any] | None = None,
     bytes_per_pixel: int = 0,
 ) -> xr.Dataset:
-    """Apply an estimator of your own to every spatial block, lazily if an input is lazy; the result goes where others go.
+    """Apply your own estimator to every spatial block, lazily if an input is lazy.
 
     Parameters
     ----------
     function
-        ``function(constants, arrays) -> results``. `arrays` has a NumPy array (..., y, x) of one block by the name of each
-        input; the results are arrays (..., y, x) by the name of each output, with the data types declared. It is called
-        once per block, in several threads at once, and must not change its inputs. A pixel must not depend on where the
-        edges of its block are.
+        ``function(constants, arrays) -> results``. `arrays` maps the name of each input to a NumPy array (..., y, x) of
+        one block; the results map the name of each output to an array (..., y, x) of the declared data type. The
+        function is called once per block, from several threads at a time, and must not change its inputs. The result of
+        a pixel must not depend on the block edges.
     inputs
-        Dataset, whose variables of y and x all go in, or DataArrays by name, on the same pixels. Their other dimensions
-        may be chunked and in any order: the function sees all of them, before y and x.
+        Dataset, of which all variables with y and x are used, or a mapping of names to DataArrays on the same pixels.
+        The other dimensions may be chunked and in any order: the function gets them complete, before y and x.
     outputs
-        Names of the conventions table, or a mapping of names to `insarray.model.conventions.Variable`: dimensions that
+        Names in the conventions table, or a mapping of names to `insarray.model.conventions.Variable`: dimensions that
         end in y and x, data type, units, long name, further attributes.
     constants
-        What is the same for every block: numbers, text, arrays, dataclasses of them. It is part of the identity of the
-        result, as is the source of `function`; what that calls is not: put a version there.
+        Values that are the same for every block: numbers, text, arrays, dataclasses of these. They are part of the
+        identity of the result, as is the source of `function`, but not the source of functions that it calls: add a
+        version number for those.
     coords
-        Coordinates of dimensions of the outputs that no input has.
+        Coordinates of output dimensions that no input has.
     bytes_per_pixel
-        Working memory that the function takes for a pixel besides its inputs and outputs, for `plan_run`.
+        Working memory per pixel of the function besides its inputs and outputs, used by `plan_run`.
 
     Returns
     -------
@@ -61,15 +62,15 @@ def map_blocks(
     Raises
     ------
     ArgumentError
-        If inputs, outputs or constants cannot be; if the function does not return what was declared, when it is called.
+        If inputs, outputs or constants are invalid; when computed, if the function does not return what was declared.
     StackError
-        If inputs are on different pixels.
+        If the inputs are on different pixels.
 
     See Also
     --------
     insarray.run : compute into a store.
     insarray.plan_run : blocks and memory of a run.
-    insarray.invert : displacement series of the pairs.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -108,11 +109,11 @@ def map_blocks(
 
 
 class _Estimator:
-    """The function of somebody else, as a block function whose constants say what it is."""
+    """A user's function as a block function; its constants identify the function."""
 
     def __init__(self, function: BlockFunction) -> None:
         self.function = function
-        bare = getattr(function, "func", function)  # of a functools.partial
+        bare = getattr(function, "func", function)  # unwrap functools.partial
         name = getattr(bare, "__name__", type(bare).__name__)
         self.__name__ = re.sub(r"\W+", "_", name).strip("_") or "estimator"
         self.__qualname__ = f"{getattr(bare, '__module__', '')}.{getattr(bare, '__qualname__', name)}"
@@ -129,7 +130,7 @@ def _require_function(function: Any, bytes_per_pixel: Any) -> None:
 
 
 def _layers(inputs: Inputs) -> dict[str, xr.DataArray]:
-    """Inputs (..., y, x) by name, lazy ones in the same blocks."""
+    """Return the inputs (..., y, x) by name, the lazy ones with the same blocks."""
     if not isinstance(inputs, xr.Dataset | Mapping):
         raise ArgumentError(f"inputs: a {type(inputs).__name__} is neither a Dataset nor DataArrays by name")
     found: dict[str, xr.DataArray] = {}
@@ -151,7 +152,7 @@ def _layers(inputs: Inputs) -> dict[str, xr.DataArray]:
 
 
 def _require_alike(layers: Mapping[str, xr.DataArray]) -> None:
-    """Refuse layers of other pixels, pairs or dates; where one has no coordinate its length must fit."""
+    """Raise StackError if layers have different pixels, pairs or dates; without a coordinate the lengths must match."""
     seen: dict[Any, xr.DataArray] = {}
     for name, layer in layers.items():
         for dim in layer.dims:
@@ -164,7 +165,7 @@ def _require_alike(layers: Mapping[str, xr.DataArray]) -> None:
 
 
 def _declared(outputs: Outputs) -> dict[str, Variable]:
-    """What each output is, by name."""
+    """Return the `Variable` of each output by name."""
     if isinstance(outputs, str) or not isinstance(outputs, Mapping | Sequence) or not outputs:
         raise ArgumentError(f"outputs: {outputs!r} are no names, or names with what they are")
     about: dict[str, Variable] = {}
@@ -188,9 +189,9 @@ def _declared(outputs: Outputs) -> dict[str, Variable]:
 
 
 def _identity(function: Callable[..., Any], constants: Any) -> dict[str, Any]:
-    """Constants of the block function: those given, and what the function is.
+    """Return the constants of the block function: the given ones, and what identifies the function.
 
-    Its source, or else its code, with defaults and what it has closed over.
+    The function is identified by its source, or else its bytecode, with its defaults and closure.
     """
     bare = inspect.unwrap(getattr(function, "func", function))
     try:
@@ -204,7 +205,7 @@ def _identity(function: Callable[..., Any], constants: Any) -> dict[str, Any]:
     try:
         tokenize(constants, ensure_deterministic=True)
         return {"constants": constants, "source": text, "state": tokenize(closed, bound, ensure_deterministic=True)}
-    except Exception as error:  # of whatever class the objects in them raise
+    except Exception as error:  # tokenizing arbitrary objects may raise any exception
         raise ArgumentError(
             "constants: hold, or the function does, what cannot be told from another one of its kind; give numbers, "
             f"text, arrays or dataclasses ({' '.join(str(error).split())[:200]})"
@@ -212,5 +213,5 @@ def _identity(function: Callable[..., Any], constants: Any) -> dict[str, Any]:
 
 
 def _has_state(function: Any) -> bool:
-    """Whether it is an object of a class that is called, with attributes of its own."""
+    """Return whether `function` is a callable object with attributes of its own."""
     return not inspect.isroutine(function) and hasattr(function, "__dict__")

@@ -1,4 +1,4 @@
-"""A lazy dataset cut into independent jobs: the part of its graph that each block needs, and nothing else."""
+"""Split a lazy dataset into independent jobs, each with the part of the graph that its block needs."""
 
 import hashlib
 import json
@@ -18,14 +18,14 @@ from insarray.engine.program import program_identity
 
 
 class Jobs:
-    """Blocks of `dataset` as graphs of their own; what all blocks share (files, network) is kept apart.
+    """Blocks of `dataset` as separate graphs; tasks that all blocks share (files, network) are kept apart.
 
     Parameters
     ----------
     dataset
         Its lazy variables have the blocks of `plan`.
     replaced
-        Tasks that take the place of others of the graph, by key.
+        Tasks that replace tasks of the graph, by key.
     """
 
     def __init__(self, dataset: xr.Dataset, plan: Plan, replaced: Mapping[Any, Any] | None = None) -> None:
@@ -46,28 +46,28 @@ class Jobs:
         return dict(cull(self._graph, self._block_keys(i, j))[0])
 
     def block(self, i: int, j: int) -> bytes:
-        """Graph of one block without what is shared, and its keys, ready to travel."""
+        """Return the graph of one block, without the shared part, and its keys, pickled."""
         graph = {key: task for key, task in self._needed(i, j).items() if key not in self._shared_keys}
         return bytes(cloudpickle.dumps((graph, self._block_keys(i, j))))
 
 
 def compute_block(names: tuple[str, ...], shared: Mapping[Any, Any], job: bytes) -> dict[str, Any]:
-    """Variables of one block, computed in this thread."""
+    """Compute the variables of one block in this thread."""
     graph, keys = pickle.loads(job)  # noqa: S301 - made by `Jobs.block` in this run, never read from a file
     values = dask.get({**shared, **graph}, keys)
     return dict(zip(names, values, strict=True))
 
 
 def _digest(values: np.ndarray) -> str:
-    """Hash of values; of text by its characters, as an array of objects has addresses in its bytes."""
+    """Return the hash of values; of text by its characters, as object arrays hold addresses."""
     data = values.tobytes() if values.dtype.kind not in "OT" else json.dumps(values.tolist(), default=str).encode()
     return hashlib.sha256(data).hexdigest()
 
 
 def fingerprint(dataset: xr.Dataset) -> str:
-    """Identity of a job: what is computed from which inputs with which options, by which program, in blocks of which size.
+    """Return the identity of a job: a hash of inputs, options, program and block sizes.
 
-    The names of dask arrays are hashes of all that goes into them, down to path, size and time of the input files.
+    The names of dask arrays are hashes of everything they depend on, including path, size and time of the input files.
     """
     attrs = {k: str(v) for k, v in sorted(dataset.attrs.items())}
     identity: dict[str, Any] = {"program": program_identity(), "attrs": attrs}

@@ -1,4 +1,4 @@
-"""`open`: any result of insarray, or a series of another program, ready for every product."""
+"""`open`: open any result of insarray, or a time series of another program."""
 
 import glob
 import logging
@@ -27,13 +27,13 @@ from insarray.model.secrets import shown
 
 logger = logging.getLogger(__name__)
 
-_EDGE = 512  # of the blocks of a file without chunks
+_EDGE = 512  # block edge in pixels for files without chunks
 _NETCDF = {".nc", ".nc4", ".cdf"}
 _PHASES = {"unwrapped_phase", "wrapped_phase"}
 _INPUTS = {"coherence", "connected_component_labels", "amplitude_dispersion", "water_mask", "height", *_PHASES} | {
     *("incidence_angle", "slant_range", "los_east", "los_north", "los_up")
 }
-"""Names of the table that stacks and geometry files have, too."""
+"""Names in the conventions table that stacks and geometry files have, too."""
 
 Kind = Literal["store", "dataset", "mintpy", "licsbas", "dolphin", "points"]
 
@@ -43,38 +43,38 @@ _OTHERS: dict[Kind, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]]
     "dolphin": (is_dolphin, open_dolphin),
     "points": (is_point_table, open_points),
 }
-"""Series of other programs: what recognises them, and opens them."""
+"""Time series of other programs: functions that recognise and open them."""
 
 
-def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the module, as `gzip.open`
-    """Open a result: what `run` or `save_points` has stored, what `to_netcdf` has written, or a series of another program.
+def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as insarray.open, like gzip.open
+    """Open a result: a store of `run` or `save_points`, a file of `to_netcdf`, or a time series of another program.
 
     Parameters
     ----------
     path
         Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these; MintPy's
-        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``;
-        a table of EGMS, ``.csv`` or ``.zip``. A path, or a URL such as ``s3://bucket/series.zarr``.
+        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``; EGMS table, ``.csv``
+        or ``.zip``. A path, or a URL such as ``s3://bucket/series.zarr``.
 
     Returns
     -------
     xarray.Dataset
-        Lazy, ready for every product: all dates, pairs and loops of a block in one chunk, the spatial chunks of the
-        store, coordinates in memory. Tables of points are in memory as a whole.
+        Lazy, ready for every product: all dates, pairs and loops of a block in one chunk, spatial chunks as stored,
+        coordinates in memory. Tables of points are read completely.
 
     Raises
     ------
     ArgumentError
-        If `path` is no path.
+        If `path` is not a path.
     FileError
-        If nothing is there, or something else than a result; the message says what, and what opens it.
+        If nothing is there, or it is not a result; the message says what it is and what opens it.
     StoreError
-        If it is a store that is not finished.
+        If the store is not finished.
 
     See Also
     --------
     insarray.open_stack : open unwrapped interferograms.
-    insarray.open_points : tables of points that do not say their units.
+    insarray.open_points : open tables of points without units.
     insarray.run : compute into a store.
     insarray.save_points : store points or links.
     insarray.to_netcdf : write NetCDF.
@@ -101,7 +101,7 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - of the mod
 
 
 def is_result(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something that `open` opens, an unfinished store included; nothing is raised about what is else."""
+    """Return whether `path` is something that `open` opens, including unfinished stores; other files raise no error."""
     try:
         return _kind(_location(path)) is not None
     except FileError:
@@ -109,12 +109,12 @@ def is_result(path: str | os.PathLike[str]) -> bool:
 
 
 def job_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What a store of ours was made for; None for everything else.
+    """Return the job metadata of an insarray store; None for anything else.
 
     Raises
     ------
     StoreError
-        If it was a store of ours and cannot be read any more.
+        If it is an insarray store whose metadata cannot be read.
     """
     where = _location(path)
     return Store(str(where)).job() if exists(where) and (is_url(where) or where.is_dir()) else None
@@ -144,7 +144,7 @@ def _kind(where: Path) -> Kind | None:
 
 
 def _is_group(where: Path) -> bool:
-    """Whether it is a Zarr group of another program; not an array, nor a store of ours that has lost its job."""
+    """Return whether it is a Zarr group of another program: no array, and no insarray store without its job file."""
     if not is_zarr(where):
         return False
     files = StoreFiles(str(where))
@@ -153,7 +153,7 @@ def _is_group(where: Path) -> bool:
 
 
 def _holds_result(found: xr.Dataset) -> bool:
-    """Whether some variable is of the data model, and of no stack."""
+    """Return whether a variable belongs to the results of the data model and not to a stack."""
     phases = [name for name in _PHASES if name in found and not {"point", "link"} & set(found[name].dims)]
     if "displacement" not in found and phases:
         return False
@@ -170,7 +170,7 @@ def _is_known(name: str, array: xr.DataArray) -> bool:
 
 
 def _open_dataset(where: Path) -> xr.Dataset:
-    """NetCDF file, or Zarr store that xarray has written, in blocks with all dates, pairs or loops."""
+    """Open a NetCDF file, or a Zarr store written by xarray, with all dates, pairs or loops in one chunk."""
     found = with_axes(open_stored(where))
     mappings = {
         array.encoding.get("grid_mapping", array.attrs.get("grid_mapping")) for array in found.data_vars.values()
@@ -183,9 +183,9 @@ def _open_dataset(where: Path) -> xr.Dataset:
 
 
 def _dated(found: xr.Dataset) -> xr.Dataset:
-    """A series of opera-utils with the date at which it is 0: the first reference time, which is not among its dates.
+    """Add the reference date to a series of opera-utils: its first reference time, which is not among its dates.
 
-    Names: opera-adt/opera-utils, src/opera_utils/disp/_reformat.py, which accumulates displacement from there on.
+    Names: opera-adt/opera-utils, src/opera_utils/disp/_reformat.py, which accumulates displacement since that time.
     """
     times = found.variables.get("reference_time")
     if times is None or times.dims != ("time",) or "displacement" not in found or "reference_date" in found.attrs:

@@ -1,4 +1,4 @@
-"""What a run will do before it does it: blocks, bytes and peak memory of a lazy dataset."""
+"""Plan a run of a lazy dataset: its blocks, output size and peak memory."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -15,33 +15,33 @@ from insarray.engine.graph.prepare import prepare
 from insarray.model.errors import ArgumentError
 
 BASE_BYTES = 500 * 2**20
-"""Interpreter, libraries and compiled kernels of one process."""
+"""Memory of one process for interpreter, libraries and compiled kernels."""
 
 _WRITING = 2
-"""Times that a variable is there while it is compressed, or its checksum is made, besides the result itself."""
+"""Copies of a variable, besides the result itself, while it is compressed or its checksum is computed."""
 
 _ALLOCATOR = 1.15
-"""What the allocator of a process with several threads holds, of what it gives them: it keeps pieces for the next block."""
+"""Allocator overhead in a multi-threaded process, which keeps freed memory for the next block."""
 
 Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Blocks of a run and the memory they take.
+    """Blocks of a run and their memory.
 
     Parameters
     ----------
     rows, cols
-        Heights and widths of the blocks.
+        Heights and widths of the blocks, pixels.
     bytes_per_pixel
-        Peak working memory of one pixel of a block.
+        Peak working memory per pixel of a block, bytes.
     workers
-        Blocks worked on at the same time in one process.
+        Blocks computed at the same time in one process.
     output_bytes
-        Size of the results before compression.
+        Size of the results before compression, bytes.
     held_bytes
-        Size of the inputs that are in memory already.
+        Size of the inputs that are already in memory, bytes.
     """
 
     rows: tuple[int, ...]
@@ -58,21 +58,21 @@ class Plan:
 
     @property
     def block_bytes(self) -> int:
-        """Peak working memory of the largest block."""
+        """Peak working memory of the largest block, bytes."""
         return max(self.rows) * max(self.cols) * self.bytes_per_pixel
 
     @property
     def peak_bytes(self) -> int:
-        """Bound of the memory of one process; it does not depend on the size of an image in files."""
+        """Upper bound of the memory of one process, bytes; independent of the image size for inputs in files."""
         return BASE_BYTES + self.held_bytes + self.workers * self.block_bytes
 
     def window(self, i: int, j: int) -> Window:
-        """Rows and columns of block (i, j)."""
+        """Return the rows and columns of block (i, j)."""
         top, left = sum(self.rows[:i]), sum(self.cols[:j])
         return slice(top, top + self.rows[i]), slice(left, left + self.cols[j])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
+        """Return plain values for ``--json``."""
         return {
             **asdict(self),
             "n_blocks": self.n_blocks,
@@ -81,7 +81,7 @@ class Plan:
         }
 
     def require_memory(self) -> None:
-        """Raise ArgumentError if the machine has less memory than `peak_bytes`."""
+        """Raise ArgumentError if less memory than `peak_bytes` is available."""
         available = psutil.virtual_memory().available + self.held_bytes
         if self.peak_bytes > available:
             free = max(available - self.held_bytes - BASE_BYTES, 0)
@@ -93,22 +93,22 @@ class Plan:
 
 
 def plan_run(dataset: xr.Dataset, workers: int) -> Plan:
-    """Plan of writing `dataset`: the blocks of `run`, and the memory that the graph of one says it takes.
+    """Plan a run that writes `dataset`: its blocks, and the peak memory estimated from the graph of one block.
 
-    Nothing is read or computed. The bound is the largest sum of intermediate results, results and working memory at any
-    step of a block, of as many blocks as there are workers, and what the process has besides.
+    Nothing is read or computed. The bound is the memory of the process plus, for each worker, the largest sum of
+    intermediate results, results and working memory at any step of a block.
 
     Parameters
     ----------
     dataset
-        As for `run`.
+        As in `run`.
     workers
-        Blocks at the same time in one process.
+        Number of blocks computed at the same time in one process.
 
     Raises
     ------
     ArgumentError, StackError
-        If `run` would not take the dataset.
+        If `run` would refuse the dataset.
 
     See Also
     --------
@@ -127,7 +127,7 @@ def plan_run(dataset: xr.Dataset, workers: int) -> Plan:
 
 
 def plan_prepared(dataset: xr.Dataset, workers: int) -> Plan:
-    """Plan of a dataset that is the result of `prepare`."""
+    """Plan a run of a dataset returned by `prepare`."""
     lazy = [variable.data for variable in dataset.data_vars.values() if variable.dims[-2:] == ("y", "x")]
     rows, cols = lazy[0].chunks[-2:]
     graph = HighLevelGraph.merge(*(array.dask for array in lazy))
@@ -138,7 +138,7 @@ def plan_prepared(dataset: xr.Dataset, workers: int) -> Plan:
 
 
 def _peaks(graph: HighLevelGraph, lazy: list[Any], sizes: tuple[int, int]) -> list[Peak]:
-    """Memory of some blocks: their graphs differ where blocks were cut anew, and lie over more or fewer of the old."""
+    """Return the memory of several blocks, as their graphs differ where old blocks were rechunked into new ones."""
     places = [sorted({0, min(1, n - 1), n // 2}) for n in lazy[0].numblocks[-2:]]
     blocks = list(product(*places))
     keys = {block: [(array.name, *(0,) * (array.ndim - 2), *block) for array in lazy] for block in blocks}
@@ -148,5 +148,5 @@ def _peaks(graph: HighLevelGraph, lazy: list[Any], sizes: tuple[int, int]) -> li
 
 
 def _bytes(peak: Peak) -> int:
-    """Memory of a block: while it is computed, and then while its results are written and their checksums are made."""
+    """Return the peak bytes of a block: while it is computed, or while its results are written and checksummed."""
     return math.ceil(_ALLOCATOR * max(peak.computing, sum(peak.results) + _WRITING * max(peak.results)))

@@ -1,4 +1,4 @@
-"""Identity of the program that computes: a hash of the sources as they were when it was loaded."""
+"""Identity of the running program: a hash of its sources at import time."""
 
 import hashlib
 import platform
@@ -11,34 +11,34 @@ from importlib.resources.abc import Traversable
 from insarray._version import __version__
 
 _COMPUTES = ("model", "kernels", "io", "engine", "products", "compat")
-"""Folders whose code decides what stands in a store; the others draw and write what is there."""
+"""Folders whose code determines stored values; the others only plot or write them."""
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 
 
 def program_identity() -> str:
-    """Hash, such as ``3f2a9c81d04b``: another one may compute other bits.
+    """Return the hash of the sources, such as ``3f2a9c81d04b``; results of other sources may differ.
 
-    It is the same from a wheel, a checkout and an editable install of the same sources. The version is not part of it:
-    that of a checkout is as old as its last build, and changes with commits that compute the same.
+    It is the same for a wheel, a checkout and an editable install of the same sources. The version is not part of it:
+    that of a checkout dates from its last build, and changes with commits that compute the same.
     """
     return _IDENTITY
 
 
 def program_name() -> str:
-    """Version and identity for people: ``0.1.0 (3f2a9c81d04b)``."""
+    """Return version and identity for display: ``0.1.0 (3f2a9c81d04b)``."""
     return f"{__version__} ({_IDENTITY})"
 
 
 @cache
 def libraries() -> tuple[tuple[str, str], ...]:
-    """Names and versions of what computes besides: with others the last bits, or more, may differ."""
+    """Return names and versions of Python and the numerical libraries; results may differ between versions."""
     versions = [(name, str(import_module(name).__version__)) for name in _LIBRARIES]
     return (("Python", ".".join(platform.python_version_tuple()[:2])), *versions)
 
 
 def other_program(program: str, versions: tuple[tuple[str, str], ...]) -> str | None:
-    """In what this process differs from a run of this program with these libraries, in words; None if in nothing."""
+    """Describe how this process differs from a run of the given program and libraries; None if it does not."""
     if program != _IDENTITY:
         return f"runs insarray {program_name()}, the run is of ({program})"
     own = dict(libraries())
@@ -58,7 +58,7 @@ def _identity() -> str:
 
 
 def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the sources in a folder, and in those in it; of an archive, too."""
+    """Yield names and contents of the sources in a folder, recursively; it may be inside an archive."""
     for item in sorted(folder.iterdir(), key=lambda found: found.name):
         path = f"{name}/{item.name}"
         if item.is_dir():
@@ -67,4 +67,4 @@ def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
             yield path, item.read_bytes()
 
 
-_IDENTITY = _identity()  # on import, not later: a checkout may change under a program that runs
+_IDENTITY = _identity()  # at import: a checkout may change while the program runs

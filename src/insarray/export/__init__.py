@@ -1,1 +1,1 @@
-"""Results as files that other programs read."""
+"""Export results to files for other programs."""

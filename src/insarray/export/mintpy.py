@@ -1,4 +1,4 @@
-"""Results as MintPy's HDF5 files, written block by block."""
+"""Export results as MintPy's HDF5 files, block by block."""
 
 import itertools
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 Nodata = Literal["nan", "zero"]
 
-_BLOCK_BYTES = 64 * 2**20  # computed at once where the data do not say how they are chunked
+_BLOCK_BYTES = 64 * 2**20  # computed at a time if the data have no chunks
 
 
 def to_mintpy(
@@ -41,49 +41,50 @@ def to_mintpy(
     mask: Raster | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write a series, a model of its motion, or both, as the files that MintPy would have made.
+    """Write a series, a fitted model, or both, as the files that MintPy would write.
 
-    Computed once, block by block, for all files together: a lazy dataset may be larger than memory. The files appear
-    when all of them are complete; if something fails, none does.
+    All files are computed together, block by block: a lazy dataset may be larger than memory. The files appear when all
+    of them are complete; if an error occurs, none does.
 
     Parameters
     ----------
     dataset
         Result of `insarray.invert`, `insarray.fit`, `insarray.open_series`, or several merged.
     folder
-        Where to write; it is made if it is not there.
+        Output folder; created if missing.
     attrs
-        Further attributes of MintPy (HEADING, ORBIT_DIRECTION, PLATFORM, ...), or a file of MintPy that has them, such
-        as ``ifgramStack.h5``. What the dataset says itself (place, size, dates, reference, wavelength) counts more.
+        Additional attributes of MintPy (HEADING, ORBIT_DIRECTION, PLATFORM, ...), or a MintPy file with them, such as
+        ``ifgramStack.h5``. Values from the dataset (place, size, dates, reference, wavelength) take precedence.
     nodata
-        Value where there is none: "nan", or "zero" as MintPy writes, for those of its tools that fail on NaN. Pixels
-        that lack a date are 0 at all dates then, as there, with their temporal coherence and number of pairs: a 0
-        between other values would be taken for motion back and forth.
+        No-data value: "nan", or "zero" as in MintPy, for those of its tools that fail on NaN. With "zero", pixels that
+        lack a date are 0 at all dates, as in MintPy, including their temporal coherence and number of pairs, as single
+        zeros would appear as motion back and forth.
     mask
-        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
-        `insarray.quality_mask`; the others are without data in every file.
+        Write only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
+        `insarray.quality_mask`; the others are no-data in every file.
     overwrite
         Replace existing files.
 
     Returns
     -------
     list of Path
-        Of these, as far as the dataset has what they hold: ``timeseries.h5`` (m, toward the satellite),
+        Those of the following for which the dataset has data: ``timeseries.h5`` (m, toward the satellite),
         ``timeseriesResidual.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
         ``geometryRadar.h5`` or ``geometryGeo.h5``.
 
     Raises
     ------
     ArgumentError
-        If the dataset has nothing for MintPy, dates that its files cannot name, or a CRS without EPSG code.
+        If the dataset has nothing that MintPy stores, dates that its files cannot represent, or a CRS without EPSG
+        code.
     FileError
-        If the file of the attributes cannot be read.
+        If the file with the attributes cannot be read.
     StoreError
         If a file exists or cannot be written.
 
     See Also
     --------
-    insarray.open_series : open MintPy's series.
+    insarray.open_series : open a series of MintPy.
     insarray.to_netcdf : write NetCDF.
 
     References
@@ -115,7 +116,7 @@ def write_mintpy(
     nodata: Nodata,
     overwrite: bool,
 ) -> list[Path]:
-    """As `to_mintpy`, with other paths than those of MintPy for the files in `names`."""
+    """Write files as `to_mintpy` does, with other paths for the files in `names`."""
     if nodata not in get_args(Nodata):
         raise ArgumentError(f"nodata: {nodata!r} is not one of {', '.join(get_args(Nodata))}")
     given = mintpy_attributes(attrs) if isinstance(attrs, str | Path) else attrs or {}
@@ -137,7 +138,7 @@ def write_mintpy(
 
 
 def _since_a_date_of_its_own(dataset: xr.Dataset) -> xr.Dataset:
-    """Series that is zero at one of its dates, as MintPy's files must be: one cut in time begins anew at its first."""
+    """Shift a series to be zero at one of its dates, as MintPy requires; the first one if it was cut in time."""
     if "displacement" not in dataset or "time" not in dataset.dims:
         return dataset
     view = as_series(dataset)
@@ -159,7 +160,7 @@ def _since_a_date_of_its_own(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def mintpy_paths(dataset: xr.Dataset, folder: Path, names: Mapping[str, Path], *, overwrite: bool) -> list[Path]:
-    """Paths that `write_mintpy` would write, all of them free; errors as there."""
+    """Return the paths that `write_mintpy` would write; raise as it does if one exists."""
     return _free_paths(list(files_of(dataset)), folder, names, overwrite=overwrite)
 
 
@@ -173,7 +174,7 @@ def _free_paths(files: Sequence[MintpyFile], folder: Path, names: Mapping[str, P
 
 
 def _whole_pixels(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset whose series have all dates of a pixel or none."""
+    """Set series to NaN at pixels that lack a date."""
     parts: dict[str, xr.DataArray] = {}
     if "fit_residual" in dataset:
         parts["fit_residual"] = dataset.fit_residual.where(_is_whole(dataset.fit_residual))
@@ -192,7 +193,7 @@ def _is_whole(series: xr.DataArray) -> xr.DataArray:
 
 
 def mintpy_attributes(path: str | Path) -> dict[str, str]:
-    """Attributes of a file of MintPy.
+    """Return the attributes of a MintPy file.
 
     Raises
     ------
@@ -205,7 +206,7 @@ def mintpy_attributes(path: str | Path) -> dict[str, str]:
 
 @contextmanager
 def _folder(folder: Path) -> Iterator[None]:
-    """Make a folder, and take it away again if it was not there and nothing gets into it."""
+    """Create a folder, and remove it on exit if it was created and is empty."""
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +220,7 @@ def _folder(folder: Path) -> Iterator[None]:
 
 
 def _create(output: Any, file: MintpyFile, shared: Mapping[str, str]) -> None:
-    """Everything but the pixels."""
+    """Create the datasets, tables and attributes of a file, without pixels."""
     output.attrs.update({**shared, **file.attrs})
     for name, values in file.tables.items():
         output.create_dataset(name, data=values)
@@ -231,7 +232,7 @@ def _create(output: Any, file: MintpyFile, shared: Mapping[str, str]) -> None:
 
 
 def _fill(outputs: Sequence[Any], files: Sequence[MintpyFile], nodata: Nodata) -> None:
-    """Compute what all files hold together, so that what they share is computed once, and write it."""
+    """Compute the layers of all files together, so that shared inputs are computed once, and write them."""
     targets, layers = [], []
     for output, file in zip(outputs, files, strict=True):
         for layer in file.layers:
@@ -248,12 +249,12 @@ def _fill(outputs: Sequence[Any], files: Sequence[MintpyFile], nodata: Nodata) -
 
 
 def _dims(k: int, layer: xr.DataArray) -> tuple[str, ...]:
-    """Dimensions of a layer; dates of a residual may be fewer than those of its series."""
+    """Return the dimensions of a layer; residuals may have fewer dates than their series."""
     return (f"time_{k}", "y", "x") if layer.ndim == 3 else ("y", "x")
 
 
 def _windows(layers: xr.Dataset) -> Iterator[tuple[slice, slice]]:
-    """Windows that cover the image, along the chunks if there are any."""
+    """Yield windows that cover the image, aligned with the chunks if there are any."""
     chunks = layers.chunksizes
     if "y" in chunks and "x" in chunks:
         rows, cols = (np.cumsum([0, *chunks[dim]]).tolist() for dim in ("y", "x"))

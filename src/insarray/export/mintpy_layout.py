@@ -1,4 +1,4 @@
-"""Which of MintPy's files holds which variable: names, units and attributes, as its 1.6 writes them."""
+"""Map variables to the files, names, units and attributes of MintPy 1.6."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,16 +29,16 @@ _EVENTS = {"step": "step", "exponential": "exp", "logarithmic": "log"}
 
 @dataclass(frozen=True)
 class Layer:
-    """A dataset of a file.
+    """Dataset of a file.
 
     Parameters
     ----------
     name
-        In the file.
+        Name in the file.
     data
         (y, x) or (time, y, x).
     unit
-        Attribute UNIT of the dataset, None where MintPy has none.
+        Attribute UNIT of the dataset; None if MintPy sets none.
     """
 
     name: str
@@ -48,16 +48,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class MintpyFile:
-    """A file of MintPy, before anything is computed.
+    """MintPy file before it is computed.
 
     Parameters
     ----------
     name
-        As MintPy calls it.
+        Name in MintPy.
     layers
-        What fills it.
+        Large datasets.
     attrs
-        Of its root, apart from those that all files share.
+        Attributes of its root, besides those common to all files.
     tables
         Small datasets: dates, baselines.
     """
@@ -69,12 +69,12 @@ class MintpyFile:
 
 
 def files_of(dataset: xr.Dataset) -> Iterator[MintpyFile]:
-    """Files that a series, a model of its motion, or both together fill.
+    """Yield the files for a series, a fitted model, or both.
 
     Raises
     ------
     ArgumentError
-        If two acquisitions fall on one day: MintPy's dates are days.
+        If two acquisitions are on one day, as MintPy's dates have no time of day.
     """
     if _has(dataset, "displacement", "time"):
         yield _series(dataset, "timeseries.h5", "displacement")
@@ -125,7 +125,7 @@ def _days(times: np.ndarray) -> list[str]:
 
 
 def _baselines(dataset: xr.Dataset) -> np.ndarray | None:
-    """Perpendicular baseline of each date in metres, closed from pairs if it is known for these."""
+    """Return the perpendicular baseline of each date in metres, converted from pairs if necessary."""
     given = dataset.coords.get("perpendicular_baseline")
     if given is None or given.ndim != 1:
         return None
@@ -140,7 +140,7 @@ def _baselines(dataset: xr.Dataset) -> np.ndarray | None:
 
 
 def _terms(dataset: xr.Dataset) -> Iterator[Layer]:
-    """Terms of a fit under MintPy's names, each followed by its standard error where MintPy has one."""
+    """Yield the terms of a fit with MintPy's names, each followed by its standard error if MintPy has one."""
     for name in sorted(map(str, dataset.data_vars)):
         term = name.removesuffix("_std")
         if dataset[name].dims != ("y", "x") or term.startswith("velocity_change_"):
@@ -154,13 +154,13 @@ def _terms(dataset: xr.Dataset) -> Iterator[Layer]:
         yield Layer(theirs if name == term else f"{theirs}Std", data, unit)
     yield from _cumulative_velocities(dataset)
     if "fit_residual_std" in dataset and "degrees_of_freedom" in dataset:
-        # theirs is the root of the sum of the squares
+        # MintPy's is the root of the sum of squares
         freedom = dataset.degrees_of_freedom.astype(np.float32)
         yield Layer("residue", dataset.fit_residual_std.fillna(0.0) * np.sqrt(freedom), "m")
 
 
 def _name_of(term: str) -> str | None:
-    """MintPy's name of a term; None if it is none."""
+    """Return MintPy's name of a term, or None."""
     if term in _TERMS:
         return _TERMS[term]
     periodic = re.fullmatch(r"(?:(annual|semiannual)|period_([\d.e+-]+)y)_(amplitude|phase)", term)
@@ -175,12 +175,12 @@ def _name_of(term: str) -> str | None:
 
 
 def _sine_phase(phase: xr.DataArray) -> xr.DataArray:
-    """Phase p of A sin(2 pi t / T + p) in (-pi, pi] from that of A cos(2 pi t / T - phase)."""
+    """Convert the phase of A cos(2 pi t / T - phase) to p of A sin(2 pi t / T + p) in (-pi, pi]."""
     return xr.DataArray(np.pi - (np.pi / 2 + phase) % (2 * np.pi)).astype(np.float32)
 
 
 def _cumulative_velocities(dataset: xr.Dataset) -> Iterator[Layer]:
-    """Velocity after each change: MintPy's is the sum of all before; standard errors of sums are not known here."""
+    """Yield the velocity after each change, MintPy's cumulative sum; standard errors of sums are unknown here."""
     if "velocity" not in dataset:
         return
     total = dataset.velocity
@@ -199,11 +199,11 @@ def _velocity_attributes(dataset: xr.Dataset) -> dict[str, str]:
 
 
 def shared_attributes(dataset: xr.Dataset, given: Mapping[str, object], nodata: str) -> dict[str, str]:
-    """Attributes that all files of a dataset have: those given, and what the dataset says itself, which counts."""
+    """Return the attributes common to all files: the given ones, overridden by those of the dataset."""
     attrs = {name: str(value) for name, value in given.items() if name not in (*_PLACE, *_REFERENCE, "FILE_PATH")}
     grid = grid_of(dataset)
     attrs |= {"WIDTH": str(grid.width), "LENGTH": str(grid.height), "DATA_TYPE": "float32"}
-    attrs |= {"NO_DATA_VALUE": "nan" if nodata == "nan" else "none"}  # for 0 as MintPy writes it
+    attrs |= {"NO_DATA_VALUE": "nan" if nodata == "nan" else "none"}  # "none" for 0, as in MintPy
     attrs.setdefault("PROCESSOR", "insarray")
     if "wavelength" in dataset.attrs:
         attrs["WAVELENGTH"] = repr(float(dataset.attrs["wavelength"]))
@@ -213,7 +213,7 @@ def shared_attributes(dataset: xr.Dataset, given: Mapping[str, object], nodata: 
 
 
 def _dates(dataset: xr.Dataset) -> dict[str, str]:
-    """First, last and reference date of a series, or of the one that was fitted."""
+    """Return first, last and reference date of a series, or of the fitted series."""
     if "time" in dataset.dims:
         first, last = dataset.time.values[[0, -1]]
     elif {"first_time", "last_time"} <= set(dataset.attrs):
@@ -226,7 +226,7 @@ def _dates(dataset: xr.Dataset) -> dict[str, str]:
 
 
 def _place(grid: Grid) -> dict[str, str]:
-    """Upper-left corner, steps and CRS; nothing in radar coordinates."""
+    """Return upper-left corner, steps and CRS; empty in radar coordinates."""
     if grid.crs is None:
         return {}
     from pyproj import CRS
@@ -245,7 +245,7 @@ def _place(grid: Grid) -> dict[str, str]:
 
 
 def _reference(dataset: xr.Dataset, grid: Grid) -> dict[str, str]:
-    """Reference pixel; an area is none, MintPy's reference_point.py has to choose then."""
+    """Return the reference pixel; empty for an area, for which MintPy's reference_point.py must be run."""
     place = reference_in(dataset)
     if not isinstance(place, tuple):
         return {}

@@ -1,4 +1,4 @@
-"""Results as files that other programs read: Cloud-Optimised GeoTIFF and CF NetCDF."""
+"""Export results as Cloud-Optimised GeoTIFF and CF NetCDF."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ from insarray.products.stacks.selection import Raster
 logger = logging.getLogger(__name__)
 
 _DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32")
-_WINDOW_BYTES = 64 * 2**20  # read at once where the data do not say how they are chunked
+_WINDOW_BYTES = 64 * 2**20  # read at a time if the data have no chunks
 _TILE_BYTES = 4 * 2**20
 _EPOCH = "seconds since 1970-01-01 00:00:00"
 
@@ -41,24 +41,24 @@ def to_cog(
     mask: Raster | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a map, or a series with a band for each date or pair, as Cloud-Optimised GeoTIFF.
+    """Write a map, or a series with one band per date or pair, as Cloud-Optimised GeoTIFF.
 
-    The data are read once, chunk by chunk, so a lazy array may be larger than memory; an uncompressed copy lies next
-    to `path` while this runs. The file appears under its name when it is complete.
+    The data are read once, chunk by chunk, so a lazy array may be larger than memory; an uncompressed temporary copy is
+    written next to `path`. The file appears under its name when it is complete.
 
     Parameters
     ----------
     data
-        Shape (y, x), or with one dimension more, such as (time, y, x) or (pair, y, x). Float or integer; booleans
-        are written as 0 and 1. Bands are described by ``YYYYMMDD`` or ``YYYYMMDD_YYYYMMDD``. Floats have the no-data
-        value NaN, integer layers none.
+        Array (y, x), or with one more dimension, such as (time, y, x) or (pair, y, x). Float or integer; booleans are
+        written as 0 and 1. Bands are described by ``YYYYMMDD`` or ``YYYYMMDD_YYYYMMDD``. The no-data value of floats is
+        NaN; integer layers have none.
     path
         File to write.
     attrs
-        Attributes of the dataset, such as ``dataset.attrs``, to keep as tags, besides those of `data` itself
-        (`units`, `long_name`, ...) and the sign convention.
+        Attributes of the dataset, such as ``dataset.attrs``, to write as tags in addition to those of `data` (`units`,
+        `long_name`, ...) and the sign convention.
     mask
-        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        Write only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
         `insarray.quality_mask`; the others are NaN, or 0 in integer layers.
     overwrite
         Replace an existing file.
@@ -66,12 +66,12 @@ def to_cog(
     Returns
     -------
     Path
-        The file. Without CRS (radar coordinates) its transform gives columns and rows.
+        Path of the file. Without a CRS (radar coordinates) its transform gives columns and rows.
 
     Raises
     ------
     ArgumentError
-        If the dimensions or the dtype do not fit a GeoTIFF.
+        If a GeoTIFF does not support the dimensions or dtype.
     StackError
         If `data` has no x and y.
     StoreError
@@ -107,7 +107,7 @@ def to_cog(
     real = layers.dtype.kind == "f"
     profile = {"driver": "GTiff", "height": grid.height, "width": grid.width, "count": len(layers), "dtype": stored}
     profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.affine), "nodata": np.nan if real else None}
-    # uncompressed, with one band after the other: any window can be written in any order
+    # uncompressed and band-sequential, so that windows can be written in any order
     profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "bigtiff": "yes"}
     with complete_file(path, overwrite=overwrite) as final:
         raw = final.with_name("raw.tif")
@@ -128,19 +128,19 @@ def to_cog(
 
 
 def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = None, overwrite: bool = False) -> Path:
-    """Write a dataset as compressed NetCDF-4 by the CF conventions 1.9 (the first with unsigned integers).
+    """Write a dataset as compressed NetCDF-4 with the CF conventions 1.9 (the first with unsigned integers).
 
     Lazy variables are computed chunk by chunk. The file appears under its name when it is complete.
 
     Parameters
     ----------
     dataset
-        Canonical dataset; its CRS, if any, becomes the grid mapping of every variable on the grid. Missing floats are
-        NaN (`_FillValue`); integer layers have no `_FillValue`.
+        Canonical dataset; its CRS, if any, becomes the grid mapping of every gridded variable. Missing floats are NaN
+        (`_FillValue`); integer layers have no `_FillValue`.
     path
         File to write.
     mask
-        Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        Write only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
         `insarray.quality_mask`; the others are NaN, or 0 in integer layers.
     overwrite
         Replace an existing file.
@@ -148,7 +148,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     Returns
     -------
     Path
-        The file.
+        Path of the file.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     --------
     insarray.to_cog : write a GeoTIFF.
     insarray.to_mintpy : write MintPy's files.
-    insarray.open : open what was stored.
+    insarray.open : open a stored result.
 
     References
     ----------
@@ -182,7 +182,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     for name, variable in dataset.variables.items():
         encoding = _netcdf_encoding(variable, is_coordinate=name in dataset.coords)
         if {"y", "x"} <= set(variable.dims) and "spatial_ref" in dataset.coords:
-            # in the variable's own encoding: from anywhere else xarray lists it as an auxiliary coordinate, too
+            # as encoding of the variable, or xarray lists it as an auxiliary coordinate as well
             encoding["grid_mapping"] = "spatial_ref"
         output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
     output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
@@ -194,9 +194,9 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
 
 @contextmanager
 def complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
-    """Temporary file that becomes `path` if nothing goes wrong, and else leaves no trace.
+    """Yield a temporary file that is renamed to `path` on success, and removed otherwise.
 
-    It lies alone in a folder next to `path`, so that renaming is atomic and side files of libraries are caught.
+    It is alone in a folder next to `path`, so that renaming is atomic and side files are removed.
     """
     target = Path(path)
     require_free(target, overwrite=overwrite)
@@ -217,7 +217,7 @@ def complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def require_free(target: Path, *, overwrite: bool) -> None:
-    """Raise StoreError if a file cannot be written under this name: it exists and must stay, or is a folder."""
+    """Raise StoreError if the file exists and must not be replaced, or is a folder."""
     if not overwrite and (target.exists() or target.is_symlink()):
         raise StoreError(f"{target}: exists; choose another name, or pass overwrite=True (--overwrite) to replace it")
     if target.is_dir():
@@ -225,7 +225,7 @@ def require_free(target: Path, *, overwrite: bool) -> None:
 
 
 def _layers(data: xr.DataArray) -> xr.DataArray:
-    """`data` with the dimensions (band, y, x), whatever the first is called."""
+    """Return `data` with the dimensions (band, y, x), for any name of the first."""
     others = [dim for dim in data.dims if dim not in ("y", "x")]
     if len(others) > 1 or len(data.dims) - len(others) != 2:
         raise ArgumentError(f"data: dimensions {data.dims}; a GeoTIFF takes (y, x), (time, y, x) or (pair, y, x)")
@@ -235,7 +235,7 @@ def _layers(data: xr.DataArray) -> xr.DataArray:
 
 
 def _windows(layers: xr.DataArray) -> Iterator[tuple[slice, slice, slice]]:
-    """Windows that cover (band, y, x), along the chunks of the data so that each is read once."""
+    """Yield windows that cover (band, y, x), aligned with the chunks so that each is read once."""
     chunks = layers.chunks
     preferred = layers.encoding.get("preferred_chunks", {})
     if chunks is not None:
@@ -255,7 +255,7 @@ def _split(total: int, size: int) -> list[int]:
 
 
 def _tile_size(layers: xr.DataArray) -> int:
-    """Side of the tiles: 512, and less with many bands, which the COG driver of GDAL < 3.11 stores pixel by pixel."""
+    """Return the tile size: 512, or less for many bands, which GDAL's COG driver before 3.11 interleaves by pixel."""
     side = 512
     while side > 64 and side * side * len(layers) * layers.dtype.itemsize > _TILE_BYTES:
         side //= 2
@@ -277,7 +277,7 @@ def _band_names(layers: xr.DataArray) -> list[str]:
 
 
 def _tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
-    """Tags by names without a colon, which GDAL reads as the end of the name: `proj:code` becomes `proj_code`."""
+    """Return tags with names without a colon, at which GDAL ends the name: `proj:code` becomes `proj_code`."""
     tags = {"sign": SIGN} if "positive" in str(data.attrs.get("long_name", "")) else {}
     if data.name is not None:
         tags["variable"] = str(data.name)
@@ -289,12 +289,12 @@ def _tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
 
 
 def _plain(value: object) -> str | int | float | np.ndarray:
-    """`value` as text, number or array: what attributes of files can be."""
+    """Convert `value` to text, number or array, as file attributes require."""
     if isinstance(value, np.datetime64):
         return str(value)
     array = np.asarray(value) if not isinstance(value, Mapping) else np.asarray(None)
     if array.dtype.kind == "b":
-        array = array.astype(np.int8)  # neither format knows booleans
+        array = array.astype(np.int8)  # neither format supports booleans
     if array.dtype.kind in "iuf":
         return array if array.ndim else array[()]
     if array.dtype.kind == "U" and array.ndim == 0:
@@ -303,7 +303,7 @@ def _plain(value: object) -> str | int | float | np.ndarray:
 
 
 def _netcdf_encoding(variable: xr.Variable, *, is_coordinate: bool) -> dict[str, Any]:
-    """How a variable is stored; explicit for all, so that nothing is left over from the file it was read from."""
+    """Return the complete encoding of a variable, so that none is inherited from the file that it was read from."""
     if variable.dtype.kind == "M":
         return {"units": _EPOCH, "dtype": "int64", "calendar": "proleptic_gregorian", "_FillValue": None}
     encoding: dict[str, Any] = {"_FillValue": None}
@@ -313,7 +313,7 @@ def _netcdf_encoding(variable: xr.Variable, *, is_coordinate: bool) -> dict[str,
         encoding |= {"zlib": True, "complevel": 4, "shuffle": True}
         chunks = variable.chunksizes or variable.encoding.get("preferred_chunks") or {}
         sizes = [min(n, _first(chunks.get(dim, n))) for dim, n in variable.sizes.items()]
-        while math.prod(sizes) * variable.dtype.itemsize > _TILE_BYTES:  # a reader decompresses whole chunks
+        while math.prod(sizes) * variable.dtype.itemsize > _TILE_BYTES:  # readers decompress whole chunks
             longest = sizes.index(max(sizes))
             sizes[longest] = -(-sizes[longest] // 2)
         encoding["chunksizes"] = tuple(sizes)
@@ -329,5 +329,5 @@ def _netcdf_attrs(array: xr.Variable) -> dict[Hashable, Any]:
     if array.dtype.kind == "b":
         attrs |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": attrs.get("flag_meanings", "false true")}
     elif "flag_values" in attrs:
-        attrs["flag_values"] = np.asarray(attrs["flag_values"]).astype(array.dtype)  # CF: of the variable's type
+        attrs["flag_values"] = np.asarray(attrs["flag_values"]).astype(array.dtype)  # CF: same type as the variable
     return attrs

@@ -1,4 +1,4 @@
-"""From files to the lazy stack: one module per product behind one small protocol (`source`)."""
+"""Read files into lazy stacks: one module per product, behind the protocol in `source`."""
 
 from insarray.io.open import open_stack as open_stack
 from insarray.io.wrapped.open import open_wrapped as open_wrapped

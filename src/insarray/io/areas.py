@@ -1,4 +1,4 @@
-"""Areas of interest: bounds, rows and columns or the box of a vector file, and the window of a grid that each is."""
+"""Areas of interest (bounds, rows and columns, or the bounding box of a vector file) and their windows on a grid."""
 
 import json
 import math
@@ -29,15 +29,15 @@ _STARTS = {
     ".parquet": b"PAR1",
 }
 _VECTORS = {*_GEOJSON, ".gpkg", ".shp", ".fgb", ".kml", ".gml", ".gdb", ".parquet"}
-_DENSE = 21  # points along each edge of a box in another CRS
-_TOUCH = 1e-6  # of a pixel
+_DENSE = 21  # points along each edge of a box when it is transformed
+_TOUCH = 1e-6  # tolerance in pixels
 _WHOLE_EARTH = 359.0
 _LONLAT = "EPSG:4326"
 
 
 @dataclass(frozen=True)
 class Box:
-    """Bounds in a CRS; of longitudes and latitudes `right` is beyond 180 if they cross the date line."""
+    """Bounds in a CRS; for longitudes that cross the date line, `right` is beyond 180."""
 
     left: float
     bottom: float
@@ -47,26 +47,26 @@ class Box:
 
 
 def window_of(area: AreaLike, grid: Grid) -> Window:
-    """Rows and columns of the pixels that an area touches.
+    """Return the rows and columns of the pixels that an area touches.
 
     Parameters
     ----------
     area
         Bounds ``"W,S,E,N"`` in degrees, with W > E across the date line, or ``"left,bottom,right,top@EPSG:32614"``; the
         same as a tuple, with the CRS as its fifth member; ``"rows:ROW:ROW,COL:COL"`` (stops excluded) or
-        `insarray.area`; or a vector file, of which the box of all geometries counts.
+        `insarray.area`; or a vector file, of which the bounding box of all geometries is used.
     grid
-        Of the image.
+        Grid of the image.
 
     Returns
     -------
     tuple of slice
-        Rows and columns, those outside the image left out.
+        Rows and columns, clipped to the image.
 
     Raises
     ------
     ArgumentError
-        If it is none of these, lies outside the image, or the image has no CRS and it is not rows and columns.
+        If it is none of these, lies outside the image, or needs a CRS that the image does not have.
     FileError
         If a vector file cannot be read.
     """
@@ -97,7 +97,7 @@ def _of_rows(area: Area, grid: Grid) -> Window:
 
 
 def _touched(ends: tuple[float, float], edge: float, step: float, size: int) -> slice | None:
-    """Pixels that are touched by what lies between two coordinates, None if there are none."""
+    """Return the pixels touched between two coordinates, or None."""
     low, high = sorted((end - edge) / step for end in ends)
     if high < 0 or low > size:
         return None
@@ -107,7 +107,7 @@ def _touched(ends: tuple[float, float], edge: float, step: float, size: int) -> 
     return slice(start, stop) if start < stop else None
 
 
-# -- what was said --------------------------------------------------------------------------------------------------
+# -- parse the argument ---------------------------------------------------------------------------------------------
 
 
 def _parsed(area: object) -> Box | Area:
@@ -178,7 +178,7 @@ def _of_file(path: Path) -> Box:
                 f"{path}: a geometry goes round the earth, or is cut at the date line within one; give its bounds as "
                 "W,S,E,N with W > E"
             )
-        if min(left) <= -180 + _TOUCH and max(right) >= 180 - _TOUCH:  # cut at the date line
+        if min(left) <= -180 + _TOUCH and max(right) >= 180 - _TOUCH:  # split at the date line
             left, right = (np.where(right < 0, side + 360, side) for side in (left, right))
     return Box(float(min(left)), float(min(bottom)), float(max(right)), float(max(top)), crs)
 
@@ -187,7 +187,7 @@ _Bounds = tuple[float, float, float, float]
 
 
 def _boxes_of_geojson(path: Path) -> tuple[list[_Bounds], str]:
-    """Bounds of every line, ring and point; longitudes and latitudes unless the file has the CRS of older ones."""
+    """Return the bounds of every line, ring and point, and the CRS: WGS 84 unless the (older) file names one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         boxes = [(*np.min(points, axis=0), *np.max(points, axis=0)) for points in _lines(content)]
@@ -199,7 +199,7 @@ def _boxes_of_geojson(path: Path) -> tuple[list[_Bounds], str]:
 
 
 def _lines(found: Any) -> Iterator[np.ndarray]:
-    """Points (n, 2) of every line of the geometries of a GeoJSON object."""
+    """Yield the points (n, 2) of every line of the geometries of a GeoJSON object."""
     for name in ("features", "geometries"):
         for one in found.get(name) or ():
             yield from _lines(one)
@@ -222,7 +222,7 @@ def _arrays(nested: Any) -> Iterator[np.ndarray]:
 
 
 def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
-    """Bounds of the features of whatever GDAL reads, of the first layer."""
+    """Return the bounds of the features in the first layer of a file that GDAL reads, and the CRS."""
     if is_url(path):
         raise FileError(f"{path}: vector files but GeoJSON are read from this machine; copy it")
     try:
@@ -244,7 +244,7 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
 
 
 def _require_vectors(path: Path) -> None:
-    """Raise FileError if the content is not of the extension: GDAL would open a text that names other files."""
+    """Raise FileError if the content does not match the extension: GDAL would open a text that names other files."""
     if path.is_dir():  # .gdb
         return
     try:
@@ -259,11 +259,11 @@ def _require_vectors(path: Path) -> None:
         raise FileError(f"{path}: cannot be read as a vector file (it is no {path.suffix}); give {_FORMS}")
 
 
-# -- in the coordinates of the image --------------------------------------------------------------------------------
+# -- convert to the coordinates of the image ------------------------------------------------------------------------
 
 
 def _in_crs_of(box: Box, grid: Grid) -> Box:
-    """The box in the CRS of a grid, longitudes counted as the grid does."""
+    """Return the box in the CRS of a grid, with longitudes in the range of the grid."""
     crs = str(grid.crs)
     found = box if _same(box.crs, crs) else _transformed(box, crs)
     return _turned(found, grid, _said(box)) if is_geographic(crs) else found
@@ -276,7 +276,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _transformed(box: Box, crs: str) -> Box:
-    """The box round a box of another CRS."""
+    """Return the box that encloses a box of another CRS."""
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
@@ -299,7 +299,7 @@ def _transformed(box: Box, crs: str) -> Box:
 
 
 def _turned(box: Box, grid: Grid, said: str) -> Box:
-    """The box with so many turns about the earth that it lies on the image."""
+    """Shift a box by multiples of 360 degrees so that it overlaps the image."""
     west, _, east, _ = grid.bounds
     shared = {turn: min(box.right + turn, east) - max(box.left + turn, west) for turn in (-720, -360, 0, 360, 720)}
     inside = [turn for turn, width in shared.items() if width > 0]
@@ -312,7 +312,7 @@ def _turned(box: Box, grid: Grid, said: str) -> Box:
 
 
 def _bounds_in(grid: Grid, crs: str) -> Box:
-    """Bounds of an image, in the CRS of an area, or its own if it does not reach there."""
+    """Return the bounds of an image in the CRS of an area, or in its own if they cannot be transformed."""
     own = Box(*grid.bounds, crs=str(grid.crs))
     try:
         return replace(own, crs=crs) if _same(own.crs, crs) else _transformed(own, crs)

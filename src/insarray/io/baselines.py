@@ -1,4 +1,4 @@
-"""Tables of perpendicular baselines: one line per date, or one per pair."""
+"""Read CSV tables of perpendicular baselines, with one line per date or per pair."""
 
 import re
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ _DATE = ("date",)
 
 
 def read_baselines(path: PathLike) -> BaselineTable:
-    """Perpendicular baselines of a CSV table, per date or per pair.
+    """Read perpendicular baselines per date or per pair from a CSV table.
 
-    Columns come in any order and case; others are ignored. Dates are ``YYYYMMDD``, ``YYYY-MM-DD``, ISO 8601 with a time
-    of day, or file names, of which the first eight-digit date counts.
+    Columns may be in any order and case; others are ignored. Dates are ``YYYYMMDD``, ``YYYY-MM-DD``, ISO 8601 with a
+    time of day, or file names, of which the first eight-digit date is used.
 
     Parameters
     ----------
     path
-        Path or URL of a table with ``date,bperp_m`` (m, relative to any one date), or ``reference,secondary,bperp_m`` (m, secondary minus
-        reference, whichever is the newer one), where ``reference_time_utc`` and ``secondary_time_utc`` are preferred if
-        both are there. A table that has both kinds of columns is per pair.
+        Path or URL of a table with ``date,bperp_m`` (m, relative to any one date), or ``reference,secondary,bperp_m``
+        (m, secondary minus reference, in either order of time), where ``reference_time_utc`` and ``secondary_time_utc``
+        are preferred if both are present. A table with both kinds of columns is per pair.
 
     Raises
     ------
     FileError
-        If the table cannot be read, is empty, lacks a column, or a cell is missing or is not a date or a finite number.
+        If the table cannot be read, is empty, lacks a column, or a cell is missing or not a date or finite number.
     StackError
-        If a date or a pair, in either direction, is listed twice, or a pair joins a date to itself.
+        If a date or a pair, in either direction, is listed twice, or both dates of a pair are the same.
     """
     path = location(path)
     header, lines = read_lines(path)
@@ -57,12 +57,12 @@ def read_baselines(path: PathLike) -> BaselineTable:
 def baseline_table(
     source: Path, dates: Sequence[tuple[np.datetime64, ...]], values: Sequence[float] | xr.DataArray
 ) -> BaselineTable:
-    """Table of dates ``(date,)`` or pairs ``(reference, secondary)``; values (row) or (row, y, x) in m.
+    """Return a table of dates ``(date,)`` or pairs ``(reference, secondary)``; values (row) or (row, y, x) in m.
 
     Raises
     ------
     StackError
-        As for `read_baselines`, or if there is no row.
+        As for `read_baselines`, or if there are no rows.
     """
     data = values if isinstance(values, xr.DataArray) else xr.DataArray(np.asarray(values, np.float64), dims="row")
     if dates and len(dates[0]) == 1:
@@ -82,7 +82,7 @@ def _time(line: Line, column: str) -> np.datetime64:
     try:
         return as_time(text)
     except ArgumentError as error:
-        # a file name has letters other than the T and Z of a time: a damaged time must not pass for a name
+        # a file name has letters other than the T and Z of a time: a damaged time is not accepted as a name
         if re.search("[A-SU-Ya-su-y]", text):
             try:
                 return time_from_name(re.split(r"[/\\]", text)[-1])
@@ -99,7 +99,7 @@ def _value(line: Line) -> float:
 
 
 def given_baselines(options: Options) -> BaselineTable | None:
-    """Baselines of the table given as an option."""
+    """Return the baselines of the table given as an option, or None."""
     if options.baselines is None:
         return None
     return read_baselines(expand_one(options.baselines, "baselines", "give one CSV table"))

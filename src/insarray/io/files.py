@@ -1,4 +1,4 @@
-"""Input files: patterns to paths, and the fingerprint by which a changed input is noticed."""
+"""Expand input files and patterns, and compute fingerprints that detect changed inputs."""
 
 import glob
 import hashlib
@@ -22,18 +22,18 @@ _LITTER = {
     *("@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information", "__MACOSX"),
     *("Thumbs.db", "desktop.ini", ".DS_Store"),
 }
-"""What disks, file managers and servers leave in every folder."""
+"""Names that disks, file managers and servers leave in folders."""
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 
 
 def expand(files: Files, argument: str) -> list[Path]:
-    """Existing paths for a path, a glob pattern (``**`` too), a URL or a list of them; sorted, each once.
+    """Return the existing paths of a path, a glob pattern (including ``**``), a URL or a list of them; sorted, unique.
 
     Raises
     ------
     ArgumentError
-        If a pattern matches nothing, nothing was given, or something that is no path.
+        If a pattern matches nothing, nothing was given, or an item is not a path.
     FileError
         If a path does not exist.
     """
@@ -56,7 +56,7 @@ def expand(files: Files, argument: str) -> list[Path]:
 
 
 def _give(path: Path) -> None:
-    """What was named itself: the folder, or the one of the file, and the one that a link to it leads to."""
+    """Register a given folder, or the folder of a file and that of the target of a link to it."""
     if not is_url(path):
         give(*((path,) if path.is_dir() else (path.parent, Path(os.path.realpath(path)).parent)))
 
@@ -74,7 +74,7 @@ def _unescaped(part: str) -> str:
 
 
 def expand_one(file: Files, argument: str, remedy: str = "give one") -> Path:
-    """The one existing path that is meant; errors of `expand`, and ArgumentError with the remedy if there are several."""
+    """Return the single path given; raise as `expand`, or ArgumentError with the remedy if there are several."""
     found = expand(file, argument)
     if len(found) != 1:
         raise ArgumentError(f"{argument}: {file!r} matches {len(found)} files; {remedy}")
@@ -82,7 +82,7 @@ def expand_one(file: Files, argument: str, remedy: str = "give one") -> Path:
 
 
 def _listed(files: object) -> list[object]:
-    """Things that may be paths; numbers, arrays of them and datasets count as one, which is none."""
+    """Return the items of an argument; numbers, arrays of them and datasets are one (invalid) item."""
     if isinstance(files, np.ndarray) and files.dtype.kind in "UO":
         return files.ravel().tolist()
     one = isinstance(files, str | os.PathLike | Mapping) or hasattr(files, "shape") or hasattr(files, "protocol")
@@ -101,10 +101,10 @@ def _here(text: str) -> str:
 
 
 def below(folder: Path, pattern: str = "*", *, deep: bool = True) -> Iterator[Path]:
-    """Files and folders with a name of the pattern in a folder and, if `deep`, below it; links to folders are followed.
+    """Yield files and folders whose names match in a folder and, if `deep`, below it; follows links to folders.
 
-    What begins with a dot is left alone, as the shell does: macOS' and Jupyter's copies have the names of the files. A
-    folder that several links lead to is taken once. In no order.
+    Hidden names (with a leading dot) are skipped, as in the shell: copies by macOS and Jupyter are named like the
+    files. A folder with several links to it is visited once. The order is arbitrary.
     """
     if is_url(folder):
         found = folder.rglob(pattern) if deep else folder.glob(pattern)
@@ -134,7 +134,7 @@ def _first_time(folder: str, seen: set[str]) -> bool:
 
 
 def archives(folder: Path) -> tuple[str, ...]:
-    """A note on the archives in a folder itself, whose files are not read, with the command that unpacks zips; or none."""
+    """Return a note on unread archives in a folder, with the command that unpacks zip files, or an empty tuple."""
     found = sorted(path for path in below(folder, deep=False) if is_archive(path))
     if not found:
         return ()
@@ -146,14 +146,14 @@ def archives(folder: Path) -> tuple[str, ...]:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is one that has to be unpacked, by its name."""
+    """Return whether a file name is that of an archive."""
     return path.name.lower().endswith(_ARCHIVES)
 
 
 def fingerprint(paths: Iterable[str | Path], *decoding: object) -> str:
-    """SHA-256 (hex) of absolute paths, sizes and modification times, and of how the files are decoded.
+    """Return the SHA-256 (hex) of absolute paths, sizes and modification times, and of the decoding.
 
-    Of URLs without who asks and without signatures, which change while the files do not.
+    URLs are hashed without user and signature, which may change while the files do not.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -164,7 +164,7 @@ def fingerprint(paths: Iterable[str | Path], *decoding: object) -> str:
 
 
 def _members(path: str | Path) -> Iterable[tuple[str, str]]:
-    """A file, or every file of a folder (a Zarr store), with its size and age."""
+    """Return the file, or every file of a folder (a Zarr store), with size and modification time."""
     text = os.path.abspath(path)
     try:
         if not os.path.isdir(text):
@@ -175,7 +175,7 @@ def _members(path: str | Path) -> Iterable[tuple[str, str]]:
 
 
 def _inside(top: str) -> Iterator[str]:
-    """Files below a folder, but for what other programs leave there."""
+    """Yield the files below a folder, without those that other programs leave there."""
     for folder, folders, files in os.walk(top):
         folders[:] = [name for name in folders if name not in _LITTER]
         yield from (os.path.join(folder, name) for name in files if name not in _LITTER and not name.startswith("._"))
@@ -187,11 +187,11 @@ def _version(path: str) -> str:
 
 
 def name_of(path: str | Path) -> str:
-    """Last part of a path or URL, without what is a secret in it."""
+    """Return the last part of a path or URL, without secrets."""
     return shown(without_query(str(path)).rstrip("/").rpartition("/")[2])
 
 
 def names(paths: Iterable[str | Path], limit: int = 5) -> str:
-    """The first few file names, for a message."""
+    """Return the first few file names, for a message."""
     listed = [name_of(path) for path in paths]
     return ", ".join(listed[:limit]) + (f" and {len(listed) - limit} more" if len(listed) > limit else "")

@@ -1,4 +1,4 @@
-"""Which folders were given: what a file may refer to lies in them, wherever its links and names lead."""
+"""Folders given by the user; files may refer only to files in these, with links resolved."""
 
 import functools
 import json
@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from insarray.model.errors import FileError
 
 VARIABLE = "INSARRAY_SOURCES"
-"""Of the environment: further folders that files may refer to, separated as those of PATH."""
+"""Environment variable with additional folders that files may refer to, separated as in PATH."""
 
 _folders: ContextVar[tuple[str, ...] | None] = ContextVar("insarray_given", default=None)
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ def _collected() -> Iterator[None]:
 
 
 def collects_folders(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate what opens files: folders given to it, also by several arguments, count until it returns."""
+    """Decorate functions that open files: folders given to them are permitted until they return."""
 
     @functools.wraps(function)
     def collecting(*args: P.args, **keywords: P.kwargs) -> R:
@@ -40,7 +40,7 @@ def collects_folders(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def give(*folders: str | Path) -> None:
-    """Let folders count as given; without effect outside of what `collects_folders`."""
+    """Permit folders; no effect outside functions decorated with `collects_folders`."""
     known = _folders.get()
     if known is not None:
         new = dict.fromkeys(os.path.realpath(folder) for folder in folders)
@@ -48,28 +48,28 @@ def give(*folders: str | Path) -> None:
 
 
 def given_folders() -> tuple[str, ...]:
-    """Folders that were given to what is at work, and those of the environment; real paths."""
+    """Return the real paths of the folders given to the running function, and those of the environment variable."""
     further = [os.path.realpath(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
     return (*(_folders.get() or ()), *further)
 
 
 def is_below(path: str | Path, folders: Sequence[str | Path]) -> bool:
-    """Whether a file or folder lies in one of the folders, links resolved."""
+    """Return whether a file or folder lies in one of the folders, with links resolved."""
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def require_given(path: str | Path, folders: Sequence[str | Path], said_by: str) -> str:
-    """Real path of a file that lies in one of the folders.
+    """Return the real path of a file that lies in one of the folders.
 
     Parameters
     ----------
     path
-        As it is named.
+        Path as it is referred to.
     folders
-        That were given.
+        Permitted folders.
     said_by
-        What names it, for the message.
+        What refers to it, for the message.
 
     Raises
     ------
@@ -85,19 +85,19 @@ def require_given(path: str | Path, folders: Sequence[str | Path], said_by: str)
 
 
 def require_own_members(store: str | Path, folders: Sequence[str | Path] | None = None) -> None:
-    """Check that no link in a Zarr folder, and no name in its metadata, leads out of it.
+    """Check that no link in a Zarr folder, and no name in its metadata, leads outside.
 
     Parameters
     ----------
     store
-        Folder of this machine.
+        Local folder.
     folders
-        Where links may lead besides; None: to those that were given.
+        Other folders to which links may lead; None: those given by the user.
 
     Raises
     ------
     FileError
-        If one leads elsewhere.
+        If one leads to any other place.
     """
     allowed = (store, *(given_folders() if folders is None else folders))
     for link in _links(str(store)):
@@ -105,7 +105,7 @@ def require_own_members(store: str | Path, folders: Sequence[str | Path] | None 
     try:
         content = json.loads(Path(store, "zarr.json").read_bytes())
         names = list(content["consolidated_metadata"]["metadata"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # there are none, or whoever opens it says so
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # reported when the store is opened
         return
     for name in names:
         if name.startswith("/") or ".." in name.split("/") or "\\" in name:
@@ -115,7 +115,7 @@ def require_own_members(store: str | Path, folders: Sequence[str | Path] | None 
 
 
 def _links(folder: str) -> Iterator[str]:
-    """Links in a folder and in the folders below, which are not followed."""
+    """Yield the links in a folder and, recursively, in its subfolders; links are not followed."""
     try:
         with os.scandir(folder) as found:
             for entry in found:

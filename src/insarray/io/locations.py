@@ -1,4 +1,4 @@
-"""Where files are: on this machine, or behind a URL (s3, gs, https, ...) that fsspec and GDAL know."""
+"""Locations of files: local, or URLs (s3, gs, https, ...) known to fsspec and GDAL."""
 
 import glob
 import os
@@ -27,12 +27,12 @@ _BLOCK_BYTES = 2**20
 
 
 def local(text: str) -> str:
-    """The path of a ``file://`` URL; other text as it is.
+    """Return the path of a ``file://`` URL; other text unchanged.
 
     Raises
     ------
     ArgumentError
-        If it names another machine.
+        If it names another host.
     """
     if text[:5].lower() != "file:":
         return text
@@ -43,7 +43,7 @@ def local(text: str) -> str:
 
 
 def path_text(path: object, argument: str = "path", remedy: str = "give a folder, a pattern or files") -> str:
-    """Text of a path: str, `os.PathLike`, or a path of universal_pathlib.
+    """Return the text of a path: str, `os.PathLike`, or a path of universal_pathlib.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def path_text(path: object, argument: str = "path", remedy: str = "give a folder
 
 
 def _what(given: object) -> str:
-    """An object in a few words of one line."""
+    """Describe an object in a few words on one line."""
     shape = getattr(given, "shape", None)
     if shape is not None:
         return f"{type(given).__name__} of shape {tuple(shape)}"
@@ -69,7 +69,7 @@ def _what(given: object) -> str:
 
 
 def is_url(path: object) -> bool:
-    """Whether it is a path on another machine: one that begins with a protocol, such as ``s3://``."""
+    """Return whether a path is a remote URL: one that begins with a protocol, such as ``s3://``."""
     if not isinstance(path, str | os.PathLike) and not hasattr(path, "protocol"):
         return False
     text = str(path)
@@ -77,12 +77,12 @@ def is_url(path: object) -> bool:
 
 
 def location(text: object) -> Path:
-    """A path; that of a URL has the same methods, over fsspec.
+    """Return a path; for a URL one with the same methods, based on fsspec.
 
     Raises
     ------
     ArgumentError
-        If it is no path, or no installed package knows the protocol.
+        If it is not a path, or the protocol needs a package that is not installed.
     """
     path = path_text(text)
     if not is_url(path):
@@ -100,7 +100,7 @@ def location(text: object) -> Path:
 
 
 def _needs(url: object, error: ImportError) -> ArgumentError:
-    """What to install for a protocol."""
+    """Return the error that says what to install for a protocol."""
     protocol = str(url).partition("://")[0]
     remedy = _INSTALL.get(protocol, "install the package that is named, or copy the files")
     return ArgumentError(f"{url}: {protocol}:// needs a package that is not installed ({_line(error)}); {remedy}")
@@ -111,27 +111,27 @@ def _line(error: Exception) -> str:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is such a file or folder, or a link to nothing.
+    """Return whether a file or folder exists, including broken links.
 
     Raises
     ------
     FileError
-        If a server does not answer, or refuses.
+        If a server does not answer or refuses access.
     """
     if not is_url(path):
         return os.path.lexists(path)
     with _server(path):
-        cast("Any", path).fs.invalidate_cache()  # others write there, too
+        cast("Any", path).fs.invalidate_cache()  # others may write there
         return path.exists()
 
 
 def matches(pattern: str) -> list[Path]:
-    """Paths that match a pattern, ``**`` too.
+    """Return the paths that match a pattern, which may contain ``**``.
 
     Raises
     ------
     FileError
-        If a server does not answer, or refuses.
+        If a server does not answer or refuses access.
     """
     if not is_url(pattern):
         pattern = local(pattern)
@@ -139,16 +139,16 @@ def matches(pattern: str) -> list[Path]:
         return [Path(os.path.abspath(match)) for match in glob.glob(pattern, recursive=True)]
     with _server(pattern):
         filesystem, inside = fsspec.core.url_to_fs(pattern)
-        filesystem.invalidate_cache()  # others write there, too
+        filesystem.invalidate_cache()  # others may write there
         try:
             found = filesystem.glob(inside)
-        except FileNotFoundError:  # an empty bucket, for some versions
+        except FileNotFoundError:  # some versions raise this for an empty bucket
             found = []
     return [location(filesystem.unstrip_protocol(match)) for match in found]
 
 
 def with_literal_folders(pattern: str) -> str:
-    """A pattern in which the folders that are there by their very names, such as ``run [1]``, are no patterns."""
+    """Escape the leading folders of a pattern that exist literally, such as ``run [1]``."""
     parts = pattern.split(os.sep)
     there = 0
     while there < len(parts) - 1 and os.path.isdir(os.sep.join(parts[: there + 1]) or os.sep):
@@ -157,7 +157,7 @@ def with_literal_folders(pattern: str) -> str:
 
 
 def stamp(url: str) -> list[tuple[str, str]]:
-    """Names and versions of a file behind a URL, or of all files of a folder: size, and what the server says of its age.
+    """Return names and versions (size, timestamps) of a file behind a URL, or of all files of a folder.
 
     Raises
     ------
@@ -175,12 +175,12 @@ def stamp(url: str) -> list[tuple[str, str]]:
 
 
 def _plain(value: object) -> object:
-    """A time as seconds: the same one is told in UTC by one request and in the zone of this machine by another."""
+    """Return a time as seconds, as servers report the same time in different time zones."""
     return value.timestamp() if isinstance(value, datetime) else value
 
 
 def open_url(url: str) -> Any:
-    """The file behind a URL, for reading parts of it; they are kept for the next part.
+    """Open the file of a URL for partial reads, with a block cache.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def open_url(url: str) -> Any:
 
 @contextmanager
 def _server(url: object) -> Iterator[None]:
-    """Turn whatever a protocol raises into FileError: each has errors of its own, with no common base."""
+    """Convert exceptions of a protocol, which have no common base class, to FileError."""
     try:
         yield
     except ImportError as error:
@@ -207,12 +207,12 @@ def _server(url: object) -> Iterator[None]:
 
 
 def gdal_name(path: Path) -> str:
-    """GDAL's name for a file.
+    """Return GDAL's name for a file.
 
     Raises
     ------
     ArgumentError
-        If GDAL does not know the protocol.
+        If GDAL does not support the protocol.
     """
     if not is_url(path):
         return str(path)
@@ -224,7 +224,7 @@ def gdal_name(path: Path) -> str:
 
 @cache
 def gdal_options(protocols: frozenset[str]) -> dict[str, Any]:
-    """Settings for files behind URLs: no listing of folders, patience, and the S3 endpoint of the environment."""
+    """Return GDAL settings for URLs: no folder listings, retries, and the S3 endpoint of the environment."""
     if not protocols:
         return {}
     options: dict[str, Any] = {
@@ -246,6 +246,6 @@ def gdal_options(protocols: frozenset[str]) -> dict[str, Any]:
 
 
 def protocols_of(names: Sequence[str]) -> frozenset[str]:
-    """Protocols of GDAL's names that are not files of this machine."""
+    """Return the protocols of those GDAL names that are not local files."""
     starts = ((name, protocol) for name in names for protocol, start in _GDAL.items() if name.startswith(start))
     return frozenset(protocol for _, protocol in starts)

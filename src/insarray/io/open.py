@@ -1,4 +1,4 @@
-"""`open_stack`: which product, which options apply to it, and the lazy stack."""
+"""`open_stack`: choose the reader, check the options, and open the lazy stack."""
 
 import logging
 import math
@@ -71,10 +71,10 @@ SPECIFIC: tuple[Reader, ...] = (
     PygmtsarReader(),
     Isce2Reader(),
 )
-"""In the order in which they are asked; each knows its own product."""
+"""Readers of one product each, in the order in which they are tried."""
 
 GENERAL: tuple[Reader, ...] = (AnyHdf5Reader(), FolderReader(), GenericReader())
-"""Asked after those of other packages (`insarray.io.plugins`); the last one takes every file that is left."""
+"""Tried after those of other packages (`insarray.io.plugins`); the last one accepts all remaining files."""
 
 READERS = (*SPECIFIC, *GENERAL)
 
@@ -100,76 +100,74 @@ def open_stack(
     area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
-    r"""Open a stack of unwrapped interferograms; headers are read and checked, no pixel is.
+    r"""Open a stack of unwrapped interferograms lazily; only headers are read and checked.
 
     Parameters
     ----------
     files
-        A folder of a product (ARIA, dolphin, FLATSIM, GMTSAR, HyP3, ISCE2, LiCSAR, MintPy, NISAR, OPERA DISP, PyGMTSAR,
-        SNAP; the files that make it up are found in it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table
-        with the columns
+        Folder of a product (ARIA, dolphin, FLATSIM, GMTSAR, HyP3, ISCE2, LiCSAR, MintPy, NISAR, OPERA DISP, PyGMTSAR,
+        SNAP; its files are found in it), a stack in NetCDF or Zarr, a pattern, files, or a CSV table with the columns
         ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
     coherence, components
         Patterns or files of coherence and connected components, matched to the phase by the dates in their names.
     baselines
         CSV table of perpendicular baselines in metres: ``date,bperp_m``, relative to any one date, or
-        ``reference,secondary,bperp_m``, secondary minus reference as the row has them. Matched by date.
+        ``reference,secondary,bperp_m``, secondary minus reference in the order of the row. Matched by date.
     product
-        Reader to take instead of recognising the files: ``"aria"``, ``"dolphin"``, ``"flatsim"``, ``"folder"``,
+        Reader to use instead of recognising the files: ``"aria"``, ``"dolphin"``, ``"flatsim"``, ``"folder"``,
         ``"generic"``, ``"gmtsar"``, ``"hyp3"``, ``"isce2"``, ``"licsar"``, ``"mintpy"``, ``"netcdf"``, ``"nisar"``,
-        ``"opera-disp"``, ``"pygmtsar"`` or ``"snap"``, the name of a reader of another package, or a reader itself, any
-        object with the protocol of `insarray.io.source.Reader`.
+        ``"opera-disp"``, ``"pygmtsar"`` or ``"snap"``, the name of a reader of another package, or a reader object with
+        the protocol of `insarray.io.source.Reader`.
     wavelength
-        Of the radar, metres. None takes it from the files, as far as they say.
+        Radar wavelength in metres. None: from the files, if they state it.
     sign
         ``"away"`` (default) if positive values mean motion away from the satellite when the earlier date is the
         reference, ``"toward"`` if they mean motion toward it.
     units
-        ``"radian"``, ``"metre"`` or ``"millimetre"``; None takes what tags of the files or their names say, else radian.
+        ``"radian"``, ``"metre"`` or ``"millimetre"``; None: from tags or names of the files, else radian.
     nodata
-        Value that means no-data besides NaN and what each file says itself; NaN: nothing else is no-data.
+        No-data value in addition to NaN and the values that the files state; NaN: no other value is no-data.
     dates
-        Regular expression with two groups, the reference and the secondary date, for names that mean something else.
+        Regular expression with two groups, the reference and the secondary date, for other naming schemes.
     variable
-        Variable to read from NetCDF files that hold several, another phase of MintPy than ``unwrapPhase``, another
-        grid of GMTSAR, such as ``unwrap_mask_ll``, or the frequency and polarisation of NISAR, such as
-        ``"frequencyA/HH"``.
+        Variable of NetCDF files with several variables, phase of MintPy other than ``unwrapPhase``, grid of GMTSAR such
+        as ``unwrap_mask_ll``, or frequency and polarisation of NISAR such as ``"frequencyA/HH"``.
     extent
-        Files of different extents on the same pixels: ``"intersection"`` takes the pixels that all files have,
-        ``"union"`` those that any has. None is the intersection for products whose extents differ from pair to pair,
-        and an error for others.
+        For files of different extents on the same pixels: ``"intersection"`` uses the pixels of all files, ``"union"``
+        those of any file. None is the intersection for products whose extents differ between pairs, and an error for
+        others.
     resample
-        Warp files with another CRS or pixel size onto the grid of most, while they are read: phase and coherence
-        bilinear, labels by the nearest neighbour.
+        Warp files with another CRS or pixel size to the grid of the majority while they are read: phase and coherence
+        bilinearly, labels by nearest neighbour.
     dem
         Raster of heights (m, above the ellipsoid) at which the geometry cubes of ARIA and NISAR are interpolated.
     layers
-        Further layers of ARIA, NISAR and OPERA DISP, as far as they have them: ``"ionosphere"``, ``"troposphere_wet"``,
-        ``"troposphere_hydrostatic"``, ``"solid_earth_tide"`` (radian: what each adds to `unwrapped_phase`, from which nothing is
-        subtracted), ``"recommended_mask"``. Those on levels of height need `dem`.
+        Additional layers of ARIA, NISAR and OPERA DISP, if available: ``"ionosphere"``, ``"troposphere_wet"``,
+        ``"troposphere_hydrostatic"``, ``"solid_earth_tide"`` (radian: contributions to `unwrapped_phase`, not
+        subtracted from it), ``"recommended_mask"``. Layers on height levels need `dem`.
     area
-        Only this part of the image, of which nothing else is read: ``"W,S,E,N"`` in degrees (W > E across the date
-        line), ``"left,bottom,right,top@EPSG:32614"``, a tuple (left, bottom, right, top) with or without a CRS as its
-        fifth member, ``"rows:ROW:ROW,COL:COL"`` or `insarray.area`, or a vector file (GeoJSON; others need
-        ``insarray[vector]``): then it is the box round its geometries, in which pixels outside of them stay. Every pixel
-        that the area touches is taken.
+        Read only this part of the image: ``"W,S,E,N"`` in degrees (W > E across the date line),
+        ``"left,bottom,right,top@EPSG:32614"``, a tuple (left, bottom, right, top) with or without a CRS as its fifth
+        member, ``"rows:ROW:ROW,COL:COL"`` or `insarray.area`, or a vector file (GeoJSON; others need
+        ``insarray[vector]``), of which the bounding box is used, without masking pixels outside the geometries. Every
+        pixel that the area touches is included.
     block
-        Edge of the blocks in pixels; None chooses by the tiles of the files, the number of pairs and memory.
+        Edge of the blocks in pixels; None: chosen from the tiles of the files, the number of pairs and memory.
 
     Returns
     -------
     xarray.Dataset
         Lazy, dimensions (pair, y, x), pairs in the order of their dates: `unwrapped_phase` (float32, radian, later
-        minus earlier date, positive away from the satellite, NaN = no-data) and, where there are any, `coherence`
-        (float32, 0 to 1), `connected_component_labels` (uint16, 0 = none) and static maps. If the no-data value is 0,
-        a phase of exactly 0 is kept where the component is not 0 (and the coherence positive), as at the reference;
-        without components it is missing, since masked pixels may well be coherent.
-        `pair` is one chunk: a block reads the window of all its pairs.
+        minus earlier date, positive away from the satellite, NaN = no-data) and, if available, `coherence` (float32, 0
+        to 1), `connected_component_labels` (uint16, 0 = none) and static maps. If the no-data value is 0, a phase of
+        exactly 0 is kept where the component is not 0 (and the coherence positive), as at the reference; without
+        components it is missing, since masked pixels may well be coherent. `pair` is one chunk: a block reads the
+        window of all its pairs.
 
     Raises
     ------
     ArgumentError
-        If an option is outside what it may be or does not apply to the product, or nothing matches.
+        If an option is invalid or does not apply to the product, or nothing matches.
     FileError
         If a file is missing, unreadable or not what it claims to be.
     StackError
@@ -177,12 +175,12 @@ def open_stack(
 
     See Also
     --------
-    insarray.select_pairs : leave pairs out.
-    insarray.mask : leave samples out.
-    insarray.invert : displacement series of the pairs.
-    insarray.open : open what was stored.
-    insarray.open_wrapped : open wrapped phases.
-    insarray.open_geometry : angles, ranges and baselines of files.
+    insarray.select_pairs : select pairs.
+    insarray.mask : mask samples.
+    insarray.invert : invert pairs to displacement series.
+    insarray.open : open a stored result.
+    insarray.open_wrapped : open wrapped phase.
+    insarray.open_geometry : open angles, ranges and baselines.
 
     Examples
     --------
@@ -241,14 +239,14 @@ def open_stack(
 
 
 def _refusal(refused: set[str], reader: Reader, paths: list[Path]) -> str:
-    """Why options are refused, and what takes them: the generic reader, if it could read what was given."""
+    """Describe why options do not apply, and suggest the generic reader if it could read the files."""
     other = reader.name != "generic" and all(is_raster(path) for path in paths) and _is_readable(paths[0])
     remedy = ", or take product='generic' (--product generic)" if other else ""
     return f"{', '.join(sorted(refused))}: does not apply to the product {reader.name}; leave it out{remedy}"
 
 
 def _is_readable(raster: Path) -> bool:
-    """Whether the generic reader could read it: FLATSIM's have two bands."""
+    """Return whether the generic reader can read the file; it cannot read FLATSIM's two-band files."""
     try:
         read_headers([raster])
     except InsarrayError:
@@ -289,7 +287,7 @@ def _reader(paths: list[Path], product: object) -> Reader:
 
 
 def _unknown(folder: Path) -> str:
-    """What to say of a folder that no reader takes; the list of what each looks for is too long for a message."""
+    """Describe a folder that no reader recognises; what each looks for is too long for a message."""
     held = sorted(path.name for path in folder.iterdir())
     holds = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "") if held else "nothing"
     packed = "".join(f"; {note}" for note in archives(folder))

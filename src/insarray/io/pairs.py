@@ -1,4 +1,4 @@
-"""Which file belongs to which pair of dates: files are matched by their dates, never by their order."""
+"""Match files to pairs of dates, by their dates and never by their order."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ Key = tuple[np.datetime64, np.datetime64]
 
 @dataclass(frozen=True)
 class PairFile:
-    """A file and its dates; `swapped` if it has the newer date as its reference."""
+    """File and its dates; `swapped` if its reference is the later date."""
 
     path: Path
     earlier: np.datetime64
@@ -26,7 +26,7 @@ class PairFile:
 
     @property
     def key(self) -> Key:
-        """What files of one pair have in common."""
+        """Dates that identify the pair."""
         return self.earlier, self.later
 
     @property
@@ -41,7 +41,7 @@ class PairFile:
 
 
 def pair_file(path: Path, reference: np.datetime64, secondary: np.datetime64) -> PairFile:
-    """The file of a pair whose dates are in the order of the product.
+    """Return the file of a pair whose dates are in the order of the product.
 
     Raises
     ------
@@ -55,16 +55,16 @@ def pair_file(path: Path, reference: np.datetime64, secondary: np.datetime64) ->
 
 
 def pair_file_from_name(path: Path, pattern: str | None = None) -> PairFile:
-    """The file of a pair whose dates are in its name or, if the name has none at all, in its folder's name.
+    """Return the file of a pair with dates from its name or, if that has none at all, from the folder's name.
 
     Raises
     ------
     ArgumentError
-        If no pair, or more than one, can be read from the names.
+        If no pair, or more than one, is found in the names.
     StackError
         If both dates are the same.
     """
-    # a name with a damaged date must not silently get its folder's, which may hold the dates of the whole stack
+    # a damaged date must not fall back to the folder's name, which may have the dates of the whole stack
     bare = not re.search(pattern if pattern is not None else LIKE_DATES, path.name, re.IGNORECASE)
     try:
         reference, secondary = pair_from_name(path.parent.name if bare else path.name, pattern)
@@ -79,7 +79,7 @@ def pair_file_from_name(path: Path, pattern: str | None = None) -> PairFile:
 
 
 def require_pattern(pattern: str | None) -> None:
-    """Raise ArgumentError unless `pattern` is a regular expression with two groups, or None."""
+    """Raise ArgumentError unless `pattern` is None or a regular expression with two groups."""
     if pattern is None:
         return
     try:
@@ -91,18 +91,18 @@ def require_pattern(pattern: str | None) -> None:
 
 
 def one_time_per_pass(groups: Sequence[Sequence[PairFile]]) -> list[list[PairFile]]:
-    """The same files with start times that differ by less than 15 minutes set to the earliest of them."""
+    """Return the files with start times that differ by less than 15 minutes set to the earliest of them."""
     first = first_of_pass(time for group in groups for file in group for time in file.key)
     return [[replace(f, earlier=first[f.earlier], later=first[f.later]) for f in group] for group in groups]
 
 
 def by_pair(files: Iterable[PairFile]) -> dict[Key, PairFile]:
-    """Files by pair, pairs in the order of their dates.
+    """Return the files by pair, in the order of their dates.
 
     Raises
     ------
     StackError
-        If two files are of one pair.
+        If two files belong to one pair.
     """
     found: dict[Key, PairFile] = {}
     for file in files:
@@ -113,21 +113,21 @@ def by_pair(files: Iterable[PairFile]) -> dict[Key, PairFile]:
 
 
 def newest(files: Sequence[PairFile], version: Callable[[Path], str]) -> tuple[list[PairFile], tuple[str, ...]]:
-    """The files without those of which there is a newer version.
+    """Remove files of which there is a newer version.
 
     Parameters
     ----------
     files
-        Of any pairs.
+        Files of any pairs.
     version
-        Version of a file as text that sorts by age.
+        Function that returns the version of a file as text that sorts by age.
 
     Returns
     -------
     files
-        One per pair if no two have the same version; `by_pair` refuses those.
+        One per pair unless two have the same version, which `by_pair` refuses.
     notes
-        What was left out, in words.
+        Notes on the removed files.
     """
     latest: dict[Key, str] = {}
     for file in files:
@@ -140,19 +140,19 @@ def newest(files: Sequence[PairFile], version: Callable[[Path], str]) -> tuple[l
 def companions_of(
     files: Iterable[PairFile], phase: dict[Key, PairFile], argument: str, *, needed: bool
 ) -> tuple[list[PairFile], tuple[str, ...]]:
-    """The files of another layer in the order of `phase`; none if some pairs lack theirs and the layer is not `needed`.
+    """Return the files of another layer in the order of `phase`; none if some are missing and it is not `needed`.
 
     Returns
     -------
     files
         One per pair, or none.
     notes
-        What was left out, in words.
+        Notes on unused files.
 
     Raises
     ------
     StackError
-        If a pair has phase and no file here, and the layer is needed.
+        If a pair with phase has no file of a needed layer.
     """
     found = by_pair(files)
     notes: tuple[str, ...] = ()
@@ -169,7 +169,7 @@ def companions_of(
 
 
 def network_of_pairs(pairs: Iterable[Key], baselines: Iterable[float] | None) -> Network:
-    """Network of pairs that are in order and unique."""
+    """Return the network of pairs, which are in order and unique."""
     return Network.from_pairs(list(pairs), baselines)
 
 

@@ -1,4 +1,4 @@
-"""Readers of other packages: found by the entry point group `insarray.readers`, checked, and never trusted to work."""
+"""Readers of other packages, found by the entry point group `insarray.readers` and checked."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _METHODS = ("recognises", "scan")
 
 
 def third_party() -> Iterator[Reader]:
-    """Readers of installed packages, in the order of their names; what is broken is left out with a StackWarning."""
+    """Yield the readers of installed packages by name; warn (StackWarning) about broken ones and skip them."""
     for found in _installed():
         try:
             yield _load(found)
@@ -24,12 +24,12 @@ def third_party() -> Iterator[Reader]:
 
 
 def third_party_named(name: str) -> Reader | None:
-    """The reader of this name, None if there is none.
+    """Return the reader of this name, or None.
 
     Raises
     ------
     ArgumentError
-        If there is, but it does not work.
+        If it exists but is broken.
     """
     installed = _installed()
     for found in installed:
@@ -39,7 +39,7 @@ def third_party_named(name: str) -> Reader | None:
 
 
 def third_party_names() -> list[str]:
-    """Names of the entry points, for a message; no package is imported."""
+    """Return the names of the entry points, without importing packages."""
     return [found.name for found in _installed()]
 
 
@@ -52,7 +52,7 @@ def _load(found: EntryPoint) -> Reader:
     try:
         loaded = found.load()
         reader = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:  # whatever a package does when it is imported
+    except Exception as error:  # importing a package may raise anything
         raise ArgumentError(
             f"product: the reader {found.name!r} of the package {package} cannot be loaded ({_line(error)}); "
             "mend or uninstall the package"
@@ -64,7 +64,7 @@ def _load(found: EntryPoint) -> Reader:
 
 
 def problem_of(reader: object) -> str | None:
-    """What keeps an object from being a `Reader`, in words; None if nothing does."""
+    """Return why an object is not a valid `Reader`, or None."""
     if isinstance(reader, type):
         return f"is a class; give an object, {reader.__name__}()"
     for name in _TEXTS:
@@ -83,10 +83,10 @@ def problem_of(reader: object) -> str | None:
 
 
 def asked(reader: Reader, path: Path) -> bool:
-    """Whether the reader recognises a path; one that raises does not, and is reported with a StackWarning."""
+    """Return whether the reader recognises a path; False with a StackWarning if it raises."""
     try:
         return bool(reader.recognises(path))
-    except Exception as error:  # the protocol forbids it, but it is another's code
+    except Exception as error:  # the protocol forbids it, but this is external code
         warnings.warn(
             f"the reader {reader.name!r} failed at recognising {path} ({_line(error)}); it is left out",
             StackWarning,
@@ -96,12 +96,12 @@ def asked(reader: Reader, path: Path) -> bool:
 
 
 def scanned(reader: Reader, paths: list[Path], options: Options) -> StackSource:
-    """What a reader that is not ours finds.
+    """Return the source scanned by an external reader.
 
     Raises
     ------
     InsarrayError
-        That of the reader, or FileError if it fails in another way.
+        The reader's own, or FileError for any other exception.
     """
     try:
         source = reader.scan(paths, options)

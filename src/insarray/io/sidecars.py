@@ -1,4 +1,4 @@
-"""Text beside the rasters of a product: lines of keys and values, numbers in them, and what they say of a stack."""
+"""Parse text and XML files of products (keys, numbers), and use their metadata in stacks."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from insarray.model.numbers import plain_number
 
 SPEED_OF_LIGHT = 299_792_458.0
 SENTINEL1_WAVELENGTH = SPEED_OF_LIGHT / 5.405e9
-"""Metres; for products that are made of Sentinel-1 alone and say no frequency."""
+"""Metres; for products of Sentinel-1 only that do not state the frequency."""
 
 _SENTINEL1_LOOKS = 1.94
 _NO_BASELINE = 1e-3  # metres
@@ -25,15 +25,15 @@ T = TypeVar("T")
 
 
 def sentinel1_looks(across: float, azimuth: float) -> float:
-    """Independent looks of a Sentinel-1 IW pixel averaged from so many.
+    """Return the independent looks of a multilooked Sentinel-1 IW pixel.
 
-    Pixels overlap: the resolution is 1.34 pixels in range and 1.45 in azimuth, as MintPy counts, 1.94 in both.
+    Pixels overlap: the resolution is 1.34 pixels in range and 1.45 in azimuth, by MintPy's numbers, 1.94 in both.
     """
     return across * azimuth / _SENTINEL1_LOOKS
 
 
 def read_text(path: Path) -> str:
-    """Text of a file.
+    """Read the text of a file.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def read_text(path: Path) -> str:
 
 
 def read_keys(path: Path, separator: str) -> dict[str, str]:
-    """Values of a file of lines ``key``, `separator` (a regular expression), ``value``, by key.
+    """Read a file of lines ``key``, `separator` (a regular expression), ``value`` into a dict.
 
     Raises
     ------
     FileError
-        As for `read_text`, or if no line is of this form.
+        As in `read_text`, or if no line has this form.
     """
     split = (re.split(separator, line, maxsplit=1) for line in read_text(path).splitlines())
     found = {parts[0].strip(): parts[1].strip() for parts in split if len(parts) == 2}
@@ -66,13 +66,13 @@ def read_keys(path: Path, separator: str) -> dict[str, str]:
 
 
 def read_xml(path: Path, remedy: str) -> ElementTree.Element:
-    """Root of an XML file, which says its own encoding.
+    """Return the root of an XML file, which states its own encoding.
 
     Raises
     ------
     FileError
-        If it cannot be read, is not whole, or defines entities, which can blow up and no product needs; `remedy` ends
-        the line.
+        If it cannot be read, is incomplete, or defines entities, which may expand excessively and no product needs; the
+        message ends with `remedy`.
     """
     try:
         content = path.read_bytes()
@@ -86,7 +86,7 @@ def read_xml(path: Path, remedy: str) -> ElementTree.Element:
 
 
 def number(path: Path, keys: Mapping[str, str], *names: str) -> float | None:
-    """Number of the first of the keys that is there, None if there is none.
+    """Return the number of the first key that exists, or None.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def number(path: Path, keys: Mapping[str, str], *names: str) -> float | None:
 
 
 def same_in_all(paths: Sequence[Path], values: Sequence[T], what: str, remedy: str) -> T:
-    """The value that all files have; StackError naming two that differ."""
+    """Return the value common to all files; raise StackError naming two that differ."""
     for path, value in zip(paths, values, strict=True):
         if value != values[0]:
             raise StackError(f"{what}: {values[0]} in {paths[0].name} but {value} in {path.name}; {remedy}")
@@ -117,16 +117,16 @@ Found = TypeVar("Found")
 
 
 def if_usable(read: Callable[[], Found], otherwise: Found, lacking: str) -> tuple[Found, tuple[str, ...]]:
-    """What metadata give that a stack can do without; a note, and `otherwise`, where they are damaged.
+    """Read optional metadata; if they are damaged, return `otherwise` and a note.
 
     Parameters
     ----------
     read
-        Reads them; its FileError or StackError becomes the note.
+        Function that reads them; its FileError or StackError becomes the note.
     otherwise
-        Taken instead.
+        Value to use instead.
     lacking
-        What is left out then, such as ``"no perpendicular baselines"``.
+        What is missing then, such as ``"no perpendicular baselines"``.
     """
     try:
         return read(), ()
@@ -137,7 +137,7 @@ def if_usable(read: Callable[[], Found], otherwise: Found, lacking: str) -> tupl
 def baselines_if_usable(
     read: Callable[[], tuple[BaselineTable | None, tuple[str, ...]]],
 ) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    """Baselines and notes of metadata that may be damaged."""
+    """Read baselines and notes from metadata that may be damaged."""
     none: tuple[BaselineTable | None, tuple[str, ...]] = None, ()
     (table, notes), damaged = if_usable(read, none, "no perpendicular baselines")
     return table, (*notes, *damaged)
@@ -152,7 +152,7 @@ def usable_baselines(
     values: Sequence[float | None],
     least: float = _NO_BASELINE,
 ) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    """Baselines that metadata give, and a note where they are left out.
+    """Return the baselines in metadata, and a note if they are not used.
 
     Parameters
     ----------
@@ -161,9 +161,9 @@ def usable_baselines(
     dates
         Date, or pair in the order of the product, of each value.
     values
-        Metres; None where the metadata say nothing.
+        Metres; None if the metadata have none.
     least
-        If none is larger, they are no measurement.
+        Baselines are not used if none exceeds this.
     """
     missing = ["_".join(map(date_label, pair)) for pair, value in zip(dates, values, strict=True) if value is None]
     known = [value for value in values if value is not None]
@@ -176,7 +176,7 @@ def usable_baselines(
 
 
 def covers(table: BaselineTable, network: Network) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    """The table if it has all that the network needs, else a note that says what it lacks."""
+    """Return the table if it covers the network, else None and a note on what is missing."""
     try:
         table.of_pairs(network)
     except StackError as error:

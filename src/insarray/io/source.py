@@ -1,4 +1,4 @@
-"""The protocol between products and the lazy stack: a reader scans metadata, a layer reads windows of all pairs."""
+"""Protocols between products and the lazy stack: readers scan metadata, layers read windows of all pairs."""
 
 import os
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Window = tuple[slice, slice]
 
 
 class Layer(Protocol):
-    """One variable of a stack in its files: cheap to pickle, opened for each read, safe to share between threads."""
+    """Variable of a stack in its files: cheap to pickle, opened for each read, safe to share between threads."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -37,56 +37,56 @@ class Layer(Protocol):
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Data type of what `read` returns."""
+        """Data type of the result of `read`."""
 
     @property
     def tile(self) -> tuple[int, int]:
-        """(rows, cols) that the files store, and decode, together."""
+        """(rows, cols) of a tile, which the files store and decode as a unit."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes when a file or the way it is decoded changes."""
+        """Hash that changes when a file or its decoding changes."""
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, shape (pair, row, col), of all pairs or of those listed.
+        """Return a decoded window, shape (pair, row, col), of all or selected pairs.
 
         Raises
         ------
         FileError
             If a file cannot be read.
         StackError
-            If it holds values that its variable cannot have.
+            If it holds values that are invalid for its variable.
         """
 
 
 @dataclass(frozen=True)
 class StackSource:
-    """What a product holds, before any pixel is read.
+    """Content of a product, before any pixel is read.
 
     Parameters
     ----------
     network, grid
-        Pairs and pixels, in the order of the layers.
+        Network of the pairs and grid of the pixels, in the order of the layers.
     layers
-        By canonical name, shape (pair, row, col).
+        Layers by canonical name, shape (pair, row, col).
     paths
         Input files.
     zero_is_nodata
-        A phase of exactly 0 is no-data unless the components, and the coherence if there is any, say otherwise.
+        A phase of exactly 0 is no-data unless components and coherence, if any, indicate data.
     wavelength
-        Metres, None if unknown.
+        Metres; None if unknown.
     attrs
-        What else is known of the stack, for its attributes.
+        Further attributes of the stack.
     maps
         Static layers by canonical name, shape (1, row, col).
     members
         Files that the input files consist of: headers, sources of a VRT.
     notes
-        What the user should know of how the files were taken, each a clause: extents, versions left out.
+        Notes for the user on how the files were used, such as extents and excluded versions; each is a clause.
     fingerprints
-        Of the files of each pair and of how they are decoded, hexadecimal; none if pairs share files.
+        Hashes of the files of each pair and of their decoding, hexadecimal; empty if pairs share files.
     window
-        Rows and columns of the grid that the layers and maps have; None for all.
+        Rows and columns of the grid covered by layers and maps; None for all.
     """
 
     network: Network
@@ -105,7 +105,7 @@ class StackSource:
 
 @dataclass(frozen=True)
 class Options:
-    """Options of `open_stack` that concern the product; None where not given."""
+    """Options of `open_stack` for the reader; None if not given."""
 
     coherence: Files | None = None
     components: Files | None = None
@@ -122,12 +122,12 @@ class Options:
     layers: tuple[ProductLayer, ...] | None = None
 
     def given(self) -> set[str]:
-        """Names of the options that were given."""
+        """Return the names of the given options."""
         return {name for name in self.__dataclass_fields__ if getattr(self, name) is not None}
 
 
 class Reader(Protocol):
-    """One product."""
+    """Protocol of readers, one per product."""
 
     @property
     def name(self) -> str:
@@ -135,14 +135,14 @@ class Reader(Protocol):
 
     @property
     def looks_for(self) -> str:
-        """What it is recognised by, in words."""
+        """Description of the files by which the product is recognised."""
 
     @property
     def options(self) -> frozenset[str]:
-        """Options that apply to it."""
+        """Names of the options that apply to the product."""
 
     def recognises(self, path: Path) -> bool:
-        """Whether an existing file or folder is this product; never raises."""
+        """Return whether an existing file or folder is this product; never raises."""
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
         """Read and check all metadata.
@@ -152,5 +152,5 @@ class Reader(Protocol):
         FileError
             If a file is missing, unreadable or not what it should be.
         StackError
-            If the files don't belong together.
+            If the files do not belong together.
         """

@@ -1,4 +1,4 @@
-"""CSV tables: lines of named cells, and stacks listed file by file."""
+"""Read CSV tables, and tables that list the files of a stack."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,14 +24,14 @@ class Line:
     cells: dict[str, str]
 
     def time(self, column: str) -> np.datetime64:
-        """A date as people write it; FileError otherwise."""
+        """Return a date in any common form; raise FileError otherwise."""
         try:
             return as_time(self.cells.get(column, ""))
         except ArgumentError as error:
             raise self.error(str(error)) from error
 
     def metres(self, column: str) -> float | None:
-        """A finite number, None if the cell is empty; FileError otherwise."""
+        """Return a finite number, None for an empty cell; raise FileError otherwise."""
         text = self.cells.get(column, "")
         if not text:
             return None
@@ -44,17 +44,17 @@ class Line:
         return value
 
     def error(self, text: str) -> FileError:
-        """The error `text` with the place in front."""
+        """Return an error with table and line number before `text`."""
         return FileError(f"{self.table}, line {self.number}: {text}")
 
 
 def read_lines(path: Path) -> tuple[list[str], Iterator[Line]]:
-    """Names of the columns in lower case, and the lines that are not blank, read one by one.
+    """Return the column names in lower case, and an iterator over the lines that are not blank.
 
     Raises
     ------
     FileError
-        If the file cannot be read, is empty or not a text, names a column twice, or a line is longer than the first.
+        If the file cannot be read, is empty or not text, repeats a column, or a line is longer than the first.
     """
     lines = _lines(path)
     header = [name.strip().lower() for name in next(lines, (1, []))[1]]
@@ -73,7 +73,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def numbered_cells(path: Path, file: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each line that is not blank.
+    """Yield number and cells of each line that is not blank.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def require_columns(path: Path, header: Sequence[str], required: Sequence[str]) 
 
 
 def found_in(header: Sequence[str]) -> str:
-    """The columns of a table, for a message."""
+    """Return the columns of a table, for a message."""
     return ", ".join(header)[:200] or "nothing"
 
 
@@ -118,7 +118,7 @@ def found_in(header: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One pair as its table has it, in the table's order of dates."""
+    """Pair of a table, in the table's order of dates."""
 
     reference: np.datetime64
     secondary: np.datetime64
@@ -129,14 +129,14 @@ class Row:
 
 
 def read_table(path: Path) -> list[Row]:
-    """Rows of a table ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
+    """Read the rows of a table ``reference,secondary,unwrapped[,coherence][,components][,bperp_m]``.
 
-    Columns come in any order and case, others are ignored; file names are URLs, or relative to the table.
+    Columns may be in any order and case, others are ignored; file names are URLs, or relative to the table.
 
     Raises
     ------
     FileError
-        If the table cannot be read, lacks a column, or holds something that is not a date, a file or a number.
+        If the table cannot be read, lacks a column, or has an invalid date, file or number.
     """
     header, lines = read_lines(path)
     require_columns(path, header, ("reference", "secondary", "unwrapped"))

@@ -1,1 +1,1 @@
-"""The nouns of the field and their language: immutable values that every other layer builds on."""
+"""Data model: immutable values (network, grid, loops, time models) and conventions, used by all other layers."""

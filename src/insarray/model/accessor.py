@@ -1,4 +1,4 @@
-"""Accessor ``.insar``: what is derived from a canonical object."""
+"""xarray accessor ``.insar`` for properties derived from a canonical dataset."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from insarray.model.place import Area
 
 @xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call, unused-ignore]
 class InsarAccessor:
-    """What is derived from a stack or series, whatever xarray has done to it: ``stack.insar.network``.
+    """Properties derived from the current state of a stack or series: ``stack.insar.network``.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class InsarAccessor:
 
     @property
     def network(self) -> Network:
-        """Network of the pairs, in their order in the dataset."""
+        """Network of the pairs, in the order of the dataset."""
         return network_of(self._dataset)
 
     @property
@@ -46,39 +46,39 @@ class InsarAccessor:
 
     @property
     def pairs(self) -> list[str]:
-        """``YYYYMMDD_YYYYMMDD`` of each pair, in their order in the dataset."""
+        """``YYYYMMDD_YYYYMMDD`` of each pair, in the order of the dataset."""
         return self.network.labels
 
     @property
     def times(self) -> np.ndarray:
-        """Acquisition times, ascending, ``datetime64[s]``: of a series its dates, of a stack those of its pairs."""
+        """Acquisition times in ascending order, ``datetime64[s]``: of a series, or of the pairs of a stack."""
         if "time" in self._dataset.coords:
             return np.sort(self._dataset["time"].values.astype("datetime64[s]"))
         return self.network.times
 
     @property
     def wavelength(self) -> float | None:
-        """Wavelength in m; None if it is not known."""
+        """Wavelength in m; None if unknown."""
         found = self._dataset.attrs.get("wavelength")
         return None if found is None else float(found)
 
     @property
     def reference(self) -> tuple[int, int] | Area | None:
-        """Row and column, or area, of this very dataset at which a result is zero.
+        """Row and column, or area, of this dataset at which a result is zero.
 
-        None if it is not in it, as after a crop, or not known; `reference_position` still says where it is.
+        None if it is unknown or outside, as after a crop; `reference_position` is then still valid.
         """
         return reference_in(self._dataset)
 
     @property
     def reference_position(self) -> tuple[float, float] | None:
-        """Coordinates (x, y) of the place at which a result is zero, in its CRS; None if it is not known."""
+        """Coordinates (x, y), in the CRS of the dataset, where a result is zero; None if unknown."""
         place = place_of(self._dataset)
         return None if place is None else (place.x, place.y)
 
     @property
     def reference_date(self) -> np.datetime64:
-        """Date at which a series is zero; it need not be among its dates."""
+        """Date at which a series is zero; not necessarily one of its dates."""
         return reference_time_of(self._dataset)
 
     def __repr__(self) -> str:

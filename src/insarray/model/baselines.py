@@ -1,4 +1,4 @@
-"""Perpendicular baselines of dates or of pairs, found by their dates for the pairs of a network or for given dates."""
+"""Perpendicular baselines of dates or pairs, matched by date to a network or to given dates."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,15 +17,15 @@ ATTRS_OF_DATES = {"units": "m", "long_name": "perpendicular baseline of the date
 
 
 class DateBaselines(NamedTuple):
-    """Baselines of dates, and how well those of the pairs agree with them.
+    """Baselines of dates, and the misfit of the baselines of pairs.
 
     Parameters
     ----------
     baseline
-        Metres, (time) or (time, y, x), zero at the first date asked for.
+        Metres, (time) or (time, y, x), zero at the first requested date.
     misclosure
-        Given minus closed baseline of each pair of the source in metres, (row) or (row, y, x), in the source's order and
-        with the earlier date as reference; None if the source is per date, where there is nothing to disagree.
+        Given minus modelled baseline of each pair of the source in metres, (row) or (row, y, x), in the order of the
+        source and with the earlier date as reference; None if the source is per date.
     """
 
     baseline: xr.DataArray
@@ -34,18 +34,18 @@ class DateBaselines(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class BaselineTable:
-    """Baselines in the order of their source, which counts for nothing: they are found by their dates.
+    """Baselines in the order of their source; they are looked up by date, never by order.
 
-    Build it with `per_date` or `per_pair`, which check.
+    Create it with `per_date` or `per_pair`, which check their input.
 
     Parameters
     ----------
     source
-        File, for messages.
+        File name for messages.
     times
-        Acquisitions of the source, ascending, ``datetime64[s]``, shape (date,).
+        Acquisition times of the source in ascending order, ``datetime64[s]``, shape (date,).
     ends
-        Index in `times` of each row: shape (row, 1) of dates, (row, 2) of pairs with the earlier date first.
+        Index in `times` of each row: shape (row, 1) for dates, (row, 2) for pairs with the earlier date first.
     values
         Metres, (row) or (row, y, x): relative to any one date, or later minus earlier date of a pair.
     """
@@ -57,12 +57,12 @@ class BaselineTable:
 
     @classmethod
     def per_date(cls, source: str, dates: Iterable[np.datetime64], values: xr.DataArray) -> "BaselineTable":
-        """Baselines relative to one date, which need not be among them.
+        """Create a table of baselines relative to one date, which need not be listed.
 
         Raises
         ------
         StackError
-            If a date is listed twice, or there is none.
+            If a date is listed twice, or there are no rows.
         """
         times, ends = _ends(source, [(date,) for date in dates])
         _require_once(source, "date", [date_label(times[date]) for (date,) in ends])
@@ -72,12 +72,12 @@ class BaselineTable:
     def per_pair(
         cls, source: str, pairs: Iterable[tuple[np.datetime64, np.datetime64]], values: xr.DataArray
     ) -> "BaselineTable":
-        """Baselines secondary minus reference; where the reference is the newer date, dates and sign are turned round.
+        """Create a table of baselines secondary minus reference; reversed pairs are swapped and negated.
 
         Raises
         ------
         StackError
-            If a pair is listed twice, in whichever direction, or joins a date to itself, or there is none.
+            If a pair is listed twice, in either direction, or has the same date twice, or there are no rows.
         """
         times, ends = _ends(source, list(pairs))
         for first in ends[ends[:, 0] == ends[:, 1], 0]:
@@ -95,12 +95,12 @@ class BaselineTable:
         return bool(self.ends.shape[1] == 1)
 
     def of_pairs(self, network: Network) -> xr.DataArray:
-        """Baselines of the pairs of a network in metres, secondary minus reference, (pair) or (pair, y, x).
+        """Return the baselines of the pairs of a network in metres, secondary minus reference, (pair) or (pair, y, x).
 
         Raises
         ------
         StackError
-            If a date or a pair of the network is not in the source: nothing is interpolated, or added up.
+            If a date or a pair of the network is not in the source, as nothing is interpolated or summed.
         """
         if self.of_single_dates:
             values = self.values.isel(row=self._rows_of_dates(network.times)).rename(row="pair")
@@ -117,17 +117,17 @@ class BaselineTable:
         return self.values.isel(row=rows).rename(row="pair").assign_attrs(ATTRS)
 
     def of_dates(self, times: np.ndarray) -> DateBaselines:
-        """Baselines of dates, those of pairs closed by least squares.
+        """Return the baselines of dates; those of pairs are converted by least squares.
 
         Parameters
         ----------
         times
-            ``datetime64``, shape (time,); in any order.
+            ``datetime64``, shape (time,), in any order.
 
         Raises
         ------
         StackError
-            If a date is not in the source, or its pairs do not connect the dates asked for.
+            If a date is not in the source, or its pairs do not connect the requested dates.
         """
         times = times.astype("datetime64[s]")
         if self.of_single_dates:
@@ -157,7 +157,7 @@ class BaselineTable:
         return np.asarray(np.argsort(self.ends[:, 0])[at])
 
     def _find(self, times: np.ndarray) -> np.ndarray:
-        """Where the acquisitions `times` are in the source's, -1 where they are not."""
+        """Return the indices of the acquisitions `times` in the source, -1 for missing ones."""
         found = np.full(len(times), -1)
         for k, time in enumerate(times):
             same = np.flatnonzero(same_acquisition(self.times, time))
@@ -183,7 +183,7 @@ class BaselineTable:
 
 
 def _ends(source: str, rows: Sequence[tuple[np.datetime64, ...]]) -> tuple[np.ndarray, np.ndarray]:
-    """Acquisitions of all rows, and where in them the dates of each row are."""
+    """Return the acquisition times of all rows, and the index of each date of each row in them."""
     if not rows:
         raise StackError(f"{source}: lists no baseline; it needs one row per date or pair")
     dates = np.array(rows, "datetime64[s]")

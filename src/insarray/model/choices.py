@@ -1,47 +1,47 @@
-"""What arguments of a few fixed words may be. Nothing is imported, so that the command line can offer them at once."""
+"""Literal types of arguments; without imports, so that the command line can use them quickly."""
 
 from typing import Literal
 
 Sign = Literal["away", "toward"]
-"""What a positive phase or displacement means."""
+"""Direction of motion of a positive phase or displacement."""
 
 Units = Literal["radian", "metre", "millimetre"]
 """Units of files."""
 
 Extent = Literal["intersection", "union"]
-"""Pixels of files that cover different areas."""
+"""Pixels to use from files of different extents."""
 
 ProductLayer = Literal[
     "ionosphere", "troposphere_wet", "troposphere_hydrostatic", "solid_earth_tide", "recommended_mask"
 ]
-"""Layers of products beside phase, coherence and components, which are opened when they are asked for."""
+"""Optional layers of products besides phase, coherence and components."""
 
 Weights = Literal["none", "coherence", "variance", "fisher"]
 """Weights of pairs."""
 
 Norm = Literal["l2", "l1", "huber"]
-"""What an inversion minimises."""
+"""Norm that an inversion minimises."""
 
 Gap = Literal["nan", "subset", "nsbas", "min_norm"]
-"""What becomes of dates that no pair ties to the first."""
+"""Treatment of dates that no pair connects to the first."""
 
 CorrectionMethod = Literal["pixel", "component", "bridging"]
-"""Methods that correct unwrapping errors."""
+"""Methods of unwrapping error correction."""
 
 Uncertainty = Literal["residuals", "covariance", "bootstrap"]
-"""Where standard errors of time functions are from."""
+"""Source of the standard errors of time functions."""
 
 Ramp = Literal["linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"]
-"""Surfaces; range is along the columns, azimuth along the rows."""
+"""Surfaces of ramps; range is along the columns, azimuth along the rows."""
 
 Average = Literal["mean", "median", "std"]
 """Statistics over pairs or dates."""
 
 LinkNetwork = Literal["delaunay", "nearest", "both"]
-"""Which points are linked."""
+"""Networks of links between points."""
 
 LinkMethod = Literal["insarray", "published"]
-"""How links are estimated."""
+"""Methods to estimate links."""
 
 EpochNetwork = Literal["single", "hop3"]
-"""Pairs of the dates of a wrapped stack: each with the first one, or each with the next three."""
+"""Networks of pairs of the dates of a wrapped stack: each with the first, or each with the next three."""

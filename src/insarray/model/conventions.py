@@ -1,4 +1,4 @@
-"""The one table of names, units, dtypes, signs and CF attributes; no other module spells them out."""
+"""Table of all variable names, units, dtypes, signs and CF attributes; they are defined nowhere else."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from insarray.model.errors import ArgumentError
 
 DAYS_PER_YEAR = 365.25
-"""One clock for every rate and period."""
+"""Length of the year in all rates and periods."""
 
 SIGN = (
     "phase = secondary minus reference, positive away from the satellite; "
@@ -18,7 +18,7 @@ SIGN = (
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What a variable is called, measured in and stored as."""
+    """Dimensions, dtype, units, long name and attributes of a variable."""
 
     dims: tuple[str, ...]
     dtype: str
@@ -44,7 +44,7 @@ UNWRAPPING_FLAGS = ("no_data", "closed", "corrected", "ambiguous", "no_loops")
 """Meanings of `unwrapping_flag` 0, 1, 2, ... in this order."""
 
 FLAGS = {"solver_flag": SOLVER_FLAGS, "fit_flag": FIT_FLAGS, "unwrapping_flag": UNWRAPPING_FLAGS}
-"""Flags of pixels, with their meanings."""
+"""Flags of pixels and their meanings."""
 
 LINK_FLAGS = (
     "velocity_at_bound",
@@ -224,7 +224,7 @@ _TERMS: tuple[tuple[str, str, str], ...] = (
     ("exponential_", "m", "displacement that relaxes exponentially after the date"),
     ("logarithmic_", "m", "factor of the logarithm of the time after the date"),
 )
-"""Terms of time models, whose names have dates and numbers behind them: how they begin, units, meaning."""
+"""Terms of time models, whose names end in dates and numbers: prefix, units, meaning."""
 
 _PERIODIC = {
     "_amplitude": ("m", "amplitude A of the periodic displacement A cos(2 pi t / T - phase)"),
@@ -241,11 +241,11 @@ _STATISTICS = {
     "std_": "standard deviation of the ",
     "statistic_": "statistic of the ",
 }
-"""Maps of a statistic over pairs or dates, which are named after the layer."""
+"""Maps of statistics over pairs or dates, which are named after the layer."""
 
 
 def variable(name: str) -> Variable:
-    """Entry of `VARIABLES`, or what a term of a time model (or its ``_std``) or a statistic over time is.
+    """Return the entry of `VARIABLES`, or that of a time model term (or its ``_std``) or a statistic over time.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def variable(name: str) -> Variable:
 
 
 class _Fill(dict[str, float | int | bool | complex]):
-    """No-data by the name of a dtype, for those that the table does not use, too."""
+    """No-data value by dtype name, with defaults for dtypes that the table does not use."""
 
     def __missing__(self, name: str) -> float | int | complex:
         kind = np.dtype(name).kind
@@ -286,22 +286,22 @@ UNITS = {
     "degree": {"deg", "degree", "degrees"},
     "m/year": {"m/year", "m/yr", "m/a", "m yr-1", "m year-1", "m a-1", "meters/year", "metres/year"},
 }
-"""Names of a unit that other programs write, in small letters; units that are not here are not held against the table."""
+"""Other names of a unit, in lower case; units that are missing here are not checked."""
 
 
 def attributes(name: str) -> dict[str, object]:
-    """CF attributes of the variable `name`."""
+    """Return the CF attributes of the variable `name`."""
     entry = variable(name)
     return {"units": entry.units, "long_name": entry.long_name, **entry.attrs}
 
 
 def metres_per_radian(wavelength: float) -> float:
-    """Displacement (m, toward the satellite) of one radian of phase: -wavelength / (4 pi).
+    """Return the displacement (m, toward the satellite) of one radian of phase: -wavelength / (4 pi).
 
     Raises
     ------
     ArgumentError
-        If `wavelength` (m) is not a radar's: finite, between 1 mm and 1 m, so that centimetres are noticed.
+        If `wavelength` (m) is not finite and between 1 mm and 1 m, which also detects centimetres.
     """
     if not (math.isfinite(wavelength) and 1e-3 <= wavelength <= 1.0):
         raise ArgumentError(

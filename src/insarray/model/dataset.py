@@ -1,4 +1,4 @@
-"""Between canonical xarray objects and the values behind them: network, grid, CRS attributes."""
+"""Convert between canonical xarray datasets and model values: network, grid, CRS attributes."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,10 +16,10 @@ from insarray.model.place import Area, Place
 
 
 def pair_coords(network: Network) -> dict[str, xr.DataArray]:
-    """Coordinates of the `pair` dimension."""
+    """Return the coordinates of the `pair` dimension."""
     about = {"long_name": "dates of the pair, reference_secondary"}
     coords = {
-        # text of any length: Zarr has no stable form for one of a fixed length
+        # variable-length text: Zarr has no stable fixed-length form
         "pair": xr.DataArray(np.array(network.labels, object), dims="pair", attrs=about),
         "reference_time": _time(
             network.times[network.reference], "pair", "time of the reference (earlier) acquisition"
@@ -36,7 +36,7 @@ def pair_coords(network: Network) -> dict[str, xr.DataArray]:
 
 
 def fingerprint_coords(fingerprints: Sequence[str]) -> dict[str, xr.DataArray]:
-    """Coordinate that says by what files each pair is known: the first 60 bits of hexadecimal hashes; none of none."""
+    """Return the coordinate `pair_fingerprint`, the first 60 bits of hexadecimal hashes; empty for none."""
     if not fingerprints:
         return {}
     values = np.array([int(text[:15], 16) for text in fingerprints], np.int64)
@@ -45,7 +45,7 @@ def fingerprint_coords(fingerprints: Sequence[str]) -> dict[str, xr.DataArray]:
 
 
 def reference_coords(phase: np.ndarray | None) -> dict[str, xr.DataArray]:
-    """Coordinate that says what was subtracted from each pair, rad, so that a crop without the reference knows it, too."""
+    """Return the coordinate of the phase (rad) subtracted from each pair, which survives crops."""
     if phase is None:
         return {}
     attrs = {"units": "radian", "long_name": "phase of the reference, which was subtracted from the pair"}
@@ -53,7 +53,7 @@ def reference_coords(phase: np.ndarray | None) -> dict[str, xr.DataArray]:
 
 
 def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:
-    """Coordinates of the `loop` dimension, and of the sides of each loop."""
+    """Return the coordinates of the `loop` dimension, and of the sides of each loop."""
     times = network.times[loops.dates].astype("datetime64[ns]")
     dims = ("loop", "side")
     return {
@@ -71,7 +71,7 @@ def loop_coords(network: Network, loops: Loops) -> dict[str, xr.DataArray]:
 
 
 def loops_of(dataset: xr.Dataset, network: Network) -> Loops:
-    """Loops of the result of a closure, from its coordinates and its network.
+    """Return the loops of a closure result, from its coordinates and its network.
 
     Raises
     ------
@@ -96,12 +96,12 @@ def loops_of(dataset: xr.Dataset, network: Network) -> Loops:
 
 
 def time_coords(network: Network) -> dict[str, xr.DataArray]:
-    """Coordinate of the `time` dimension of a series."""
+    """Return the coordinate of the `time` dimension of a series."""
     return {"time": _time(network.times, "time", "acquisition time", standard_name="time")}
 
 
 def epoch_coords(times: np.ndarray, baseline: xr.DataArray | None) -> dict[str, xr.DataArray]:
-    """Coordinates of the `time` dimension of a wrapped stack; `baseline` (time) of each date in metres, if known."""
+    """Return the `time` coordinates of a wrapped stack; `baseline` (time) of each date in metres, if known."""
     coords = {"time": _time(times, "time", "acquisition time", standard_name="time")}
     if baseline is not None:
         attrs = {"units": "m", "long_name": "perpendicular baseline, date minus reference date"}
@@ -114,7 +114,7 @@ def _time(values: np.ndarray, dim: str, long_name: str, **attrs: str) -> xr.Data
 
 
 def network_of(stack: xr.Dataset) -> Network:
-    """Network of a stack, from its pair coordinates.
+    """Return the network of a stack, from its pair coordinates.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def network_of(stack: xr.Dataset) -> Network:
 
 
 def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
-    """Coordinates y, x (pixel centres) and, if there is a CRS, `spatial_ref` as rioxarray and CF want them."""
+    """Return the coordinates y, x (pixel centres) and, with a CRS, `spatial_ref` as in rioxarray and CF."""
     if grid.crs is None:
         names = {"y": {"long_name": "azimuth line", "units": "1"}, "x": {"long_name": "range sample", "units": "1"}}
         return {
@@ -151,12 +151,12 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
 
 
 def point_coords(x: np.ndarray, y: np.ndarray, crs: str) -> dict[str, xr.DataArray]:
-    """Coordinates of points that are on no grid: their numbers, y and x (point), and `spatial_ref`.
+    """Return the coordinates of points without a grid: their numbers, y and x (point), and `spatial_ref`.
 
     Raises
     ------
     ArgumentError
-        If there is no such CRS.
+        If the CRS is unknown.
     """
     from pyproj.exceptions import CRSError
 
@@ -166,14 +166,14 @@ def point_coords(x: np.ndarray, y: np.ndarray, crs: str) -> dict[str, xr.DataArr
     except CRSError as error:
         raise ArgumentError(f"crs: {crs!r} is not known ({error}); give a code such as 'EPSG:32633'") from error
     for name in ("y", "x"):
-        del coords[name].attrs["axis"]  # of no dimension
+        del coords[name].attrs["axis"]  # not a dimension coordinate
     return {"point": xr.DataArray(np.arange(x.size), dims="point", attrs=number)} | coords
 
 
 def _coords_in(
     crs: str, values: dict[str, tuple[str, np.ndarray]], extent: dict[str, object]
 ) -> dict[str, xr.DataArray]:
-    """Coordinates y and x, and the `spatial_ref` of their CRS."""
+    """Return the coordinates y and x, and the `spatial_ref` of their CRS."""
     from pyproj import CRS
 
     axes, reference = _axes(crs), dict(CRS.from_user_input(crs).to_cf())
@@ -183,12 +183,12 @@ def _coords_in(
 
 
 def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:
-    """CRS of a canonical object, or of one that rioxarray has written it to, as WKT; None if there is none."""
+    """Return the CRS, as WKT, of a canonical object or one written by rioxarray; None if there is none."""
     names = [data.attrs.get("grid_mapping"), data.encoding.get("grid_mapping"), "spatial_ref"]
     if isinstance(data, xr.Dataset):
         names += [array.attrs.get("grid_mapping") for array in data.data_vars.values()]
         names += [array.encoding.get("grid_mapping") for array in data.data_vars.values()]
-    known = data.variables if isinstance(data, xr.Dataset) else data.coords  # a NetCDF file may have it as a variable
+    known = data.variables if isinstance(data, xr.Dataset) else data.coords  # NetCDF files may have it as a variable
     for name in names:
         attrs = known[name].attrs if name in known else {}
         wkt = attrs.get("crs_wkt") or attrs.get("spatial_ref")
@@ -198,11 +198,11 @@ def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:
 
 
 def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """`result` with y, x and CRS of `source`, each variable pointing to the CRS.
+    """Return `result` with y, x and CRS of `source`, and a reference to the CRS on each variable.
 
-    What says where the pixels are is made from y and x. `grid_mapping` is an attribute, not an encoding: there it would
-    be lost by ``to_zarr(encoding=...)``. That NaN is no data is an encoding, as of what is read from a file: an attribute
-    would be kept by ``astype(int)``, which then cannot be stored.
+    Location attributes are recomputed from y and x. `grid_mapping` is set as an attribute, as an encoding would be lost
+    by ``to_zarr(encoding=...)``. The NaN no-data value is set as encoding, as in files read by xarray: as an attribute
+    it would survive ``astype(int)``, which then cannot be stored.
     """
     result = result.assign_coords({name: source.coords[name].variable for name in ("y", "x") if name in source.coords})
     if (crs := crs_of(source)) is not None:
@@ -220,7 +220,7 @@ def on_grid_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
 
 @lru_cache(maxsize=16)
 def _axes(crs: str) -> dict[str, dict[str, str]]:
-    """CF attributes of y and x in a CRS."""
+    """Return the CF attributes of y and x in a CRS."""
     from pyproj import CRS
 
     known = {axis["axis"]: axis for axis in CRS.from_user_input(crs).cs_to_cf()}
@@ -228,7 +228,7 @@ def _axes(crs: str) -> dict[str, dict[str, str]]:
 
 
 def _named_axes(dataset: xr.Dataset, crs: str) -> dict[str, xr.Variable]:
-    """Coordinates y and x with the standard names without which GDAL does not take them for places, where they lack them."""
+    """Return y and x with the standard names that GDAL needs to georeference, if they are missing."""
     named = {}
     for dim, attrs in _axes(crs).items():
         if dim in dataset.coords and "standard_name" not in dataset.coords[dim].attrs:
@@ -238,7 +238,7 @@ def _named_axes(dataset: xr.Dataset, crs: str) -> dict[str, xr.Variable]:
 
 
 def with_nodata(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset itself, whose layers of floats say to rioxarray and to files that NaN is no data."""
+    """Set NaN as the no-data encoding of float layers, for rioxarray and files; return the same dataset."""
     for layer in dataset.data_vars.values():
         if layer.dtype.kind == "f" and {"y", "x"} <= set(layer.dims) and "_FillValue" not in layer.attrs:
             layer.encoding.setdefault("_FillValue", layer.dtype.type(np.nan))
@@ -246,40 +246,40 @@ def with_nodata(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def placed(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset whose `spatial_ref` says where y and x are, whatever was done to it since it was made."""
+    """Return the dataset with a `spatial_ref` that matches y and x, whatever was done to them."""
     if crs_of(dataset) is None or not {"y", "x"} <= set(dataset.coords):
         return dataset
     return on_grid_of(dataset, dataset)
 
 
 def _spatial_ref(source: xr.Dataset, crs: str) -> xr.DataArray:
-    """The coordinate with the transform of y and x; the very one of `source` where it has that already."""
+    """Return `spatial_ref` with the transform of y and x; the same object if it is already correct."""
     attrs = dict(source.coords["spatial_ref"].attrs) if "spatial_ref" in source.coords else {"crs_wkt": crs}
     attrs["spatial_ref"] = crs
     try:
         extent = _extent(grid_of(source))
-    except StackError:  # pixels that were picked have none
+    except StackError:  # selected pixels have no regular grid
         extent = {}
     attrs = {name: value for name, value in attrs.items() if name not in ("GeoTransform", "pixel_size")} | extent
     made = xr.DataArray(np.int32(0), attrs=attrs)
     own = source.coords.get("spatial_ref")
-    if own is not None and made.variable.identical(xr.Variable((), np.int32(0), own.attrs)):  # some are arrays
+    if own is not None and made.variable.identical(xr.Variable((), np.int32(0), own.attrs)):  # arrays occur
         made = own.reset_coords(drop=True)
     return made
 
 
 def _extent(grid: Grid) -> dict[str, object]:
-    """Attributes of `spatial_ref` for what y and x do not say: the pixel size, which a single row or column lacks.
+    """Return the pixel size as `spatial_ref` attributes, which single rows or columns do not imply.
 
-    No `GeoTransform` but of a single row or column: rioxarray takes its pixel size for that of the coordinates, and it
-    outlives thinning, sorting and averaging. From y and x alone GDAL and rioxarray make the same transform.
+    `GeoTransform` is only set for a single row or column: rioxarray prefers its pixel size to the coordinates, and it
+    survives thinning, sorting and averaging. From y and x alone GDAL and rioxarray derive the same transform.
     """
     extent: dict[str, object] = {"pixel_size": f"{float(grid.dy)!r} {float(grid.dx)!r}"}
     return extent | ({"GeoTransform": grid.geotransform} if 1 in grid.shape else {})
 
 
 def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
-    """Grid of any canonical object, from its y, x and CRS.
+    """Return the grid of a canonical object, from its y, x and CRS.
 
     Raises
     ------
@@ -298,7 +298,7 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
                 raise StackError(
                     f"coordinate {name}: is not evenly spaced; where the pixels are cannot be written down"
                 )
-        elif (declared := _pixel_size(data)) is not None:  # one row or column does not say how wide it is
+        elif (declared := _pixel_size(data)) is not None:  # the pixel size is unknown
             step = declared[position]
         steps[name] = (values[0] - step / 2, step)
     (top, dy), (left, dx) = steps["y"], steps["x"]
@@ -306,7 +306,7 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
 
 
 def _unevenness(values: np.ndarray) -> float:
-    """Part of a step that steps may differ by: 1 %, and what the digits of float32 coordinates cost."""
+    """Return the permitted relative deviation of steps: 1 %, plus the rounding of float32 coordinates."""
     if values.dtype != np.float32:
         return 0.01
     step = abs(float(values[-1]) - float(values[0])) / (len(values) - 1)
@@ -314,7 +314,7 @@ def _unevenness(values: np.ndarray) -> float:
 
 
 def _pixel_size(data: xr.Dataset | xr.DataArray) -> tuple[float, float] | None:
-    """Declared size (y, x) of a pixel, if there is one."""
+    """Return the declared pixel size (y, x), or None."""
     size = data.coords["spatial_ref"].attrs.get("pixel_size") if "spatial_ref" in data.coords else None
     if size is not None:
         height, width = str(size).split()
@@ -330,10 +330,10 @@ def _declared(data: xr.Dataset | xr.DataArray) -> list[float] | None:
 
 
 def place_of(data: xr.Dataset) -> Place | None:
-    """Place of the reference that a dataset records; None if it does not, or by rows and columns of an image before a crop.
+    """Return the recorded reference place; None if not recorded, or by rows and columns of an image before a crop.
 
-    Nothing is read. Rows and columns alone, as earlier versions have written, count where the coordinates say that the
-    image is whole.
+    Nothing is read. Rows and columns alone, as written by earlier versions, are used if the coordinates show that the
+    image is not cropped.
     """
     attrs = data.attrs
     try:
@@ -344,7 +344,7 @@ def place_of(data: xr.Dataset) -> Place | None:
     if stated is not None or grid is None or not {"reference_row", "reference_area"} & set(attrs):
         return stated
     declared = _declared(data)
-    lines = grid.crs is None and (grid.dy, grid.dx) == (1.0, 1.0)  # radar coordinates: y and x are numbers of the image
+    lines = grid.crs is None and (grid.dy, grid.dx) == (1.0, 1.0)  # radar coordinates: row and column numbers
     if not lines and (declared is None or " ".join(map(repr, declared)) != grid.geotransform):
         return None
     y, x = (
@@ -362,7 +362,7 @@ def place_of(data: xr.Dataset) -> Place | None:
 
 
 def reference_time_of(series: xr.Dataset) -> np.datetime64:
-    """Date at which a series is zero: as it is stated, else the first of its pairs, else its first."""
+    """Return the date at which a series is zero: as recorded, else the first of its pairs, else its first."""
     stated = series.attrs.get("reference_date")
     if stated is not None:
         return as_time(str(stated))
@@ -373,13 +373,13 @@ def reference_time_of(series: xr.Dataset) -> np.datetime64:
 
 
 def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:
-    """Row and column, or area, of this very dataset at which it is zero; None if it is not in it, or not known."""
+    """Return row and column, or area, of the reference in this dataset; None if it is outside or unknown."""
     place = place_of(data)
     return None if place is None else place.on(data["y"].values, data["x"].values)
 
 
 def geozarr_attributes(grid: Grid) -> dict[str, object]:
-    """Root attributes by which viewers place a Zarr group (GeoZarr `proj:` and `spatial:` conventions)."""
+    """Return the root attributes by which viewers locate a Zarr group (GeoZarr `proj:` and `spatial:` conventions)."""
     attrs: dict[str, object] = {
         "spatial:dimensions": ["y", "x"],
         "spatial:shape": list(grid.shape),
@@ -396,4 +396,4 @@ def geozarr_attributes(grid: Grid) -> dict[str, object]:
     return attrs
 
 
-import insarray.model.accessor  # noqa: E402, F401  whoever makes such objects has their accessor
+import insarray.model.accessor  # noqa: E402, F401  register the accessor

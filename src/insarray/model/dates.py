@@ -1,4 +1,4 @@
-"""Acquisition times: from whatever people write to `datetime64[s]`, and out of file names."""
+"""Parse acquisition times from common formats and file names to `datetime64[s]`, and format them."""
 
 import datetime as dt
 import re
@@ -12,27 +12,26 @@ Time = str | dt.date | dt.datetime | np.datetime64
 
 _FORMATS = ("%Y%m%d", "%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%y%m%d")
 _YEARS = range(1970, 2100)
-# YYYYMMDD, optionally with a time of day glued on; separators inside the date allowed when they agree
+# YYYYMMDD, optionally followed by a time of day; consistent separators within the date are permitted
 _LONG = r"(?<!\d)(?:19[7-9]\d|20\d\d)(?P<s{n}>[-_.]?)[01]\d(?P=s{n})[0-3]\d(?:[Tt]?[0-2]\d[0-5]\d[0-5]\d)?(?!\d)"
 _SHORT = r"(?<!\d)\d\d[01]\d[0-3]\d(?!\d)"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-# 06Jan2018 as SNAP writes it, 06-Jan-2018, 2018Jan06; month names are English wherever this runs
+# 06Jan2018 as in SNAP, 06-Jan-2018, 2018Jan06; month names are English in any locale
 _NAMED = rf"(?<![A-Za-z\d])(?:\d\d[-_ ]?(?:{'|'.join(_MONTHS)})[-_ ]?\d{{4}}|\d{{4}}[-_ ]?(?:{'|'.join(_MONTHS)})[-_ ]?\d\d)(?![A-Za-z\d])"
 LIKE_DATES = rf"\d{{6}}|\d{{4}}[-_.]\d\d[-_.]\d\d|{_NAMED}"
-"""What looks like a date in a name, whether it is one or not."""
+"""Pattern of text that resembles a date, valid or not."""
 
 _BETWEEN = r"(?:_to_|--|[-_])"
 
 
 def as_time(value: Time) -> np.datetime64:
-    """Time of an acquisition as ``datetime64[s]``.
+    """Return an acquisition time as ``datetime64[s]``.
 
     Parameters
     ----------
     value
-        A datetime, date, ``datetime64`` or text: ISO 8601, ``YYYYMMDD``, ``YYYYMMDDTHHMMSS``, ``YYMMDD``, or with the name of
-        the month, ``06Jan2018`` or ``2018Jan06``.
-        Times with an offset are turned into UTC.
+        A datetime, date, ``datetime64`` or text: ISO 8601, ``YYYYMMDD``, ``YYYYMMDDTHHMMSS``, ``YYMMDD``, or with month
+        names, ``06Jan2018`` or ``2018Jan06``. Times with an offset are converted to UTC.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def _seconds(value: dt.date | np.datetime64) -> np.datetime64:
 
 def _parse(text: str) -> dt.datetime:
     refusal = ArgumentError(f"date: {text[:80]!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
-    if not text.isascii():  # such as digits of another script
+    if not text.isascii():  # such as digits of other scripts
         raise refusal
     if re.fullmatch(_NAMED, text, re.IGNORECASE):
         month = next(name for name in _MONTHS if name in text.lower())
@@ -64,7 +63,7 @@ def _parse(text: str) -> dt.datetime:
         year, day = (first, last) if len(first) == 4 else (last, first)
         text = f"{year}{_MONTHS.index(month) + 1:02d}{day}"
     for form in _FORMATS:
-        # strptime also takes "2020131" for %Y%m%d; the length decides which form is meant
+        # strptime also accepts "2020131" for %Y%m%d, so the format is chosen by length
         if len(text) == len(dt.datetime(2020, 1, 1).strftime(form)):
             try:
                 time = dt.datetime.strptime(text, form)
@@ -72,7 +71,7 @@ def _parse(text: str) -> dt.datetime:
                 continue
             if time.year in _YEARS:
                 return time
-    # Python takes any separator, and 20200101_20200113 for a time of day behind a date
+    # Python accepts any separator, and 20200101_20200113 as a date with time of day
     if not re.fullmatch(r"[\dW-]+([Tt ].*)?", text):
         raise refusal
     try:
@@ -85,13 +84,13 @@ def _parse(text: str) -> dt.datetime:
 
 
 def date_label(time: np.datetime64) -> str:
-    """``YYYYMMDD``, with ``THHMMSS`` behind it if the time of day is not midnight."""
+    """Return ``YYYYMMDD``, followed by ``THHMMSS`` if the time of day is not midnight."""
     moment = time.astype("datetime64[s]").astype(dt.datetime)
     return str(moment.strftime("%Y%m%d" if moment.time() == dt.time(0) else "%Y%m%dT%H%M%S"))
 
 
 def date_index(times: np.ndarray, date: Time) -> int:
-    """Index of a date among `times`: of that very time, or of the only acquisition on that day.
+    """Return the index of a date in `times`: of exactly that time, or of the only acquisition on that day.
 
     Raises
     ------
@@ -112,12 +111,12 @@ def date_index(times: np.ndarray, date: Time) -> int:
     return int(found[0])
 
 
-# One acquisition may be named by start times that differ by seconds between its pairs; the next pass is hours away
+# Start times of one acquisition may differ by seconds between pairs; the next pass is hours away
 _SAME_PASS = np.timedelta64(15 * 60, "s")
 
 
 def first_of_pass(times: Iterable[np.datetime64]) -> dict[np.datetime64, np.datetime64]:
-    """The earliest of the start times that are of one acquisition with each, which differ by less than 15 minutes."""
+    """Map each start time to the earliest of its acquisition, whose start times differ by less than 15 minutes."""
     ordered = sorted(set(times))
     first: dict[np.datetime64, np.datetime64] = {}
     start = ordered[0] if ordered else None
@@ -128,7 +127,7 @@ def first_of_pass(times: Iterable[np.datetime64]) -> dict[np.datetime64, np.date
 
 
 def same_acquisition(times: np.ndarray, time: np.datetime64) -> np.ndarray:
-    """Which of `times`, shape (date,), may be the acquisition at `time`: of its pass if both have a time of day, else of its day."""
+    """Return which of `times` (date,) may be the acquisition at `time`: of its pass, or its day if untimed."""
     days = times.astype("datetime64[D]")
     timed = (times != days) & (time != time.astype("datetime64[D]"))
     near = timed & (np.abs(times - time) < _SAME_PASS)
@@ -136,7 +135,7 @@ def same_acquisition(times: np.ndarray, time: np.datetime64) -> np.ndarray:
 
 
 def years_since(times: np.ndarray, start: np.datetime64) -> np.ndarray:
-    """Years of 365.25 days since `start`, float64."""
+    """Return the years of 365.25 days since `start`, float64."""
     from insarray.model.conventions import DAYS_PER_YEAR
 
     seconds = (times.astype("datetime64[s]") - start.astype("datetime64[s]")).astype(np.float64)
@@ -144,24 +143,24 @@ def years_since(times: np.ndarray, start: np.datetime64) -> np.ndarray:
 
 
 def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64, np.datetime64]:
-    """Reference and secondary time, in the order of the name.
+    """Return the reference and secondary time in a file name, in its order.
 
-    Without `pattern` the two dates must be the only ones in `name`, or the only two that stand joined
-    (``YYYYMMDD_YYYYMMDD``, ``YYYYMMDD-YYYYMMDD``, with times of day, ``YYYY-MM-DD_YYYY-MM-DD``); dates with the name of
-    the month, ``06Jan2018``, count when there is none of these, six-digit dates when there is no other.
+    Without `pattern` the two dates must be the only ones in `name`, or the only two that are joined
+    (``YYYYMMDD_YYYYMMDD``, ``YYYYMMDD-YYYYMMDD``, with times of day, ``YYYY-MM-DD_YYYY-MM-DD``); dates with month
+    names, ``06Jan2018``, are used if there are none of these, and six-digit dates if there are no others.
 
     Parameters
     ----------
     name
-        File name, without its folder.
+        File name without its folder.
     pattern
-        Regular expression with two groups, for names that mean something else; a group may hold any date that `as_time`
-        knows, or a day of the year, ``2018006``.
+        Regular expression with two groups, for other naming schemes; a group may match any date that `as_time` parses,
+        or a day of the year, ``2018006``.
 
     Raises
     ------
     ArgumentError
-        If no pair, or more than one, can be read from the name.
+        If no pair, or more than one, is found in the name.
     """
     if pattern is not None:
         match = re.search(pattern, name)
@@ -191,7 +190,7 @@ def pair_from_name(name: str, pattern: str | None = None) -> tuple[np.datetime64
 
 
 def _of_group(text: str) -> np.datetime64:
-    """Time of what a pattern has found, which may also be a day of the year, ``YYYYDDD`` from 001."""
+    """Return the time of the text of a group, which may also be a day of the year, ``YYYYDDD`` from 001."""
     if re.fullmatch(r"\d{7}", text):
         year, day = int(text[:4]), int(text[4:])
         time = np.datetime64(f"{year:04d}-01-01", "D") + np.timedelta64(day - 1, "D")
@@ -202,7 +201,7 @@ def _of_group(text: str) -> np.datetime64:
 
 
 def time_from_name(name: str) -> np.datetime64:
-    """Time of the first eight-digit date in a file name, with the time of day if it follows.
+    """Return the time of the first eight-digit date in a file name, with the time of day if it follows.
 
     Raises
     ------
@@ -224,18 +223,18 @@ def _as_dates(texts: Iterable[str]) -> list[np.datetime64]:
     for text in texts:
         try:
             dates.append(as_time(re.sub(r"[-_. ]", "", text).upper()))
-        except ArgumentError:  # digits that look like a date and are none, such as month 19
+        except ArgumentError:  # digits that resemble a date, such as month 19
             continue
     return dates
 
 
 def date_from_name(name: str, pattern: str | None = None) -> np.datetime64:
-    """Time of the only date in a file name, in any of the forms that `pair_from_name` knows.
+    """Return the time of the only date in a file name, in any form that `pair_from_name` accepts.
 
     Parameters
     ----------
     name
-        File name, without its folder.
+        File name without its folder.
     pattern
         Regular expression with one group, for names with several dates.
 

@@ -1,4 +1,4 @@
-"""Names that have changed: the old one works for some time, and says what it is called now."""
+"""Deprecation of renamed arguments: old names work for a while, with a warning."""
 
 import functools
 import warnings
@@ -11,16 +11,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class DeprecatedNameWarning(FutureWarning):
-    """A name that will go; the message has the one to use."""
+    """Use of an old name that will be removed; the message gives the new one."""
 
 
 def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
-    """Warn that `old` is called `new` now."""
+    """Warn that `old` has been renamed to `new`."""
     warnings.warn(f"{old} is called {new} now; the old name will go", DeprecatedNameWarning, stacklevel=stacklevel)
 
 
 def renamed(**names: str) -> Callable[[Function], Function]:
-    """Decorator of a function some of whose keywords have new names: ``@renamed(old="new")``."""
+    """Decorate a function with renamed keyword arguments: ``@renamed(old="new")``."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)

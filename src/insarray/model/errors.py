@@ -1,4 +1,4 @@
-"""Errors a user can act on: each message names the argument or file, what was found and what to do."""
+"""Exceptions and warnings; each message names the argument or file, what was found and what to do."""
 
 from insarray.model.secrets import shown
 from insarray.model.text import printable
@@ -9,7 +9,7 @@ def _as_shown(argument: object) -> object:
 
 
 class InsarrayError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line returns for it.
+    """Base class of all deliberate errors; `exit_code` is the exit status of the command line.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class InsarrayError(Exception):
 
 
 class ArgumentError(InsarrayError, ValueError):
-    """An argument is outside what it may be."""
+    """An argument has an invalid value."""
 
 
 class FileError(InsarrayError):
@@ -36,36 +36,36 @@ class FileError(InsarrayError):
 
 
 class StackError(InsarrayError):
-    """Inputs that do not belong together: grids, CRS, wavelengths, missing or duplicate pairs."""
+    """Inputs do not belong together: grids, CRS, wavelengths, missing or duplicate pairs."""
 
 
 class StackWarning(UserWarning):
-    """How input files were taken, where a user may have expected something else."""
+    """Input files were interpreted in a way that the user may not expect."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*map(_as_shown, args))
 
 
 class NetworkError(InsarrayError):
-    """A pair network that cannot be inverted as asked."""
+    """A pair network cannot be inverted as requested."""
 
 
 class ReferencePointError(InsarrayError, ValueError):
-    """A reference point or area that cannot serve as one."""
+    """A reference point or area is invalid."""
 
 
 class StoreError(InsarrayError):
-    """An output that exists, is not ours, or cannot be written."""
+    """An output exists and is not an insarray store, or cannot be written."""
 
 
 class PartialRunError(InsarrayError):
-    """Some blocks could not be computed; the others are safely stored."""
+    """Some blocks could not be computed; the others are stored."""
 
     exit_code = 4
 
 
 class ClusterError(InsarrayError):
-    """The Dask cluster was lost; finished blocks are safely stored, so the run can be resumed."""
+    """The Dask cluster was lost; finished blocks are stored, so the run can be resumed."""
 
     exit_code = 5
 

@@ -1,4 +1,4 @@
-"""Grid: where the pixels are. North-up rasters and radar coordinates; pixel (0, 0) is the upper-left one."""
+"""Grid of north-up rasters and radar coordinates; pixel (0, 0) is the upper-left one."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Grid:
     left, top
         Coordinates of the outer corner of the upper-left pixel ("pixel is area").
     dx, dy
-        Pixel size; `dy` is negative where rows run from north to south.
+        Pixel size; `dy` is negative if rows run from north to south.
     crs
         WKT, or None for radar coordinates (then x and y are column and row numbers).
 
@@ -75,7 +75,7 @@ class Grid:
 
     @property
     def geotransform(self) -> str:
-        """GDAL's six numbers as text, as the attribute `GeoTransform` of `spatial_ref` has them."""
+        """GDAL's six numbers as text, as in the attribute `GeoTransform` of `spatial_ref`."""
         return " ".join(repr(float(v)) for v in (self.left, self.dx, 0.0, self.top, 0.0, self.dy))
 
     @property
@@ -86,11 +86,11 @@ class Grid:
 
     @property
     def is_counted(self) -> bool:
-        """Whether nothing says where the pixels are: the coordinates are the numbers of row and column, from 0."""
+        """Whether the grid has no coordinates but row and column numbers, starting at 0."""
         return self == Grid(self.height, self.width)
 
     def mismatch(self, other: "Grid") -> str | None:
-        """What makes `other` a different grid, in words; None if pixels coincide within 1 % of their size."""
+        """Describe how `other` differs from this grid; None if pixels coincide within 1 % of their size."""
         if self.shape != other.shape:
             return f"{other.height} x {other.width} pixels instead of {self.height} x {self.width}"
         if not _same_crs(self.crs, other.crs):
@@ -102,17 +102,17 @@ class Grid:
         return None
 
     def misfit(self, other: "Grid") -> str | None:
-        """What keeps the pixels of `other` from coinciding with pixels of this grid, were it larger; None if nothing does.
+        """Describe why the pixels of `other` do not match those of an extension of this grid; None if they do.
 
-        The same CRS and pixel size, and a shift by whole pixels within 1 % of their size. Radar coordinates of two
-        images say nothing of each other: such grids must be the same.
+        They match if CRS and pixel size are the same, and the shift is a whole number of pixels within 1 %. Radar
+        coordinates of different images are unrelated: such grids must be equal.
         """
         if self.crs is None or other.crs is None or not _same_crs(self.crs, other.crs):
             return self.mismatch(other)
         return self.shift_misfit(other)
 
     def shift_misfit(self, other: "Grid") -> str | None:
-        """The same for grids whose coordinates are known to mean the same, whatever is said of their CRS."""
+        """Return the misfit for grids whose coordinates are known to be equivalent regardless of CRS."""
         if any(
             abs(a - b) * max(size) > 0.01 * abs(a)
             for a, b, size in (
@@ -123,24 +123,24 @@ class Grid:
             return f"pixel ({other.dx}, {other.dy}) instead of ({self.dx}, {self.dy})"
         shift = (other.top - self.top) / self.dy, (other.left - self.left) / self.dx
         if any(abs(part - round(part)) > 0.01 for part in shift):
-            rows, cols = (round(part, 2) + 0.0 for part in shift)  # 0.0 instead of -0.0
+            rows, cols = (round(part, 2) + 0.0 for part in shift)  # avoid -0.0
             return f"is shifted by {rows} rows and {cols} columns, not whole ones"
         return None
 
     def offset(self, other: "Grid") -> tuple[int, int]:
-        """Row and column of this grid, perhaps outside of it, where the first pixel of `other` lies; no `misfit` assumed."""
+        """Return row and column, possibly outside, of the first pixel of `other`, which must have no `misfit`."""
         return round((other.top - self.top) / self.dy), round((other.left - self.left) / self.dx)
 
     def window(self, row: int, col: int, height: int, width: int) -> "Grid":
-        """Grid of the same pixels that begins at (`row`, `col`) of this one, perhaps outside of it."""
+        """Return a grid of the same pixels that starts at (`row`, `col`) of this one, possibly outside."""
         return Grid(height, width, self.left + col * self.dx, self.top + row * self.dy, self.dx, self.dy, self.crs)
 
     def turned(self) -> "Grid":
-        """Grid of the same pixels whose rows run the other way."""
+        """Return the grid of the same pixels with rows in reverse order."""
         return replace(self, top=self.top + self.height * self.dy, dy=-self.dy)
 
     def turn_towards(self, middle: float) -> "Grid":
-        """The same place on the earth with its middle within 180 degrees of a longitude; other CRS stay as they are."""
+        """Shift longitudes by multiples of 360 until the centre is within 180 degrees of `middle`."""
         if self.crs is None or not is_geographic(self.crs):
             return self
         own = self.left + self.width * self.dx / 2
@@ -149,7 +149,7 @@ class Grid:
         return replace(self, left=float(self.left - 360.0 * turns)) if turns else self
 
     def beside(self, other: "Grid") -> "Grid":
-        """The same grid with its longitudes counted as `other` counts them, if both have longitudes."""
+        """Return the grid with longitudes in the range of those of `other`, if both have longitudes."""
         if other.crs is None or not is_geographic(other.crs):
             return self
         return self.turn_towards(other.left + other.width * other.dx / 2)
@@ -163,12 +163,12 @@ class Grid:
             )
 
     def index(self, lon: float, lat: float) -> tuple[int, int]:
-        """(row, col) of the pixel that holds a WGS 84 position.
+        """Return (row, col) of the pixel that contains a WGS 84 position.
 
         Raises
         ------
         ArgumentError
-            If the grid has no CRS or the position lies outside.
+            If the grid has no CRS or the position is outside.
         """
         x, y = self.position(lon, lat)
         col, row = math.floor((x - self.left) / self.dx), math.floor((y - self.top) / self.dy)
@@ -179,16 +179,16 @@ class Grid:
         return row, col
 
     def lonlat(self, row: float, col: float) -> tuple[float, float] | None:
-        """WGS 84 position of a pixel's centre, or None in radar coordinates."""
+        """Return the WGS 84 position of a pixel centre, or None in radar coordinates."""
         return self.lonlat_at(self.left + (col + 0.5) * self.dx, self.top + (row + 0.5) * self.dy)
 
     def position(self, lon: float, lat: float) -> tuple[float, float]:
-        """Coordinates (x, y) of a WGS 84 position, in the CRS of the grid.
+        """Return the coordinates (x, y) of a WGS 84 position in the CRS of the grid.
 
         Raises
         ------
         ArgumentError
-            If the grid has no CRS, or its CRS does not reach there.
+            If the grid has no CRS, or the position is outside its domain.
         """
         if self.crs is None:
             raise ArgumentError("lon/lat: the data have no CRS (radar coordinates); give the row and column instead")
@@ -199,13 +199,13 @@ class Grid:
         x, y = Transformer.from_crs("EPSG:4326", self.crs, always_xy=True).transform(lon, lat)
         if not (math.isfinite(x) and math.isfinite(y)):
             raise ArgumentError(f"lon/lat: ({lon}, {lat}) cannot be expressed in {_crs_name(self.crs)}")
-        if is_geographic(self.crs):  # a longitude has many numbers: the one that lies on the grid, or nearest to it
+        if is_geographic(self.crs):  # use the equivalent longitude on the grid, or nearest to it
             middle = self.left + self.width * self.dx / 2
             x -= 360.0 * math.floor((x - middle + 180.0) / 360.0)
         return float(x), float(y)
 
     def lonlat_at(self, x: float, y: float) -> tuple[float, float] | None:
-        """WGS 84 position of the coordinates (x, y), or None in radar coordinates."""
+        """Return the WGS 84 position of the coordinates (x, y), or None in radar coordinates."""
         if self.crs is None:
             return None
         from pyproj import Transformer
@@ -216,7 +216,7 @@ class Grid:
 
 @cache
 def is_geographic(crs: str) -> bool:
-    """Whether the coordinates of a CRS are longitudes and latitudes."""
+    """Return whether the coordinates of a CRS are longitudes and latitudes."""
     from pyproj import CRS
 
     return bool(CRS.from_user_input(crs).is_geographic)

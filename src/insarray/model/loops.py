@@ -1,4 +1,4 @@
-"""Loops: closed walks over the pairs of a network, along which the phases of a consistent stack sum to zero."""
+"""Loops: closed paths of pairs in a network, along which the phases of a consistent stack sum to zero."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from insarray.model.errors import ArgumentError, NetworkError
 from insarray.model.network import Network
 
 LoopKind = Literal["triplets", "fundamental"] | int
-"""Which loops: all triangles; one for each pair beyond a spanning tree; or all up to a length without a shortcut."""
+"""Kind of loops: all triangles; one for each pair outside a spanning tree; or all chordless loops up to a length."""
 
 LONGEST = 6
-"""Most pairs of the loops that are searched for without a shortcut: their number grows fast with the length."""
+"""Maximum length of chordless loops, whose number grows rapidly with the length."""
 
 MOST_LOOPS = np.iinfo(np.uint16).max
 """Counts of loops are stored in 16 bits."""
@@ -22,18 +22,18 @@ MOST_LOOPS = np.iinfo(np.uint16).max
 
 @dataclass(frozen=True, eq=False)
 class Loops:
-    """Loops of a network as sides, one pair each; immutable, and cheap to send to a worker.
+    """Loops of a network as sequences of sides, one pair each; immutable, and cheap to send to workers.
 
     Parameters
     ----------
     dates
-        Date index at which each side begins, int32, shape (loop, side). The earliest date of a loop comes first.
-        Behind the last side of a loop that is shorter than others stands the first date again.
+        Index of the date at which each side begins, int32, shape (loop, side). The earliest date of a loop is first.
+        Shorter loops are padded with their first date.
     pairs
-        Pair of each side, int32, shape (loop, side); -1 behind the last one.
+        Pair of each side, int32, shape (loop, side); padded with -1.
     signs
-        int8, shape (loop, side): +1 where the side is walked from reference to secondary, -1 where backwards, 0
-        behind the last one. The closure of a loop is the sum of ``signs * phase[pairs]``.
+        int8, shape (loop, side): +1 if the side runs from reference to secondary, -1 if it runs backwards, padded with
+        0. The closure of a loop is the sum of ``signs * phase[pairs]``.
     """
 
     dates: np.ndarray
@@ -51,7 +51,7 @@ class Loops:
         return "Loops", self.pairs.shape, self.pairs.tobytes(), self.signs.tobytes()
 
     def labels(self, network: Network) -> list[str]:
-        """``YYYYMMDD_YYYYMMDD_...`` of each loop: its dates in the order of the walk."""
+        """Return ``YYYYMMDD_YYYYMMDD_...`` of each loop: its dates in the order of the path."""
         names = [date_label(time) for time in network.times]
         return [
             "_".join(names[date] for date, sign in zip(dates, signs, strict=True) if sign)
@@ -60,16 +60,16 @@ class Loops:
 
 
 def find_loops(network: Network, kind: LoopKind = "triplets") -> Loops:
-    """Loops of `network`.
+    """Find the loops of `network`.
 
     Parameters
     ----------
     network
-        Pairs.
+        Network of pairs.
     kind
-        "triplets": every triangle i < j < k, walked i, j, k, in the order of `Network.triplets`. A number from 3 to 6:
-        every loop of at most so many pairs that no further pair cuts short (3 is "triplets"). "fundamental": those of
-        `Network.loops`, as few as generate all, of any length.
+        "triplets": every triangle i < j < k, traversed i, j, k, in the order of `Network.triplets`. A number from 3 to
+        6: every loop of up to that many pairs which no other pair shortcuts (3 is "triplets"). "fundamental": those of
+        `Network.loops`, a minimal generating set, of any length.
 
     Raises
     ------
@@ -113,9 +113,9 @@ def _neighbours(network: Network) -> list[set[int]]:
 
 
 def _without_shortcut(network: Network, longest: int) -> Iterator[list[int]]:
-    """Dates of every chordless cycle of at most `longest` pairs, once each: smallest date first, then its smaller end.
+    """Yield the dates of every chordless cycle of at most `longest` pairs once, from the smallest date and smaller end.
 
-    A path grows by dates that only its last one knows; it is closed by a date that the first one knows, too.
+    A path is extended by dates adjacent only to its last one, and closed by a date also adjacent to the first one.
     """
     neighbours = _neighbours(network)
 
@@ -136,7 +136,7 @@ def _without_shortcut(network: Network, longest: int) -> Iterator[list[int]]:
 
 
 def _fundamental(network: Network) -> list[list[int]]:
-    """Dates of the fundamental loops, smallest first, then its smaller neighbour."""
+    """Return the dates of the fundamental loops, smallest first, then its smaller neighbour."""
     cycles = []
     for row in network.loops():
         links: dict[int, list[int]] = {}

@@ -17,23 +17,23 @@ MOST_DATES = np.iinfo(np.uint16).max + 1
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Pairs of acquisitions; immutable, and cheap to send to a worker.
+    """Network of pairs of acquisitions; immutable, and cheap to send to workers.
 
-    Build it with `Network.from_pairs`, which sorts and checks.
+    Create it with `Network.from_pairs`, which sorts and checks.
 
     Parameters
     ----------
     times
-        Acquisition times, ascending, ``datetime64[s]``, shape (date,).
+        Acquisition times in ascending order, ``datetime64[s]``, shape (date,).
     pairs
-        Index of the reference and of the later secondary date of each pair, int32, shape (pair, 2).
+        Indices of the reference and of the later secondary date of each pair, int32, shape (pair, 2).
     perpendicular_baseline
         Metres, secondary minus reference, shape (pair,); None if unknown.
 
     See Also
     --------
-    insarray.plot.network : dates and pairs.
-    insarray.select_pairs : leave pairs out.
+    insarray.plot.network : plot dates and pairs.
+    insarray.select_pairs : select pairs.
 
     Examples
     --------
@@ -59,22 +59,22 @@ class Network:
     def from_pairs(
         cls, pairs: Iterable[str | Sequence[Time]], perpendicular_baseline: Iterable[float] | None = None
     ) -> "Network":
-        """Network of ``"20200101_20200113"`` strings or (reference, secondary) times.
+        """Create a network from ``"20200101_20200113"`` strings or (reference, secondary) times.
 
         Parameters
         ----------
         pairs
-            Reference first, and earlier than the secondary: a product that has the newer date first must be
-            turned round together with its phase (the readers do).
+            Pairs with the reference first, which must be earlier than the secondary: for products with the newer date
+            first, dates and phase must be reversed together (the readers do).
         perpendicular_baseline
             Metres, one per pair.
 
         Raises
         ------
         NetworkError
-            If a pair is turned round, joins a date to itself, or occurs twice, or there is none.
+            If a pair is reversed, has the same date twice, or is repeated, or there are no pairs.
         ArgumentError
-            If a date cannot be read, or the number of baselines is not the number of pairs.
+            If a date is invalid, or the number of baselines differs from the number of pairs.
         """
         dates = np.array([_ends(pair) for pair in pairs], dtype="datetime64[s]").reshape(-1, 2)
         if len(dates) == 0:
@@ -131,12 +131,12 @@ class Network:
 
     @property
     def reference(self) -> np.ndarray:
-        """Date index of each pair's reference, int32."""
+        """Index of each pair's reference date, int32."""
         return self.pairs[:, 0]
 
     @property
     def secondary(self) -> np.ndarray:
-        """Date index of each pair's secondary, int32."""
+        """Index of each pair's secondary date, int32."""
         return self.pairs[:, 1]
 
     @property
@@ -155,10 +155,10 @@ class Network:
         seconds = (self.times[self.secondary] - self.times[self.reference]).astype(np.float64)
         return np.asarray(seconds / 86400.0)
 
-    # -- the graph ----------------------------------------------------------------------------------------------
+    # -- graph ----------------------------------------------------------------------------------------------------
 
     def incidence(self) -> np.ndarray:
-        """Incidence matrix, int8, shape (pair, date): -1 at the reference, +1 at the secondary."""
+        """Return the incidence matrix, int8, shape (pair, date): -1 at the reference, +1 at the secondary."""
         matrix = np.zeros((self.n_pairs, self.n_dates), np.int8)
         rows = np.arange(self.n_pairs)
         matrix[rows, self.reference] = -1
@@ -166,7 +166,7 @@ class Network:
         return matrix
 
     def components(self) -> np.ndarray:
-        """Connected component of each date, numbered 0, 1, ... by first date; shape (date,)."""
+        """Return the connected component of each date, numbered 0, 1, ... by first date; shape (date,)."""
         links = coo_matrix((np.ones(self.n_pairs), (self.reference, self.secondary)), (self.n_dates, self.n_dates))
         labels = connected_components(links, directed=False)[1]
         _, first = np.unique(labels, return_index=True)
@@ -176,11 +176,11 @@ class Network:
 
     @property
     def n_components(self) -> int:
-        """Number of connected components; 1 if every date can be tied to the first."""
+        """Number of connected components; 1 if every date is connected to the first."""
         return int(self.components().max()) + 1
 
     def require_connected(self, remedy: str) -> None:
-        """Raise NetworkError that lists the components and ends with `remedy`, unless there is just one."""
+        """Raise NetworkError that lists the components and ends with `remedy`, if there are several."""
         labels = self.components()
         if labels.max() == 0:
             return
@@ -189,11 +189,11 @@ class Network:
         raise NetworkError(f"network: the pairs fall into {len(pieces)} unconnected pieces ({text}); {remedy}")
 
     def redundancy(self) -> np.ndarray:
-        """Number of pairs at each date, shape (date,)."""
+        """Return the number of pairs at each date, shape (date,)."""
         return np.bincount(self.pairs.ravel(), minlength=self.n_dates)
 
     def triplets(self) -> np.ndarray:
-        """Pairs (ij, jk, ik) of every closed triangle i < j < k, int32, shape (triplet, 3).
+        """Return the pairs (ij, jk, ik) of every closed triangle i < j < k, int32, shape (triplet, 3).
 
         Its closure phase is ``phase[ij] + phase[jk] - phase[ik]``.
         """
@@ -210,17 +210,16 @@ class Network:
         return np.array(found, np.int32).reshape(-1, 3)
 
     def loops(self) -> np.ndarray:
-        """Fundamental loops, int8, shape (loop, pair): ``loops @ phase`` is zero for a consistent stack.
+        """Return the fundamental loops, int8, shape (loop, pair): ``loops @ phase`` is zero for a consistent stack.
 
-        One loop for each pair outside a breadth-first spanning forest, so their number is the number of pairs beyond
-        what ties the dates together, and every other loop is a sum of these.
+        There is one loop for each pair outside a breadth-first spanning forest; every other loop is a sum of these.
         """
         parent, depth, up = self._spanning_forest()
         outside = np.setdiff1d(np.arange(self.n_pairs), up[up >= 0])
         matrix = np.zeros((len(outside), self.n_pairs), np.int8)
         for row, pair in zip(matrix, outside, strict=True):
             row[pair] = 1
-            a, b = (int(v) for v in self.pairs[pair])  # walk from b back to a through the forest
+            a, b = (int(v) for v in self.pairs[pair])  # path from b back to a in the forest
             while a != b:
                 if depth[b] >= depth[a]:
                     row[up[b]] += -1 if self.secondary[up[b]] == b else 1
@@ -231,7 +230,7 @@ class Network:
         return matrix
 
     def _spanning_forest(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Parent date, depth, and pair to the parent of each date (-1 at roots), breadth first."""
+        """Return parent date, depth, and pair to the parent of each date (-1 at roots), breadth first."""
         neighbours: list[list[tuple[int, int]]] = [[] for _ in range(self.n_dates)]
         for pair, (i, j) in enumerate(self.pairs):
             neighbours[i].append((int(j), pair))
@@ -253,14 +252,14 @@ class Network:
     # -- baselines ----------------------------------------------------------------------------------------------
 
     def date_baselines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Perpendicular baselines closed to dates by least squares, and what does not close.
+        """Invert the perpendicular baselines of pairs to dates by least squares, and return their misfit.
 
         Returns
         -------
         baseline
             Metres of each date relative to the first date of its component, shape (date,).
         misclosure
-            Given minus closed baseline of each pair in metres, shape (pair,).
+            Given minus modelled baseline of each pair in metres, shape (pair,).
 
         Raises
         ------
@@ -277,17 +276,17 @@ class Network:
         return baseline, given - self.incidence() @ baseline
 
     def closing(self) -> np.ndarray:
-        """Least-squares matrix from pairs to dates, shape (date, pair), zero at the first date of each component."""
+        """Return the least-squares matrix from pairs to dates, (date, pair), zero at each component's first date."""
         free = np.ones(self.n_dates, bool)
         free[np.unique(self.components(), return_index=True)[1]] = False
         matrix = np.zeros((self.n_dates, self.n_pairs))
         matrix[free] = np.linalg.pinv(self.incidence()[:, free].astype(np.float64))
         return matrix
 
-    # -- parts --------------------------------------------------------------------------------------------------
+    # -- subsets --------------------------------------------------------------------------------------------------
 
     def subset(self, keep: np.ndarray) -> "Network":
-        """Network of the pairs where the boolean `keep`, shape (pair,), is True; dates without a pair go.
+        """Return the network of the pairs where `keep`, boolean (pair,), is True; dates without pairs are dropped.
 
         Raises
         ------

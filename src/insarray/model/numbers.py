@@ -1,4 +1,4 @@
-"""Numbers of tables, options and sidecar files: as people write them, and no other text that Python takes for one."""
+"""Parse numbers in tables, options and sidecar files, more strictly than Python."""
 
 import math
 import re
@@ -8,12 +8,12 @@ _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 def plain_number(text: str) -> float:
-    """A finite number in Arabic numerals of ASCII, without underscores; the exponent may be that of Fortran.
+    """Parse a finite number in ASCII digits without underscores; the exponent may be Fortran's.
 
     Raises
     ------
     ValueError
-        If the text is something else, such as ``1_000``, ``nan``, ``inf`` or digits of another script.
+        If the text is something else, such as ``1_000``, ``nan``, ``inf`` or digits of other scripts.
     """
     text = text.strip()
     if not _NUMBER.fullmatch(text):
@@ -25,7 +25,7 @@ def plain_number(text: str) -> float:
 
 
 def plain_whole(text: str) -> int:
-    """A whole number in the same numerals; ValueError for other text."""
+    """Parse an integer in ASCII digits; raise ValueError for other text."""
     text = text.strip()
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a whole number")

@@ -1,4 +1,4 @@
-"""Place of the reference, in coordinates: it stays true whatever is cropped, sorted or thinned."""
+"""Place of the reference in coordinates, which stays valid after cropping, sorting or thinning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from insarray.model.grid import Grid
 
-_OFF = 0.25  # of a pixel: how far from a pixel's centre a coordinate may be to mean that pixel
+_OFF = 0.25  # pixels: maximum distance of a coordinate from the centre of its pixel
 
 ATTRIBUTES = (
     "reference_y",
@@ -21,12 +21,12 @@ ATTRIBUTES = (
     "reference_lat",
     "reference_pixels",
 )
-"""Attributes in which a place is recorded; rows and columns are those of the dataset that was written."""
+"""Attributes that record a place; rows and columns are those of the dataset as written."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """Rows ``row_start:row_stop`` and columns ``col_start:col_stop`` whose mean phase is the reference."""
+    """Area of rows ``row_start:row_stop`` and columns ``col_start:col_stop`` whose mean phase is the reference."""
 
     row_start: int
     row_stop: int
@@ -51,11 +51,11 @@ class Place:
     Parameters
     ----------
     y, x
-        Coordinates of the pixel's centre, or of the middle of the rectangle.
+        Coordinates of the pixel centre, or of the centre of the rectangle.
     bounds
-        (least y, greatest y, least x, greatest x) of the pixel centres of a rectangle; None: a pixel.
+        (min y, max y, min x, max x) of the pixel centres of a rectangle; None for a pixel.
     pixels
-        Pixels of the rectangle that were used.
+        Number of pixels of the rectangle that were used.
     """
 
     y: float
@@ -65,26 +65,26 @@ class Place:
 
     @classmethod
     def of_pixel(cls, y: np.ndarray, x: np.ndarray, row: int, col: int) -> "Place":
-        """Place of a pixel of an image whose pixel centres are at `y` and `x`."""
+        """Return the place of a pixel of an image with pixel centres `y` and `x`."""
         return cls(float(y[row]), float(x[col]))
 
     @classmethod
     def of_area(cls, y: np.ndarray, x: np.ndarray, area: Area, pixels: int) -> "Place":
-        """Place of an area of an image whose pixel centres are at `y` and `x`."""
+        """Return the place of an area of an image with pixel centres `y` and `x`."""
         ys, xs = (np.asarray(part, np.float64) for part in (y[area.rows], x[area.cols]))
         bounds = (float(ys.min()), float(ys.max()), float(xs.min()), float(xs.max()))
         return cls((bounds[0] + bounds[1]) / 2, (bounds[2] + bounds[3]) / 2, bounds, pixels)
 
     @classmethod
     def of_attributes(cls, attrs: Mapping[Any, Any], grid: Grid | None) -> "Place | None":
-        """Place that a dataset records as coordinates, or as longitude and latitude; None if it does not.
+        """Return the place recorded as coordinates, or as longitude and latitude; None if not recorded.
 
         Parameters
         ----------
         attrs
-            Of the dataset.
+            Attributes of the dataset.
         grid
-            Of the dataset, for longitude and latitude.
+            Grid of the dataset, for longitude and latitude.
         """
         pixels = int(attrs["reference_pixels"]) if "reference_pixels" in attrs else None
         stated = None
@@ -101,9 +101,9 @@ class Place:
         return stated if stated is not None and stated.near(other, grid.y, grid.x) else other
 
     def on(self, y: np.ndarray, x: np.ndarray) -> tuple[int, int] | Area | None:
-        """Where the place is in an image whose pixel centres are at `y` and `x`; None if it is not in it, or not all.
+        """Return the pixel or area in an image with pixel centres `y` and `x`; None if it is not completely inside.
 
-        An area of an image that was reprojected since is no rectangle of the new one: it has `pixels` and no bounds.
+        An area is no rectangle in an image that was reprojected later: it then has `pixels` but no bounds.
         """
         if self.bounds is None and self.pixels is not None:
             return None
@@ -114,7 +114,7 @@ class Place:
         return None if rows is None or cols is None else Area(rows.start, rows.stop, cols.start, cols.stop)
 
     def attributes(self, grid: Grid | None, y: np.ndarray, x: np.ndarray) -> dict[str, Any]:
-        """Attributes that record the place, with rows and columns if it is in the image."""
+        """Return the attributes that record the place, with rows and columns if it is in the image."""
         found: dict[str, Any] = {"reference_y": self.y, "reference_x": self.x}
         if self.bounds is not None:
             found = {"reference_bounds": list(self.bounds)}
@@ -130,32 +130,32 @@ class Place:
         return {name: value for name, value in found.items() if value is not None}
 
     def near(self, other: "Place", y: np.ndarray, x: np.ndarray) -> bool:
-        """Whether the middles of two places are the same within a quarter of a pixel."""
+        """Return whether the centres of two places agree within a quarter of a pixel."""
         return abs(self.y - other.y) <= _limit(y, self.y) and abs(self.x - other.x) <= _limit(x, self.x)
 
     def same(self, other: "Place", y: np.ndarray, x: np.ndarray) -> bool:
-        """Whether two places are the same within a quarter of a pixel of an image with these pixel centres."""
+        """Return whether two places agree within a quarter of a pixel of an image with these pixel centres."""
         mine, theirs = (np.array([p.y, p.y, p.x, p.x] if p.bounds is None else p.bounds) for p in (self, other))
         steps = [_limit(values, at) for values, at in ((y, self.y), (y, self.y), (x, self.x), (x, self.x))]
         return (self.bounds is None) == (other.bounds is None) and bool((np.abs(mine - theirs) <= steps).all())
 
 
 def _limit(centres: np.ndarray, value: float) -> float:
-    """How far from a pixel's centre a coordinate may be; of a single pixel the size is not known."""
+    """Return the tolerance of a coordinate; the size of a single pixel is unknown."""
     if len(centres) > 1:
         return _OFF * float(np.abs(np.diff(np.asarray(centres, np.float64))).min())
     return 1e-6 * max(1.0, abs(value))
 
 
 def _nearest(centres: np.ndarray, value: float) -> int | None:
-    """Index of the pixel at a coordinate; None if there is none."""
+    """Return the index of the pixel at a coordinate, or None."""
     values = np.asarray(centres, np.float64)
     at = int(np.argmin(np.abs(values - value)))
     return at if abs(values[at] - value) <= _limit(values, value) else None
 
 
 def _within(centres: np.ndarray, low: float, high: float) -> slice | None:
-    """Indices of the pixels between two coordinates, of which both ends must be there."""
+    """Return the slice of pixels between two coordinates, both of which must be in the image; else None."""
     ends = [_nearest(centres, value) for value in (low, high)]
     if ends[0] is None or ends[1] is None:
         return None

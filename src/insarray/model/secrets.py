@@ -1,4 +1,4 @@
-"""How a location is shown and stored: without passwords, keys and signatures, wherever in a text it stands."""
+"""Remove passwords, keys and signatures from locations and texts before they are displayed or stored."""
 
 import re
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
-# a container of Azure stands where others have a user
+# Azure puts a container where others have a user
 _USER = re.compile(
     rf"(?<![A-Za-z0-9+.-])(?!(?:abfss?|wasbs?|az)://[^\s/?#:@]*@)({_SCHEME})(?:[^\s/?#'\"<>]{{0,1000}}|[^\s/?#@:'\"<>]{{0,300}}:[^\s'\"<>]{{0,1000}})@"
 )
 _VSI_USER = re.compile(r"(/vsi[a-z0-9_]+/)[^\s/'\"<>]{0,500}(?::[^\s'\"<>]{0,500})?@")
-# what is left of s3://KEY:SECRET@bucket in messages that name no protocol
+# remainder of s3://KEY:SECRET@bucket in messages without protocol
 _BARE_USER = re.compile(r"(?<![\w/*])[^\s/'\"@:,;=()\[\]{}<>]{1,200}:(?!//)[^\s'\"@,;()<>]{1,500}@(?=[\w.-])")
 _END = r"(?=[),.;:\]]{0,5}(?:[\s'\"<>]|$))"
 _QUERY = re.compile(rf"((?:https?://|/vsicurl)[^\s?#'\"<>]{{0,1000}})([?#])[^\s'\"<>]*?{_END}", re.IGNORECASE)
@@ -34,7 +34,7 @@ _ELEMENT = re.compile(
     r"(<(\w{0,40}(?:AccessKeyId|Signature|SignatureProvided|Token|StringToSign|CanonicalRequest))>)[^<]*"
 )
 _SECRET_NAME = re.compile(rf"(?:{_NAMES}|storage_options|client_kwargs)", re.IGNORECASE)
-# of a signature: it changes from day to day, and the file does not
+# parts of a signature, which changes while the file does not
 _SIGNING = re.compile(
     rf"(?:x-(?:amz|goog)-[\w-]+|expires|policy|key-pair-id|googleaccessid|{_NAMES}"
     r"|s[vtepr]|spr|sip|srt|ss|skoid|sktid|skt|ske|sks|skv|sdd|sig)",
@@ -45,12 +45,12 @@ T = TypeVar("T")
 
 
 def shown(text: object) -> str:
-    """Text as it is shown and stored: of every URL without user, password and query, and without values of secrets.
+    """Return text for display and storage: URLs without user, password and query, and secrets without values.
 
     Parameters
     ----------
     text
-        A location, a message, a command line, or anything that becomes such text.
+        Location, message, command line, or any object that is converted to such text.
     """
     found = str(text)
     if "@" in found:
@@ -69,7 +69,7 @@ def shown(text: object) -> str:
 
 
 def shown_values(value: T) -> T:
-    """The same of all texts in nested mappings and lists, such as attributes; what is named as a secret is hidden."""
+    """Apply `shown` to all texts in nested mappings and lists such as attributes, and hide values with secret names."""
     return _values(value)  # type: ignore[no-any-return]
 
 
@@ -81,7 +81,7 @@ def _values(value: Any) -> Any:
         return {name: HIDDEN if _is_secret(name) else _values(one) for name, one in value.items()}
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return type(value)(map(_values, value))
-    if getattr(getattr(value, "dtype", None), "kind", "") in ("U", "O"):  # an array; NumPy takes long to import
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("U", "O"):  # an array; avoids a slow import of NumPy
         clean = value.astype(object)
         for place, one in enumerate(clean.flat):
             clean.flat[place] = _values(one)
@@ -94,7 +94,7 @@ def _is_secret(name: object) -> bool:
 
 
 def identity(location: str) -> str:
-    """A location as a fingerprint has it: that of the same file under another user or with another signature is the same."""
+    """Return a location for fingerprints, which is the same for any user and signature of a file."""
     found = _VSI_USER.sub(r"\1", _USER.sub(r"\1", location))
     if "://" not in found:
         found = _BARE_USER.sub("", found)
@@ -102,7 +102,7 @@ def identity(location: str) -> str:
 
 
 def without_query(location: str) -> str:
-    """A URL without what follows its path; other text as it is."""
+    """Return a URL without query and fragment; other text unchanged."""
     web = location.lower().startswith(("http://", "https://"))
     return re.split("[?#]", location, maxsplit=1)[0] if web else location
 
@@ -113,7 +113,7 @@ def _kept(query: re.Match[str]) -> str:
 
 
 def cause_of(error: BaseException) -> BaseException | None:
-    """The error, to raise another one from; None if it or one behind it says a secret, which a traceback would show."""
+    """Return the error to raise another from; None if it or its causes contain a secret."""
     one: BaseException | None = error
     while one is not None:
         if shown(one) != str(one):
@@ -123,7 +123,7 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def without_secrets(dataset: "xr.Dataset") -> "xr.Dataset":
-    """The dataset as it may be written: its attributes without passwords, keys and signatures of URLs."""
+    """Return the dataset with attributes free of passwords, keys and signatures of URLs, for writing."""
     clean = dataset.copy().assign_attrs(shown_values(dataset.attrs))
     for variable in clean.variables.values():
         variable.attrs = shown_values(variable.attrs)

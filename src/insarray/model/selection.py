@@ -1,4 +1,4 @@
-"""Which pairs of a network to keep: pure functions from a network to a boolean per pair."""
+"""Select pairs of a network: pure functions from a network to a boolean per pair."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,28 +22,28 @@ def select(
     min_coherence: float | None = None,
     coherence: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Pairs that pass every limit, boolean, shape (pair,).
+    """Return the pairs that pass all limits, boolean, shape (pair,).
 
     Parameters
     ----------
     network
-        The network to choose from.
+        Network to select from.
     max_temporal_baseline
-        Days.
+        Maximum in days.
     max_perpendicular_baseline
-        Metres, compared with the absolute value.
+        Maximum absolute value in metres.
     max_neighbours
         Keep pairs whose secondary is among this number of next dates after the reference.
     exclude_dates, exclude_pairs
-        Must exist in the network, so that a typing error is noticed.
+        Dates and pairs to exclude; they must exist in the network, to detect typing errors.
     min_coherence
-        Drop pairs whose mean `coherence`, shape (pair,), is lower, except those of the spanning tree of highest
-        coherence, so that the limit never cuts the network.
+        Exclude pairs whose mean `coherence`, shape (pair,), is lower, except those of the spanning tree with the
+        highest coherence, so that the network stays connected.
 
     Raises
     ------
     ArgumentError
-        If a date or pair to exclude is not there, or `coherence` is needed and missing.
+        If a date or pair to exclude does not exist, or `coherence` is needed and missing.
     NetworkError
         If baselines are needed and unknown.
     """
@@ -86,8 +86,8 @@ def _pair_indices(network: Network, pairs: Iterable[str | Sequence[Time]]) -> li
 
 
 def _spanning_tree(network: Network, coherence: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Pairs of the spanning forest of highest coherence among `candidates`, boolean, shape (pair,)."""
-    cost = 2.0 - np.clip(np.nan_to_num(coherence[candidates]), 0.0, 1.0)  # > 0: a zero would be "no link" to scipy
+    """Return the pairs of the spanning forest with the highest coherence among `candidates`, boolean, shape (pair,)."""
+    cost = 2.0 - np.clip(np.nan_to_num(coherence[candidates]), 0.0, 1.0)  # > 0: scipy treats zero as "no edge"
     pairs = network.pairs[candidates]
     shape = (network.n_dates, network.n_dates)
     tree = minimum_spanning_tree(coo_matrix((cost, (pairs[:, 0], pairs[:, 1])), shape)).tocoo()

@@ -1,4 +1,4 @@
-"""Time functions of a displacement series: which terms, what they are called, and their columns at given dates."""
+"""Time functions of a displacement series: terms, their names, and their columns at given dates."""
 
 import json
 import math
@@ -16,16 +16,16 @@ _POLYNOMIAL = ("velocity", "acceleration", "jerk")
 
 @dataclass(frozen=True)
 class TimeModel:
-    """Sum of time functions, each with a factor to be fitted; a constant is always part of it.
+    """Sum of time functions with factors to be fitted; a constant is always included.
 
     With t in years of 365.25 days since the first date, and t_e since an event:
 
     Parameters
     ----------
     degree
-        Of the polynomial, 0 to 3: velocity t, acceleration t^2 / 2, jerk t^3 / 6.
+        Degree of the polynomial, 0 to 3: velocity t, acceleration t^2 / 2, jerk t^3 / 6.
     periods
-        Years: cos(2 pi t / T) and sin(2 pi t / T) of each.
+        Periods in years: cos(2 pi t / T) and sin(2 pi t / T) of each.
     steps
         Dates or times of events: 0 before, 1 from then on.
     velocity_changes
@@ -38,7 +38,7 @@ class TimeModel:
     Raises
     ------
     ArgumentError
-        If a number cannot be, or a term comes twice.
+        If a number is invalid, or a term is repeated.
     """
 
     degree: int = 1
@@ -78,24 +78,24 @@ class TimeModel:
         return tuple(found)
 
     def as_json(self) -> str:
-        """Text from which `from_json` makes the model again; what does not differ from the default is left out."""
+        """Return the model as text for `from_json`, without default values."""
         return json.dumps({name: value for name, value in asdict(self).items() if value or name == "degree"})
 
     @classmethod
     def from_json(cls, text: str) -> "TimeModel":
-        """Model of a text made by `as_json`."""
+        """Return the model of a text made by `as_json`."""
         fields: dict[str, Any] = {name: _tuples(value) for name, value in json.loads(text).items()}
         return cls(**fields)
 
     def design(self, times: np.ndarray, origin: np.datetime64) -> np.ndarray:
-        """Columns of the terms in the order of `names`, float64, shape (date, term).
+        """Return the columns of the terms in the order of `names`, float64, shape (date, term).
 
         Parameters
         ----------
         times
             datetime64, shape (date,).
         origin
-            Where t is 0: the first date of the series.
+            Time at which t is 0: the first date of the series.
         """
         t = years_since(times, origin)
         columns = [t**power / math.factorial(power) for power in range(1, self.degree + 1)]
@@ -111,7 +111,7 @@ class TimeModel:
 
 
 def _after(times: np.ndarray, event: str) -> np.ndarray:
-    """Years since an event, 0 before."""
+    """Return the years since an event, 0 before it."""
     return np.asarray(np.maximum(years_since(times, as_time(event)), 0.0))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what the package computes: networks, closure, maps, points, links, and the history of a point, with matplotlib."""
+"""Plots with matplotlib: networks, closure, maps, points, links, and the time series of a point."""
 
 from insarray.plot.figures import save
 from insarray.plot.maps import map, velocity  # noqa: A004  the field's word

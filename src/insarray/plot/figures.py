@@ -1,4 +1,4 @@
-"""What all pictures share: figures and axes, dates along the x axis, the pixel of a point, files."""
+"""Helpers of all plots: figures and axes, date axes, pixel of a point, files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
-    """Write a picture in the format of the suffix (png, pdf, svg, ...); an existing file is replaced.
+    """Write a picture in the format of the file suffix (png, pdf, svg, ...), replacing an existing file.
 
     Raises
     ------
     ArgumentError
-        If the suffix is not a format that matplotlib writes.
+        If matplotlib does not support the suffix.
     StoreError
         If the file cannot be written.
 
     See Also
     --------
-    insarray.plot.map : a map of any layer.
-    insarray.plot.velocity : a map of the velocity.
+    insarray.plot.map : plot a map of any variable.
+    insarray.plot.velocity : plot a map of the velocity.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
     figure = cast("Figure", picture.figure) if isinstance(picture, Axes) else picture
     target = require_format(path)
     try:
-        with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):  # text stays text for the publisher
+        with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):  # keep text as text for publishers
             figure.savefig(target, dpi=dpi)
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error.strerror})") from error
@@ -49,7 +49,7 @@ def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
 
 
 def require_format(path: str | Path) -> Path:
-    """`path`, if pictures can have its suffix; else an ArgumentError that names those they can have."""
+    """Return `path` if its suffix is a supported format; else raise an ArgumentError that lists the formats."""
     from matplotlib.figure import Figure
 
     target, formats = Path(path), Figure().canvas.get_supported_filetypes()
@@ -59,14 +59,14 @@ def require_format(path: str | Path) -> Path:
 
 
 def new_axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
-    """Given axes, or those of a new figure that belongs to no window and no global state."""
+    """Return the given axes, or those of a new figure without window or global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, dpi=120, layout="compressed").subplots() if ax is None else ax
 
 
 def date_axis(times: np.ndarray, ax: "Axes") -> np.ndarray:
-    """Matplotlib's day numbers of `times`; the x axis of `ax` is made one of dates."""
+    """Return `times` as day numbers of matplotlib, and format the x axis of `ax` as dates."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ def date_axis(times: np.ndarray, ax: "Axes") -> np.ndarray:
 def pixel_of(
     grid: Grid, row: int | None = None, col: int | None = None, lon: float | None = None, lat: float | None = None
 ) -> tuple[int, int]:
-    """(row, col) inside the grid, from either way to say it."""
+    """Return (row, col) inside the grid, from row and column or from longitude and latitude."""
     if row is not None and col is not None and lon is None and lat is None:
         if not (0 <= row < grid.height and 0 <= col < grid.width):
             raise ArgumentError(f"point: row {row}, column {col} is outside {grid.height} x {grid.width}")

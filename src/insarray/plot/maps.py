@@ -1,4 +1,4 @@
-"""Maps of any variable: colours that suit it, frame, scale bar, reference point."""
+"""Plot maps of any variable, with suitable colours, frame, scale bar and reference point."""
 
 import math
 import re
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
 
 _MASKED = "0.8"
-_MAX_SIDE = 3000  # pixels; more than a printed page resolves
+_MAX_SIDE = 3000  # pixels; a printed page resolves no more
 _MILLIMETRES = re.compile(
     r"(displacement|velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
 )
@@ -33,12 +33,12 @@ _SHARES = (
     "link_coherence",
     "point_coherence",
     "link_model_coherence",
-)  # 0 .. 1 whatever the data, so that pictures compare
+)  # 0 .. 1 for any data, for comparable pictures
 _CLASSES: dict[str, tuple[str, ...]] = {
     **FLAGS,
     "water_mask": ("water", "land"),
 }
-_OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
+_OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts where 0 is a value if the other count is not 0
 _UNITS = {"m/year": "m/yr", "1": "", "radian": "rad", "degree": "°"}
 _TITLES = {
     "velocity": "LOS velocity",
@@ -50,7 +50,7 @@ _TITLES = {
 
 
 def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None = None) -> "Axes":
-    """Map of the line-of-sight velocity in mm/yr; `map` says how.
+    """Plot the line-of-sight velocity in mm/yr; see `map`.
 
     Raises
     ------
@@ -59,9 +59,9 @@ def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None 
 
     See Also
     --------
-    insarray.plot.map : a map of any layer.
+    insarray.plot.map : plot a map of any variable.
     insarray.plot.save : write a picture.
-    insarray.fit : time functions with standard errors.
+    insarray.fit : fit time functions with standard errors.
 
     Examples
     --------
@@ -78,37 +78,38 @@ def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None 
 def map(  # noqa: A001  the field's word
     data: xr.Dataset, name: str, ax: "Axes | None" = None, *, mask: Raster | None = None
 ) -> "Axes":
-    """Map of any variable (y, x): with colour bar, scale bar and reference point; what is masked is grey.
+    """Plot a map of any variable (y, x), with colour bar, scale bar and reference point; masked pixels are grey.
 
-    Displacements and velocities (and everything else of both signs) have a diverging map centred on zero, from minus
-    to plus the 99th percentile of their size: red is away from the satellite, blue toward it. Coherences go from 0 to
-    1, other numbers from the 1st to the 99th percentile. Displacements are shown in mm, velocities in mm/yr.
+    Displacements and velocities (and other signed variables) have a diverging colour map centred on zero, from minus to
+    plus the 99th percentile of the absolute value: red is away from the satellite, blue toward it. Coherences range
+    from 0 to 1, other variables from the 1st to the 99th percentile. Displacements are shown in mm, velocities in
+    mm/yr.
 
     Parameters
     ----------
     data
-        Dataset on a grid; a map of a series is that of one date, ``map(series.isel(time=-1), "displacement")``.
-        The reference point is marked if the attributes have it (`reference_row`, `reference_col`, or
-        `reference_lon`, `reference_lat`, which are right also in a part of the image).
+        Dataset on a grid; select one date of a series, ``map(series.isel(time=-1), "displacement")``. The reference
+        point is marked if it is in the attributes (`reference_row`, `reference_col`, or `reference_lon`,
+        `reference_lat`, which are also valid for a part of the image).
     name
-        Variable. Larger than 3000 pixels, only every n-th row and column is read.
+        Variable. If the image is larger than 3000 pixels, only every n-th row and column is read.
     ax
-        Where to draw, in the units of the grid's CRS; a new figure (``.figure`` of what is returned) if None.
+        Axes to plot in, in the units of the grid's CRS; None: a new figure (``.figure`` of the returned axes).
     mask
-        Pixels to draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
-        `insarray.quality_mask`. The others are grey, and do not count for the colours.
+        Plot only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
+        `insarray.quality_mask`. The others are grey and ignored in the colour scale.
 
     Raises
     ------
     ArgumentError
-        If there is no such variable, or it has other dimensions than (y, x).
+        If there is no such variable, or its dimensions are not (y, x).
     StackError
         If `data` has no grid.
 
     See Also
     --------
-    insarray.plot.velocity : a map of the velocity.
-    insarray.plot.multiples : maps of some dates or pairs.
+    insarray.plot.velocity : plot a map of the velocity.
+    insarray.plot.multiples : plot maps of several dates or pairs.
 
     Examples
     --------
@@ -153,7 +154,7 @@ def map(  # noqa: A001  the field's word
 
 @dataclass(frozen=True)
 class Style:
-    """How a layer is coloured."""
+    """Colours, limits and label of a layer."""
 
     values: np.ma.MaskedArray
     label: str
@@ -164,7 +165,7 @@ class Style:
 
 
 def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndarray) -> Style:
-    """Colours, limits and label that suit the variable `name` and its values; `observed` matters to integers."""
+    """Return the style for the variable `name` and its values; `observed` is used for integers."""
     import matplotlib as mpl
     from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 
@@ -183,13 +184,13 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
     if values.dtype.kind != "f":
         masked = np.ma.masked_array(values, ~observed)
         limits = Normalize(*((masked.min(), masked.max()) if masked.count() else (0, 1)))
-        if name in _OBSERVED:  # its 0 is a value, and has the same colour in every picture
+        if name in _OBSERVED:  # 0 is a value, with the same colour in every picture
             limits = Normalize(0, max(limits.vmax or 1, 1))
         return Style(masked, label, mpl.colormaps["viridis"].with_extremes(bad=_MASKED), limits)
     masked = np.ma.masked_invalid(values.astype(np.float64) * scale)
     found = masked.compressed()
     low, high = np.percentile(found, (1, 99)) if found.size else (0.0, 1.0)
-    if _CYCLIC.fullmatch(name):  # both ends are the same
+    if _CYCLIC.fullmatch(name):  # cyclic: both ends have the same colour
         scheme, low, high = "twilight", -np.pi, np.pi
     elif name in _SHARES:
         scheme, low, high = "viridis", 0.0, 1.0
@@ -206,13 +207,13 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
 
 
 def colouring(name: str, layer: xr.DataArray) -> Style:
-    """Colours, limits and label of a variable, whatever its dimensions."""
+    """Return the style of a variable with any dimensions."""
     values = np.asarray(layer.values)
     return _style(name, layer, values, values != 0)
 
 
 def size_of_map(grid: Grid, aspect: float | None) -> tuple[float, float]:
-    """Inches of a figure with the map of a grid and its colour bar."""
+    """Return the size in inches of a figure for the map of a grid and its colour bar."""
     if aspect is None:
         return 6.8, 5.0
     shape = aspect * abs(grid.height * grid.dy / (grid.width * grid.dx))
@@ -221,7 +222,7 @@ def size_of_map(grid: Grid, aspect: float | None) -> tuple[float, float]:
 
 
 def ground_aspect(grid: Grid) -> float | None:
-    """Length on the ground of one unit of y over that of one unit of x; None if unknown (radar coordinates)."""
+    """Return the ratio of one unit of y to one unit of x on the ground; None if unknown (radar coordinates)."""
     if grid.crs is None:
         return None
     from pyproj import CRS
@@ -231,7 +232,7 @@ def ground_aspect(grid: Grid) -> float | None:
 
 
 def frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
-    """Axis labels, orientation, aspect and scale bar of a map."""
+    """Set axis labels, orientation, aspect and scale bar of a map."""
     if aspect is None:
         ax.set(xlabel="range sample", ylabel="azimuth line", aspect="auto")
         return
@@ -239,7 +240,7 @@ def frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
     from pyproj import CRS, Geod
 
     if grid.dy > 0:
-        ax.invert_yaxis()  # north stays up when the rows run northwards
+        ax.invert_yaxis()  # keep north up if rows run northwards
     ax.locator_params(nbins=6, steps=[1, 2, 5, 10])
     ax.set_aspect(aspect)
     if CRS.from_user_input(grid.crs).is_geographic:
@@ -251,7 +252,7 @@ def frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
             axis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
     row, col = (grid.height - 1) / 2, (grid.width - 1) / 2
     west, east = (cast("tuple[float, float]", grid.lonlat(row, col + shift)) for shift in (-0.5, 0.5))
-    metres = Geod(ellps="WGS84").inv(*west, *east)[2] / abs(grid.dx)  # of one unit of x, in the middle of the map
+    metres = Geod(ellps="WGS84").inv(*west, *east)[2] / abs(grid.dx)  # of one unit of x, at the centre of the map
     third = grid.width * abs(grid.dx) * metres / 3
     power = 10 ** math.floor(math.log10(third))
     length = max(n * power for n in (1, 2, 5) if n * power <= third)
@@ -262,7 +263,7 @@ def frame(ax: "Axes", grid: Grid, aspect: float | None) -> None:
 
 
 def mark_reference(ax: "Axes", grid: Grid, place: tuple[int, int] | Area | None) -> None:
-    """Square and word at the reference pixel, or in the middle of the reference area, if it is in the map."""
+    """Mark and label the reference pixel, or the centre of the reference area, if it is in the map."""
     from matplotlib.patheffects import withStroke
 
     if place is None:
@@ -273,6 +274,6 @@ def mark_reference(ax: "Axes", grid: Grid, place: tuple[int, int] | Area | None)
         row, col = place
     halo = [withStroke(linewidth=2.5, foreground="white")]
     ax.plot(grid.x[col], grid.y[row], "s", ms=6, color="black", mec="white", mew=1, label="reference")
-    shift, side = ((6, 4), "left") if col < 0.75 * grid.width else ((-6, 4), "right")  # keep the word in the map
+    shift, side = ((6, 4), "left") if col < 0.75 * grid.width else ((-6, 4), "right")  # keep the label in the map
     here = grid.x[col], grid.y[row]
     ax.annotate("reference", here, shift, textcoords="offset points", ha=side, path_effects=halo)

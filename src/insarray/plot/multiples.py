@@ -1,4 +1,4 @@
-"""Small multiples: one variable at several dates or pairs, in the same colours."""
+"""Plot small multiples: one variable at several dates or pairs, with a common colour scale."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def multiples(
     wrap: bool = False,
     mask: Raster | None = None,
 ) -> "Figure":
-    """Maps of a variable at several dates or pairs, all in the colours of one bar.
+    """Plot maps of a variable at several dates or pairs, with one colour bar.
 
     Parameters
     ----------
@@ -38,26 +38,25 @@ def multiples(
         Dataset on a grid.
     name
         Variable (time, y, x), such as `displacement`, or (pair, y, x), such as `unwrapped_phase`. Colours, units and
-        reference point are those of `map`. Larger than 800 pixels, only every n-th row and column is read.
+        reference point as in `map`. If the image is larger than 800 pixels, only every n-th row and column is read.
     layers
-        Numbers of the dates or pairs to draw; by default twelve at equal steps, first and last included, or all if
-        there are no more.
+        Indices of the dates or pairs to plot; default: up to twelve at equal steps, including the first and last.
     wrap
-        Show a phase (radian) modulo 2 pi, from -pi to pi, in cyclic colours: fringes, as in the interferogram.
+        Plot a phase (radian) modulo 2 pi, from -pi to pi, in cyclic colours: fringes, as in the interferogram.
     mask
-        Pixels to draw, as in `map`.
+        Pixels to plot, as in `map`.
 
     Raises
     ------
     ArgumentError
-        If there is no such variable, it has other dimensions, a number is none of its layers, or `wrap` is asked for
-        what is not a phase.
+        If there is no such variable, its dimensions are not supported, a layer does not exist, or `wrap` is set for a
+        variable that is not a phase.
     StackError
         If `data` has no grid.
 
     See Also
     --------
-    insarray.plot.map : a map of any layer.
+    insarray.plot.map : plot a map of any variable.
 
     Examples
     --------
@@ -92,7 +91,7 @@ def multiples(
         frame(ax, grid, aspect)
         ax.set(xlabel="", ylabel="", xticks=[], yticks=[], title=_title(shown[k], chosen[k]))
         ax.title.set_fontsize("small")
-    for ax in axes[1 : len(chosen)]:  # one scale bar is enough
+    for ax in axes[1 : len(chosen)]:  # one scale bar suffices
         for artist in list(ax.artists):
             artist.remove()
     for ax in axes[len(chosen) :]:
@@ -103,7 +102,7 @@ def multiples(
 
 
 def _kind(data: xr.Dataset, name: str, *, wrap: bool) -> str:
-    """The dimension that numbers the layers of a variable that can be drawn."""
+    """Return the dimension of the layers of a variable; raise ArgumentError if it cannot be plotted."""
     if name not in data:
         raise ArgumentError(f"name: {name!r} is not in the dataset; it has {', '.join(str(k) for k in data.data_vars)}")
     layer = data[name]
@@ -116,7 +115,7 @@ def _kind(data: xr.Dataset, name: str, *, wrap: bool) -> str:
 
 
 def _chosen(count: int, layers: Sequence[int] | None, kind: str) -> list[int]:
-    """Numbers of the layers to draw."""
+    """Return the indices of the layers to plot."""
     if layers is None:
         return sorted({int(k) for k in np.linspace(0, count - 1, min(_PANELS, count)).round()})
     wrong = [k for k in layers if not -count <= k < count]
@@ -126,14 +125,14 @@ def _chosen(count: int, layers: Sequence[int] | None, kind: str) -> list[int]:
 
 
 def _shape(grid: Grid, aspect: float | None) -> float:
-    """Height over width of a panel."""
+    """Return the ratio of height to width of a panel."""
     if aspect is None:
         return 0.75
     return float(np.clip(aspect * abs(grid.height * grid.dy / (grid.width * grid.dx)), 0.4, 2.5))
 
 
 def _title(layer: xr.DataArray, number: int) -> str:
-    """Date of a layer, or the dates of its pair."""
+    """Return the date of a layer, or the dates of its pair."""
     if "time" in layer.coords:
         return _day(layer.time)
     if "reference_time" in layer.coords:

@@ -1,4 +1,4 @@
-"""Networks of pairs, and what their loops say of them."""
+"""Plot networks of pairs, and closure statistics of their loops."""
 
 from typing import TYPE_CHECKING
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def network(data: xr.Dataset | Network, ax: "Axes | None" = None) -> "Axes":
-    """Dates and pairs: perpendicular baseline over time, or arcs as high as the temporal baseline without baselines.
+    """Plot dates and pairs: perpendicular baseline over time, or arcs with the height of the temporal baseline.
 
-    Pairs are coloured by their mean coherence where `data` has the coordinate `mean_coherence` (pair). Dates that no
-    chain of pairs ties to the first date have a colour and a legend entry for each piece.
+    Pairs are coloured by mean coherence if `data` has the coordinate `mean_coherence` (pair). Subsets of dates that no
+    chain of pairs connects to the first date have a colour and a legend entry each.
 
     Parameters
     ----------
     data
-        Anything with pair coordinates, or a network.
+        Dataset with pair coordinates, or a network.
     ax
-        Where to draw; a new figure (``.figure`` of what is returned) if None.
+        Axes to plot in; None: a new figure (``.figure`` of the returned axes).
 
     Raises
     ------
@@ -38,8 +38,8 @@ def network(data: xr.Dataset | Network, ax: "Axes | None" = None) -> "Axes":
 
     See Also
     --------
-    insarray.plot.closure : network and map of the loops.
-    insarray.Network : dates and pairs.
+    insarray.plot.closure : plot closure in the network and as map.
+    insarray.Network : pairs and dates of a stack.
 
     Examples
     --------
@@ -66,10 +66,10 @@ def network(data: xr.Dataset | Network, ax: "Axes | None" = None) -> "Axes":
 
 
 def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
-    """Pairs coloured by their share of non-zero closures, and where closures are not zero.
+    """Plot pairs by their fraction of non-zero closures, and a map of non-zero closures.
 
-    On the left the network: grey pairs close, red ones do not, dotted ones are in no observed loop and so not checked,
-    those to doubt (`pair_drop_order`) are thick. On the right, if `summary` has it, the map of
+    On the left the network: grey pairs close, red ones do not, dotted ones are in no observed loop and therefore
+    unchecked; suspect pairs (`pair_drop_order`) are thick. On the right, if `summary` has it, the map of
     `nonzero_closure_count`; pixels without an observed loop are grey.
 
     Parameters
@@ -77,7 +77,7 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     summary
         Result of `insarray.closure_summary`, with ``maps=True`` for the map.
     figure
-        Where to draw; a new one if None.
+        Figure to plot in; None: a new one.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     See Also
     --------
     insarray.closure_summary : statistics of loops and pairs.
-    insarray.plot.network : dates and pairs.
+    insarray.plot.network : plot dates and pairs.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     axes = figure.subplots(1, 1 + with_map, squeeze=False, width_ratios=(1.25, 1)[: 1 + with_map])[0]
     ax, share = axes[0], 100 * summary.pair_nonzero_fraction.values
     checked, doubted = np.isfinite(share), summary.pair_drop_order.values > 0
-    order = np.argsort(share, kind="stable")  # the worst are drawn last
+    order = np.argsort(share, kind="stable")  # plot the worst last, on top
     edges = _draw(ax, pairs, order)
     colours = LinearSegmentedColormap.from_list("closure", ["0.8", "#f4a582", "#d6604d", "#8b0016"])
     edges.set(
@@ -136,7 +136,7 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
 
 
 def _draw(ax: "Axes", pairs: Network, order: np.ndarray) -> "LineCollection":
-    """Dates, and lines of the pairs in this order, which are returned."""
+    """Plot dates and pairs in the given order; return the lines of the pairs."""
     from matplotlib.collections import LineCollection
 
     days = date_axis(pairs.times, ax)
@@ -156,11 +156,11 @@ def _draw(ax: "Axes", pairs: Network, order: np.ndarray) -> "LineCollection":
 
 
 def _pair_lines(pairs: Network, days: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], str]:
-    """Height of each date, line of each pair, and what the height is."""
+    """Return the height of each date, the line of each pair, and the label of the height."""
     ends = days[pairs.pairs]
     try:
         baseline, _ = pairs.date_baselines()
-    except NetworkError:  # none, or not all known
+    except NetworkError:  # none, or some unknown
         angle = np.linspace(0, np.pi, 40)
         middle, radius = ends.mean(1)[:, None], np.diff(ends, axis=1) / 2
         arcs = np.stack([middle - radius * np.cos(angle), 2 * radius * np.sin(angle)], axis=2)

@@ -1,4 +1,4 @@
-"""The history of a point."""
+"""Plot the time series of a point."""
 
 from typing import TYPE_CHECKING
 
@@ -24,23 +24,23 @@ def point(
     lat: float | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """History of one pixel: displacement in mm, with error bars, and the line of its velocity.
+    """Plot the time series of one pixel: displacement in mm, with error bars, and its velocity as a line.
 
-    Dates that are not tied to the reference date (`network_subset` > 1) have another colour and marker for each piece:
-    their level is arbitrary. Dates without displacement are ticked along the lower edge. The line has the slope
-    `velocity` and passes through the mean of the tied dates.
+    Dates that are not connected to the reference date (`network_subset` > 1) have another colour and marker per subset,
+    as their level is arbitrary. Dates without displacement are marked along the lower edge. The line has the slope
+    `velocity` and passes through the mean of the connected dates.
 
     Parameters
     ----------
     series
-        `displacement` (time, y, x); used if present: `displacement_std`, `network_subset`, `velocity`,
+        Dataset with `displacement` (time, y, x); optional: `displacement_std`, `network_subset`, `velocity`,
         `velocity_std`.
     row, col
         Pixel, counted from 0 at the upper left.
     lon, lat
-        Or its position, WGS 84 degrees.
+        Alternatively its position, WGS 84 degrees.
     ax
-        Where to draw; a new figure (``.figure`` of what is returned) if None.
+        Axes to plot in; None: a new figure (``.figure`` of the returned axes).
 
     Raises
     ------
@@ -49,8 +49,8 @@ def point(
 
     See Also
     --------
-    insarray.plot.velocity : a map of the velocity.
-    insarray.invert : displacement series of the pairs.
+    insarray.plot.velocity : plot a map of the velocity.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Maps of what is not on a grid: points, and the links between them."""
+"""Plot maps of points, and of links between them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,33 +14,33 @@ from insarray.products.points.selection import grid_of_points
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_LINKS = 300_000  # more would be ink on ink
+_MOST_LINKS = 300_000  # more lines would overlap completely
 
 
 def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -> "Axes":
-    """Map of a variable of points, coloured as `map` colours it; points without a value are grey.
+    """Plot a map of a variable of points, with the colours of `map`; points without a value are grey.
 
     Parameters
     ----------
     data
-        Of `insarray.integrate_links`, `refine_points`, `unwrap_points`, or `select_points`; a variable of epochs is shown
-        at one, ``points(unwrapped.isel(time=5), "unwrapped_phase")``.
+        Result of `insarray.integrate_links`, `refine_points`, `unwrap_points`, or `select_points`; select one epoch of
+        a variable with epochs, ``points(unwrapped.isel(time=5), "unwrapped_phase")``.
     name
         Variable or coordinate (point).
     ax
-        Where to draw; a new figure (``.figure`` of what is returned) if None.
+        Axes to plot in; None: a new figure (``.figure`` of the returned axes).
 
     Raises
     ------
     ArgumentError
-        If there is no such variable, or it is not (point).
+        If there is no such variable, or its dimensions are not (point).
     StackError
-        If the points do not say what grid they are from.
+        If the points lack the attributes of their grid.
 
     See Also
     --------
-    insarray.plot.links : values of arcs.
-    insarray.points_to_grid : maps of points.
+    insarray.plot.links : plot values of arcs.
+    insarray.points_to_grid : convert points to maps.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
     x, y = data.x.values, data.y.values
     unknown = np.ma.getmaskarray(style.values)
     ax.scatter(x[unknown], y[unknown], s=_size(len(x)), color="0.8", lw=0, rasterized=True)
-    order = np.argsort(np.abs(np.ma.filled(style.values, 0.0))[~unknown], kind="stable")  # what stands out on top
+    order = np.argsort(np.abs(np.ma.filled(style.values, 0.0))[~unknown], kind="stable")  # largest values on top
     shown = np.flatnonzero(~unknown)[order]
     drawn = ax.scatter(
         x[shown],
@@ -83,28 +83,28 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
 
 
 def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax: "Axes | None" = None) -> "Axes":
-    """Map of links as lines, coloured by a variable; the least coherent below the others.
+    """Plot links as lines, coloured by a variable; the least coherent at the bottom.
 
     Parameters
     ----------
     data
-        Of `insarray.estimate_links`.
+        Result of `insarray.estimate_links`.
     points
-        That they are between.
+        Points that they connect.
     name
         Variable (link).
     ax
-        Where to draw; a new figure if None.
+        Axes to plot in; None: a new figure.
 
     Raises
     ------
     ArgumentError
-        If there is no such variable, or there are too many links to be told apart.
+        If there is no such variable, or there are too many links for a picture.
 
     See Also
     --------
-    insarray.plot.points : values of points.
-    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.plot.points : plot values of points.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
 
     Examples
     --------
@@ -140,16 +140,16 @@ def links(data: xr.Dataset, points: xr.Dataset, name: str = "link_coherence", ax
 
 
 def _size(number: int) -> float:
-    """Area of a marker, in square points, that leaves the points apart."""
+    """Return the area of a marker, in square points, such that points remain separate."""
     return float(np.clip(120_000 / max(number, 1), 1.0, 30.0))
 
 
 def _finish(ax: "Axes", drawn: Any, style: Style, data: xr.Dataset, grid: Grid, aspect: float | None) -> None:
-    """Frame, colour bar and reference point."""
+    """Add frame, colour bar and reference point."""
     frame(ax, grid, aspect)
     if aspect is None:
         ax.invert_yaxis()
     ax.figure.colorbar(drawn, ax=ax, label=style.label, extend=style.extend, pad=0.02)
-    attrs = data.attrs  # row and column in the image that the points were selected from, whose grid goes with them
+    attrs = data.attrs  # row and column in the image of the selected points, whose grid is in the same attributes
     known = {"reference_row", "reference_col"} <= set(attrs)
     mark_reference(ax, grid, (int(attrs["reference_row"]), int(attrs["reference_col"])) if known else None)

@@ -1,1 +1,1 @@
-"""What users ask for: each product turns a dataset into a view, plans, and maps a kernel over its blocks."""
+"""Products: user-facing functions that check a dataset, plan, and map a kernel over its blocks."""

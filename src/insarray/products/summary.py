@@ -1,4 +1,4 @@
-"""What a stack is, in numbers: what `insarray info` prints."""
+"""Summaries of stacks and points, as printed by `insarray info`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,25 +16,25 @@ from insarray.products.views.stacks import as_stack
 
 _SAMPLED_BLOCKS = 9
 _LISTED = 5
-_LARGE_MISCLOSURE = 10.0  # metres; pairs of one processor close to decimetres
+_LARGE_MISCLOSURE = 10.0  # metres; the pairs of one processor close to within decimetres
 
 
 def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
-    """What a lazy stack is: reader, sign, dates, wavelength, grid, health of the network, what is valid, memory.
+    """Summarise a lazy stack: reader, sign, dates, wavelength, grid, network, valid samples, memory.
 
-    Reads up to nine blocks spread over the image for what is valid; everything else comes from the headers.
+    Reads up to nine blocks spread over the image for the valid samples; everything else is from the headers.
 
     Parameters
     ----------
     stack
-        Of `insarray.open_stack`.
+        Stack from `insarray.open_stack`.
     workers
-        Blocks that will be worked on at the same time, for `peak_gigabytes` of an inversion.
+        Number of blocks processed at the same time, for `peak_gigabytes` of an inversion.
 
     Returns
     -------
     dict
-        Plain values, with `notes` of how the files were taken and `warnings` of what may go wrong, in words.
+        Plain values, with text in `notes` (how the files were interpreted) and `warnings` (possible problems).
     """
     view = as_stack(stack)
     stack, network, grid = view.data, view.network, view.grid
@@ -79,12 +79,12 @@ def describe(stack: xr.Dataset, workers: int) -> dict[str, Any]:
 
 
 def describe_points(points: xr.Dataset) -> dict[str, Any]:
-    """What a series of points is, as `describe` says it of a stack.
+    """Summarise a time series of points, as `describe` does for stacks.
 
     Parameters
     ----------
     points
-        Of `insarray.open_points`.
+        Points from `insarray.open_points`.
     """
     times, values = points["time"].values.astype("datetime64[s]"), points["displacement"].values
     bounds = [float(f(points[dim].values)) for f in (np.min, np.max) for dim in ("x", "y")]
@@ -106,7 +106,7 @@ def describe_points(points: xr.Dataset) -> dict[str, Any]:
 
 
 def _sample(stack: xr.Dataset, plan: Plan, labels: Sequence[str]) -> tuple[dict[str, Any], int]:
-    """Shares of samples in some blocks: those with data, of those the ones in component 0, their mean coherence; pairs without."""
+    """Return fractions of valid samples and of component 0, mean coherence and empty pairs in some blocks."""
     blocks = [(i, j) for i in range(len(plan.rows)) for j in range(len(plan.cols))]
     chosen = [blocks[k] for k in np.unique(np.linspace(0, len(blocks) - 1, _SAMPLED_BLOCKS).round().astype(int))]
     total = good = unlabelled = 0
@@ -136,9 +136,9 @@ def _sample(stack: xr.Dataset, plan: Plan, labels: Sequence[str]) -> tuple[dict[
 
 
 def _peak(stack: xr.Dataset, workers: int) -> float:
-    """Memory of `insarray invert` in one process, if nothing else is asked of it."""
+    """Return the memory of `insarray invert` with default options in one process."""
     nominal = stack if "wavelength" in stack.attrs else stack.assign_attrs(wavelength=0.05)
-    series = invert(nominal, reference=None, gap="subset")  # which takes any network, in the memory that "nan" takes
+    series = invert(nominal, reference=None, gap="subset")  # accepts any network, with the memory of "nan"
     return round(plan_run(series, workers).peak_bytes / 1e9, 2)
 
 

@@ -1,4 +1,4 @@
-"""One page that says what a result holds, how it was made, and what may be wrong with it."""
+"""Self-contained HTML report of a result: its content, how it was made, and possible problems."""
 
 from insarray.reports.page import report
 

@@ -1,4 +1,4 @@
-"""Checks of a result: each problem with the number that shows it, and what to do."""
+"""Checks of a result; each problem is reported with its number and a remedy."""
 
 from typing import NamedTuple
 
@@ -14,29 +14,29 @@ _FEW_PAIRS = 2
 _SOME = 1.0  # percent of the pixels with data
 _HALF = 50.0
 _COHERENT = 0.7
-_EDGE = 0.02  # of the shorter side
-_AROUND = 5  # rows and columns to each side of the reference
+_EDGE = 0.02  # fraction of the shorter side
+_AROUND = 5  # rows and columns on each side of the reference
 _RESIDUAL = 1.0  # radian
 
 
 class Problem(NamedTuple):
-    """What may be wrong, and what to do about it."""
+    """Possible problem and its remedy."""
 
     what: str
     remedy: str
 
 
 def problems(source: Source, totals: xr.Dataset, maps: xr.Dataset) -> list[Problem]:
-    """All problems that the checks find in a result.
+    """Return all problems of a result found by the checks.
 
     Parameters
     ----------
     source
-        The result.
+        Result to check.
     totals
-        Of `totals`.
+        Output of `totals`.
     maps
-        Maps at the pixels taken for the pictures.
+        Maps at the sampled pixels.
     """
     found = [] if source.network is None else _network(source.network)
     return found + _dates(source, totals) + _flags(totals) + _reference(source.dataset) + _quality(source, maps)

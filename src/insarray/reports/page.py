@@ -1,4 +1,4 @@
-"""A result as one HTML page that needs nothing but itself: no server, no network, no other file."""
+"""Write a result as one self-contained HTML page, which needs no server, network or other files."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ from insarray.reports.thinning import Sampling, thinned
 from insarray.reports.time_series import series_sampling, time_series
 from insarray.reports.totals import maps_of, totals
 
-_MAP_SIDE = 800  # pixels: as many as a picture on the page shows
+_MAP_SIDE = 800  # pixels: the resolution of a picture on the page
 _SERIES_BYTES = 8 * 2**20
 _MOST_MAPS = 14
 _LATER = ("residual_rms", "fit_flag", "unwrapping_flag")
@@ -40,22 +40,22 @@ def report(
     overwrite: bool = False,
     title: str | None = None,
 ) -> Path:
-    """Write an HTML page about a result: how it was made, what came out, possible problems, and time series of points at a click.
+    """Write an HTML report of a result: how it was made, maps, possible problems, and time series of clicked points.
 
-    The page is one file that loads nothing. Sections appear as far as the result has what they are of. Flags, means and
-    ties of dates are exact, over all pixels; maps, percentiles and time_series are of every n-th row and column, and the
-    page says which n. The result is read three times, block by block: it may be larger than memory.
+    The page is one file that loads nothing else. Sections appear if the result has the data for them. Flags, means and
+    connections of dates are exact, over all pixels; maps, percentiles and time series are sampled at every n-th row and
+    column, and the page states n. The result is read three times, block by block, and may be larger than memory.
 
     Parameters
     ----------
     dataset
-        Result of `insarray.invert`, `insarray.fit`, or several merged; or the path or URL of its store, of which the page
-        then also says command, state and blocks.
+        Result of `insarray.invert`, `insarray.fit`, or several merged; or the path or URL of its store, in which case
+        the page also shows command, state and blocks.
     path
         File to write.
     mask
-        Pixels to count and draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
-        `insarray.quality_mask`; the page names it among the options.
+        Use only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
+        `insarray.quality_mask`; the page lists it among the options.
     overwrite
         Replace an existing file.
     title
@@ -64,19 +64,19 @@ def report(
     Returns
     -------
     Path
-        The file.
+        Path of the page.
 
     Raises
     ------
     ArgumentError
         If the result has neither a displacement (time, y, x) nor a map (y, x), or `path` does not end in .html.
     StoreError
-        If the store is not one, or not finished, or if `path` exists or cannot be written.
+        If the store is not an insarray store or not finished, or if `path` exists or cannot be written.
 
     See Also
     --------
     insarray.run : compute into a store.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.quality_mask : mask of pixels that pass criteria.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def _source(dataset: xr.Dataset | str | Path) -> summary.Source:
 
 
 def _with_integers(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset whose flags and counts are integers again: ``where`` makes floats of them, with NaN for none."""
+    """Return the dataset with flags and counts as integers again, after ``where`` made them floats with NaN."""
     floats = [
         str(name)
         for name, array in dataset.data_vars.items()
@@ -134,7 +134,7 @@ def _name(source: summary.Source) -> str:
 
 
 def _content(source: summary.Source) -> dict[str, Any]:
-    """All that the template shows."""
+    """Return the content of the template."""
     dataset = source.dataset
     shape = dataset.sizes["y"], dataset.sizes["x"]
     sampling = Sampling(shape, max(1, -(-max(shape) // _MAP_SIDE)))
@@ -166,13 +166,13 @@ def _content(source: summary.Source) -> dict[str, Any]:
 
 
 def _pairs_of(dataset: xr.Dataset) -> xr.Dataset:
-    """Coordinates of the pairs alone, in memory."""
+    """Return the coordinates of the pairs, in memory."""
     names = ("reference_time", "secondary_time", "perpendicular_baseline", "mean_coherence")
     return xr.Dataset(coords={name: dataset.coords[name].load() for name in names if name in dataset.coords})
 
 
 def _series(dataset: xr.Dataset, sampling: Sampling) -> xr.Dataset:
-    """Displacement, and its standard deviation, at the dates that are drawn; empty without a series."""
+    """Return displacement, and its standard deviation, at the plotted dates; empty without a series."""
     if "displacement" not in dataset:
         return xr.Dataset()
     names = [name for name in ("displacement", "displacement_std") if name in dataset]
@@ -182,7 +182,7 @@ def _series(dataset: xr.Dataset, sampling: Sampling) -> xr.Dataset:
 def _maps(
     dataset: xr.Dataset, maps: xr.Dataset, names: list[str], series: xr.Dataset, sampling: Sampling
 ) -> dict[str, Any]:
-    """Pictures of the maps; of a series the first one answers to clicks."""
+    """Return pictures of the maps; the first one for a series is clickable."""
     drawn = [(name, maps) for name in names]
     if "displacement" in dataset and "velocity" not in names:
         drawn.insert(0, ("displacement", series.isel(time=-1)))
@@ -201,7 +201,7 @@ def _maps(
 
 
 def _rendered(content: dict[str, Any]) -> str:
-    """The page; all that is not made here, such as attributes, is escaped."""
+    """Render the page; all text from outside, such as attributes, is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -214,9 +214,9 @@ def _rendered(content: dict[str, Any]) -> str:
     )
     assert where.loader is not None  # noqa: S101  for the type checker
     style, script = (where.loader.get_source(where, name)[0] for name in ("page.css", "time_series.js"))
-    # browsers run no other script than this one, and load nothing, whatever gets into the page
+    # browsers run no other script than this one, and load nothing, whatever the page contains
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rules = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
     pieces = {"style": Markup(style), "script": Markup(script), "rules": rules}  # noqa: S704  files of this package
-    where.filters["picture"] = Markup  # made by matplotlib, which escapes what it is given
+    where.filters["picture"] = Markup  # made by matplotlib, which escapes its text
     return where.get_template("page.html").render(**content, **pieces)

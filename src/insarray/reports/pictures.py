@@ -1,4 +1,4 @@
-"""Pictures of a result as SVG text that takes the colour of the page: light or dark."""
+"""Plots of a result as SVG text, in the text colour of the page for light and dark themes."""
 
 import io
 import re
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK = "#010203"  # stands for the colour of the page's text until the picture is text itself
-_DOTS = 110  # per inch, of what is not lines
+_INK = "#010203"  # placeholder of the page's text colour
+_DOTS = 110  # per inch, of raster content
 _PANELS = 6
 
 
 @contextmanager
 def _style(salt: str) -> Iterator[None]:
-    """Settings of matplotlib: transparent, with ink; `salt` keeps the names inside a picture its own, and the same."""
+    """Apply matplotlib settings: transparent, placeholder text colour; `salt` makes ids unique and reproducible."""
     import matplotlib as mpl
 
     ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
@@ -43,20 +43,20 @@ def _svg(figure: "Figure") -> str:
     picture = picture[picture.index("<svg") :].replace(_INK, "var(--ink)")
     return re.sub(
         r' id="[a-zA-Z]+[a-zA-Z.]*_\d+"', "", picture
-    )  # numbered anew in each picture; nothing refers to them
+    )  # ids differ between pictures, and nothing refers to them
 
 
 def map_picture(maps: xr.Dataset, name: str) -> tuple[str, tuple[float, float, float, float]]:
-    """Map of a variable, and where its left, right, top and bottom pixel edges are, as parts of the picture."""
+    """Return the map of a variable, and its left, right, top and bottom edges as fractions of the picture."""
     with _style(name):
         ax = plot.map(maps, name)
-        for text in ax.texts:  # on the map, which is as light in the dark
+        for text in ax.texts:  # text on the map, which is light in both themes
             text.set_color("black")
         return _svg(ax.figure), _box(ax, maps)  # type: ignore[arg-type]
 
 
 def _box(ax: "Axes", maps: xr.Dataset) -> tuple[float, float, float, float]:
-    """Edges of column 0, of the last column, of row 0 and of the last row; from the left and the top of the figure."""
+    """Return the left, right, top and bottom edges of the image, as fractions from the left and top of the figure."""
     grid = grid_of(maps)
     right, bottom = grid.left + grid.width * grid.dx, grid.top + grid.height * grid.dy
     corners = ax.transData.transform([(grid.left, grid.top), (right, bottom)])
@@ -65,13 +65,13 @@ def _box(ax: "Axes", maps: xr.Dataset) -> tuple[float, float, float, float]:
 
 
 def network_picture(network: xr.Dataset | Network) -> str:
-    """Dates and pairs."""
+    """Return a plot of dates and pairs."""
     with _style("network"):
         return _svg(plot.network(network).figure)  # type: ignore[arg-type]
 
 
 def histogram_picture(maps: xr.Dataset) -> str:
-    """Histogram of the velocity."""
+    """Return a histogram of the velocity."""
     from matplotlib.figure import Figure
 
     values = 1e3 * maps.velocity.values.astype(np.float64)
@@ -89,13 +89,13 @@ def histogram_picture(maps: xr.Dataset) -> str:
 
 
 def chosen_dates(times: np.ndarray) -> np.ndarray:
-    """Indices of the dates that are drawn: evenly spread, the last among them, the first, which is 0, not."""
+    """Return the indices of the plotted dates: evenly spaced, including the last but not the first, which is 0."""
     evenly = np.linspace(0, len(times) - 1, _PANELS + 1)[1:]
     return np.unique(np.ceil(evenly - 1e-9).astype(int))
 
 
 def displacement_picture(series: xr.Dataset) -> str:
-    """Displacement at the dates of `series`, all with the same colours."""
+    """Return maps of the displacement at the dates of `series`, with a common colour scale."""
     from matplotlib.figure import Figure
 
     grid = grid_of(series)

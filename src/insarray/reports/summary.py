@@ -1,4 +1,4 @@
-"""What was run, on what, and what came out: a result in rows of text and numbers."""
+"""Summarise a result in tables of text and numbers: provenance, inputs, options, statistics."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,17 +45,17 @@ FLAG_MEANINGS = {
 """Explanations of the values of the flags."""
 
 MAIN = ("velocity", "velocity_std", "temporal_coherence", "solver_flag", "height_error", "height_error_std")
-"""Maps that come first, in this order."""
+"""Maps that are shown first, in this order."""
 
 _SHOWN = {"command", "history", "source", "job_fingerprint", "sign", "notes", "Conventions"}
-"""Attributes that have a place of their own on the page, or concern programs only."""
+"""Attributes that have their own place on the page, or are for programs only."""
 
 _MILLI = {"m": ("mm", 1e3), "m/year": ("mm/yr", 1e3), "radian": ("rad", 1.0), "1": ("", 1.0)}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A result and what is known of it besides: `url` and `job` of its store, both None for a dataset."""
+    """Result and its context: `url` and `job` of its store, both None for a dataset."""
 
     dataset: xr.Dataset
     url: str | None = None
@@ -65,13 +65,13 @@ class Source:
     def __post_init__(self) -> None:
         try:
             network = network_of(self.dataset)
-        except InsarrayError:  # of maps and models that have no pairs
+        except InsarrayError:  # maps and models without pairs
             network = None
         object.__setattr__(self, "network", network)
 
 
 def provenance_rows(source: Source) -> list[Row]:
-    """Command, versions, store."""
+    """Return command, versions and store."""
     attrs, job = source.dataset.attrs, source.job or {}
     time, _, command = str(attrs.get("history", "")).partition(" ")
     rows = [("store", source.url), ("command", job.get("command") or command), ("started", time)]
@@ -85,7 +85,7 @@ def provenance_rows(source: Source) -> list[Row]:
 
 
 def input_rows(source: Source) -> list[Row]:
-    """Dates, network and grid."""
+    """Return dates, network and grid."""
     dataset, network, grid = source.dataset, source.network, grid_of(source.dataset)
     rows: list[Row] = []
     times = dataset.time.values if "time" in dataset.coords else network.times if network is not None else None
@@ -110,20 +110,20 @@ def input_rows(source: Source) -> list[Row]:
 
 
 def option_rows(source: Source) -> list[Row]:
-    """Everything else in the attributes: reader, options, masks, fingerprints, whatever somebody has added."""
+    """Return all other attributes: reader, options, masks, fingerprints, and any that users have added."""
     attrs = source.dataset.attrs
     hidden = {key for key in attrs if str(key) in _SHOWN or str(key).startswith(("spatial:", "proj:"))}
     return [(str(key), _plain(value)) for key, value in attrs.items() if key not in hidden]
 
 
 def notes(source: Source) -> list[str]:
-    """How the input files were taken."""
+    """Return the notes on how the input files were used."""
     found = source.dataset.attrs.get("notes", [])
     return [found] if isinstance(found, str) else [str(note) for note in found]
 
 
 def reference_words(dataset: xr.Dataset) -> str:
-    """The reference as text."""
+    """Describe the reference."""
     place, attrs = reference_pixel(dataset), dataset.attrs
     if place is None:
         return "none recorded: the phase was taken as referenced already"
@@ -142,7 +142,7 @@ def reference_words(dataset: xr.Dataset) -> str:
 
 
 def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
-    """For each flag its values: number, name, meaning, pixels and percent of all pixels."""
+    """Return the values of each flag: number, name, meaning, pixels and percentage of all pixels."""
     tables = []
     for flag, names in FLAGS.items():
         if f"pixels_{flag}" not in totals:
@@ -165,7 +165,7 @@ def flag_tables(totals: xr.Dataset) -> list[dict[str, Any]]:
 def statistics_table(
     dataset: xr.Dataset, totals: xr.Dataset, maps: xr.Dataset, last: xr.Dataset
 ) -> list[dict[str, Any]]:
-    """Pixels and mean of each map, exact, and its percentiles over the pixels in `maps` and `last` (of the last date)."""
+    """Return exact pixel count and mean of each map, and percentiles over the pixels in `maps` and `last` date."""
     known = [str(name) for name in totals["map"].values] if "map" in totals else []
     rows = []
     for name in [*(name for name in MAIN if name in known), *(name for name in known if name not in MAIN)]:
@@ -199,7 +199,7 @@ def _statistics(
 
 
 def pieces_words(totals: xr.Dataset) -> str:
-    """How many of the values of a series are tied to the reference date."""
+    """Describe how many values of a series are connected to the reference date."""
     if "tied" not in totals:
         return ""
     every = int(totals.pixels) * totals.sizes["time"]
@@ -211,7 +211,7 @@ def pieces_words(totals: xr.Dataset) -> str:
 
 
 def date_table(source: Source, totals: xr.Dataset) -> list[dict[str, Any]]:
-    """For each date the number of its pairs, and the percent of the pixels with data at which it is tied, or not."""
+    """Return, per date, the number of pairs, and the percentages of connected and unconnected pixels."""
     if "tied" not in totals:
         return []
     times, network, pixels = source.dataset.time.values, source.network, int(totals.pixels)
@@ -227,7 +227,7 @@ def date_table(source: Source, totals: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def pair_table(source: Source, totals: xr.Dataset, most: int = 15) -> list[dict[str, Any]]:
-    """Pairs by their residuals, the worst first; empty where the result has no `residual`."""
+    """Return the pairs by their residuals, the worst first; empty if the result has no `residual`."""
     if "pair_pixels" not in totals or source.network is None:
         return []
     pixels, square, wrong = (totals[f"pair_{name}"].values for name in ("pixels", "square", "wrong"))
@@ -241,17 +241,17 @@ def pair_table(source: Source, totals: xr.Dataset, most: int = 15) -> list[dict[
 
 
 def percent(part: float, whole: float) -> str:
-    """Percent with two digits behind the point; a hyphen of nothing."""
+    """Format a percentage with two decimals; a hyphen if `whole` is zero."""
     return f"{100 * part / whole:.2f}" if whole else "-"
 
 
 def degrees(lon: float, lat: float) -> str:
-    """A position as text."""
+    """Format a geographic position."""
     return f"{abs(lat):.5f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.5f}° {'E' if lon >= 0 else 'W'}"
 
 
 def _day(time: np.datetime64) -> str:
-    """``YYYY-MM-DD``, with the time of day behind it if it is not midnight."""
+    """Format a time as ``YYYY-MM-DD``, followed by the time of day if it is not midnight."""
     return str(time.astype("datetime64[s]")).removesuffix("T00:00:00")
 
 

@@ -1,4 +1,4 @@
-"""Every n-th row and column of a result: what is drawn, or sent along, does not grow with the image."""
+"""Sample every n-th row and column of a result, so that the page does not grow with the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from insarray.model.place import Area
 
 @dataclass(frozen=True)
 class Sampling:
-    """Rows and columns that are taken: every `step`-th, from the middle of the first step on."""
+    """Sampling of every `step`-th row and column, from the middle of the first step."""
 
     shape: tuple[int, int]
     step: int
 
     @property
     def first(self) -> tuple[int, int]:
-        """Row and column of the first pixel taken."""
+        """Row and column of the first sampled pixel."""
         row, col = (min(self.step // 2, length - 1) for length in self.shape)
         return row, col
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Numbers of rows and columns taken."""
+        """Numbers of sampled rows and columns."""
         rows, cols = (len(range(start, n, self.step)) for start, n in zip(self.first, self.shape, strict=True))
         return rows, cols
 
     @property
     def edges(self) -> tuple[float, float, float, float]:
-        """Top, bottom, left and right edge of the cells of the pixels taken, in rows and columns of the image."""
+        """Top, bottom, left and right edges of the cells of the sampled pixels, in rows and columns of the image."""
         (row, col), (rows, cols), half = self.first, self.sizes, self.step / 2
         return (
             row + 0.5 - half,
@@ -42,12 +42,12 @@ class Sampling:
         )
 
     def place(self, row: int, col: int) -> tuple[int, int]:
-        """Where among the pixels taken the one nearest to (row, col) of the image is."""
+        """Return the position of the sampled pixel nearest to (row, col) of the image."""
         near = [round((at - start) / self.step) for at, start in zip((row, col), self.first, strict=True)]
         return min(max(near[0], 0), self.sizes[0] - 1), min(max(near[1], 0), self.sizes[1] - 1)
 
     def text(self) -> str:
-        """The sampling as a reader should know it."""
+        """Describe the sampling for the reader."""
         if self.step == 1:
             return "every pixel"
         return f"every {self.step}{_ordinal(self.step)} row and column"
@@ -58,7 +58,7 @@ def _ordinal(number: int) -> str:
 
 
 def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr.Dataset:
-    """The named variables at the pixels taken, in memory; the reference point moves to the nearest of them."""
+    """Return the variables at the sampled pixels, in memory; the reference point moves to the nearest of them."""
     row, col = sampling.first
     step = sampling.step
     cells = {"y": slice(row, None, step), "x": slice(col, None, step)}
@@ -73,7 +73,7 @@ def thinned(dataset: xr.Dataset, names: Sequence[str], sampling: Sampling) -> xr
 
 
 def reference_pixel(dataset: xr.Dataset) -> tuple[int, int] | None:
-    """Row and column of the reference point, or of the middle of the reference area; None if neither is recorded."""
+    """Return row and column of the reference point, or of the centre of the reference area; None if not recorded."""
     found = reference_in(dataset)
     if isinstance(found, Area):
         return (found.row_start + found.row_stop) // 2, (found.col_start + found.col_stop) // 2
@@ -81,7 +81,7 @@ def reference_pixel(dataset: xr.Dataset) -> tuple[int, int] | None:
 
 
 def lonlats(grid: Grid, sampling: Sampling) -> tuple[np.ndarray, np.ndarray] | None:
-    """WGS 84 longitude and latitude of the pixels taken, float32 (y, x); None in radar coordinates."""
+    """Return WGS 84 longitude and latitude of the sampled pixels, float32 (y, x); None in radar coordinates."""
     if grid.crs is None:
         return None
     from pyproj import Transformer

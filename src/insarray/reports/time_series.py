@@ -1,4 +1,4 @@
-"""Time series of many pixels in few bytes: what the page needs to answer a click without the store."""
+"""Compact time series of many pixels, embedded in the page for interactive plots."""
 
 import base64
 import math
@@ -12,14 +12,14 @@ from insarray.model.time_model import TimeModel
 from insarray.products.timefit.prediction import predict
 from insarray.reports.thinning import Sampling, lonlats, thinned
 
-_LARGEST = 32767  # of int16; one below its smallest is no data
+_LARGEST = 32767  # of int16; the smallest value is no-data
 _NONE = -32768
 _SERIES = ("displacement", "displacement_std", "network_subset")
 _MAPS = ("velocity", "velocity_std", "temporal_coherence")
 
 
 def series_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
-    """The finest sampling whose time_series take at most `budget` bytes of the page."""
+    """Return the finest sampling whose time series take at most `budget` bytes of the page."""
     dates, shape = dataset.sizes["time"], (dataset.sizes["y"], dataset.sizes["x"])
     fitted = _model_times(dataset)
     each = 2 * dates + 2 * len(fitted) + 4 * (len(_MAPS) + 2)
@@ -31,9 +31,9 @@ def series_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
 
 
 def time_series(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
-    """Plain values for the page's script; arrays are little-endian, in base64, dates last.
+    """Return plain values for the script of the page; arrays are little-endian in base64, dates last.
 
-    Lengths are integers times `scale` or `std_scale`, in m, so that they are as in the store to half of that.
+    Displacements are integers times `scale` or `std_scale`, in m, and therefore accurate to half of that.
     """
     grid, times = grid_of(dataset), _model_times(dataset)
     names = [name for name in (*_SERIES, *_MAPS) if name in dataset]
@@ -69,7 +69,7 @@ def time_series(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
 
 
 def _model_times(dataset: xr.Dataset) -> np.ndarray:
-    """Dates at which the fitted functions are sent along: the ends of a line, else all dates and those between."""
+    """Return the dates of the fitted functions in the page: the ends of a line, else all dates and their midpoints."""
     if "fit_flag" not in dataset or "time_model" not in dataset.fit_flag.attrs:
         return np.array([], "datetime64[ns]")
     times = np.asarray(dataset.time.values)
@@ -79,7 +79,7 @@ def _model_times(dataset: xr.Dataset) -> np.ndarray:
 
 
 def _fitted(taken: xr.Dataset, times: np.ndarray) -> xr.DataArray:
-    """The fitted functions at the times; through the dates of the first piece where none is tied to the reference date."""
+    """Return the fitted functions at the times, levelled to the first subset if none is tied to the reference."""
     fitted = predict(taken, times)
     if "intercept" not in taken:
         return fitted
@@ -93,14 +93,14 @@ def _fitted(taken: xr.Dataset, times: np.ndarray) -> xr.DataArray:
 
 
 def _terms(dataset: xr.Dataset) -> list[str]:
-    """Maps that the fitted functions are made of."""
+    """Return the names of the maps of the fitted functions."""
     return [
         str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"
     ]
 
 
 def _days(times: np.ndarray) -> list[str]:
-    return [str(time) for time in times.astype("datetime64[s]")]  # in UTC, as the script reads them with a Z behind
+    return [str(time) for time in times.astype("datetime64[s]")]  # UTC; the script appends Z
 
 
 def _dates_last(array: xr.DataArray) -> np.ndarray:
@@ -108,7 +108,7 @@ def _dates_last(array: xr.DataArray) -> np.ndarray:
 
 
 def _scale(*arrays: np.ndarray | None) -> float:
-    """Metres of one unit: the largest size becomes the largest integer."""
+    """Return the metres per unit, which map the largest value to the largest integer."""
     largest = max((float(np.nanmax(np.abs(a), initial=0.0)) for a in arrays if a is not None), default=0.0)
     return largest / _LARGEST if largest > 0 else 1.0
 
@@ -123,7 +123,7 @@ def _base64(values: np.ndarray, dtype: str) -> str:
 
 
 def _start(taken: xr.Dataset) -> list[int] | None:
-    """Row and column, among the pixels taken, of the one shown first: the velocity that stands out most from its error."""
+    """Return row and column of the sampled pixel shown first: the one with the most significant velocity."""
     size = np.isfinite(taken.displacement.values).sum(axis=0).astype(np.float64)
     size = np.where(size == size.max(), size, 0.0) if size.max() > 0 else size
     if "velocity" in taken and "velocity_std" in taken:

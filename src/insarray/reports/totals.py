@@ -1,4 +1,4 @@
-"""Exact numbers over all pixels of a result, block by block: flags, means, and what ties its dates."""
+"""Exact statistics over all pixels of a result, block by block: flags, means, connections of dates."""
 
 from dataclasses import dataclass
 
@@ -18,22 +18,22 @@ class _Task:
 
 
 def maps_of(dataset: xr.Dataset) -> list[str]:
-    """Names of the floating-point maps (y, x)."""
+    """Return the names of the floating-point maps (y, x)."""
     return [
         str(name) for name, array in dataset.data_vars.items() if array.dims == ("y", "x") and array.dtype.kind == "f"
     ]
 
 
 def totals(dataset: xr.Dataset) -> xr.Dataset:
-    """Sums over all pixels, computed now, in memory of some blocks.
+    """Compute sums over all pixels immediately, with the memory of a few blocks.
 
     Returns
     -------
     xarray.Dataset
-        As far as `dataset` has what they are of: for each flag the `pixels_<flag>` (its values); for the maps of
-        `maps_of` the number `count` and the `sum` of their values (map); for a series the pixels at which a date is
-        `unobserved`, `tied` to the reference date or `untied` (time), and `pixels`, those with any date; for
-        `residual` the numbers `pair_pixels`, `pair_wrong` (beyond half a cycle) and the sum `pair_square` (pair).
+        Depending on the variables of `dataset`: for each flag `pixels_<flag>` (its values); for the maps of `maps_of`
+        the number `count` and the `sum` of their values (map); for a series the pixels at which a date is `unobserved`,
+        `tied` to the reference date or `untied` (time), and `pixels`, those with any date; for `residual` the numbers
+        `pair_pixels`, `pair_wrong` (above half a cycle) and the sum `pair_square` (pair).
     """
     task = _Task(tuple(name for name in FLAGS if name in dataset), tuple(maps_of(dataset)))
     zero = {f"pixels_{name}": xr.Variable(name, np.zeros(len(FLAGS[name]), np.int64)) for name in task.flags}
@@ -60,7 +60,7 @@ _PAIR_SUMS = ("pixels", "square", "wrong")
 
 
 def _sums(task: _Task, arrays: Arrays) -> Arrays:
-    """Sums of one block."""
+    """Return the sums of one block."""
     found: Arrays = {
         f"pixels_{name}": np.bincount(arrays[name].ravel(), minlength=len(FLAGS[name])) for name in task.flags
     }
@@ -76,7 +76,7 @@ def _sums(task: _Task, arrays: Arrays) -> Arrays:
 
 
 def _pieces(seen: np.ndarray, subset: np.ndarray | None) -> Arrays:
-    """Pixels at which each date is tied, in a piece of its own, or not observed, of those that have any date."""
+    """Count the pixels where each date is tied, untied or unobserved, among pixels with any date."""
     pieces = seen.astype(np.uint8) if subset is None else subset
     some = (pieces > 0).any(axis=0)
     counts = [((pieces == 0) & some).sum((1, 2)), (pieces == 1).sum((1, 2)), (pieces > 1).sum((1, 2))]

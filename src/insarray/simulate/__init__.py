@@ -1,4 +1,4 @@
-"""Simulated stacks with known truth, and their files."""
+"""Simulate stacks with known truth, and write them to files."""
 
 from insarray.simulate.points import simulate_wrapped as simulate_wrapped
 from insarray.simulate.points import write_wrapped as write_wrapped

@@ -1,4 +1,4 @@
-"""How simulated stacks get into files: an empty folder, and GeoTIFFs in it."""
+"""Write simulated stacks to files: an empty folder, and GeoTIFFs."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from insarray.model.grid import Grid
 
 
 def empty_folder(folder: str | Path) -> Path:
-    """Make a folder, unless it is there and empty.
+    """Create a folder, or accept an empty one.
 
     Raises
     ------
     StoreError
-        If it is a file or holds files.
+        If it is a file or contains files.
     """
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):

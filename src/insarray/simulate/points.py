@@ -1,4 +1,4 @@
-"""Wrapped stacks with known truth: a city seen by an X-band radar, with its files as a processor leaves them."""
+"""Simulate wrapped stacks with known truth: a city seen by an X-band radar, and its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ WAVELENGTH = 0.031
 
 _PIXEL = 10.0  # metres
 _BLOCK, _STREET = 9, 3  # pixels
-_HEIGHT_ERRORS = 15.0, 55.0  # metres, of the blocks that stand in no DEM
+_HEIGHT_ERRORS = 15.0, 55.0  # metres, of the blocks missing in the DEM
 _BASELINE_STD = 150.0  # metres
 _REVISIT = np.timedelta64(11 * 86400, "s")
 _TRUTH: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
@@ -45,7 +45,7 @@ _TRUTH: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
 
 @dataclass(frozen=True)
 class _City:
-    """What lies on the ground, each of shape (y, x)."""
+    """Properties of the ground, each of shape (y, x)."""
 
     land: np.ndarray  # bool
     velocity: np.ndarray  # m/year
@@ -64,10 +64,10 @@ def simulate_wrapped(
     water: bool = True,
     seed: int = 0,
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Wrapped, phase-linked stack of a city in X band (3.1 cm), and the truth behind it.
+    """Simulate a wrapped, phase-linked stack of a city in X band (3.1 cm); return it and the truth.
 
     Blocks between streets, on 10 m pixels of UTM zone 14 north, with height errors of 15 to 55 m on most of the blocks
-    and next to none on the streets; a smooth bowl of subsidence, and a smaller one of uplift; a lake. The displacement
+    and almost none on the streets; a smooth bowl of subsidence, and a smaller one of uplift; a lake. The displacement
     of a date is ``velocity * t + perpendicular_baseline / (slant_range sin(incidence_angle)) * height_error +
     atmosphere``, t in years since the first date; its phase is -4 pi / wavelength times the displacement of the date
     minus that of the first, plus the noise of the date minus that of the first.
@@ -77,14 +77,14 @@ def simulate_wrapped(
     shape
         Rows and columns, at least 12 each.
     n_dates
-        Dates, every 11 days with a few gaps; at least 2. Baselines have a standard deviation of 150 m.
+        Number of dates, every 11 days with a few gaps; at least 2. Baselines have a standard deviation of 150 m.
     noise
-        Standard deviation of the phase of a date in radians, in the mean over the land; it varies from pixel to pixel,
-        between a third and twice of it or so. 0 for none.
+        Standard deviation of the phase of a date in radians, averaged over the land; it varies between pixels from
+        about a third to twice this value. 0 for none.
     atmosphere
         Typical standard deviation of the delay of a date, metres.
     water
-        Have a lake, where the phase is pure noise (also if `noise` is 0).
+        Include a lake, where the phase is pure noise (also if `noise` is 0).
     seed
         The same seed and options give the same numbers.
 
@@ -92,21 +92,20 @@ def simulate_wrapped(
     -------
     stack
         As from `open_wrapped`, in memory: (time, y, x) `wrapped_phase`; (y, x) `temporal_coherence`, the length of the
-        mean phasor of the noise; besides (y, x) `incidence_angle`, `slant_range`; (time) `perpendicular_baseline`.
+        mean phasor of the noise; also (y, x) `incidence_angle`, `slant_range`; (time) `perpendicular_baseline`.
     truth
-        (time, y, x): `unwrapped_phase`, of which `wrapped_phase` is the principal value to the bit of a float32,
-        `displacement`, `atmosphere`; (y, x): `velocity`, `height_error`, `noise_std` (infinite in the lake),
-        `water_mask`.
+        (time, y, x): `unwrapped_phase`, whose principal value is exactly `wrapped_phase` in float32, `displacement`,
+        `atmosphere`; (y, x): `velocity`, `height_error`, `noise_std` (infinite in the lake), `water_mask`.
 
     Raises
     ------
     ArgumentError
-        If an option is out of its range.
+        If an option is out of range.
 
     See Also
     --------
-    insarray.simulate_stack : unwrapped stack with known truth.
-    insarray.select_points : points of a wrapped stack.
+    insarray.simulate_stack : simulate an unwrapped stack with known truth.
+    insarray.select_points : select points of a wrapped stack.
 
     References
     ----------
@@ -149,36 +148,36 @@ def simulate_wrapped(
 
 
 def principal(phase: np.ndarray) -> np.ndarray:
-    """Principal value in (-pi, pi] of phases in radians, float32."""
+    """Return the principal value in (-pi, pi] of phases in radians, float32."""
     wrapped = np.angle(np.exp(1j * phase.astype(np.float64))).astype(np.float32)
     return np.where(wrapped <= -np.float32(np.pi), np.float32(np.pi), wrapped)
 
 
 def write_wrapped(stack: xr.Dataset, folder: str | Path) -> list[Path]:
-    """Files of a wrapped stack as a phase-linking processor would leave them.
+    """Write a wrapped stack to files as a phase-linking processor would.
 
-    ``{reference}_{date}.int.tif`` of every date but the reference date (complex64, reference times the conjugate of the
-    date, so that the phase is positive away from the satellite; 0+0j = no data), ``temporal_coherence.tif`` (float32),
-    and ``baselines.csv`` (date, bperp_m), the last two if the stack has them.
+    ``{reference}_{date}.int.tif`` for every date except the reference date (complex64, reference times the conjugate of
+    the date, so that the phase is positive away from the satellite; 0+0j = no data), ``temporal_coherence.tif``
+    (float32), and ``baselines.csv`` (date, bperp_m), the last two if the stack has them.
 
     Parameters
     ----------
     stack
         Canonical wrapped stack; read date by date.
     folder
-        Must not exist, or be empty.
+        Must not exist, or must be empty.
 
     Returns
     -------
     list of Path
-        What was written.
+        Paths of the files.
 
     Raises
     ------
     StackError
         If the stack has no `wrapped_phase`.
     StoreError
-        If `folder` is a file or holds files.
+        If `folder` is a file or contains files.
     """
     if "wrapped_phase" not in stack:
         raise StackError(f"stack: has no wrapped_phase, only {', '.join(map(str, stack.data_vars)) or 'nothing'}")
@@ -227,7 +226,7 @@ def _dataset(
 
 
 def _dates(rng: np.random.Generator, n_dates: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times, and the baseline of each date in metres relative to the first, shape (time,)."""
+    """Return the times, and the baseline of each date in metres relative to the first, shape (time,)."""
     gaps = n_dates // 6
     slots = np.arange(n_dates + gaps)
     if gaps:
@@ -262,7 +261,7 @@ def _city(rng: np.random.Generator, shape: tuple[int, int], noise: float, *, wat
 
 
 def _noise(rng: np.random.Generator, city: _City, n_dates: int) -> np.ndarray:
-    """Noise of each date in radians, shape (time, y, x): Gaussian on land, any phase as likely as another on water."""
+    """Return the noise of each date in radians, shape (time, y, x): Gaussian on land, uniform on water."""
     shape = (n_dates, *city.land.shape)
     normal, uniform = rng.normal(size=shape), rng.uniform(-np.pi, np.pi, shape)
     return np.where(city.land, normal * np.where(city.land, city.noise_std, 0), uniform)

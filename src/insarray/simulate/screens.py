@@ -1,15 +1,15 @@
-"""Delay of the atmosphere: turbulent screens."""
+"""Simulate atmospheric delay by turbulent screens."""
 
 import numpy as np
 from scipy.fft import fftfreq, irfft2, rfftfreq
 
 
 def turbulent_screens(rng: np.random.Generator, shape: tuple[int, int], n_dates: int, std: float) -> np.ndarray:
-    """Delay of each date as displacement in metres, shape (date, y, x): a turbulent screen, independent in time."""
+    """Return the delay of each date as displacement in metres, (date, y, x): turbulent screens, independent in time."""
     screens = np.zeros((n_dates, *shape))
     if std == 0:
         return screens
-    size = 2 * shape[0], 2 * shape[1]  # twice the image: a screen that ends where it began would have no trend
+    size = 2 * shape[0], 2 * shape[1]  # twice the image: a periodic screen would have no trend
     wavenumber = np.hypot(fftfreq(size[0])[:, None], rfftfreq(size[1]))
     wavenumber[0, 0] = np.inf
     amplitude = wavenumber ** (-8 / 3 / 2)

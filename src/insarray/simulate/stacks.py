@@ -1,4 +1,4 @@
-"""Stacks with known truth: a Sentinel-1-like scene with every contribution to the phase known, and its files."""
+"""Simulate stacks with known truth: a Sentinel-1-like scene with all contributions to the phase, and its files."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ WAVELENGTH = 0.05546576
 """Sentinel-1 C band, metres."""
 
 _PIXEL = 80.0
-_CRITICAL_BASELINE = 1200.0  # metres; where the spectra of the two images stop to overlap, order of Sentinel-1 IW
+_CRITICAL_BASELINE = 1200.0  # metres; beyond it the spectra of the two images do not overlap, order of Sentinel-1 IW
 _TRUTH_ATTRS: dict[str, dict[str, object]] = {
     "deformation": {"units": "m", "long_name": "ground motion since the first date, positive toward the satellite"},
     "atmosphere": {"units": "m", "long_name": "atmospheric delay since the first date as displacement"},
@@ -39,7 +39,7 @@ _FILES: dict[str, tuple[str, float | None]] = {
 
 @dataclass(frozen=True)
 class _Scene:
-    """What lies on the ground, each of shape (y, x)."""
+    """Properties of the ground, each of shape (y, x)."""
 
     land: np.ndarray  # bool
     urban: np.ndarray  # 0 vegetation .. 1 city
@@ -64,40 +64,40 @@ def simulate_stack(
     pair_offsets: bool = True,
     seed: int = 0,
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Stack of unwrapped interferograms, and the truth behind it.
+    """Simulate a stack of unwrapped interferograms; return it and the truth.
 
     A city in vegetation with a lake and a shore, on 80 m pixels of UTM zone 14 north. The displacement of a date is
     ``velocity * t + annual_amplitude * sin(2 pi t) + perpendicular_baseline / (slant_range sin(incidence_angle)) *
     height_error + atmosphere``, t in years since the first date; the phase of a pair is -4 pi / wavelength times the
     displacement of the secondary minus that of the reference, plus noise.
 
-    The noise of a pair is drawn from the exact distribution of a multilooked distributed scatterer, phase and
-    estimated coherence jointly (so the estimated coherence is biased upwards where it is low, as in real products).
-    What is simpler than in reality: the noise is independent between pairs and between pixels, so triplets misclose by
-    noise although real pairs share the noise of their dates; the unwrapping makes no mistakes; the signal does not
-    lower the coherence; everything is in memory (about 20 bytes per sample).
+    The noise of a pair is drawn from the exact distribution of a multilooked distributed scatterer, phase and estimated
+    coherence jointly (so the estimated coherence is biased upwards where it is low, as in real products).
+    Simplifications: the noise is independent between pairs and between pixels, so triplets misclose by noise although
+    real pairs share the noise of their dates; there are no unwrapping errors; the signal does not reduce the coherence;
+    everything is in memory (about 20 bytes per sample).
 
-    Each contribution has its own random generator: switching one off leaves the others as they were.
+    Each contribution has its own random generator: switching one off does not change the others.
 
     Parameters
     ----------
     shape
         Rows and columns, at least 4 each.
     n_dates
-        Dates, every 12 days with a few gaps.
+        Number of dates, every 12 days with a few gaps.
     neighbours
-        Each date is paired with this number of next dates.
+        Number of next dates with which each date is paired.
     annual_pairs
         Add pairs of about one year.
     looks
-        Effective independent looks, at least 1.
+        Effective number of independent looks, at least 1.
     noise
-        False for no decorrelation noise; then `coherence` is the true one.
+        False for no decorrelation noise; `coherence` is then the true one.
     missing
-        Share of all land samples without phase (blocks and specks of low coherence), 0 <= missing < 1. The coherence
-        is kept there, as products do.
+        Fraction of all land samples without phase (blocks and speckles of low coherence), 0 <= missing < 1. Their
+        coherence is kept, as in products.
     water
-        Have water, where every pair is missing.
+        Include water, where every pair is missing.
     atmosphere
         Typical standard deviation of the delay of a date, metres.
     pair_offsets
@@ -111,19 +111,19 @@ def simulate_stack(
         (pair, y, x): `unwrapped_phase`, `coherence`, `connected_component_labels`; (y, x): `incidence_angle`,
         `slant_range`.
     truth
-        (time, y, x), zero at the first date: `displacement`, and of it `deformation` and `atmosphere`; (y, x):
+        (time, y, x), zero at the first date: `displacement`, and its parts `deformation` and `atmosphere`; (y, x):
         `velocity`, `annual_amplitude`, `height_error`, `water_mask`; (time): `perpendicular_baseline`; (pair, y, x):
         `coherence` without estimation noise.
 
     Raises
     ------
     ArgumentError
-        If an option is out of its range, or the dates span too little for annual pairs.
+        If an option is out of range, or the dates span too little for annual pairs.
 
     See Also
     --------
-    insarray.simulate_wrapped : wrapped stack with known truth.
-    insarray.invert : displacement series of the pairs.
+    insarray.simulate_wrapped : simulate a wrapped stack with known truth.
+    insarray.invert : invert pairs to displacement series.
 
     Notes
     -----
@@ -173,30 +173,30 @@ def simulate_stack(
 
 
 def write_geotiffs(stack: xr.Dataset, folder: str | Path) -> list[Path]:
-    """Files of a stack as a processor would leave them: three GeoTIFFs per pair and a table of baselines.
+    """Write a stack to files as a processor would: three GeoTIFFs per pair and a table of baselines.
 
     ``YYYYMMDD_YYYYMMDD.unw.tif`` (float32, radian, 0 = no data), ``.cor.tif`` (float32, 0 = no data),
     ``.unw.conncomp.tif`` (uint16, 0 = none), and ``baselines.csv`` (reference, secondary, bperp_m) if the stack has
-    baselines. Layers that the stack does not have are left out.
+    baselines. Missing layers are skipped.
 
     Parameters
     ----------
     stack
         Canonical stack with `unwrapped_phase`; read pair by pair.
     folder
-        Must not exist, or be empty.
+        Must not exist, or must be empty.
 
     Returns
     -------
     list of Path
-        What was written.
+        Paths of the files.
 
     Raises
     ------
     StackError
         If the stack has no `unwrapped_phase` or no pair coordinates.
     StoreError
-        If `folder` is a file or holds files.
+        If `folder` is a file or contains files.
     """
     if "unwrapped_phase" not in stack:
         raise StackError(f"stack: has no unwrapped_phase, only {', '.join(map(str, stack.data_vars)) or 'nothing'}")
@@ -209,7 +209,7 @@ def write_geotiffs(stack: xr.Dataset, folder: str | Path) -> list[Path]:
                 continue
             values = stack[variable].isel(pair=k).values
             if nodata is not None:
-                # 0 means "no data" in these files: a true zero must not become one
+                # 0 is no-data in these files: a true zero must be changed
                 values = np.where(np.isnan(values), 0, np.where(values == 0, 1e-30, values)).astype(np.float32)
             path = target / f"{name}.{suffix}.tif"
             written.append(write_geotiff(path, values, grid, nodata=nodata, units=VARIABLES[variable].units))
@@ -238,7 +238,7 @@ def _check(
 
 
 def _dataset(values: dict[str, np.ndarray], coords: dict[str, xr.DataArray]) -> xr.Dataset:
-    """Dataset of arrays whose dimensions and attributes follow from their names."""
+    """Return a dataset of arrays whose dimensions and attributes follow from their names."""
     variables = {}
     for name, array in values.items():
         known = VARIABLES.get(name)
@@ -251,7 +251,7 @@ def _dataset(values: dict[str, np.ndarray], coords: dict[str, xr.DataArray]) -> 
 
 
 def _network(rng: np.random.Generator, n_dates: int, neighbours: int, *, annual: bool) -> tuple[Network, np.ndarray]:
-    """Network and the baseline of each date in metres relative to the first, shape (date,)."""
+    """Return the network, and the baseline of each date in metres relative to the first, shape (date,)."""
     gaps = n_dates // 8
     slots = np.arange(n_dates + gaps)
     if gaps:
@@ -298,13 +298,13 @@ def _scene(rng: np.random.Generator, shape: tuple[int, int], *, water: bool) -> 
 
 
 def _smooth(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
-    """Gaussian field of unit variance, correlated over the share `scale` of the image, shape (y, x)."""
+    """Return a Gaussian field of unit variance, correlated over the fraction `scale` of the image, shape (y, x)."""
     field = gaussian_filter(rng.normal(size=shape), scale * min(shape), mode="wrap")
     return np.asarray(field / field.std())
 
 
 def _displacements(scene: _Scene, network: Network, baseline: np.ndarray, screens: np.ndarray) -> dict[str, np.ndarray]:
-    """`displacement`, `deformation`, `atmosphere` in metres, float64, shape (time, y, x), zero at the first date."""
+    """Return `displacement`, `deformation`, `atmosphere` in metres, float64, (time, y, x), zero at the first date."""
     years = network.years[:, None, None]
     deformation = scene.velocity * years + scene.annual_amplitude * np.sin(2 * np.pi * years)
     atmosphere = screens - screens[0]
@@ -314,11 +314,11 @@ def _displacements(scene: _Scene, network: Network, baseline: np.ndarray, screen
 
 
 def _coherence(rng: np.random.Generator, scene: _Scene, network: Network) -> np.ndarray:
-    """True coherence, float32, shape (pair, y, x): decays to a floor in time, linearly with the baseline.
+    """Return the true coherence, float32, (pair, y, x): it decays to a floor in time, linearly with the baseline.
 
     The floor of vegetation is low and reached in weeks, that of the city high and reached in a year; water has none.
     """
-    assert network.perpendicular_baseline is not None  # noqa: S101  for the type checker; we made it
+    assert network.perpendicular_baseline is not None  # noqa: S101  for the type checker; set by `_network`
     start = 0.6 + 0.37 * scene.urban
     floor = 0.12 + 0.63 * scene.urban
     days = 40 + 300 * scene.urban
@@ -336,7 +336,7 @@ def _coherence(rng: np.random.Generator, scene: _Scene, network: Network) -> np.
 def _pair_phases(
     rng: np.random.Generator, displacement: np.ndarray, coherence: np.ndarray, network: Network, looks: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Phase (rad) and estimated coherence of each pair, float32, shape (pair, y, x); no noise if `looks` is None."""
+    """Return phase (rad) and estimated coherence of each pair, float32, (pair, y, x); no noise if `looks` is None."""
     radians = displacement / metres_per_radian(WAVELENGTH)
     phase = np.empty(coherence.shape, np.float32)
     observed = coherence.copy()
@@ -349,10 +349,10 @@ def _pair_phases(
 
 
 def _decorrelation(rng: np.random.Generator, coherence: np.ndarray, looks: float) -> tuple[np.ndarray, np.ndarray]:
-    """Phase error (rad) and estimated coherence of one multilooked sample for each true coherence.
+    """Return phase error (rad) and estimated coherence of one multilooked sample for each true coherence.
 
     The sum over looks of the outer products of two circular Gaussian signals is complex Wishart; by its Bartlett
-    decomposition three random numbers stand for all looks, and need not be whole in number.
+    decomposition three random numbers represent all looks, whose number need not be an integer.
     """
     first = np.sqrt(rng.gamma(looks, size=coherence.shape))
     rest = rng.gamma(looks - 1, size=coherence.shape)
@@ -364,7 +364,7 @@ def _decorrelation(rng: np.random.Generator, coherence: np.ndarray, looks: float
 
 
 def _missing(rng: np.random.Generator, coherence: np.ndarray, land: np.ndarray, share: float) -> np.ndarray:
-    """Samples without phase, boolean, shape (pair, y, x): water, and `share` of the land where coherence is low."""
+    """Return the samples without phase, boolean (pair, y, x): water, and `share` of the land where coherence is low."""
     rows, cols = (math.ceil(n / 5) for n in land.shape)
     score = np.empty((len(coherence), int(land.sum())), np.float32)
     for k, values in enumerate(coherence):
@@ -381,7 +381,7 @@ def _missing(rng: np.random.Generator, coherence: np.ndarray, land: np.ndarray, 
 
 
 def _labels(valid: np.ndarray) -> np.ndarray:
-    """Connected components of each pair, the largest first, uint16, shape (pair, y, x); 0 where not valid."""
+    """Return the connected components of each pair, the largest first, uint16, (pair, y, x); 0 where not valid."""
     labels = np.zeros(valid.shape, np.uint16)
     for out, mask in zip(labels, valid, strict=True):
         numbered, count = label(mask)

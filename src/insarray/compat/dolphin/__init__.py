@@ -1,6 +1,6 @@
-"""dolphin's time-series functions over our kernels: on arrays, and from files to files.
+"""Time-series functions of dolphin on our kernels, for arrays and files.
 
-Same names, arguments and shapes as in dolphin 0.42.9; NumPy arrays instead of JAX's, and options of our own that are
+Same names, arguments and shapes as in dolphin 0.42.9; NumPy arrays instead of JAX's; additional options are
 keyword-only and come last. Results are float32 for float32 samples and float64 for others; the arithmetic is float64.
 Files are float32.
 """

@@ -1,4 +1,4 @@
-"""Average of rasters and counts of components, from files to files, as dolphin.timeseries has them."""
+"""Averages of rasters and counts of components, from files to files, as in dolphin.timeseries."""
 
 import hashlib
 from collections.abc import Callable
@@ -45,22 +45,22 @@ def create_temporal_average(
     block_shape, num_threads, overwrite, progress
         As in `invert_unw_network`.
     average_func
-        Called as ``average_func(samples, 0)`` for the samples (file, y, x) of every block.
+        Called as ``average_func(samples, 0)`` with the samples (file, y, x) of every block.
     read_masked
-        Leave out the no-data value of the files; without, only NaN and infinities are left out, and a pixel that has
-        nothing else in any file is NaN.
+        Ignore the no-data value of the files; otherwise only NaN and infinities are ignored. Pixels without any other
+        value are NaN.
 
     Raises
     ------
     ArgumentError, FileError, StackError
-        If files do not belong together, or the function returns something else than one value per pixel.
+        If files do not belong together, or the function does not return one value per pixel.
     StoreError
-        If the output cannot be written, or a file of another job is there.
+        If the output cannot be written, or is a file of another job.
     """
     block = require_blocks(block_shape, num_threads)
     files = existing(file_list, "file_list")
     data = open_values(files, block, nodata=read_masked)
-    stack = data.rename(values="coherence")  # any layer that has an average
+    stack = data.rename(values="coherence")  # any layer with an average
     mean = temporal_average(stack, layer="coherence", statistic=partial(_by_position, average_func))
     if not read_masked:
         mean = mean.where(open_values(files, block)["values"].notnull().any("pair"))
@@ -88,28 +88,28 @@ def create_nonzero_conncomp_counts(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Count, for every date, the interferograms that were unwrapped at a pixel.
+    """Count, for every date, the interferograms that are unwrapped at a pixel.
 
     Parameters
     ----------
     conncomp_file_list
-        Connected components, 0 = not unwrapped.
+        Connected component files, 0 = not unwrapped.
     output_dir
-        Folder of the results.
+        Output folder.
     ifg_date_pairs, block_shape, num_threads, file_date_fmt, overwrite, progress
         As in `invert_unw_network`.
 
     Returns
     -------
     list of Path
-        ``DATE_valid_count.tif`` (uint16) for every date, the first included.
+        ``DATE_valid_count.tif`` (uint16) for every date including the first.
 
     Raises
     ------
     ArgumentError, FileError, StackError
         If files do not belong together.
     StoreError
-        If the output cannot be written, or files of another job are there.
+        If the output cannot be written, or has files of another job.
     """
     block, folder = require_blocks(block_shape, num_threads), Path(output_dir)
     given = pair_files(conncomp_file_list, "conncomp_file_list", file_date_fmt, ifg_date_pairs)

@@ -14,7 +14,7 @@ _PEER = "dolphin"
 
 
 def correlation_to_variance(correlation: ArrayLike, nlooks: float, *, strict: bool = False) -> Array:
-    """Phase variance (rad^2), ``(1 - g^2) / (2 L g^2 + 1e-6)``: the Cramer-Rao bound.
+    """Return the phase variance (rad^2), ``(1 - g^2) / (2 L g^2 + 1e-6)``: the Cramer-Rao bound.
 
     Parameters
     ----------
@@ -23,22 +23,22 @@ def correlation_to_variance(correlation: ArrayLike, nlooks: float, *, strict: bo
     nlooks
         Number of independent looks, positive.
     strict
-        Raise where dolphin gives another answer.
+        Raise where dolphin's result differs.
 
     Returns
     -------
     numpy.ndarray
-        Float32 if `correlation` is, else float64, in its shape.
+        Float32 if `correlation` is float32, else float64, in its shape.
 
     Raises
     ------
     ArgumentError
-        If `nlooks` is not positive, or by `strict`.
+        If `nlooks` is not positive, or the result differs and `strict` is set.
 
     Notes
     -----
-    It is 1e6 at 0 although no phase varies more than pi^2 / 3. The weights of `invert_stack` are its inverse; dolphin's
-    workflow takes the variance itself. A correlation outside 0 to 1 gives NaN here and a number there, above 1 a
+    It is 1e6 at 0 although no phase variance exceeds pi^2 / 3. The weights of `invert_stack` are its inverse; dolphin's
+    workflow uses the variance itself. A correlation outside 0 to 1 gives NaN here and a number in dolphin, above 1 a
     negative one.
     """
     if not nlooks > 0:
@@ -57,16 +57,16 @@ def get_incidence_matrix(
     sar_idxs: Sequence[Hashable] | None = None,
     delete_first_date_column: bool = True,  # noqa: FBT001, FBT002
 ) -> Array:
-    """Incidence matrix of pairs: -1 at the first of each pair, +1 at the second.
+    """Return the incidence matrix of pairs: -1 at the first date of each pair, +1 at the second.
 
     Parameters
     ----------
     ifg_pairs
-        (reference, secondary) dates, or numbers of dates.
+        (reference, secondary) dates or indices of dates.
     sar_idxs
         All dates, in the order of the columns; default: those of the pairs, sorted.
     delete_first_date_column
-        Leave the first column out.
+        Omit the first column.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def get_incidence_matrix(
     Raises
     ------
     ArgumentError
-        If there is no pair, or one has a date that is not in `sar_idxs` (a row of dolphin's lacks it), or twice the
-        same.
+        If there are no pairs, or a pair has a date that is not in `sar_idxs` (dolphin omits it in the row), or the same
+        date twice.
     """
     dates: Sequence[Hashable] = sorted({date for pair in ifg_pairs for date in pair}) if sar_idxs is None else sar_idxs  # type: ignore[type-var]
     column = {date: k for k, date in enumerate(dates)}
@@ -92,12 +92,12 @@ def get_incidence_matrix(
 
 
 def datetime_to_float(dates: Sequence[Time]) -> Array:
-    """Days since the first of the dates, float64, shape (date,).
+    """Return the days since the first of the dates, float64, shape (date,).
 
     Raises
     ------
     ArgumentError
-        If there is none, or one cannot be read.
+        If there are no dates, or one is invalid.
     """
     if len(dates) == 0:
         raise ArgumentError("dates: found none")
@@ -106,14 +106,14 @@ def datetime_to_float(dates: Sequence[Time]) -> Array:
 
 
 def argmax_index(arr: ArrayLike, *, strict: bool = False) -> tuple[int, ...]:
-    """Index of the largest value, the first of several.
+    """Return the index of the maximum, or of the first of several.
 
     Parameters
     ----------
     arr
-        Any shape. NaN and masked values do not count; dolphin gives the index of a NaN.
+        Any shape. NaN and masked values are ignored; dolphin returns the index of a NaN.
     strict
-        Raise where there are NaN.
+        Raise if there are NaN.
 
     Returns
     -------
@@ -122,13 +122,13 @@ def argmax_index(arr: ArrayLike, *, strict: bool = False) -> tuple[int, ...]:
     Raises
     ------
     ArgumentError
-        If there is no value, or by `strict`.
+        If there are no values, or the result differs and `strict` is set.
     """
     return _extreme(arr, 1, strict=strict)
 
 
 def argmin_index(arr: ArrayLike, *, strict: bool = False) -> tuple[int, ...]:
-    """Index of the smallest value; as `argmax_index` otherwise.
+    """Return the index of the minimum; otherwise as `argmax_index`.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def argmin_index(arr: ArrayLike, *, strict: bool = False) -> tuple[int, ...]:
     Raises
     ------
     ArgumentError
-        If there is no value, or by `strict`.
+        If there are no values, or the result differs and `strict` is set.
     """
     return _extreme(arr, -1, strict=strict)
 
@@ -154,5 +154,5 @@ def _extreme(arr: ArrayLike, sign: int, *, strict: bool) -> tuple[int, ...]:
     if not known.any():
         raise ArgumentError("arr: has no value that is not NaN or masked")
     score = np.where(known, sign * values.data.astype(np.float64), -np.inf)
-    score[known & (score == -np.inf)] = -np.finfo(np.float64).max  # an infinite value still comes before a missing one
+    score[known & (score == -np.inf)] = -np.finfo(np.float64).max  # rank infinite values before missing ones
     return tuple(int(k) for k in np.unravel_index(int(score.argmax()), score.shape))

@@ -1,4 +1,4 @@
-"""Inversion of a pair network, as dolphin.timeseries has it."""
+"""Inversion of a pair network, as in dolphin.timeseries."""
 
 from typing import Literal
 
@@ -12,8 +12,8 @@ from insarray.kernels.robust.inversion import ADMM, L1, Robust, solve_robust
 from insarray.model.errors import ArgumentError
 
 _PEER = "dolphin"
-_TOLERANCE = 1e-5  # a wrong cycle then leaves the phase right to 1e-5 rad
-_WHOLE = 1e-3  # cycles that are whole numbers but for what the steps have left undone
+_TOLERANCE = 1e-5  # phase error of a wrong cycle, rad
+_WHOLE = 1e-3  # tolerance of whole cycles after the iterations
 _UNTIED = "dates are not tied to the first"
 
 
@@ -26,44 +26,44 @@ def invert_stack(
     gap: Literal["nan", "min_norm"] = "nan",
     strict: bool = False,
 ) -> tuple[Array, Array]:
-    """Least-squares phase of the dates of every pixel, with its own weights and missing pairs.
+    """Invert pairs by least squares, with weights and missing pairs per pixel.
 
     Parameters
     ----------
     A
-        Incidence matrix of the pairs, shape (pair, date - 1), as `get_incidence_matrix` makes it.
+        Incidence matrix of the pairs, shape (pair, date - 1), as from `get_incidence_matrix`.
     dphi
-        Unwrapped phase (rad), secondary minus reference, shape (pair, ...), rows and columns for example.
+        Unwrapped phase (rad), secondary minus reference, shape (pair, ...), for example rows and columns.
     weights
         Inverse variances (1/rad^2), shape of `dphi`; a pair is missing where they are not positive and finite.
     missing_data_flags
         True where a sample is **valid**, shape of `dphi`.
     gap
-        "nan": dates that no pairs tie to the first are NaN. "min_norm": the phases of least sum of squares.
+        "nan": dates that no pairs connect to the first are NaN. "min_norm": the phases of minimum norm.
     strict
-        Raise where dolphin gives another answer.
+        Raise where dolphin's result differs.
 
     Returns
     -------
     phase
         Relative to the first date (rad), shape (date - 1, ...).
     residuals
-        Sum of the squared residuals over the pairs used, times the weights if given, shape (...); NaN if none is used.
+        Sum of squared residuals over the pairs used, times the weights if given, shape (...); NaN without pairs.
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from dolphin 0.42.9:
 
-    * `missing_data_flags` work; it ignores them without `weights`, and ignores the weights with them;
-    * `weights` are inverse variances. The formula is its own, but its workflow gives it variances, so that bad pairs
-      weigh most: give ``1 / correlation_to_variance(...)``;
-    * NaN, or a weight that is not a positive number: the pair is missing; the pixel is lost there;
-    * dates that are not tied to the first: NaN; it gives the minimum norm, or rounding errors with flags.
+    * `missing_data_flags` are effective; dolphin ignores them without `weights`, and ignores the weights with them;
+    * `weights` are inverse variances. The formula is dolphin's, but its workflow passes variances, so that bad pairs
+      have the largest weights: pass ``1 / correlation_to_variance(...)``;
+    * NaN, or a weight that is not a positive number: the pair is missing; dolphin loses the pixel;
+    * dates that are not tied to the first: NaN; dolphin gives the minimum norm, or rounding errors with flags.
     """
     if gap not in ("nan", "min_norm"):
         raise ArgumentError(f"gap: {gap!r} is not one of nan, min_norm")
@@ -94,70 +94,70 @@ def invert_stack(
 
 
 def invert_stack_l1(A: ArrayLike, dphi: ArrayLike, max_iter: int = 20, *, strict: bool = False) -> tuple[Array, Array]:
-    """Phase of least absolute deviations of every pixel, certified to 1e-5 of the least possible sum.
+    """Invert pairs by least absolute deviations, certified within 1e-5 of the minimum.
 
     Parameters
     ----------
     A, dphi
         As in `invert_stack`.
     max_iter
-        Most steps. Less than ten are usual here, of an interior point method.
+        Maximum number of steps of the interior point method; usually fewer than ten are needed.
     strict
-        Take dolphin's steps, ADMM with rho 0.4, exactly `max_iter` of them; raise where it still gives another answer.
+        Take exactly `max_iter` of dolphin's ADMM steps with rho 0.4; raise where its result still differs.
 
     Returns
     -------
     phase
         Relative to the first date (rad), shape (date - 1, ...).
     residuals
-        Sum of the absolute residuals (rad), shape (...); NaN if there are no samples.
+        Sum of absolute residuals (rad), shape (...); NaN if there are no samples.
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from dolphin 0.42.9:
 
-    * the optimum, in any unit; it stops up to 20 % above, in other units 70 %. More than one solution may be optimal;
-    * NaN: the pair is missing; the pixel is lost there;
-    * dates that are not tied to the first: NaN; it gives arbitrary numbers or NaN at all dates.
+    * optimal in any unit; dolphin stops up to 20 % above, in other units 70 %. The optimum may not be unique;
+    * NaN: the pair is missing; dolphin loses the pixel;
+    * dates that are not tied to the first: NaN; dolphin gives arbitrary numbers or NaN at all dates.
     """
     method = ADMM(iterations=max_iter) if strict else L1(_TOLERANCE, max_iter)
     return _least_absolute(A, dphi, method, strict=strict)
 
 
 def invert_stack_l1_integer(A: ArrayLike, ambiguities: ArrayLike, max_iter: int = 20) -> tuple[Array, Array]:
-    """Whole cycles of the dates from those of the pairs, of least sum of absolute residuals.
+    """Return the whole cycles of dates that minimise the sum of absolute residuals of the cycles of pairs.
 
     Parameters
     ----------
     A
-        As in `invert_stack`; every date must be tied to the first.
+        As in `invert_stack`; every date must be connected to the first.
     ambiguities
         Whole cycles of the pairs, shape (pair, ...).
     max_iter
-        Most steps toward the optimum of real numbers; less than ten are usual.
+        Maximum number of steps toward the real-valued optimum; usually fewer than ten are needed.
 
     Returns
     -------
     offsets
-        Cycles of each date relative to the first, whole numbers, shape (date - 1, ...).
+        Whole cycles of each date relative to the first, shape (date - 1, ...).
     residuals
-        Sum of the absolute residuals, cycles, shape (...).
+        Sum of absolute residuals, cycles, shape (...).
 
     Raises
     ------
     ArgumentError
-        If a sample is not a whole number, or a date is not tied to the first.
+        If a sample is not a whole number, or a date is not connected to the first.
 
     Notes
     -----
-    The matrix is totally unimodular, so the optimum of real numbers, all rounded at one threshold between 0 and 1, is an
-    optimum of whole numbers for any threshold; what the steps have left undone is why each date's fraction is tried as
-    the threshold, and the best is taken.
+    The matrix is totally unimodular, so rounding the real-valued optimum at any common threshold between 0 and 1 gives
+    an integer optimum. As the steps do not converge exactly, the fraction of each date is tried as the threshold, and
+    the best is used.
     """
     pairs, _ = _network(A)
     cycles = as_rows(ambiguities, len(pairs), "ambiguities").astype(np.float64)
@@ -186,7 +186,7 @@ def least_absolute_deviations(
     *,
     strict: bool = False,
 ) -> tuple[Array, Array]:
-    """ADMM steps toward least absolute deviations, as published, whether or not they get there.
+    """Take ADMM steps toward least absolute deviations, as published, without checking convergence.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def least_absolute_deviations(
     b
         Unwrapped phase (rad), shape (pair,), or (pair, ...) for many pixels.
     R
-        Lower Cholesky factor of ``A.T @ A``, or None. Only checked: the steps solve by elimination.
+        Lower Cholesky factor of ``A.T @ A``, or None. It is only checked: the steps are solved by elimination.
     rho
         Penalty, in the unit of `b`.
     alpha
@@ -203,28 +203,28 @@ def least_absolute_deviations(
     max_iter
         Number of steps.
     strict
-        Raise where dolphin gives another answer.
+        Raise where dolphin's result differs.
 
     Returns
     -------
     phase
         Relative to the first date (rad), shape (date - 1, ...).
     residual
-        Sum of the absolute residuals (rad), shape (...).
+        Sum of absolute residuals (rad), shape (...).
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
-    For the optimum use `invert_stack_l1`. Differences from dolphin 0.42.9:
+    Use `invert_stack_l1` for the optimum. Differences from dolphin 0.42.9:
 
-    * missing samples and untied dates as in `invert_stack_l1`;
-    * with `alpha` other than 1 the steps are those of Boyd et al. (2010), section 6.1, which end at the optimum; its
-      may end elsewhere;
-    * an `R` of another matrix is refused;
+    * missing samples and unconnected dates as in `invert_stack_l1`;
+    * with `alpha` other than 1 the steps are those of Boyd et al. (2010), section 6.1, which converge to the optimum;
+      dolphin's may converge elsewhere;
+    * an `R` of another matrix raises an error;
     * many pixels in one call.
     """
     if R is not None:
@@ -236,7 +236,7 @@ def least_absolute_deviations(
 
 
 def censored_lstsq(A: ArrayLike, B: ArrayLike, M: ArrayLike, *, strict: bool = False) -> tuple[Array, Array]:
-    """Least-squares phase of pixels with missing pairs.
+    """Invert pixels with missing pairs by least squares.
 
     Parameters
     ----------
@@ -247,27 +247,28 @@ def censored_lstsq(A: ArrayLike, B: ArrayLike, M: ArrayLike, *, strict: bool = F
     M
         True where a sample is valid, shape of `B`.
     strict
-        Raise where dolphin gives another answer.
+        Raise where dolphin's result differs.
 
     Returns
     -------
     phase
         Relative to the first date (rad), shape (date - 1,) or (date - 1, pixel).
     residuals
-        Root of the sum of the squared residuals of the valid samples (rad), shape () or (pixel,).
+        Root of the sum of squared residuals of the valid samples (rad), shape () or (pixel,).
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from dolphin 0.42.9:
 
-    * residuals without the missing rows; it adds what the solution says of these;
-    * dates that are not tied to the first: NaN; it gives infinite or arbitrary numbers;
-    * one pixel works, and the memory is a few times that of the samples; there 11 GB for 256 x 256 pixels of 300 pairs.
+    * residuals without the missing rows; dolphin adds the modelled values of these;
+    * dates that are not tied to the first: NaN; dolphin gives infinite or arbitrary numbers;
+    * one pixel works, and memory is a few times that of the samples; dolphin needs 11 GB for 256 x 256 pixels of 300
+      pairs.
     """
     pairs, n_dates = _network(A)
     samples = as_rows(B, len(pairs), "B")
@@ -282,7 +283,7 @@ def censored_lstsq(A: ArrayLike, B: ArrayLike, M: ArrayLike, *, strict: bool = F
 def weighted_lstsq_single(
     A: ArrayLike, b: ArrayLike, weights: ArrayLike, *, strict: bool = False
 ) -> tuple[Array, Array]:
-    """Weighted least-squares phase of one pixel, or of many.
+    """Invert one pixel, or many, by weighted least squares.
 
     Parameters
     ----------
@@ -300,12 +301,12 @@ def weighted_lstsq_single(
     phase
         Relative to the first date (rad), shape (date - 1,) or (date - 1, ...).
     residual
-        Weighted sum of the squared residuals, shape (1,) or (...).
+        Weighted sum of squared residuals, shape (1,) or (...).
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
@@ -316,7 +317,7 @@ def weighted_lstsq_single(
 
 
 def _network(A: ArrayLike, *, required: bool = True) -> tuple[Array, int]:
-    """Pairs of A; the first date must be in one of them if it is required."""
+    """Return the pairs of A; if `required`, the first date must be in one of them."""
     pairs, n_dates = pairs_of_incidence(A)
     if required and (pairs != 0).all():
         raise ArgumentError(
@@ -336,14 +337,14 @@ def _least_absolute(A: ArrayLike, b: ArrayLike, method: Robust, *, strict: bool)
     solution, _ = solve_robust(samples, plan_elimination(pairs, n_dates), method, dtype=samples.dtype.type)
     refuse((solution.label != 1).any(axis=0), _PEER, _UNTIED, strict=strict)
     total = np.zeros(samples.shape[1])
-    for sample, (reference, secondary) in zip(samples, pairs, strict=True):  # no second array of all samples
+    for sample, (reference, secondary) in zip(samples, pairs, strict=True):  # avoids a second array of all samples
         misfit = np.abs(sample - (solution.phase[secondary] - solution.phase[reference]))
         total += np.where(np.isfinite(sample), misfit, 0.0)
     return _shaped(_tied(solution)[1:], np.where(solution.used > 0, total, np.nan), b)
 
 
 def _tied(solution: Solution) -> Array:
-    """Phase with NaN at dates that are not tied to the first."""
+    """Return the phase with NaN at dates that are not tied to the first."""
     solution.phase[solution.label != 1] = np.nan
     return solution.phase
 

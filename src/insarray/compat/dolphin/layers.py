@@ -1,4 +1,4 @@
-"""Files of one kind that lie on one grid, as a lazy array, whatever they hold."""
+"""Open files on one grid as a lazy array, whatever they hold."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from insarray.model.dataset import grid_coords
 
 
 def open_values(paths: Sequence[Path], block: int, *, nodata: bool = True) -> xr.Dataset:
-    """Numbers of files as they are: `values` (pair, y, x), float32, NaN for NaN, infinities and, if asked, no-data.
+    """Open files without conversion: `values` (pair, y, x), float32, NaN for NaN, infinities and, optionally, no-data.
 
-    The unit is attribute `units`, that of all files.
+    The unit of all files is the attribute `units`.
     """
     headers = read_headers(paths)
     decode = per_file([PhaseDecode((1.0,), header.nodata if nodata else None) for header in headers])
@@ -23,13 +23,13 @@ def open_values(paths: Sequence[Path], block: int, *, nodata: bool = True) -> xr
 
 
 def open_labels(paths: Sequence[Path], block: int) -> xr.Dataset:
-    """Connected components: `values` (pair, y, x), uint16, 0 = none."""
+    """Open connected components: `values` (pair, y, x), uint16, 0 = none."""
     headers = read_headers(paths)
     return _lazy("values", headers, per_file([ComponentDecode(header.nodata) for header in headers]), block)
 
 
 def open_map(path: Path, block: int) -> xr.Dataset:
-    """One map: `values` (y, x), float32, NaN for no-data."""
+    """Open one map: `values` (y, x), float32, NaN for no-data."""
     headers = read_headers([path])
     return _lazy("values", headers, MapDecode(headers[0].nodata), block).isel(pair=0)
 

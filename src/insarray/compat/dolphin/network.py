@@ -1,4 +1,4 @@
-"""Inversion of a network of unwrapped interferograms, from files to files, as dolphin.timeseries has it."""
+"""Inversion of a network of unwrapped interferograms, from files to files, as in dolphin.timeseries."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -44,60 +44,61 @@ def invert_unw_network(
     reference
         (row, column) whose phase is subtracted from every interferogram.
     output_dir
-        Folder of the results; made if it is not there.
+        Output folder; created if missing.
     bad_pixel_mask
-        True where a pixel is to have no data, shape (row, column).
+        True where a pixel is to be no-data, shape (row, column).
     conncomp_file_list
-        Connected components, one file per interferogram: a sample with label 0 is missing.
+        Connected components, one file per interferogram: samples with label 0 are missing.
     cor_file_list
-        Correlation, one file per interferogram: weights the samples by their inverse phase variances.
+        Correlation, one file per interferogram: samples are weighted by their inverse phase variances.
     cor_threshold
-        Samples of less correlation are missing.
+        Samples of lower correlation are missing.
     n_cor_looks
-        Looks of the correlation.
+        Number of looks of the correlation.
     ifg_date_pairs
-        Two dates for each file, in the order of every list; default: those in the file names, in any order.
+        Two dates per file, in the order of every list; default: those in the file names, which may be in any order.
     wavelength
-        Of the radar (m). With it the series is in metres, else in radians; positive toward the satellite in both.
+        Radar wavelength (m). With it the series is in metres, else in radians; positive toward the satellite in both.
     method
         "L1" (least absolute deviations) or "L2" (least squares).
     block_shape
-        Blocks that are worked on as a whole: squares of the smaller of the two.
+        Shape of the blocks; the smaller of the two is the edge of square blocks.
     num_threads
-        Blocks at the same time.
+        Number of blocks computed at the same time.
     file_date_fmt
-        Dates in the file names, for `datetime.strptime`.
+        Format of the dates in the file names, for `datetime.strptime`.
     overwrite
-        Replace files of another job that are in the way.
+        Replace existing files of another job.
     progress
-        Called with the number of finished blocks and of all.
+        Called with the number of finished blocks and the number of all blocks.
 
     Returns
     -------
     out_paths
-        ``FIRST_DATE.tif`` for each date but the first, NaN where no pairs tie it to the first.
+        ``FIRST_DATE.tif`` for each date except the first, NaN where no pairs connect it to the first.
     residual_paths
-        ``residuals_FIRST_DATE.tif`` (rad), sum of the absolute residuals of the date's interferograms.
-        ``unw_inversion_residuals.tif`` is that of all for L1, of their squares (weighted if samples are) for L2.
+        ``residuals_FIRST_DATE.tif`` (rad), sum of absolute residuals of the interferograms of the date.
+        ``unw_inversion_residuals.tif`` is the sum over all interferograms for L1, of squared residuals (weighted if
+        samples are) for L2.
 
     Raises
     ------
     ArgumentError, FileError, StackError, NetworkError
         If arguments or files do not belong together.
     ReferencePointError
-        If the reference has no data in some interferogram; they are named.
+        If the reference has no data in some interferograms; the message names them.
     StoreError
-        If the output cannot be written, or files of another job are there.
+        If the output cannot be written, or has files of another job.
 
     Notes
     -----
-    The same call finds the files that are there by the fingerprint of inputs and options in their tags, and makes
-    those that are missing. Differences from dolphin 0.42.9:
+    The same call recognises existing files by the fingerprint of inputs and options in their tags, and writes the
+    missing ones. Differences from dolphin 0.42.9:
 
-    * components and correlation work, together too, and for both methods;
+    * components and correlation work, also together, and for both methods;
     * weights are inverse variances, not variances;
-    * one missing interferogram does not cost the pixel;
-    * files are matched by their dates, and acquisitions of one day are told apart by ``file_date_fmt``.
+    * a missing interferogram does not lose the pixel;
+    * files are matched by their dates, and acquisitions on one day are distinguished by ``file_date_fmt``.
     """
     job = open_job(
         open_pairs(
@@ -125,7 +126,7 @@ def invert_unw_network(
 
 @dataclass(frozen=True)
 class SeriesJob:
-    """A stack and what to make of it, with the options that identify the results."""
+    """Stack and inversion task, with the options that identify the results."""
 
     stack: PairStack
     task: SeriesTask
@@ -135,17 +136,17 @@ class SeriesJob:
 
     @property
     def units(self) -> str:
-        """Of the series."""
+        """Unit of the series."""
         return "radians" if self.wavelength is None else "meters"
 
     @property
     def labels(self) -> list[str]:
-        """Of the dates."""
+        """Labels of the dates."""
         return labels_of(self.task.network.times)
 
     @property
     def tags(self) -> dict[str, str]:
-        """What every file says."""
+        """Tags of every file."""
         row, col = self.reference
         known = {} if self.wavelength is None else {"wavelength": str(self.wavelength)}
         first = date_label(self.task.network.times[0])
@@ -161,7 +162,7 @@ def open_job(
     looks: float | None = None,
     restart: int | None = None,
 ) -> SeriesJob:
-    """Job of inverting `stack`; reads the phase at the reference."""
+    """Create the job that inverts `stack`; reads the phase at the reference."""
     network, name = network_of(stack.data), as_given(method)
     scale = -1.0 if wavelength is None else metres_per_radian(wavelength)
     row, col = (int(at) for at in reference)
@@ -183,7 +184,7 @@ def open_job(
 def compute(
     job: SeriesJob, rasters: list[Raster], folder: Path, *, workers: int, progress: Progress | None = None
 ) -> None:
-    """Compute what the missing files need, and write them."""
+    """Compute what the given files need, and write them."""
     wanted = {raster.variable for raster in rasters}
     task = replace(
         job.task,
@@ -196,7 +197,7 @@ def compute(
 
 
 def series_rasters(job: SeriesJob, folder: Path, *, overviews: bool = False) -> list[Raster]:
-    """Files of the series, one per date but the first."""
+    """Return the rasters of the series, one per date except the first."""
     return [
         Raster(folder / f"{name}.tif", "displacement", k, job.units, job.options, job.tags, overviews=overviews)
         for k, name in _names(job)
@@ -204,7 +205,7 @@ def series_rasters(job: SeriesJob, folder: Path, *, overviews: bool = False) -> 
 
 
 def residual_rasters(job: SeriesJob, folder: Path) -> list[Raster]:
-    """Files of the residuals, one per date but the first, and of all."""
+    """Return the rasters of the residuals, one per date except the first, and one for all."""
     of_dates = [
         Raster(folder / f"residuals_{name}.tif", "residual_sum_of_date", k, "radians", job.options, job.tags)
         for k, name in _names(job)
@@ -221,5 +222,5 @@ def _names(job: SeriesJob) -> list[tuple[int, str]]:
 
 
 def paths_of(rasters: list[Raster], variable: str) -> list[Path]:
-    """Files of one variable."""
+    """Return the paths of the rasters of a variable."""
     return [raster.path for raster in rasters if raster.variable == variable]

@@ -1,4 +1,4 @@
-"""Files as dolphin's functions get them: dates out of their names, the stack they make, its masks."""
+"""Input files of dolphin's functions: dates from their names, stacks of pairs, masks."""
 
 import datetime as dt
 import re
@@ -58,12 +58,12 @@ class ReferencePoint(NamedTuple):
 
 
 def existing(paths: Paths, argument: str) -> list[Path]:
-    """The paths, in their order.
+    """Return the paths in order; raise if one does not exist.
 
     Raises
     ------
     ArgumentError, FileError
-        If there is none, or one does not exist.
+        If the list is empty, or a file does not exist.
     """
     if isinstance(paths, str | Path) or len(paths) == 0:
         raise ArgumentError(f"{argument}: {paths!r} is not a list of files")
@@ -75,7 +75,7 @@ def existing(paths: Paths, argument: str) -> list[Path]:
 
 
 def require_blocks(block_shape: tuple[int, int], num_threads: int) -> int:
-    """Edge of the blocks: the smaller of the two, so that they take no more memory than asked for.
+    """Return the edge of the blocks, the smaller of the two, so that memory does not exceed the request.
 
     Raises
     ------
@@ -92,20 +92,20 @@ def require_blocks(block_shape: tuple[int, int], num_threads: int) -> int:
 
 
 def dates_in(path: Path, file_date_fmt: str) -> list[np.datetime64]:
-    """Dates in the name of a file by a format of `datetime.strptime`, in their order.
+    """Return the dates in a file name, in order, by a format of `datetime.strptime`.
 
-    Of more than two, those two that alone are joined by ``_`` or ``-``.
+    If there are more than two, those two that are the only ones joined by ``_`` or ``-``.
 
     Raises
     ------
     ArgumentError
-        If there are more than two, none of which are told apart like that, or the format cannot be looked for.
+        If there are more than two dates without a unique joined pair, or the format is not supported.
     """
     found = []
     for match in re.finditer(_pattern(file_date_fmt), path.name):
         try:
             moment = dt.datetime.strptime(match[0], file_date_fmt)
-        except ValueError:  # digits that look like a date and are none, such as month 19
+        except ValueError:  # digits that resemble a date, such as month 19
             continue
         found.append((match.start(), match.end(), as_time(moment)))
     dates = [time for _, _, time in found]
@@ -135,12 +135,12 @@ def _pattern(file_date_fmt: str) -> str:
 
 
 def pair_files(paths: Paths, argument: str, file_date_fmt: str, date_pairs: DatePairs | None) -> list[PairFile]:
-    """Files with their two dates: those given, which are in the order of the files, or those in the names.
+    """Return the files with their two dates: the given ones, in the order of the files, or those in the names.
 
     Raises
     ------
     ArgumentError, FileError, StackError
-        If a file does not exist, or its name does not hold two different dates.
+        If a file does not exist, or its name does not contain two different dates.
     """
     files = existing(paths, argument)
     if date_pairs is not None:
@@ -161,7 +161,7 @@ def _two_dates(path: Path, file_date_fmt: str) -> list[np.datetime64]:
 
 
 def labels_of(times: np.ndarray) -> list[str]:
-    """``YYYYMMDD`` of each date; with the time of day if two are of one day, so that no two are the same."""
+    """Return ``YYYYMMDD`` of each date, with time of day if two are on one day."""
     days = [date_label(time)[:8] for time in times]
     return days if len(set(days)) == len(days) else [date_label(time) for time in times]
 
@@ -170,18 +170,18 @@ def labels_of(times: np.ndarray) -> list[str]:
 
 
 class PairStack(NamedTuple):
-    """Interferograms of a call, and what is masked in them.
+    """Interferograms of a call, and their masks.
 
     Parameters
     ----------
     data
-        Lazy canonical stack, nothing masked.
+        Lazy canonical stack without masking.
     names
         File of each pair.
     good
-        Pixels (y, x) to keep, None for all.
+        Mask of good pixels (y, x), None for all.
     correlation_threshold
-        Samples of less correlation are missing; 0 for none.
+        Samples of lower correlation are missing; 0 for none.
     """
 
     data: xr.Dataset
@@ -190,7 +190,7 @@ class PairStack(NamedTuple):
     correlation_threshold: float
 
     def masked(self, rows: slice | None = None, cols: slice | None = None) -> xr.Dataset:
-        """The stack, or a window of it, with NaN where the phase is not to be used: component 0 among others."""
+        """Return the stack, or a window of it, with NaN for masked samples, including component 0."""
         window = {"y": slice(None) if rows is None else rows, "x": slice(None) if cols is None else cols}
         return mask(
             self.data.isel(window),
@@ -200,14 +200,14 @@ class PairStack(NamedTuple):
         )
 
     def level(self, reference: tuple[int, int]) -> np.ndarray:
-        """Phase of every pair at the reference, float64; reads the files only there.
+        """Return the phase of every pair at the reference, float64; reads only that pixel.
 
         Raises
         ------
         ReferencePointError
-            Naming the files that have nothing there.
+            If files have no data there; the message names them.
         ArgumentError
-            If it lies outside.
+            If it is outside the image.
         """
         row, col = (int(at) for at in reference)
         height, width = grid_of(self.data).shape
@@ -218,7 +218,7 @@ class PairStack(NamedTuple):
         if not np.isfinite(values).all():
             level_at(
                 View(self.data), self.masked().unwrapped_phase, (row, col), self.names, "pairs"
-            )  # says which, and offers another
+            )  # names them, and offers another
             raise ReferencePointError(f"reference: row {row}, column {col} has no data in all pairs")
         return values
 
@@ -236,12 +236,12 @@ def open_pairs(
     correlation_threshold: float = 0.0,
     names: tuple[str, str, str] = ("unwrapped_paths", "conncomp_paths", "corr_paths"),
 ) -> PairStack:
-    """Interferograms with what belongs to them, matched by their dates, never by their order.
+    """Open interferograms with components and correlation, matched by dates, never by order.
 
     Raises
     ------
     ArgumentError, FileError, StackError, NetworkError
-        If files do not belong together, or pieces of the network are not tied to each other.
+        If files do not belong together, or the network is disconnected.
     """
     phase, labels, correlation = (
         None if paths is None else pair_files(paths, name, file_date_fmt, date_pairs)
@@ -266,7 +266,7 @@ def open_pairs(
 
 
 def as_given(value: Any) -> str:
-    """L1 or L2 of text in any case, or of a member of dolphin's enumeration.
+    """Return "L1" or "L2" from text in any case, or from a member of dolphin's enumeration.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""GeoTIFFs as dolphin names them: each appears when it is complete, and says of which job it is."""
+"""GeoTIFFs with dolphin's names, which appear when complete and are tagged with the job that made them."""
 
 import hashlib
 import json
@@ -32,33 +32,34 @@ from insarray.model.grid import Grid
 from insarray.model.secrets import shown_values
 
 _JOB, _OPTIONS = "insarray_job", "insarray_options"
-_SLAB = 16  # files that are written side by side, as many as the dates of a chunk of the store
+_SLAB = 16  # number of files written together, the dates of a chunk of the store
 _TILE = 256
-_WINDOW_BYTES = 32e6  # of all files of a slab, read and written at once
+_WINDOW_BYTES = 32e6  # of all files of a slab, read and written at a time
 _OVERVIEWS = (4, 8, 16, 32)
 _CREATION = {"driver": "GTiff", "count": 1, "tiled": True, "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer"}
 
 
 @dataclass(frozen=True)
 class Raster:
-    """One file to write.
+    """Raster file to write.
 
     Parameters
     ----------
     path
-        Where.
+        Path of the file.
     variable, index
-        What: a variable (y, x) of the results, or the index of a (time, y, x).
+        Variable (y, x) of the results, or one (time, y, x) and the index of the date.
     units
         Unit tag.
     options
-        What decides on the content: inputs and options, by name. A file that has them already is not made again.
+        Inputs and options that determine the content, by name. An existing file with the same ones is not written
+        again.
     tags
-        What else is said in it.
+        Other tags.
     dtype, nodata
-        As stored.
+        Stored dtype and no-data value.
     overviews
-        Whether it has some.
+        Whether to build overviews.
     """
 
     path: Path
@@ -82,18 +83,18 @@ class Raster:
         return {name: str(value) for name, value in options.items()} | {"program": program_identity()}
 
     def all_tags(self) -> dict[str, str]:
-        """Tags of the file."""
+        """Return all tags of the file."""
         own = {"sign": SIGN} if self.variable in ("displacement", "velocity") else {}
         job = {_JOB: self.job, _OPTIONS: json.dumps(self._said, sort_keys=True)}
         return own | {"source": f"insarray {program_name()}"} | dict(self.tags) | job
 
     def is_there(self, *, overwrite: bool) -> bool:
-        """Whether the file is there with this content.
+        """Return whether the file exists with this content.
 
         Raises
         ------
         StoreError
-            If something else is there, unless it is to be overwritten.
+            If it exists with other content, and is not to be overwritten.
         """
         if not self.path.exists():
             return False
@@ -125,16 +126,16 @@ def _difference(tags: Mapping[str, str], said: Mapping[str, str]) -> str:
 
 
 def missing(rasters: Iterable[Raster], *, overwrite: bool) -> list[Raster]:
-    """Those that are not there yet; StoreError if something else is in the place of one."""
+    """Return the rasters that do not exist yet; raise StoreError if another file is in place of one."""
     return [raster for raster in rasters if not raster.is_there(overwrite=overwrite)]
 
 
 def compute_and_write(
     dataset: xr.Dataset, rasters: Sequence[Raster], folder: Path, *, workers: int, progress: Progress | None = None
 ) -> None:
-    """Compute lazy results block by block into a hidden store in `folder`, from there into the files.
+    """Compute lazy results block by block into a hidden store in `folder`, then write the files from it.
 
-    Interrupted, the same call goes on from the blocks that are done. The store goes when all files are there.
+    After an interruption, the same call resumes with the unfinished blocks. The store is removed when all files exist.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def compute_and_write(
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of the outputs; StoreError if that cannot be."""
+    """Create the output folder; raise StoreError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -157,16 +158,16 @@ def make_folder(folder: Path) -> None:
 
 
 def write_rasters(dataset: xr.Dataset, rasters: Sequence[Raster], *, workers: int) -> None:
-    """Write layers of a dataset in memory or a store, each part of it read once, into the files.
+    """Write layers of a dataset in memory or a store to files, reading each part once.
 
     Raises
     ------
     StoreError
-        If one cannot be written; it is not there then.
+        If a file cannot be written; it then does not exist.
     """
 
     def slab(raster: Raster) -> tuple[int, str]:
-        # variables in turn: rasterio makes overviews, which not all have, with Python's lock in hand
+        # alternate variables: rasterio holds the GIL while it builds overviews, which not all files have
         return (raster.index or 0) // _SLAB, raster.variable
 
     slabs = [list(group) for _, group in groupby(sorted(rasters, key=slab), slab)]
@@ -199,7 +200,7 @@ def _write_files(layers: xr.DataArray, rasters: Sequence[Raster], finals: Sequen
         ]
         for rows, cols in _windows(layers):
             part = layers.isel(y=slice(*rows), x=slice(*cols))
-            block = part.compute(scheduler="synchronous").values  # there are threads enough
+            block = part.compute(scheduler="synchronous").values  # already called from threads
             for raster, file in zip(rasters, files, strict=True):
                 layer = block if raster.index is None else block[raster.index - first]
                 file.write(layer.astype(raster.dtype, copy=False), 1, window=(rows, cols))
@@ -217,9 +218,10 @@ def _create(raster: Raster, path: Path, grid: Grid, crs: CRS | None) -> Any:
 
 
 def _windows(layers: xr.DataArray) -> Iterable[tuple[tuple[int, int], tuple[int, int]]]:
-    """Windows of whole chunks, as wide as a budget of bytes allows, and then as high.
+    """Return windows of whole chunks, as wide as a byte budget permits, and then as high.
 
-    Not each chunk: rasterio makes overviews with Python's lock in hand, and meanwhile only a long write goes on.
+    Larger than single chunks, as rasterio holds the GIL while it builds overviews, and only a long write then
+    continues.
     """
     pixels = _WINDOW_BYTES / (layers.dtype.itemsize * layers.sizes.get("time", 1))
     heights, widths = (layers.chunksizes.get(dim, (layers.sizes[dim],)) for dim in ("y", "x"))
@@ -229,7 +231,7 @@ def _windows(layers: xr.DataArray) -> Iterable[tuple[tuple[int, int], tuple[int,
 
 
 def _merged(sizes: Sequence[int], most: float) -> list[tuple[int, int]]:
-    """Neighbours together, up to `most` in sum or one alone: (start, stop) of each."""
+    """Merge neighbours up to a sum of `most`, at least one; return (start, stop) of each."""
     edges = [0]
     for stop, after in pairwise([*accumulate(sizes), np.inf]):
         if after - edges[-1] > most:
@@ -238,13 +240,13 @@ def _merged(sizes: Sequence[int], most: float) -> list[tuple[int, int]]:
 
 
 def _finish(path: Path, edge: int | None) -> None:
-    """Overviews down to an image of `edge` pixels, if wanted; RasterioError if the file is not whole."""
+    """Build overviews down to `edge` pixels, if requested; raise RasterioError if the file is incomplete."""
     written = raster_file(path)
     with environment([written]):
         if edge is not None:
             levels = [level for level in _OVERVIEWS if level <= max(edge // 2, _OVERVIEWS[0])]
             with open_band(written, located=False, mode="r+") as file:
                 file.build_overviews(levels, Resampling.average)
-        # GDAL says nothing when it closes a file whose last bytes do not fit on the disk
+        # GDAL reports no error when it closes a file that does not fit on the disk
         with open_band(written, located=False) as file:
             file.read(1, window=((file.height - 1, file.height), (file.width - 1, file.width)))

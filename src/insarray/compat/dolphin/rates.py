@@ -1,4 +1,4 @@
-"""Velocity of a series of rasters, from files to a file, as dolphin.timeseries has it."""
+"""Velocity of a series of rasters, from files to a file, as in dolphin.timeseries."""
 
 import hashlib
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def create_velocity(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Fit a straight line, with an intercept, to every pixel of a series of rasters.
+    """Fit a straight line with an intercept to every pixel of a series of rasters.
 
     Parameters
     ----------
@@ -49,18 +49,18 @@ def create_velocity(
     output_file
         Raster to write, in that unit per year of 365.25 days; NaN where fewer than two dates have data.
     reference
-        (row, column) whose series is subtracted; None: nothing is. Where every file holds 0 there, as in dolphin's own
-        series, which are relative to it and call 0 no-data, nothing is subtracted either.
+        (row, column) whose series is subtracted; None: nothing is subtracted. Nothing is subtracted either if every
+        file is 0 there, as in dolphin's own series, which are relative to it and declare 0 as no-data.
     date_list
-        Date of each file, in their order; default: the last one in each file name. Names of two dates with different
-        first ones are tied together by the file that ends at the later first date.
+        Date of each file, in order; default: the last one in each file name. Files named by two dates with different
+        first dates are connected by the file that ends at the later first date.
     bad_pixel_mask
-        True where a pixel is to have no data, shape (row, column).
+        True where a pixel is to be no-data, shape (row, column).
     cor_file_list
-        Correlation for each file, matched by the dates in the names (by order with `date_list`). It multiplies the
+        Correlation of each file, matched by the dates in the names (by order with `date_list`). It multiplies the
         residuals, as in `numpy.polyfit`.
     cor_threshold
-        Dates of less correlation do not count.
+        Dates of lower correlation are ignored.
     block_shape, num_threads, file_date_fmt, overwrite, progress
         As in `invert_unw_network`.
     add_overviews
@@ -71,15 +71,15 @@ def create_velocity(
     ArgumentError, FileError, StackError
         If arguments or files do not belong together.
     ReferencePointError
-        If the reference has no data at some date; the files are named.
+        If the reference has no data at some dates; the message names the files.
     StoreError
-        If the output cannot be written, or a file of another job is there.
+        If the output cannot be written, or is a file of another job.
 
     Notes
     -----
-    Only the files count: if the first date of a series has none, its zero is not a sample. Differences from dolphin
-    0.42.9: dates without data are left out one by one; NaN, not 0, where there is no velocity; series whose files
-    change their first date are right.
+    Only the files are used: if there is none for the first date of a series, its zero is not a sample. Differences from
+    dolphin 0.42.9: dates without data are ignored individually; NaN, not 0, where there is no velocity; series whose
+    files change their first date are correct.
     """
     files, block = existing(unw_file_list, "unw_file_list"), require_blocks(block_shape, num_threads)
     dates = _Dates.of(files, date_list, file_date_fmt)
@@ -121,7 +121,7 @@ def create_velocity(
 
 
 def _level(files: list[Path], block: int, data: xr.Dataset, where: tuple[int, int]) -> np.ndarray:
-    """Value of each file at the reference."""
+    """Return the value of each file at the reference."""
     row, col = where
     if 0 <= row < data.sizes["y"] and 0 <= col < data.sizes["x"]:
         stored = open_values(files, block, nodata=False)["values"].isel(y=row, x=col).values
@@ -132,7 +132,7 @@ def _level(files: list[Path], block: int, data: xr.Dataset, where: tuple[int, in
 
 @dataclass(frozen=True)
 class RateTask:
-    """All that a block needs besides its samples: days, ties, reference of each file, least correlation."""
+    """Constants of a block: days, connections between files, reference of each file, minimum correlation."""
 
     days: np.ndarray
     ties: tuple[tuple[int, int], ...]
@@ -141,9 +141,9 @@ class RateTask:
 
 
 def rate_block(task: RateTask, arrays: Arrays) -> Arrays:
-    """Velocity of one block; `arrays` holds `unwrapped_phase` and perhaps `coherence`, each (file, y, x)."""
+    """Return the velocity of a block; `arrays` has `unwrapped_phase` and optionally `coherence`, each (file, y, x)."""
     series = arrays["unwrapped_phase"] - task.level[:, None, None]
-    for file, start in task.ties:  # in the order of the dates: what a file starts from is complete
+    for file, start in task.ties:  # in the order of the dates, so that the start is complete
         series[file] += series[start]
     weights = arrays.get("coherence")
     if weights is not None:
@@ -154,7 +154,7 @@ def rate_block(task: RateTask, arrays: Arrays) -> Arrays:
 
 @dataclass(frozen=True)
 class _Dates:
-    """Dates of the files, and from which other file each of them starts."""
+    """Dates of the files, and the file from which each of them starts."""
 
     times: list[np.datetime64]
     days: np.ndarray
@@ -180,7 +180,7 @@ class _Dates:
 def _ties(
     files: Sequence[Path], times: list[np.datetime64], starts: dict[int, np.datetime64]
 ) -> tuple[tuple[int, int], ...]:
-    """Files that start at another date than the first one does, each with the file of that date."""
+    """Return the files with another start date than the first, each with the file of that date."""
     first = min(starts.values(), default=None)
     moved = sorted((times[k], k) for k, start in starts.items() if start != first)
     for _, k in moved:
@@ -201,7 +201,7 @@ def _dated(file: Path, file_date_fmt: str) -> list[np.datetime64]:
 def _correlation(
     correlations: list[Path], files: list[Path], dates: _Dates, file_date_fmt: str, block: int
 ) -> xr.Dataset:
-    """Correlation in the order of the files."""
+    """Return the correlation in the order of the files."""
     if len(correlations) != len(files):
         raise ArgumentError(f"cor_file_list: {len(correlations)} files for {len(files)} of the series")
     by_date = {dates_in(path, file_date_fmt)[-1]: path for path in correlations if dates_in(path, file_date_fmt)}

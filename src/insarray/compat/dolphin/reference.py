@@ -1,4 +1,4 @@
-"""Reference point by quality and connected components, as dolphin.timeseries has it."""
+"""Choice of a reference point by quality and connected components, as in dolphin.timeseries."""
 
 from pathlib import Path
 
@@ -32,44 +32,44 @@ def select_reference_point(
     mask: MaskRaster | None = None,
     overwrite: bool = False,
 ) -> ReferencePoint:
-    """Choose a pixel of good quality that was unwrapped in all interferograms.
+    """Choose a pixel of good quality that is unwrapped in all interferograms.
 
     Parameters
     ----------
     quality_file
         Map of quality, larger is better, such as temporal coherence.
     output_dir
-        Folder of ``reference_point.txt`` ("row,column") and, with components, ``conncomp_intersection.tif`` (1 where
-        no label is 0).
+        Output folder of ``reference_point.txt`` ("row,column") and, with components, ``conncomp_intersection.tif`` (1
+        where no label is 0).
     candidate_threshold
-        Pixels of more than this quality are candidates.
+        Pixels of higher quality are candidates.
     ccl_file_list
-        Connected components, 0 = not unwrapped.
+        Connected component files, 0 = not unwrapped.
     block_shape, num_threads
-        Of the components, as in `invert_unw_network`.
+        As in `invert_unw_network`, for the components.
     mask
-        Raster or array (y, x): pixels where it is 0 or has no data are never chosen.
+        Raster or array (y, x): pixels where it is 0 or no-data are never chosen.
     overwrite
-        Replace files that say otherwise.
+        Replace files with other content.
 
     Returns
     -------
     ReferencePoint
-        Of the pixels where no label is 0, the largest region in which all touch; of those above the threshold in it,
-        the largest region; of that, the pixel nearest to the centroid. If none is above, the best pixel of the first
-        region.
+        In the largest connected region of pixels where no label is 0, the largest region of pixels above the threshold
+        is taken, and of that the pixel nearest to the centroid. If no pixel is above the threshold, the best pixel of
+        the first region.
 
     Raises
     ------
     ReferencePointError
         If no pixel has quality, is not masked and has labels in all files.
     StoreError
-        If another point is written in the folder already.
+        If the folder already contains another point.
 
     Notes
     -----
-    Differences from dolphin 0.42.9: a pixel without quality is never chosen, nor one outside the components if none
-    is above the threshold; a point that was chosen with other files or another threshold is not silently taken again.
+    Differences from dolphin 0.42.9: a pixel without quality is never chosen, nor one outside the components if none is
+    above the threshold; a point chosen with other files or another threshold is not silently reused.
     """
     block, folder = require_blocks(block_shape, num_threads), Path(output_dir)
     quality = open_map(existing([quality_file], "quality_file")[0], block)["values"].compute()
@@ -88,7 +88,7 @@ def select_reference_point(
             f"{quality_file}: no pixel has quality, is not masked and has a component other than 0 in all files; "
             "leave out bad interferograms, or give the reference"
         )
-    # more than the threshold, not at least: the next larger number
+    # strictly above the threshold: use the next larger number
     least = float(np.nextafter(candidate_threshold, np.inf))
     point = ReferencePoint(*choose_pixel(candidates, quality.values.astype(np.float64), least))
     _write_point(folder, point, overwrite=overwrite)
@@ -96,7 +96,7 @@ def select_reference_point(
 
 
 def _intersection(files: list[Path], block: int, workers: int) -> xr.Dataset:
-    """`component_intersection` (y, x) in memory, computed block by block."""
+    """Return `component_intersection` (y, x) in memory, computed block by block."""
     labels = open_labels(files, block)
     inputs = {"connected_component_labels": labels["values"]}
     maps = xr.Dataset(map_blocks(intersection_block, None, inputs, ("component_intersection",), {}))
@@ -104,7 +104,7 @@ def _intersection(files: list[Path], block: int, workers: int) -> xr.Dataset:
 
 
 def intersection_block(_: None, arrays: Arrays) -> Arrays:
-    """Where no label of a block is 0."""
+    """Return where no label of a block is 0."""
     return {"component_intersection": np.asarray((arrays["connected_component_labels"] != 0).all(axis=0))}
 
 
@@ -115,7 +115,7 @@ def _intersection_file(folder: Path, found: xr.Dataset) -> Raster:
 
 
 def _read_reference_point(output_file: Path | str) -> ReferencePoint:
-    """Pixel of a ``reference_point.txt``; dolphin's workflows import this by its name.
+    """Read the pixel of a ``reference_point.txt``; imported under this name by dolphin's workflows.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Series of one block of interferograms, its residuals and velocity: what dolphin's files hold."""
+"""Series, residuals and velocity of one block of interferograms, as in dolphin's files."""
 
 from dataclasses import dataclass
 
@@ -21,12 +21,12 @@ _SUM = {"L1": "residual_sum", "L2": "residual_square_sum"}
 
 @dataclass(frozen=True)
 class SeriesTask:
-    """All that a block needs besides its samples.
+    """Constants of a block.
 
     Parameters
     ----------
     network
-        Dates and pairs.
+        Network of dates and pairs.
     level
         Phase of the reference in each pair.
     scale
@@ -34,13 +34,13 @@ class SeriesTask:
     method
         "L1" or "L2".
     looks
-        Of the correlation, whose inverse variances are the weights; None: all 1.
+        Looks of the correlation, whose inverse variances are the weights; None: equal weights.
     restart
         Index of the date from which on the series is relative to that date; None: to the first.
     residuals, velocity
-        Whether they are wanted.
+        Whether to compute them.
     correlation_of
-        Pair of each date but the first whose correlation weights the velocity; None: all 1.
+        Pair, for each date except the first, whose correlation weights the velocity; None: equal weights.
     """
 
     network: Network
@@ -61,15 +61,15 @@ class SeriesTask:
 
 
 def series_of(stack: xr.Dataset, task: SeriesTask) -> xr.Dataset:
-    """Lazy results of `task` for a stack that is masked already; dimensions (time, y, x) and (y, x).
+    """Return the lazy results of `task` for a masked stack; dimensions (time, y, x) and (y, x).
 
-    `displacement` is in the unit of the scale, the velocity in that per year.
+    `displacement` is in the unit of `scale`, the velocity in that unit per year.
     """
     inputs = {"unwrapped_phase": stack.unwrapped_phase}
     if task.looks is not None or task.correlation_of is not None:
         inputs["coherence"] = stack.coherence
     network = task.network
-    # weights and the samples that have one; phase, residuals
+    # weights, and their samples; phase, residuals
     needed = (8 if "coherence" in inputs else 0) * network.n_pairs + 32 * network.n_dates + 64
     sizes = {"time": network.n_dates}
     data = map_blocks(series_block, task, inputs, task.outputs, sizes, bytes_per_pixel=needed)
@@ -77,7 +77,7 @@ def series_of(stack: xr.Dataset, task: SeriesTask) -> xr.Dataset:
 
 
 def series_block(task: SeriesTask, arrays: Arrays) -> Arrays:
-    """Results of one block; `arrays` holds `unwrapped_phase` and perhaps `coherence`, each (pair, y, x)."""
+    """Return the results of a block; `arrays` has `unwrapped_phase` and optionally `coherence`, each (pair, y, x)."""
     pairs, *pixels = arrays["unwrapped_phase"].shape
     samples = arrays["unwrapped_phase"].reshape(pairs, -1)
     weights = None
@@ -87,7 +87,7 @@ def series_block(task: SeriesTask, arrays: Arrays) -> Arrays:
         samples = np.where(np.isnan(correlation), np.float32(np.nan), samples)
     solution = _solve(task, samples, weights)
     phase = solution.phase
-    phase[solution.label != 1] = np.nan  # not tied to the first date: nothing is known
+    phase[solution.label != 1] = np.nan  # unknown, as not tied to the first date
     results = {}
     if task.residuals:
         of_date = _residuals(task, samples, phase)
@@ -111,7 +111,7 @@ def _solve(task: SeriesTask, samples: np.ndarray, weights: np.ndarray | None) ->
 
 
 def _residuals(task: SeriesTask, samples: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Sum of the absolute residuals of the pairs of each date, (date, pixel)."""
+    """Return the sum of absolute residuals of the pairs of each date, (date, pixel)."""
     of_date = np.zeros(phase.shape)
     for sample, level, (i, j) in zip(samples, task.level, task.network.pairs, strict=True):
         size = np.abs(sample - level - (phase[j] - phase[i]))

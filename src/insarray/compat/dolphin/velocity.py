@@ -1,4 +1,4 @@
-"""Velocity of series, as dolphin.timeseries has it."""
+"""Velocity of series, as in dolphin.timeseries."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,19 +13,19 @@ _PEER = "dolphin"
 def estimate_velocity(
     x_arr: ArrayLike, unw_stack: ArrayLike, weight_stack: ArrayLike | None, *, strict: bool = False
 ) -> Array:
-    """Slope of a straight line, with an intercept, through the series of every pixel.
+    """Return the slope of a straight line with an intercept through the series of every pixel.
 
     Parameters
     ----------
     x_arr
         Days, shape (date,).
     unw_stack
-        Series, in any unit, shape (date, ...), rows and columns for example.
+        Series in any unit, shape (date, ...), for example rows and columns.
     weight_stack
-        Weights of the residuals, shape of `unw_stack`: in the sum of squares they count squared, as in
-        `numpy.polyfit`, so they are 1 / standard deviation. None: all 1.
+        Weights of the residuals, shape of `unw_stack`: they are squared in the sum of squares, as in `numpy.polyfit`,
+        so they are 1 / standard deviation. None: equal weights.
     strict
-        Raise where dolphin gives another answer.
+        Raise where dolphin's result differs.
 
     Returns
     -------
@@ -35,21 +35,21 @@ def estimate_velocity(
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from dolphin 0.42.9:
 
-    * NaN, and weights that are 0 or not finite: the date is missing; the pixel is NaN there if one sample is;
-    * fewer than two dates: NaN; it gives a number if one weight is not 0.
+    * NaN, and weights that are 0 or not finite: the date is missing; dolphin's pixel is NaN if one sample is;
+    * fewer than two dates: NaN; dolphin gives a number if one weight is not 0.
     """
     slope = _slope(x_arr, unw_stack, weight_stack, strict=strict)
     return (slope * DAYS_PER_YEAR).astype(slope.dtype, copy=False)
 
 
 def estimate_velocity_pixel(x: ArrayLike, y: ArrayLike, w: ArrayLike, *, strict: bool = False) -> Array:
-    """Slope of one pixel, or of many, per unit of x: not per year.
+    """Return the slope of one pixel, or of many, per unit of x, not per year.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def estimate_velocity_pixel(x: ArrayLike, y: ArrayLike, w: ArrayLike, *, strict:
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----

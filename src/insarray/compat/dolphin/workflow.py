@@ -1,4 +1,4 @@
-"""The whole way from unwrapped interferograms to series and velocity, as dolphin.timeseries has it."""
+"""Complete workflow from unwrapped interferograms to series and velocity, as in dolphin.timeseries."""
 
 import datetime as dt
 from dataclasses import replace
@@ -41,26 +41,27 @@ def run(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> tuple[list[Path], list[Path] | None, ReferencePoint]:
-    """Series, residuals and velocity of unwrapped interferograms.
+    """Compute series, residuals and velocity of unwrapped interferograms.
 
     Parameters
     ----------
     unwrapped_paths
         Unwrapped phase (rad), one file per interferogram.
     conncomp_paths
-        Connected components, one file per interferogram: a sample with label 0 is missing. None: none is.
+        Connected components, one file per interferogram: samples with label 0 are missing. None: no samples are
+        missing.
     output_dir
-        Folder of the results; made if it is not there.
+        Output folder; created if missing.
     quality_file
-        Map of quality by which the reference is chosen if `reference_point` is not given.
+        Map of quality to choose the reference if `reference_point` is not given.
     method
         "L1" (least absolute deviations) or "L2" (least squares), in any case.
     reference_candidate_threshold
-        Quality above which a pixel may be the reference.
+        Minimum quality of the reference.
     run_velocity
-        Write the velocity, too.
+        Also write the velocity.
     mask_path
-        Raster, on any grid: pixels where it is 0 or has no data are NaN in all results and never the reference.
+        Raster, on any grid: pixels where it is 0 or no-data are NaN in all results and never the reference.
     corr_paths
         Correlation, one file per interferogram.
     weight_velocity_by_corr
@@ -69,40 +70,40 @@ def run(
     velocity_file
         Default: ``velocity.tif`` in the folder.
     correlation_threshold
-        Samples of less correlation are missing.
+        Samples of lower correlation are missing.
     block_shape, num_threads, file_date_fmt, overwrite, progress
         As in `invert_unw_network`.
     reference_point
         (row, column); None: see `select_reference_point`, which needs `quality_file`.
     wavelength
-        Of the radar (m). With it the series is in metres, else in radians; positive toward the satellite in both.
+        Radar wavelength (m). With it the series is in metres, else in radians; positive toward the satellite in both.
     add_overviews
         Write overviews of series and velocity.
     extra_reference_date
-        The dates after this one are written relative to it, and their files are named so.
+        Later dates are written relative to this one, and their files are named accordingly.
 
     Returns
     -------
     series_paths
         ``FIRST_DATE.tif``.
     residual_paths
-        ``residuals_FIRST_DATE.tif``, None if nothing was inverted because all interferograms have the first date.
+        ``residuals_FIRST_DATE.tif``; None if nothing was inverted because all interferograms have the first date.
     reference_point
-        The one that was used.
+        Pixel used as reference.
 
     Raises
     ------
     ArgumentError, FileError, StackError, NetworkError, ReferencePointError, StoreError
-        As `invert_unw_network` and `select_reference_point`.
+        As in `invert_unw_network` and `select_reference_point`.
 
     Notes
     -----
-    Differences from dolphin 0.42.9 besides those of the functions it is made of:
+    Differences from dolphin 0.42.9, in addition to those of the functions that it calls:
 
-    * the velocity is that of all dates, with the zero of the first one, which dolphin leaves out, and of the series
-      before `extra_reference_date` cuts it;
-    * `correlation_threshold` works, and needs `corr_paths`; `weight_velocity_by_corr` works or is refused;
-    * `extra_reference_date` applies without an inversion, too.
+    * the velocity is that of all dates, including the zero of the first one, which dolphin leaves out, and of the
+      series before `extra_reference_date` is applied;
+    * `correlation_threshold` is effective, and needs `corr_paths`; `weight_velocity_by_corr` is effective or refused;
+    * `extra_reference_date` also applies without an inversion.
     """
     block = require_blocks(block_shape, num_threads)
     stack = open_pairs(
@@ -146,7 +147,7 @@ def run(
 
 
 def _single_reference(network: Network) -> bool:
-    """Whether every interferogram is one date against the first: then there is nothing to invert."""
+    """Return whether all interferograms have the first date, so that there is nothing to invert."""
     return bool((network.reference == 0).all())
 
 

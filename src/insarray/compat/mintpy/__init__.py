@@ -1,6 +1,6 @@
-"""MintPy's functions on arrays over our kernels.
+"""MintPy's functions for arrays on our kernels.
 
-Same names, arguments, units and shapes as in MintPy 1.6.4; options of our own are keyword-only and come last.
+Same names, arguments, units and shapes as in MintPy 1.6.4; additional options are keyword-only and come last.
 """
 
 from insarray.compat.mintpy.fits import estimate_dem_error, estimate_time_func, get_design_matrix4time_func

@@ -1,4 +1,4 @@
-"""What ``insarray mintpy`` runs: the workflow with the options of a command, and a line about what was written."""
+"""Run the commands of ``insarray mintpy``: the workflow with the options, and a line about the written files."""
 
 import json
 from typing import Any
@@ -9,22 +9,22 @@ from insarray.compat.mintpy_cli import DemError, Export, Invert, Velocity, Writi
 
 
 def invert(options: Invert) -> None:
-    """``insarray mintpy invert``."""
+    """Run ``insarray mintpy invert``."""
     _print(workflow.invert(options.stack, vars(options)), options)
 
 
 def velocity(options: Velocity) -> None:
-    """``insarray mintpy velocity``."""
+    """Run ``insarray mintpy velocity``."""
     _print(workflow.velocity(options.series, vars(options)), options)
 
 
 def dem_error(options: DemError) -> None:
-    """``insarray mintpy dem-error``."""
+    """Run ``insarray mintpy dem-error``."""
     _print(workflow.dem_error(options.series, vars(options)), options)
 
 
 def export(options: Export) -> None:
-    """``insarray mintpy export``."""
+    """Run ``insarray mintpy export``."""
     _print(workflow.export(options.store, options.folder, vars(options)), options)
 
 

@@ -1,4 +1,4 @@
-"""Time functions and height error of series, as MintPy's time_func and dem_error have them."""
+"""Time functions and height error (DEM error) of series, as in MintPy's time_func and dem_error."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,36 +27,36 @@ def estimate_time_func(
     *,
     strict: bool = False,
 ) -> tuple[Array, Array, Array]:
-    """Least-squares factors of time functions, for all pixels.
+    """Estimate the factors of time functions by least squares, for all pixels.
 
     Parameters
     ----------
     model, date_list, ref_date, seconds, strict
-        Of `get_design_matrix4time_func`. `strict` also refuses samples that are not finite.
+        As in `get_design_matrix4time_func`. `strict` also refuses samples that are not finite.
     dis_ts
         Displacement, shape (date,) or (date, pixel); NaN where missing.
 
     Returns
     -------
     G
-        The design matrix, float64, shape (date, factor).
+        Design matrix, float64, shape (date, factor).
     m
         Factors, float64, shape (factor,) or (factor, pixel); NaN where the dates of the pixel do not determine them.
     e2
-        Sum of the squared residuals, float64, shape () or (pixel,).
+        Sum of squared residuals, float64, shape () or (pixel,).
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
-    Differences from MintPy 1.6.4, besides those of the design matrix:
+    Differences from MintPy 1.6.4, in addition to those of the design matrix:
 
-    * samples that are not finite: missing; it fails for all pixels;
-    * factors that are not determined: NaN; it fails for all pixels;
-    * float64; its design is float32.
+    * samples that are not finite are missing; MintPy fails for all pixels;
+    * undetermined factors are NaN; MintPy fails for all pixels;
+    * float64; MintPy's design matrix is float32.
     """
     G = get_design_matrix4time_func(date_list, model, ref_date, seconds, strict=strict)
     series = as_rows(dis_ts, len(G), "dis_ts")
@@ -74,22 +74,22 @@ def get_design_matrix4time_func(
     *,
     strict: bool = False,
 ) -> Array:
-    """Columns of time functions: the constant, then those of the model in the order of its description below.
+    """Return the columns of time functions: the constant, then those of the model in the order listed below.
 
     Parameters
     ----------
     date_list
-        Dates, YYYYMMDD, or with THHMM.
+        Dates as YYYYMMDD, or with THHMM.
     model
         "polynomial": degree, 0 to 3; default 1. "periodic": list of periods in years. "stepDate", "polyline": lists of
-        dates, of steps and changes of velocity. "exp", "log": date of each event with a list of relaxation times in
+        dates of steps and of changes of velocity. "exp", "log": date of each event with a list of relaxation times in
         days. Default: a line.
     ref_date
-        Where the time is 0; default: the first of `date_list`.
+        Date at which the time is 0; default: the first of `date_list`.
     seconds
-        Time of day of the acquisitions.
+        Time of day of the acquisitions in seconds.
     strict
-        Take MintPy's clock, and raise where its columns are still others.
+        Use MintPy's definition of time, and raise where its columns still differ.
 
     Returns
     -------
@@ -99,16 +99,16 @@ def get_design_matrix4time_func(
     Raises
     ------
     ArgumentError
-        If a term cannot be, or by `strict`.
+        If a term is invalid, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from MintPy 1.6.4:
 
-    * one year is 365.25 days everywhere; its clock jumps by up to 0.75 days at each turn of the year;
-    * the acquisition at the very time of a step comes after it; before it there, unless `seconds` is positive;
-    * dates of steps with and without time of day may be mixed; it fails;
-    * terms that come twice, and other keys, are refused.
+    * one year is 365.25 days everywhere; MintPy's time jumps by up to 0.75 days at each turn of the year;
+    * an acquisition at exactly the time of a step is after it; in MintPy before it, unless `seconds` is positive;
+    * dates of steps with and without time of day may be mixed; MintPy fails;
+    * repeated terms and other keys raise an error.
     """
     terms = _time_model(model or {}, calendar=strict)
     start = date_list[0] if ref_date is None else ref_date
@@ -137,7 +137,7 @@ def _time_model(model: Model, *, calendar: bool) -> TimeModel:
 
 
 def _clock(dates: Sequence[str] | Mapping[str, Any], *, calendar: bool) -> Array:
-    """Times of dates; with `calendar` moved to where they are after as many years of the calendar of 365.25 days."""
+    """Return the times of dates; with `calendar` shifted as in MintPy, which counts calendar years as 365.25 days."""
     times = np.array([as_time(date) for date in dates], "datetime64[s]")
     if not calendar:
         return times
@@ -160,7 +160,7 @@ def estimate_dem_error(
     G_geom: ArrayLike | None = None,
     strict: bool = False,
 ) -> tuple[Array, Array, Array]:
-    """Height error of series, fitted together with time functions; the geometry may be the pixels' own.
+    """Estimate the height error (DEM error) of series together with time functions; the geometry may vary by pixel.
 
     Parameters
     ----------
@@ -174,40 +174,42 @@ def estimate_dem_error(
     date_flag
         True for the dates to fit, shape (date,); default: all.
     phase_velocity
-        Fit the velocities from each of these dates to the next instead of the displacements.
+        Fit the velocities between consecutive dates instead of the displacements.
     cond
-        Not used: a factor is left out, and with what it depends on NaN, if the others make up its column to 1e-5.
+        Not used: a factor is left out, and NaN with those that depend on it, if others reproduce its column within
+        1e-5.
     display
-        Must be False: there are no pictures here.
+        Must be False: plots are not supported.
     sharey
         Not used.
     G_geom
-        First column of `G0` for each pixel instead, shape (date, pixel).
+        First column of `G0` for each pixel, shape (date, pixel).
     strict
-        Raise where MintPy, called pixel by pixel, gives another answer.
+        Raise where the result of MintPy, called pixel by pixel, differs.
 
     Returns
     -------
     delta_z
         Height error in m, float64, shape (pixel,).
     ts_cor
-        Series without its effect, float64, shape (date, pixel).
+        Series without the effect of the height error, float64, shape (date, pixel).
     ts_res
-        Series without the time functions too, float64, shape (date, pixel); with `phase_velocity` the constant stays.
+        Series also without the time functions, float64, shape (date, pixel); with `phase_velocity` the constant
+        remains.
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from MintPy 1.6.4:
 
-    * samples that are not finite: missing, with `phase_velocity` also the velocities on both sides; there the pixel's
-      series becomes zero;
+    * samples that are not finite are missing, with `phase_velocity` also the velocities before and after; MintPy sets
+      the series of the pixel to zero;
     * pixels with their own geometry in one call (`G_geom`);
-    * factors that are not determined: NaN; it takes those of minimum norm.
+    * undetermined factors are NaN; MintPy takes those of minimum norm.
     """
     if display:
         raise ArgumentError("display: there are no pictures here; plot ts_cor and ts_res")

@@ -1,4 +1,4 @@
-"""The pair network behind MintPy's two design matrices."""
+"""Pair network of MintPy's two design matrices."""
 
 from typing import NamedTuple
 
@@ -10,16 +10,16 @@ from insarray.model.errors import ArgumentError
 
 
 class DateNetwork(NamedTuple):
-    """Pairs and dates as MintPy's matrices name them.
+    """Pairs and dates in the order of MintPy's matrices.
 
     Parameters
     ----------
     pairs
         Date indices (date1, date2), int32, shape (pair, 2), in the direction of the matrices.
     years
-        Of each date since the first, shape (date,).
+        Years of each date since the first, shape (date,).
     reference
-        The date that has no column in A; None if each has one.
+        Index of the date without a column in A; None if each has one.
     """
 
     pairs: Array
@@ -33,9 +33,9 @@ class DateNetwork(NamedTuple):
 
 
 def network_of(A: ArrayLike, B: ArrayLike, tbase_diff: ArrayLike) -> DateNetwork:
-    """Network of A (pairs by dates) and B (pairs by the intervals they span, in years).
+    """Return the network of A (pairs by dates) and B (pairs by the intervals they span, in years).
 
-    B alone tells the dates of each pair; A tells which date is the reference, first, middle or none.
+    B alone gives the dates of each pair; A gives the reference date, which may be any or none.
 
     Raises
     ------

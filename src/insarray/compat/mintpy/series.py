@@ -1,4 +1,4 @@
-"""Series of a pair network and its covariance, as MintPy's ifgram_inversion has them."""
+"""Series of a pair network and its covariance, as in MintPy's ifgram_inversion."""
 
 from typing import Any, Literal
 
@@ -33,13 +33,13 @@ def estimate_timeseries(
     nodata: Literal["nan", "zero"] = "nan",
     strict: bool = False,
 ) -> tuple[Array, Any, Any]:
-    """Series of one pixel or a million, each with its own missing pairs and weights, in one call.
+    """Invert one or many pixels, each with its own missing pairs and weights, in one call.
 
     Parameters
     ----------
     A
         Shape (pair, date - 1): -1 at date1, +1 at date2 of each pair, without the column of the reference date, which
-        may be any; or with all columns.
+        may be any date; or with all columns.
     B
         Years of each interval between dates that the pair spans, shape (pair, date - 1); negative if date1 is later.
     y
@@ -49,49 +49,50 @@ def estimate_timeseries(
     weight_sqrt
         Square roots of the weights, shape of `y`.
     min_norm_velocity
-        Which minimum norm ``gap="min_norm"`` takes: of the velocities (True) or of the phases.
+        Minimum norm of ``gap="min_norm"``: of the velocities (True) or of the phases.
     rcond
-        Not used: whether a date is tied to the first is decided by the pairs, not by singular values.
+        Not used: the pairs, not singular values, decide whether a date is connected to the first.
     min_redundancy
-        Fewest pairs of a date, the first included. Dates with fewer are NaN; if it is the first, so is the pixel.
+        Minimum number of pairs of a date, including the first. Dates with fewer are NaN; if it is the first, so is the
+        pixel.
     inv_quality_name
         "temporalCoherence": `|sum exp(j r)|` / number of pairs. "residual": square root of the sum of r^2. "no": 0.0.
     print_msg
         Not used: nothing is printed.
     gap
-        "nan": dates that no pairs tie to the first are NaN. "min_norm": MintPy's treatment, a minimum norm instead of
-        what was not observed, and pixels that lack a date (`min_redundancy`) discarded.
+        "nan": dates that no pairs connect to the first are NaN. "min_norm": as in MintPy, a minimum norm in place of
+        what was not observed; pixels that lack a date (`min_redundancy`) are discarded.
     nodata
-        Value where there is none: NaN, or 0 as MintPy's tools expect.
+        No-data value: NaN, or 0 as MintPy's tools expect.
     strict
-        Raise where MintPy, called pixel by pixel, gives another answer.
+        Raise where the result of MintPy, called pixel by pixel, differs.
 
     Returns
     -------
     ts
         Relative to the first date, in the unit of `y`, float32, shape (date, pixel).
     inv_quality
-        Float32, shape (pixel,); a scalar for one pixel. 0 with ``nodata="zero"``, but for residuals.
+        Float32, shape (pixel,); a scalar for one pixel. With ``nodata="zero"`` 0, except for residuals.
     num_inv_obs
         Number of pairs used, uint16, shape (pixel,); an int for one pixel.
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from MintPy 1.6.4:
 
-    * many pixels with NaN or weights in one call: its mask is that of the first pixel, or it fails;
-    * a lost first date, or a network cut in two: NaN there; it does not notice and invents a constant;
-    * a lost later date: NaN at that date; it discards the pixel;
-    * no data: NaN; it gives 0, as for stable ground;
-    * infinite samples and weights that are not positive numbers: missing; it fails, or counts them as observed;
-    * a reference date in the middle: dates in order; its minimum-norm phase writes them out of order;
-    * `num_inv_obs` for each pixel; it has one number for the call;
-    * the residual of a split network is given; without weights it gives NaN.
+    * many pixels with NaN or weights in one call: MintPy uses the mask of the first pixel, or fails;
+    * a lost first date, or a disconnected network: NaN; MintPy does not notice and invents a constant;
+    * a lost later date: NaN at that date; MintPy discards the pixel;
+    * no data: NaN; MintPy gives 0, as for stable ground;
+    * infinite samples and weights that are not positive numbers: missing; MintPy fails, or counts them as observed;
+    * a reference date in the middle: dates in order; MintPy's minimum-norm phase writes them out of order;
+    * `num_inv_obs` for each pixel; MintPy has one number per call;
+    * residuals of a disconnected network; without weights MintPy gives NaN.
     """
     _check("inv_quality_name", inv_quality_name, _QUALITIES)
     _check("gap", gap, ("nan", "min_norm"))
@@ -142,11 +143,11 @@ def _refuse_gaps(solution: Solution, lacking: Array, *, gap: str, nodata: str) -
 
 
 def _lacking(solution: Solution, network: DateNetwork, fewest: float, gap: str) -> Array:
-    """Where too few pairs observe a date, (date, pixel): all dates of a pixel if it counts as lost."""
+    """Return where too few pairs observe a date, (date, pixel): at all dates if the pixel counts as lost."""
     lacking: Array = solution.date_count < fewest
     if gap == "nan":
         return np.asarray(lacking | lacking[0])
-    with_column = np.arange(network.n_dates) != network.reference  # the reference date is not looked at there
+    with_column = np.arange(network.n_dates) != network.reference  # MintPy does not check the reference date
     lost: Array = lacking[with_column].any(axis=0) | (solution.used == 0)
     return np.broadcast_to(lost, lacking.shape)
 
@@ -174,7 +175,7 @@ def estimate_timeseries_cov(
     nodata: Literal["nan", "zero"] = "nan",
     strict: bool = False,
 ) -> Array:
-    """Covariance of a series from the standard deviations of independent pairs.
+    """Return the covariance of a series from the standard deviations of independent pairs.
 
     Parameters
     ----------
@@ -183,36 +184,37 @@ def estimate_timeseries_cov(
     y
         Phase, NaN where missing, shape (pair,) or (pair, pixel).
     y_std
-        Its standard deviation, shape of `y`; where it is not a positive number the pair counts as missing.
+        Standard deviation of `y`, same shape; where it is not a positive number the pair is missing.
     rcond
         Not used, as in `estimate_timeseries`.
     min_redundancy
-        Fewest pairs of a date, the reference included. Dates with fewer are NaN; if it is the reference, all are.
+        Minimum number of pairs of a date, including the reference. Dates with fewer are NaN; if it is the reference,
+        all are.
     weight_sqrt
-        Square roots of the weights the series was estimated with, shape of `y`; default: all equal.
+        Square roots of the weights of the series estimate, shape of `y`; default: equal weights.
     nodata
-        Value where there is none: NaN or 0.
+        No-data value: NaN or 0.
     strict
-        Raise where MintPy, called pixel by pixel, gives another answer.
+        Raise where the result of MintPy, called pixel by pixel, differs.
 
     Returns
     -------
     numpy.ndarray
         In the unit of `y_std` squared, float64, shape (date - 1, date - 1), dates in the order of the columns of `G`,
-        relative to the date without a column; (pixel, date - 1, date - 1) if there is more than one pixel.
+        relative to the date without a column; (pixel, date - 1, date - 1) for several pixels.
 
     Raises
     ------
     ArgumentError
-        If arguments do not fit together, or by `strict`.
+        If arguments do not fit together, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from MintPy 1.6.4:
 
     * many pixels in one call;
-    * dates not tied to the reference: NaN; it gives the covariance of a minimum norm, or 0 for all if one is lost;
-    * with `weight_sqrt` the covariance is that of the weighted estimate; it has the unweighted one for either.
+    * dates not tied to the reference: NaN; MintPy gives the covariance of a minimum norm, or 0 for all if one is lost;
+    * with `weight_sqrt` the covariance is that of the weighted estimate; MintPy always gives the unweighted one.
     """
     _check("nodata", nodata, ("nan", "zero"))
     pairs, n_dates = pairs_of_incidence(G, "G")

@@ -1,4 +1,4 @@
-"""Settings of MintPy's steps: what the command line says, else the templates, else MintPy's defaults."""
+"""Settings of MintPy's steps, from the command line, else the templates, else MintPy's defaults."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ INVERSION: dict[str, Any] = {
     "min_redundancy": 1.0,
     "water_mask": None,
 }
-"""MintPy's defaults of ifgram_inversion.py."""
+"""MintPy's defaults for ifgram_inversion.py."""
 
 TIME_FUNCTIONS: dict[str, Any] = {
     "degree": 1,
@@ -32,10 +32,10 @@ TIME_FUNCTIONS: dict[str, Any] = {
     "uncertainty": "residue",
     "samples": 400,
 }
-"""MintPy's defaults of timeseries2velocity.py."""
+"""MintPy's defaults for timeseries2velocity.py."""
 
 HEIGHT_ERROR: dict[str, Any] = {"degree": 2, "periods": (), "steps": (), "exclude": ()}
-"""MintPy's defaults of dem_error.py."""
+"""MintPy's defaults for dem_error.py."""
 
 _INVERSION_KEYS: dict[str, tuple[str, Parser]] = {
     "obsDatasetName": ("variable", str),
@@ -85,12 +85,12 @@ _EXCLUDED = "exclude_date.txt"
 
 
 def inversion(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the inversion, by the names of `INVERSION`.
+    """Return the settings of the inversion, with the names of `INVERSION`.
 
     Raises
     ------
     ArgumentError, FileError
-        If a template cannot be read or honoured.
+        If a template cannot be read or has an unsupported value.
     """
     entries = read_templates(options["templates"])
     step = "mintpy.networkInversion"
@@ -107,14 +107,14 @@ def inversion(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def time_functions(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the velocity, by the names of `TIME_FUNCTIONS`; raises as `inversion`."""
+    """Return the settings of the velocity, with the names of `TIME_FUNCTIONS`; raises as `inversion`."""
     entries = read_templates(options["templates"])
     found = options_of(entries, "mintpy.timeFunc", _TIME_KEYS)
     return _with_excluded(_chosen(TIME_FUNCTIONS, found, options), entries.get("mintpy.timeFunc.excludeDate"))
 
 
 def height_error(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the height error, by the names of `HEIGHT_ERROR`; raises as `inversion`."""
+    """Return the settings of the height error, with the names of `HEIGHT_ERROR`; raises as `inversion`."""
     entries = read_templates(options["templates"])
     step = "mintpy.topographicResidual"
     found = options_of(entries, step, _HEIGHT_KEYS)
@@ -122,18 +122,18 @@ def height_error(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def noted(step: str, chosen: Mapping[str, Any]) -> dict[str, str]:
-    """Attributes by which MintPy's ``--update`` sees that a step was done with these settings: its names, its texts."""
+    """Return the attributes by which MintPy's ``--update`` recognises a step with these settings."""
     keys, written = _NOTED[step]
     return {f"{step}.{key}": str(_listed(chosen.get(keys[key][0]))) for key in written}
 
 
 def _listed(value: Any) -> Any:
-    """Lists as MintPy's parser makes them: `[]`, `['20200119']`, `[['20200119', '60']]`."""
+    """Return lists as MintPy's parser makes them: `[]`, `['20200119']`, `[['20200119', '60']]`."""
     return [_listed(part) for part in value] if isinstance(value, tuple) else value
 
 
 def _other(entries: Mapping[str, Entry], name: str) -> list[str]:
-    """Rests of all keys but one: those of the step that made the phase."""
+    """Return the last parts of all keys except one: those of the step that made the phase."""
     return [rest for key in entries if (rest := key.rpartition(".")[2]) != name]
 
 
@@ -147,14 +147,14 @@ def _corrected(text: str) -> str:
 
 
 def _chosen(defaults: dict[str, Any], from_templates: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Value of every setting; what was not given on the command line is None, False or empty there."""
+    """Return the value of every setting; options that were not given are None, False or empty."""
     said = {name: options[name] for name in defaults if name in options}
     given = {name: value for name, value in said.items() if value not in (None, ()) and value is not False}
     return defaults | {name: value for name, value in from_templates.items() if name in defaults} | given
 
 
 def _with_excluded(settings: dict[str, Any], entry: Entry | None) -> dict[str, Any]:
-    """Settings whose excluded dates are dates: words that name a file stand for the dates in it."""
+    """Return the settings with excluded dates; words that name a file are replaced by the dates in it."""
     listed = settings["exclude"]
     if not listed and entry is not None and entry.text.lower() == "auto" and Path(_EXCLUDED).is_file():
         listed = (_EXCLUDED,)

@@ -1,4 +1,4 @@
-"""MintPy's template files: ``key = value  # comment``, where `auto` leaves the default."""
+"""Parse MintPy's template files: ``key = value  # comment``, where `auto` keeps the default."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from insarray.model.errors import ArgumentError, FileError
 
 Parser = Callable[[str], Any]
-"""Value of an option from the text of a template; ValueError, whose message says what is possible, if it cannot be."""
+"""Function that parses an option; raises ValueError with the possible values."""
 
 _OFF = {"no", "none", "false", "off", "n", "f"}
 _ON = {"yes", "true", "on", "y", "t"}
@@ -17,14 +17,14 @@ _ON = {"yes", "true", "on", "y", "t"}
 
 @dataclass(frozen=True)
 class Entry:
-    """Text of a key, and the file it is from."""
+    """Text of a key, and the name of its file."""
 
     text: str
     file: str
 
 
 def read_templates(paths: Iterable[str | Path]) -> dict[str, Entry]:
-    """Entries by key; of files that share a key the last one counts.
+    """Read the entries of template files by key; for repeated keys the last file is used.
 
     Raises
     ------
@@ -48,23 +48,23 @@ def read_templates(paths: Iterable[str | Path]) -> dict[str, Entry]:
 def options_of(
     entries: Mapping[str, Entry], step: str, known: Mapping[str, tuple[str, Parser]], others: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Options that the templates set for one step of MintPy.
+    """Return the options that the templates set for one step of MintPy.
 
     Parameters
     ----------
     entries
         Result of `read_templates`.
     step
-        What the keys begin with, such as ``mintpy.networkInversion``.
+        Prefix of the keys, such as ``mintpy.networkInversion``.
     known
-        Name and parser of the option by the rest of the key.
+        Name and parser of each option, by the last part of the key.
     others
-        Rests of keys that are another program's.
+        Last parts of keys that belong to another program.
 
     Raises
     ------
     ArgumentError
-        If a value cannot be honoured; it names file and key.
+        If a value is not supported; the message names file and key.
     """
     found: dict[str, Any] = {}
     for key, entry in entries.items():
@@ -85,19 +85,19 @@ def options_of(
 
 
 def is_off(text: str) -> bool:
-    """Whether a value means "no"."""
+    """Return whether a value means "no"."""
     return text.lower() in _OFF
 
 
 def yes(text: str) -> bool:
-    """Truth of yes or no."""
+    """Parse yes or no."""
     if text.lower() not in _ON | _OFF:
         raise ValueError("it is yes or no")
     return text.lower() in _ON
 
 
 def only(*possible: str) -> Parser:
-    """Parser of a closed vocabulary; "no" in any spelling is "no"."""
+    """Return a parser for a fixed set of words; "no" in any spelling is "no"."""
 
     def parse(text: str) -> str:
         word = "no" if is_off(text) else text
@@ -109,12 +109,12 @@ def only(*possible: str) -> Parser:
 
 
 def path(text: str) -> str | None:
-    """Path with home folder and variables filled in; None for "no"."""
+    """Return a path with home folder and variables expanded; None for "no"."""
     return None if is_off(text) else os.path.expandvars(os.path.expanduser(text))
 
 
 def number(least: float) -> Parser:
-    """Parser of a number from `least` on."""
+    """Return a parser for numbers of at least `least`."""
 
     def parse(text: str) -> float:
         try:
@@ -129,20 +129,20 @@ def number(least: float) -> Parser:
 
 
 def degree(text: str) -> int:
-    """Degree of a polynomial, as `insarray.fit` has them."""
+    """Parse the degree of a polynomial, as in `insarray.fit`."""
     if text not in ("0", "1", "2", "3"):
         raise ValueError("it is 0, 1, 2 or 3")
     return int(text)
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Words between commas, semicolons or blanks, perhaps in brackets; none for "no"."""
+    """Split at commas, semicolons or blanks, without brackets; empty for "no"."""
     listed = text.strip("[]").replace(";", ",").replace(",", " ").split()
     return () if is_off(text) else tuple(word.strip("'\"") for word in listed)
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """As `words`, of numbers."""
+    """Split as `words` and convert to numbers."""
     try:
         return tuple(float(word) for word in words(text))
     except ValueError:
@@ -150,7 +150,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def relaxations(text: str) -> tuple[tuple[str, ...], ...]:
-    """Date and days of each relaxation: ``20110311,60,120;20170908,120``."""
+    """Parse date and days of each relaxation: ``20110311,60,120;20170908,120``."""
     if is_off(text):
         return ()
     return tuple(words(part) for part in text.strip("[]").replace("/", ";").replace("|", ";").split(";"))

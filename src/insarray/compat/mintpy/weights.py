@@ -1,4 +1,4 @@
-"""Weights from coherence, as MintPy's simulation.decorrelation has them."""
+"""Weights from coherence, as in MintPy's simulation.decorrelation."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,23 +27,23 @@ def coherence2weight(
     *,
     strict: bool = False,
 ) -> Array | None:
-    """Weight of each sample: `estimate_timeseries` takes its square root.
+    """Return the weight of each sample; `estimate_timeseries` takes its square root.
 
     Parameters
     ----------
     coh_data
-        Coherence, any shape; taken as `epsilon` where it is less, and as 0.999 where it is more.
+        Coherence, any shape; clipped to the range from `epsilon` to 0.999.
     weight_func
         "var": inverse phase variance of a distributed scatterer, 1/rad^2. "fim": Fisher information, 1/rad^2. "coh":
         the coherence. "no", "sbas" or "uniform": none.
     L
         Independent looks, at least 1.
     epsilon
-        Least coherence, 0.05 or more.
+        Minimum coherence, 0.05 or more.
     print_msg
         Not used: nothing is printed.
     strict
-        Raise where MintPy gives another answer.
+        Raise where MintPy's result differs.
 
     Returns
     -------
@@ -53,16 +53,16 @@ def coherence2weight(
     Raises
     ------
     ArgumentError
-        If an argument cannot be, or by `strict`.
+        If an argument is invalid, or the result differs and `strict` is set.
 
     Notes
     -----
     Differences from MintPy 1.6.4:
 
-    * "var" is the integral of the phase distribution; there a table of 200 bins, whose variance is 1 % too large at
-      coherence 0.7, 5 % at 0.95, 8 to 9 % at 0.97 and 80 % at 0.9925 with 80 looks, and whose looks end at 80;
-    * coherence NaN has weight NaN (a missing pair for `estimate_timeseries`); there the weight of `epsilon`;
-    * "coh" ends at 0.999; there it goes beyond 1 if the coherence does.
+    * "var" is the integral of the phase distribution; MintPy uses a table of 200 bins, whose variance is 1 % too large
+      at coherence 0.7, 5 % at 0.95, 8 to 9 % at 0.97 and 80 % at 0.9925 with 80 looks, and whose looks end at 80;
+    * coherence NaN has weight NaN (a missing pair for `estimate_timeseries`); MintPy uses the weight of `epsilon`;
+    * "coh" ends at 0.999; in MintPy it exceeds 1 if the coherence does.
     """
     if weight_func not in _NAMES:
         raise ArgumentError(f"weight_func: {weight_func!r} is not one of {', '.join(_NAMES)}")

@@ -1,4 +1,4 @@
-"""MintPy's steps on its own files: open, compute into a work store that can be resumed, write its files."""
+"""Steps of MintPy on its own files: open, compute into a temporary store that can be resumed, write the files."""
 
 import warnings
 from collections.abc import Mapping
@@ -34,23 +34,23 @@ _INVERTED = ("displacement", "temporal_coherence", "number_of_observations")
 Report = dict[str, Any]
 
 _NO_MINIMUM: dict[str, Any] = {"min_dates": 0, "min_redundancy": 0}
-"""MintPy fits whatever a pixel has."""
+"""MintPy fits pixels with any number of dates."""
 
 
 def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
-    """What ifgram_inversion.py does with unwrapped phase.
+    """Invert unwrapped phase as ifgram_inversion.py does.
 
     Parameters
     ----------
     stack_file
-        ifgramStack.h5.
+        Path of ifgramStack.h5.
     options
-        Those of the command, by name.
+        Options of the command, by name.
 
     Raises
     ------
     InsarrayError
-        See the messages. Nothing has been written under the names of the outputs then.
+        See the messages. No output files have been written by then.
     """
     chosen = settings.inversion(options)
     if not chosen["variable"].startswith("unwrapPhase"):
@@ -86,7 +86,7 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
 
 
 def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
-    """What timeseries2velocity.py does; parameters and errors as of `invert`."""
+    """Fit the velocity as timeseries2velocity.py does; parameters and errors as in `invert`."""
     chosen = settings.time_functions(options)
     series = open_series(series_file)
     excluded = _among(series, chosen["exclude"])
@@ -107,7 +107,7 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
 
 
 def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
-    """What dem_error.py does; parameters and errors as of `invert`."""
+    """Estimate the DEM error as dem_error.py does; parameters and errors as in `invert`."""
     chosen = settings.height_error(options)
     series = open_series(series_file)
     excluded = _among(series, chosen["exclude"])
@@ -117,7 +117,7 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
     baselines = geometry.get("perpendicular_baseline", series.get("perpendicular_baseline"))
     if baselines is None:
         raise FileError(f"{series_file}: has no bperp, and {options['geometry']} neither; one of them needs it")
-    # since the reference date, as what is taken out of the series: then the offset of the fit is none of the height's
+    # relative to the reference date, as the subtracted part: the offset of the fit then contains no height error
     start = date_index(series.time.values, series.attrs.get("reference_date", series.time.values[0]))
     baselines = baselines - baselines.isel(time=start, drop=True)
     terms = {name: chosen[name] for name in ("degree", "periods", "steps")} | _NO_MINIMUM
@@ -148,7 +148,7 @@ def export(store: str, folder: str, options: Mapping[str, Any]) -> Report:
 
 
 def _reference(stack: xr.Dataset, stack_file: str) -> tuple[int, int]:
-    """Row and column that reference_point.py has left in the stack."""
+    """Return row and column that reference_point.py has written to the stack."""
     place = _stated(stack)
     if place is None:
         raise ReferencePointError(
@@ -165,7 +165,7 @@ def _stated(stack: xr.Dataset) -> tuple[int, int] | None:
 
 
 def _without_zeros(stack: xr.Dataset) -> xr.Dataset:
-    """Stack whose phases of exactly 0 are missing whatever their component, as there; but for the reference pixel."""
+    """Mask phases of exactly 0 regardless of their component, as MintPy does, except at the reference pixel."""
     phase, place = stack.unwrapped_phase, _stated(stack)
     observed = phase != 0
     if place is not None:
@@ -175,7 +175,7 @@ def _without_zeros(stack: xr.Dataset) -> xr.Dataset:
 
 
 def _referenced_before(series: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
-    """Series that names the pixel at which the stack was zero already."""
+    """Record the pixel at which the stack was already zero as the reference of the series."""
     place = _stated(stack)
     if place is None or not (0 <= place[0] < stack.sizes["y"] and 0 <= place[1] < stack.sizes["x"]):
         return series
@@ -185,7 +185,7 @@ def _referenced_before(series: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
 
 
 def _mask_raster(path: str) -> str | xr.DataArray:
-    """Mask of MintPy as an array; other rasters are read by their name."""
+    """Return a mask of MintPy as an array; other rasters as their path."""
     if Path(path).suffix.lower() not in (".h5", ".he5"):
         return path
     with opened(path) as file:
@@ -197,7 +197,7 @@ def _mask_raster(path: str) -> str | xr.DataArray:
 
 
 def _least_phase(series: xr.Dataset) -> xr.DataArray:
-    """Displacement whose pieces of the network have the offsets of the least phase."""
+    """Return the displacement with the offsets of minimum phase for network subsets."""
     found: xr.DataArray = xr.apply_ufunc(
         least_phase_of, series.displacement, series.network_subset, dask="parallelized", output_dtypes=[np.float32]
     )
@@ -205,10 +205,10 @@ def _least_phase(series: xr.Dataset) -> xr.DataArray:
 
 
 def _with_redundancy(series: xr.Dataset, fewest: float) -> xr.Dataset:
-    """Series without dates that fewer pairs observe; whole pixels are left out where MintPy does so."""
+    """Mask dates with fewer pairs than `fewest`; mask whole pixels where MintPy does."""
     count, gap = series.number_of_observations, series.attrs["gap"]
     lacking = count < fewest
-    if gap == "min_norm":  # as there, without a look at the first date
+    if gap == "min_norm":  # as MintPy, without checking the first date
         lost = lacking.isel(time=slice(1, None)).any("time") | (count == 0).all("time")
         kept = {name: series[name].where(~lost) for name in ("displacement", "temporal_coherence")}
         return series.assign(kept).assign(number_of_observations=count.where(~lost, 0))
@@ -217,7 +217,7 @@ def _with_redundancy(series: xr.Dataset, fewest: float) -> xr.Dataset:
 
 
 def _inversion_attributes(chosen: Mapping[str, Any], series: xr.Dataset) -> dict[str, str]:
-    """What MintPy notes of an inversion, by which its later steps see what was done."""
+    """Return the attributes of an inversion that later steps of MintPy read."""
     values = {
         "obsDatasetName": chosen["variable"],
         "numIfgram": series.attrs["number_of_pairs"],
@@ -231,7 +231,7 @@ def _inversion_attributes(chosen: Mapping[str, Any], series: xr.Dataset) -> dict
 
 
 def _among(series: xr.Dataset, dates: tuple[str, ...]) -> tuple[str, ...]:
-    """Dates to leave out that the series has; MintPy passes over the others, as one list serves several stacks."""
+    """Return the dates to exclude that the series has; others are ignored, as a list may serve several stacks."""
     days = set(series.time.values.astype("datetime64[D]"))
     known = tuple(date for date in dates if as_time(date).astype("datetime64[D]") in days)
     others = [date for date in dates if date not in known]
@@ -245,7 +245,7 @@ def _among(series: xr.Dataset, dates: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _relaxations(option: str, groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, float], ...]:
-    """Date and days of each relaxation, of groups of a date and one or more numbers of days."""
+    """Return date and days of each relaxation, from groups of a date and one or more numbers of days."""
     found = []
     for date, *days in groups:
         try:
@@ -265,7 +265,7 @@ def _through_store(
 ) -> Report:
     """Compute into a hidden store beside the outputs, write these, and remove the store.
 
-    What an interrupted command has computed is in the store, and the same command goes on from there.
+    The store keeps the results of an interrupted command, which the same command resumes.
     """
     names = {name: Path(path) for name, path in outputs.items()}
     first = next(iter(names.values()))
@@ -274,7 +274,7 @@ def _through_store(
     running = Running(json=options["json"], workers=options["workers"])
     try:
         stored = store_into(data, str(work), running)
-    except StoreMismatchError:  # of a command with other options; one that still runs keeps its lock
+    except StoreMismatchError:  # from a command with other options; a running one holds its lock
         stored = store_into(data, str(work), replace(running, restart=True))
     report = {name: value for name, value in (stored or {}).items() if name != "url"}
     paths = write_mintpy(

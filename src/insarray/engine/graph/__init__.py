@@ -1,1 +1,1 @@
-"""Graphs of lazy datasets: the tasks of a block, what they need, their memory, selections."""
+"""Dask graphs of lazy datasets: tasks, memory and inputs of a block, selections."""

@@ -1,4 +1,4 @@
-"""Edges of blocks: one for all variables, such that as little as possible is computed twice."""
+"""Choose block edges common to all variables that minimise repeated computation."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ _STEP = 32
 
 
 class Cut(NamedTuple):
-    """How a variable is cut along one dimension.
+    """Chunks of one variable along one dimension.
 
     Parameters
     ----------
     chunks
-        Lengths of its parts.
+        Chunk lengths.
     nbytes
-        Size of the variable.
+        Size of the variable in bytes.
     """
 
     chunks: tuple[int, ...]
@@ -26,20 +26,20 @@ class Cut(NamedTuple):
 
 
 def is_regular(chunks: Sequence[int]) -> bool:
-    """Whether all parts are as long as the first, but for the last, which may be shorter."""
+    """Return whether all chunks have the same length, except the last, which may be shorter."""
     return all(size == chunks[0] for size in chunks[:-1]) and chunks[-1] <= chunks[0]
 
 
 def common_edge(cuts: Sequence[Cut]) -> int:
-    """Length of the parts for which the least is computed twice, up to twice the longest part of the largest variable.
+    """Return the chunk length that minimises repeated computation, up to twice the longest of the largest variable.
 
-    A part of a variable that lies in several of the new ones is computed for each of them: whenever a new one begins
-    where no old one does. Of several equally good lengths it is the shortest.
+    An old chunk that overlaps several new ones is computed once for each of them: whenever a new chunk begins where no
+    old one does. Among equally good lengths, the shortest is returned.
 
     Parameters
     ----------
     cuts
-        One of each variable, all of the same length in total.
+        One per variable, all with the same total length.
     """
     if len({cut.chunks for cut in cuts}) == 1 and is_regular(cuts[0].chunks):
         return cuts[0].chunks[0]
@@ -55,6 +55,6 @@ def common_edge(cuts: Sequence[Cut]) -> int:
 
 
 def default_edge(total: int, bytes_per_pixel: int) -> int:
-    """Length of the parts of what is in memory: whole if it is small."""
+    """Return the chunk length for arrays in memory: the total if it is small."""
     edge = max(_STEP, math.isqrt(_BLOCK_BYTES // max(1, bytes_per_pixel)) // _STEP * _STEP)
     return min(total, edge)

@@ -1,4 +1,4 @@
-"""Functions that are known to work sample by sample, so that a selection may be made before them as well as after."""
+"""Registry of elementwise functions, which commute with selections."""
 
 import operator
 from functools import partial
@@ -19,13 +19,13 @@ _KNOWN = {id(function) for function in (*_OPERATORS, *_NUMPY, chunk.astype, keep
 
 
 def elementwise(function: Any) -> Any:
-    """Say of a function of this package that it works sample by sample, with no memory but its result; returns it."""
+    """Mark a function of this package as elementwise: an output sample depends only on the inputs at its index."""
     _KNOWN.add(id(function))
     return function
 
 
 def is_elementwise(function: Any) -> bool:
-    """Whether `function` of arrays is known to give every sample from the samples at its place alone."""
+    """Return whether `function` is known to be elementwise."""
     if isinstance(function, partial):
         return is_elementwise(function.func)
     return (isinstance(function, np.ufunc) and function.signature is None) or id(function) in _KNOWN

@@ -1,7 +1,7 @@
-"""Inputs of a lazy dataset: the files, folders and URLs that its graph names; none of them may be an output.
+"""Find the input files, folders and URLs of a lazy dataset in its graph; an output must not be one of them.
 
-What a task reads stands in it as text or a path: in the layers of our readers, the file managers of xarray, the stores of
-Zarr. They are found by going through the objects of the graph, as pickling them for a worker would.
+Tasks hold their inputs as text or paths: in the lazy arrays of our readers, the file managers of xarray, and Zarr
+stores. They are found by traversing the objects of the graph, as pickling them for a worker would.
 """
 
 import copyreg
@@ -37,26 +37,26 @@ _FOREIGN = (
     "rasterio",
     "pyproj",
 )
-"""Modules whose objects hold no input, but lead to what other datasets have open."""
+"""Modules whose objects hold no input but lead to files that other datasets have open."""
 _ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "https": "http"}
 _GDAL_URLS = {"vsis3": "s3", "vsigs": "gs", "vsicurl": "", "vsiaz": "az"}
 _VRT_BYTES = 16 * 2**20
 _VRT_SOURCE = re.compile(r"<Source(?:Filename|Dataset|Band)?\b([^>]*)>([^<]+)<")
 
 Place = tuple[int, int]
-"""Device and number of a folder or file, whatever it is called."""
+"""Device and inode number of a file or folder, the same for all its names."""
 
 
 def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> list[str]:
-    """Paths and URLs of the inputs; ArgumentError if an output is an input by any name, lies in a store that is one, or has one in it.
+    """Return paths and URLs of the inputs; raise ArgumentError if `output` is one, contains one, or lies in one.
 
     Parameters
     ----------
     output
         Path or URL of the store or file to be written.
     sources
-        What is to be written, still lazy: the inputs of what is in memory are known by its encoding only. Paths of other
-        inputs, too; anything else is ignored.
+        Datasets or arrays to be written, still lazy: inputs of data in memory are known only from the encoding. Also
+        paths of other inputs; anything else is ignored.
     """
     text = local(str(output))
     named = sorted(inputs_of(*sources))
@@ -68,7 +68,7 @@ def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> list[str]:
 
 
 def inputs_of(*sources: Any) -> set[str]:
-    """Absolute paths and URLs that `sources` are, or that their graphs name, and the sources of the VRT files among them."""
+    """Return the absolute paths and URLs in `sources` and their graphs, including the sources of VRT files."""
     roots = [root for source in sources for root in _roots(source)]
     found = {place for text in _texts(roots) for place in _places(text)}
     return found | set(_vrt_sources(found))
@@ -87,13 +87,13 @@ def _roots(source: Any) -> list[Any]:
     return [*(encoding.get("source") for encoding in encodings), *(variable._data for variable in variables)]
 
 
-# -- the objects of a graph -----------------------------------------------------------------------------------------
+# -- objects of a graph ---------------------------------------------------------------------------------------------
 
 
 def _texts(roots: list[Any]) -> set[str]:
-    """All text in the objects that are reached from `roots`, paths among it."""
+    """Return all strings in the objects reachable from `roots`; some of them are paths."""
     texts: set[str] = set()
-    seen: dict[int, Any] = {}  # with the objects: those made on the way would else leave their numbers to others
+    seen: dict[int, Any] = {}  # by id; keeps temporary objects alive, as ids of deleted ones are reused
     stack = [roots]
     while stack:
         for item in _parts(stack.pop()):
@@ -106,12 +106,12 @@ def _texts(roots: list[Any]) -> set[str]:
 
 
 def _parts(item: Any) -> Iterable[Any]:
-    """What an object is made of."""
+    """Return the objects that an object consists of."""
     if isinstance(item, list | tuple | set | frozenset):
         return item
     if isinstance(item, dict):
         return [*item.keys(), *item.values()]
-    if isinstance(item, str):  # of a class of its own
+    if isinstance(item, str):  # subclass of str
         return (str(item),)
     if isinstance(item, np.ndarray):
         return _of_array(item)
@@ -133,7 +133,7 @@ def _parts(item: Any) -> Iterable[Any]:
 
 
 def _of_array(array: np.ndarray) -> Iterable[Any]:
-    """The file that an array is mapped from; what an array of objects holds."""
+    """Return the file of a memory-mapped array, the items of an object array, or the base of a view."""
     if isinstance(array, np.memmap):
         return (str(array.filename),)
     return array.ravel().tolist() if array.dtype.kind == "O" else (array.base,)
@@ -142,23 +142,23 @@ def _of_array(array: np.ndarray) -> Iterable[Any]:
 def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # not set yet
+    except ValueError:  # empty cell
         return None
 
 
 def _of_object(item: Any) -> Iterable[Any]:
     filesystem: Any = getattr(item, "fs", None)
     path = getattr(item, "path", None)
-    if isinstance(path, str) and hasattr(filesystem, "unstrip_protocol"):  # a path or store over fsspec
+    if isinstance(path, str) and hasattr(filesystem, "unstrip_protocol"):  # a path or store based on fsspec
         return (filesystem.unstrip_protocol(path),)
     if isinstance(item, os.PathLike):
         return (os.path.abspath(os.fsdecode(item)),)
     if type(item).__module__.split(".")[0] in _FOREIGN:
         return ()
     try:
-        state: tuple[Any, ...] = item.__reduce_ex__(4)[1:]  # as a worker would get it
+        state: tuple[Any, ...] = item.__reduce_ex__(4)[1:]  # as pickled for a worker
         return state
-    except Exception:  # what cannot be pickled says so in many ways
+    except Exception:  # unpicklable objects raise many kinds of exceptions
         return _attributes(item)
 
 
@@ -167,14 +167,14 @@ def _attributes(item: Any) -> Iterable[Any]:
     return [*getattr(item, "__dict__", {}).values(), *(getattr(item, name, None) for name in slots)]
 
 
-# -- text to places -------------------------------------------------------------------------------------------------
+# -- paths and URLs in text -----------------------------------------------------------------------------------------
 
 
 def _places(text: str) -> Iterator[str]:
-    """Absolute paths and URLs that a text names, if it does; GDAL writes them in several ways."""
+    """Yield the absolute paths and URLs that a text names, if any, including GDAL's notations."""
     if not 1 < len(text) < 4096 or "\n" in text or "\0" in text:
         return
-    for part in text.split("::"):  # URLs in chains
+    for part in text.split("::"):  # chained URLs
         virtual = re.match(r"/(vsi[a-z0-9_]+)/", part)
         if virtual and virtual[1] in _GDAL_URLS:
             protocol = _GDAL_URLS[virtual[1]]
@@ -187,14 +187,14 @@ def _places(text: str) -> Iterator[str]:
             yield part
         elif os.path.isabs(part):
             yield os.path.abspath(part)
-        elif re.match(r"[A-Za-z0-9_]+:", part):  # a dataset in a file: HDF5:"/path"://name
+        elif re.match(r"[A-Za-z0-9_]+:", part):  # subdataset of a file: HDF5:"/path"://name
             yield from (os.path.abspath(piece) for piece in re.split(r'[":]+', part) if os.path.exists(piece))
         elif ("/" in part or "." in part) and os.path.exists(part):
             yield os.path.abspath(part)
 
 
 def _vrt_sources(paths: Iterable[str]) -> Iterator[str]:
-    """Files that the VRT files among `paths` are made of, and those that these are made of."""
+    """Yield the source files of the VRT files among `paths`, recursively."""
     seen: set[str] = set()
     todo = [path for path in paths if path.lower().endswith(".vrt") and not is_url(path)]
     while todo:
@@ -219,7 +219,7 @@ def _sources(path: str) -> Iterator[str]:
         yield from _places(os.path.join(os.path.dirname(path), source) if relative else source)
 
 
-# -- an output and the inputs ---------------------------------------------------------------------------------------
+# -- compare an output with the inputs ------------------------------------------------------------------------------
 
 
 def _refuse_files(inputs: list[str], output: str) -> None:
@@ -254,18 +254,18 @@ def _place(path: str) -> Place | None:
 
 
 def _around(path: str) -> frozenset[Place]:
-    """The folders that a path lies in, as it is written and where it really is."""
+    """Return the parent folders of a path, both as given and with symbolic links resolved."""
     folders = {str(folder) for name in (path, os.path.realpath(path)) for folder in Path(name).parents}
     return frozenset(place for place in map(_place, folders) if place is not None)
 
 
 def _is_store(path: str) -> bool:
-    """Whether a folder is a Zarr group or array, in which nothing else may lie; a folder of files may hold an output."""
+    """Return whether a folder is a Zarr group or array, which must not contain an output; other folders may."""
     return any(os.path.exists(os.path.join(path, name)) for name in ("zarr.json", ".zgroup", ".zarray", ".zmetadata"))
 
 
 def _same_store(path: str, output: str) -> bool:
-    """Whether two folders are copies whose files are the same ones, by hard links."""
+    """Return whether two folders are copies of a store that share their files by hard links."""
     files = [(os.path.join(path, name), os.path.join(output, name)) for name in ("_insarray/job.json", "zarr.json")]
     return any((own := _place(first)) is not None and own == _place(second) for first, second in files)
 
@@ -283,7 +283,7 @@ def _refuse_urls(inputs: list[str], output: str) -> None:
 
 
 def _plain_url(url: str) -> str:
-    """A URL without what may be written in several ways: the protocol's other names, the user, slashes, dots."""
+    """Return a URL in canonical form: one name per protocol, no user, no redundant slashes or dots."""
     protocol, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
     inside = posixpath.normpath(f"/{path.split('?')[0]}").rstrip("/")

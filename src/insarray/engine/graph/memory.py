@@ -1,4 +1,4 @@
-"""What one block of a graph takes in memory: its tasks in the order in which dask runs them, with sizes for results."""
+"""Estimate the peak memory of one block: walk its tasks in the order of dask, with the sizes of their results."""
 
 import math
 import operator
@@ -18,23 +18,23 @@ from insarray.engine.graph.elementwise import is_elementwise
 from insarray.engine.graph.tasks import BlockTask, SumTask
 
 Held = Mapping[Hashable, int]
-"""Memory that a result keeps: bytes by what was allocated. Views keep what they look into."""
+"""Memory that a result keeps alive: bytes by allocation. A view keeps the array it is based on."""
 
 _READS = (getter, getter_nofancy)
-_COPIES = ("concatenate_shaped", "concatenate3", "_getitem")  # of dask: they make their result and nothing besides
-_PICKLED = 3  # times that data in the graph of a block is there: unpickled, and pickled in two jobs of each worker
+_COPIES = ("concatenate_shaped", "concatenate3", "_getitem")  # functions of dask that allocate only their result
+_PICKLED = 3  # copies of data in the graph of a block: unpickled, and pickled in two jobs per worker
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Memory of one block.
+    """Peak memory of one block.
 
     Parameters
     ----------
     computing
-        Largest sum of results that are there at the same time and the working memory of the task that runs then.
+        Largest sum of the live results and the working memory of the running task, in bytes.
     results
-        Sizes of the requested results, in their order.
+        Sizes of the requested results in bytes, in their order.
     """
 
     computing: int
@@ -44,20 +44,20 @@ class Peak:
 def block_peak(
     graph: HighLevelGraph, tasks: Mapping[Any, Any], keys: list[Any], pixels: tuple[int, int], shared: Iterable[Any]
 ) -> Peak:
-    """Memory that ``dask.get(tasks, keys)`` takes.
+    """Return the memory that ``dask.get(tasks, keys)`` takes.
 
     Parameters
     ----------
     graph
-        That the tasks are of; its layers know the sizes of the arrays.
+        Graph of the tasks; its layers know the sizes of the arrays.
     tasks
-        Those that `keys` need, nothing else.
+        The tasks that `keys` need, and no others.
     keys
-        Results of one block.
+        Keys of the results of one block.
     pixels
-        Rows and columns of the block, for what no layer tells.
+        Rows and columns of the block, for arrays whose size no layer tells.
     shared
-        Keys of what all blocks have in common, which is in memory once.
+        Keys that all blocks share; their data is in memory once.
     """
     nodes: dict[Any, GraphNode] = convert_legacy_graph(dict(tasks))
     own = [node for key, node in nodes.items() if isinstance(node, DataNode) and key not in set(shared)]
@@ -67,10 +67,10 @@ def block_peak(
 
 
 def _walk(nodes: Mapping[Any, GraphNode], keys: list[Any], sizes: "_Sizes") -> tuple[int, list[Held]]:
-    """Largest memory on the way through a graph in the order of dask's scheduler of one thread, and that of the results.
+    """Return the peak memory of the tasks in the order of dask's single-threaded scheduler, and the results' memory.
 
     A result is dropped after its last consumer. Dask's own scheduler with a callback would do the same, but a callback
-    is called for what other threads compute meanwhile, too.
+    is also called for computations of other threads.
     """
     priority = order(dict(nodes))
     consumers: dict[Any, set[Any]] = {key: set() for key in nodes}
@@ -102,23 +102,23 @@ def _walk(nodes: Mapping[Any, GraphNode], keys: list[Any], sizes: "_Sizes") -> t
 
 
 class _Sizes:
-    """Sizes of the results of tasks."""
+    """Sizes of task results."""
 
     def __init__(self, graph: HighLevelGraph, nodes: Mapping[Any, GraphNode], pixels: tuple[int, int]) -> None:
         self._nodes, self._pixels = nodes, pixels
         self._shapes = {key: shape_of(graph, key) for key in nodes}
-        self._wanted: dict[Any, int] = {}  # the most that a consumer makes of a result
+        self._wanted: dict[Any, int] = {}  # the largest result of the consumers of each key
         for key, node in nodes.items():
             for dep in node.dependencies:
                 self._wanted[dep] = max(self._wanted.get(dep, 0), self._known(key) or 0)
 
     def _known(self, key: Any) -> int | None:
-        """Bytes of the result of a task, if its layer tells."""
+        """Return the bytes of the result of a task, or None if its layer does not tell."""
         known = self._shapes[key]
         return None if known is None else int(np.prod(known[0], dtype=np.int64)) * known[1].itemsize
 
     def run(self, key: Any, inputs: Mapping[Any, Held]) -> tuple[Held, int]:
-        """What the result of a task keeps, and the working memory of the task besides it."""
+        """Return the memory that the result of a task keeps, and the working memory of the task besides it."""
         node = self._nodes[key]
         entering = sum({k: v for held in inputs.values() for k, v in held.items()}.values())
         if isinstance(node, Alias):
@@ -135,14 +135,14 @@ class _Sizes:
             return view, 0
         known = self._known(key)
         size = known if known is not None else max(2 * entering, self._wanted.get(key, 0), self._window(node))
-        if function in _READS:  # what the files hold, before it is decoded
+        if function in _READS:  # size in the files, before decoding
             return {key: size}, size
         if known is not None and (is_elementwise(function) or getattr(function, "__name__", "") in _COPIES):
             return {key: size}, 0
         return {key: size}, entering + _nested(node) * size
 
     def _window(self, node: GraphNode) -> int:
-        """Bytes of the window that a task reads, by its slices, if no layer tells: one of a graph that was optimised."""
+        """Return the bytes of the window that a task reads, from its slices; for optimised graphs without layers."""
         values: list[Any] = [getattr(self._nodes[dep], "value", None) for dep in node.dependencies]
         itemsize = max((value.dtype.itemsize for value in values if hasattr(value, "dtype")), default=8)
         given = [getattr(arg, "value", arg) for arg in getattr(node, "args", ())]
@@ -151,7 +151,7 @@ class _Sizes:
         return itemsize * max(samples, default=0)
 
     def _block_of(self, inputs: Mapping[Any, Held]) -> tuple[int, int]:
-        """Rows and columns of a block, by its inputs."""
+        """Return rows and columns of a block, from its inputs."""
         for dep in inputs:
             known = self._shapes[dep]
             if known is not None and len(known[0]) >= 2:
@@ -159,7 +159,7 @@ class _Sizes:
         return self._pixels
 
     def _view(self, node: GraphNode, inputs: Mapping[Any, Held], size: int | None) -> Held | None:
-        """What a result keeps that is part of an input; None if it is an array of its own."""
+        """Return the memory of an input that the result keeps as a view; None if the result is an array of its own."""
         function = getattr(node, "func", None)
         if len(inputs) != 1 or function not in (operator.getitem, array_getitem, *_READS, np.transpose):
             return None
@@ -180,7 +180,7 @@ class _Sizes:
 
 
 def shape_of(graph: HighLevelGraph, key: Any) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-    """Shape and dtype of the chunk of a dask array that a task makes; None if `key` is no such task."""
+    """Return shape and dtype of the dask array chunk that task `key` makes; None if it makes none."""
     if not isinstance(key, tuple):
         return None
     layer = graph.layers.get(key[0])
@@ -192,13 +192,13 @@ def shape_of(graph: HighLevelGraph, key: Any) -> tuple[tuple[int, ...], np.dtype
 
 
 def _nested(node: GraphNode) -> int:
-    """Number of tasks that were fused into one."""
+    """Return the number of tasks that were fused into one."""
     fused = [arg for arg in getattr(node, "args", ()) if isinstance(arg, dict)]
     return max((len(part) for part in fused), default=1)
 
 
 def held_bytes(graph: HighLevelGraph) -> int:
-    """Size of the arrays in memory that a graph holds, such as those of a dataset that was chunked."""
+    """Return the bytes of the arrays that a graph holds in memory, such as those of a chunked in-memory dataset."""
     total = 0
     for layer in graph.layers.values():
         about = layer.collection_annotations or {}

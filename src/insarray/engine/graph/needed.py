@@ -1,4 +1,4 @@
-"""The part of a graph that some blocks need, taken without making the tasks of all other blocks."""
+"""Extract the tasks that some blocks need without materializing the whole graph."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from dask.typing import Key
 
 
 class _Tasks(Mapping[Key, Any]):
-    """All tasks of a graph by key, each made when it is asked for."""
+    """Mapping of keys to the tasks of a graph, each created on access."""
 
     def __init__(self, graph: HighLevelGraph) -> None:
         self._layers: Mapping[str, Layer] = graph.layers
-        self._homes: dict[Any, str] = {}  # of keys that are not called after their layer
+        self._homes: dict[Any, str] = {}  # layer of each key whose name is not that of its layer
 
     def _home(self, key: Any) -> str | None:
-        """Name of the layer that has a key; None if there is none."""
+        """Return the name of the layer that has a key, or None."""
         name = key[0] if isinstance(key, tuple) and key else key
         if not isinstance(name, str):
             return None
@@ -52,7 +52,7 @@ class _Tasks(Mapping[Key, Any]):
 
 
 def needed(graph: HighLevelGraph, keys: Collection[Any]) -> dict[Any, Any]:
-    """Tasks of `graph` that `keys` need, by key."""
+    """Return the tasks of `graph` that `keys` depend on, by key."""
     tasks = _Tasks(graph)
     found: dict[Any, Any] = {}
     todo = list(keys)

@@ -1,4 +1,4 @@
-"""Blocks that `persist` has left on the workers of a cluster: tasks of the graph that fetch them, one by one."""
+"""Replace the futures of persisted blocks in a graph by tasks that fetch them one by one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from insarray.model.errors import ArgumentError
 
 @dataclass(frozen=True, eq=False)
 class _Fetch:
-    """Result of a future, fetched when it is needed."""
+    """Task that fetches the result of a future when it runs."""
 
     future: Any
 
@@ -28,7 +28,7 @@ class _Fetch:
 
 @dataclass(frozen=True)
 class _FetchOnWorker:
-    """The same in a task of the cluster that has it; the client of the run has waited for it and keeps the future."""
+    """Counterpart of `_Fetch` on a worker of the cluster; the client of the run keeps the future alive."""
 
     key: Any
 
@@ -36,14 +36,14 @@ class _FetchOnWorker:
         import distributed
 
         client: Any = distributed.get_client()
-        in_memory: Any = "memory"  # the state that a client of a worker would not ask for
+        in_memory: Any = "memory"  # the client of a worker does not query the state of a key
         return distributed.Future(self.key, client, in_memory).result()
 
 
 def with_fetching(variable: xr.Variable, known: dict[int, Layer]) -> xr.Variable:
-    """Variable whose graph holds tasks in the place of futures, which a run could not send; the same one without any.
+    """Return the variable with futures in its graph replaced by fetching tasks, or the same variable if there are none.
 
-    `known` has the layers that were looked at, by their id: those of one dataset share most, and may be long.
+    `known` caches the layers already examined by id, as the variables of a dataset share most of their (long) layers.
     """
     data = variable.data
     if not isinstance(data, da.Array):
@@ -72,19 +72,19 @@ def _is_future(task: Any) -> bool:
 
 
 def require_reachable(dataset: xr.Dataset, client: Any) -> None:
-    """Wait until the persisted blocks of a dataset are there, in the memory of the cluster of a client.
+    """Wait until the persisted blocks of a dataset are in the memory of the client's cluster.
 
     Parameters
     ----------
     dataset
-        Its graphs may have the tasks of `with_fetching`.
+        May have the tasks of `with_fetching` in its graphs.
     client
-        That of the run; None if the run has workers of its own.
+        Client of the run; None if the run starts its own workers.
 
     Raises
     ------
     ArgumentError
-        If they are on another cluster.
+        If the blocks are on another cluster.
     """
     own = None if client is None else client.scheduler.address
     pending = []

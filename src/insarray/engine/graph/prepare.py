@@ -1,7 +1,8 @@
-"""What xarray leaves of a dataset, made into what a run takes: one lazy form, whatever was done to it before.
+"""Convert any dataset that xarray can produce into the form that a run takes.
 
-Variables with y and x are lazy, their dimensions end in (y, x), each block has all of the others, and the blocks of all
-variables are the same squares or strips but for the last row and column. Data types are those that are stored.
+In this form, variables with y and x are lazy, their dimensions end in (y, x), each block contains all other dimensions,
+and the blocks of all variables are the same: regular except for the last row and column. Data types are those that are
+stored.
 """
 
 import os
@@ -21,23 +22,23 @@ from insarray.model.dataset import placed
 from insarray.model.errors import ArgumentError, StackError
 
 _SPATIAL = ("y", "x")
-_DIRECT = 10**9  # so large a threshold that dask takes no steps between the old blocks and the new
+_DIRECT = 10**9  # threshold large enough that dask rechunks without intermediate steps
 
 
 def prepare(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset as a run takes it; one that has this form already comes back with the same arrays.
+    """Return the dataset in the form that a run takes; if it already has this form, with the same arrays.
 
     Parameters
     ----------
     dataset
-        Anything with variables of y and x, lazy or in memory, in blocks of any kind.
+        Any dataset with variables of y and x, lazy or in memory, chunked in any way.
 
     Raises
     ------
     ArgumentError
-        If it is no Dataset, or a name cannot be one of an array in a store.
+        If it is not a Dataset, or a name cannot be that of an array in a store.
     StackError
-        If no variable has y and x, or one holds what cannot be stored.
+        If no variable has y and x, or one holds data that cannot be stored.
     """
     _require_dataset(dataset)
     dataset = placed(dataset)
@@ -62,7 +63,7 @@ def prepare(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _require_dataset(dataset: Any) -> None:
-    """Refuse what cannot be a dataset of maps."""
+    """Raise if `dataset` is not a dataset of maps."""
     if not isinstance(dataset, xr.Dataset):
         remedy = "; give .to_dataset(name=...)" if isinstance(dataset, xr.DataArray) else ""
         raise ArgumentError(f"dataset: a {type(dataset).__name__} is not an xarray.Dataset{remedy}")
@@ -80,7 +81,7 @@ def _require_dataset(dataset: Any) -> None:
 
 
 def _in_blocks(maps: Mapping[Any, xr.Variable]) -> dict[Any, xr.Variable]:
-    """Variables with the same blocks, lazily."""
+    """Return the variables lazily, with the same blocks."""
     lazy = {name: variable for name, variable in maps.items() if dask.is_dask_collection(variable.data)}
     if lazy:
         edges = [common_edge([Cut(v.data.chunks[axis], v.nbytes) for v in lazy.values()]) for axis in (-2, -1)]
@@ -91,7 +92,7 @@ def _in_blocks(maps: Mapping[Any, xr.Variable]) -> dict[Any, xr.Variable]:
 
 
 def in_block(variable: xr.Variable, edges: list[int]) -> xr.Variable:
-    """A variable (..., y, x), lazily, with blocks of these rows and columns and all of its other dimensions."""
+    """Return a variable (..., y, x) lazily, with blocks of `edges` pixels and the other dimensions in one chunk."""
     spatial = tuple(_parts(size, edge) for size, edge in zip(variable.shape[-2:], edges, strict=True))
     chunks = (*((size,) for size in variable.shape[:-2]), *spatial)
     if not dask.is_dask_collection(variable.data):
@@ -106,22 +107,22 @@ def _parts(size: int, edge: int) -> tuple[int, ...]:
 
 
 def store_url(url: object) -> str:
-    """Text of a path or URL of a store.
+    """Return the path or URL of a store as text.
 
     Raises
     ------
     ArgumentError
-        If it is neither.
+        If it is neither a path nor a URL.
     """
     if isinstance(url, os.PathLike):
-        url = str(url)  # of a path behind a URL, too
+        url = str(url)  # also a path object for a URL
     if not isinstance(url, str) or not url:
         raise ArgumentError(f"url: {url!r} is not the path or URL of a store")
     return url
 
 
 def in_memory(dataset: xr.Dataset) -> xr.Dataset:
-    """A prepared dataset whose coordinates, and variables without pixels, are computed: they are written at once."""
+    """Compute the coordinates and the variables without pixels of a prepared dataset, as they are written at once."""
     small = {
         name: variable.compute()
         for name, variable in dataset.variables.items()
@@ -132,7 +133,7 @@ def in_memory(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def template(dataset: xr.Dataset) -> xr.Dataset:
-    """A prepared dataset as Zarr takes it: text of any length, as text of a fixed one has no specification there."""
+    """Return a prepared dataset with variable-length text, as fixed-length text is not specified in Zarr."""
     text = {name: v.astype(object) for name, v in dataset.variables.items() if v.dtype.kind == "U"}
     coords = {name: value for name, value in text.items() if name in dataset.coords}
     return dataset.assign_coords(coords).assign({name: text[name] for name in text if name not in coords})

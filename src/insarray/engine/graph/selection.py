@@ -1,7 +1,7 @@
-"""Selections of pairs, dates or a window that reach the files: made before the reading and not after it.
+"""Push selections of pairs, dates or a window down to the tasks that read files.
 
-A selection of a dask array is handed on through the functions that work sample by sample to the tasks that read, so that
-what is not selected is neither read nor held. Where something else is in the way dask selects from the result, as ever.
+A selection of a dask array is passed through elementwise functions to the tasks that read, so that data outside it are
+neither read nor held in memory. Where another operation is in between, dask selects from the result as usual.
 """
 
 import operator
@@ -24,40 +24,40 @@ from insarray.engine.graph.elementwise import is_elementwise
 from insarray.model.errors import ArgumentError
 
 Wanted = tuple[slice | np.ndarray, ...]
-"""What is wanted along each axis."""
+"""Selection along each axis."""
 
 _READS = (getter, getter_inline, getter_nofancy)
 _ALL = slice(None)
 
 
 def select_lead(array: da.Array, index: np.ndarray) -> da.Array:
-    """Pairs or dates of an array (pair or time, y, x), read from the files without the others where that can be.
+    """Select pairs or dates of an array (pair or time, y, x); if possible, the others are not read from the files.
 
     Parameters
     ----------
     array
-        Its first dimension is a single chunk; otherwise dask selects.
+        If its first dimension has several chunks, dask selects from the result.
     index
-        Positions along the first dimension, in any order, or a mask of it.
+        Positions along the first dimension, in any order, or a boolean mask.
 
     Raises
     ------
     ArgumentError
-        If a position is outside.
+        If a position is out of range.
     """
     return select(array, {0: index})
 
 
 def select_window(array: da.Array, rows: slice, cols: slice) -> da.Array:
-    """Window of an array (..., y, x), of which blocks at the edges are read only as far as they are in it.
+    """Select a window of an array (..., y, x); if possible, only pixels inside it are read.
 
-    Its blocks are those of the array counted from the first row and column of the window, so that they are regular.
+    The blocks of the result have the edge length of the array's, counted from the first row and column of the window.
     """
     return select(array, {array.ndim - 2: rows, array.ndim - 1: cols})
 
 
 def select(array: da.Array, wanted: Mapping[int, slice | np.ndarray]) -> da.Array:
-    """What is wanted along some axes: steps of 1 along those that may be chunked, anything along the others."""
+    """Select along some axes: slices of step 1 along axes that may be chunked, any index along the others."""
     full: list[slice | np.ndarray] = [_ALL] * array.ndim
     for axis, part in wanted.items():
         full[axis] = _normal(part, array.shape[axis])
@@ -70,7 +70,7 @@ def select(array: da.Array, wanted: Mapping[int, slice | np.ndarray]) -> da.Arra
 
 
 def take(dataset: xr.Dataset, dim: str, index: np.ndarray) -> xr.Dataset:
-    """As ``dataset.isel({dim: index})``, of lazy variables as `select_lead` does.
+    """Return ``dataset.isel({dim: index})``, with lazy variables selected as in `select_lead`.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def take(dataset: xr.Dataset, dim: str, index: np.ndarray) -> xr.Dataset:
     dim
         "pair", "time" or another dimension.
     index
-        Positions, in any order, or a mask.
+        Positions, in any order, or a boolean mask.
     """
     places = np.arange(dataset.sizes[dim])[np.asarray(index)]
     return _selected(dataset, {dim: places})
 
 
 def crop(dataset: xr.Dataset, rows: slice, cols: slice) -> xr.Dataset:
-    """As ``dataset.isel(y=rows, x=cols)`` for steps of 1, of lazy variables as `select_window` does."""
+    """Return ``dataset.isel(y=rows, x=cols)`` for steps of 1, with lazy variables selected as in `select_window`."""
     return _selected(dataset, {"y": rows, "x": cols})
 
 
@@ -99,7 +99,7 @@ def _selected(dataset: xr.Dataset, parts: Mapping[str, Any]) -> xr.Dataset:
     rest = dataset.drop_vars(lazy)
     rest = rest.isel({dim: part for dim, part in parts.items() if dim in rest.dims})
     variables: dict[Any, Any] = {}
-    for name, variable in dataset.data_vars.items():  # in their order
+    for name, variable in dataset.data_vars.items():  # keep the order of the variables
         variables[name] = rest.variables.get(name)
         if name in lazy:
             wanted = {axis: parts[str(dim)] for axis, dim in enumerate(variable.dims) if dim in parts}
@@ -110,7 +110,7 @@ def _selected(dataset: xr.Dataset, parts: Mapping[str, Any]) -> xr.Dataset:
 
 
 def _normal(part: slice | np.ndarray, size: int) -> slice | np.ndarray:
-    """Slice with both ends, `_ALL` if it is everything, or positions that are not one."""
+    """Return a slice with explicit ends, `_ALL` for the full axis, or positions that form no contiguous slice."""
     if isinstance(part, slice):
         start, stop, step = part.indices(size)
         if step == 1:
@@ -130,7 +130,7 @@ def _normal(part: slice | np.ndarray, size: int) -> slice | np.ndarray:
 
 
 def _plainly(array: da.Array, wanted: Wanted) -> da.Array:
-    """By dask, along one axis after the other."""
+    """Select with dask along one axis after the other."""
     for axis, part in enumerate(wanted):
         if not (isinstance(part, slice) and part == _ALL):
             array = array[(_ALL,) * axis + (part,)]
@@ -138,7 +138,7 @@ def _plainly(array: da.Array, wanted: Wanted) -> da.Array:
 
 
 def _chunks(chunks: tuple[int, ...], part: slice | np.ndarray) -> tuple[int, ...]:
-    """Blocks of what is wanted along an axis."""
+    """Return the chunk lengths of a selection along an axis."""
     if isinstance(part, slice) and part == _ALL:
         return chunks
     size = part.stop - part.start if isinstance(part, slice) else len(part)
@@ -149,14 +149,14 @@ def _chunks(chunks: tuple[int, ...], part: slice | np.ndarray) -> tuple[int, ...
 
 
 class _Sources:
-    """Arrays of a graph made anew of what is wanted of them."""
+    """Builder of new arrays for a selection of the arrays of a graph."""
 
     def __init__(self, graph: HighLevelGraph) -> None:
         self._graph = graph
         self._made: dict[str, da.Array] = {}
 
     def from_files(self, array: da.Array, wanted: Wanted) -> da.Array | None:
-        """What is wanted of an array of the graph, if that is read, or computed sample by sample of what is read."""
+        """Return the selection of an array that is read from files or computed elementwise from these, or None."""
         name = f"{array.name.rsplit('-', 1)[0]}-{tokenize(array.name, wanted)}"
         if name not in self._made:
             found = self._read(array, wanted, name)
@@ -168,7 +168,7 @@ class _Sources:
         return self._made[name]
 
     def _part(self, name: str, wanted: Wanted) -> da.Array | None:
-        """What is wanted of an argument; by dask if it is neither read nor computed of such, as far as blocks allow."""
+        """Return the selection of an argument; dask selects from other arrays, provided the blocks permit it."""
         array = self._array(name)
         if array is None or all(isinstance(part, slice) and part == _ALL for part in wanted):
             return array
@@ -176,12 +176,12 @@ class _Sources:
         if found is None:
             cut = [n > 1 and part != _ALL for n, part in zip(array.numblocks, wanted, strict=True)]
             if any(cut) and not isinstance(next(iter(self._graph.layers[name].values())), np.ndarray):
-                return None  # its blocks would be computed several times, for the regular ones of the others
+                return None  # the regular blocks of the other arguments would compute its blocks several times
             found = _plainly(array, wanted).rechunk(tuple(map(_chunks, array.chunks, wanted)))
         return found
 
     def _array(self, name: str) -> da.Array | None:
-        """An array of the graph by its name; None if the graph does not tell its blocks."""
+        """Return an array of the graph by name; None if the graph does not tell its chunks."""
         about = getattr(self._graph.layers.get(name), "collection_annotations", None) or {}
         if about.get("chunks") is None or about.get("dtype") is None:
             return None
@@ -189,7 +189,7 @@ class _Sources:
         return da.Array(self._graph, name, about["chunks"], meta=meta)
 
     def _read(self, array: da.Array, wanted: Wanted, name: str) -> da.Array | None:
-        """An array that is read from files by xarray; None if it is not."""
+        """Return the selection of an array that xarray reads from files; None if it is not one."""
         layer = self._graph.layers[array.name]
         if not isinstance(layer, Blockwise) or layer.task.func not in _READS or len(layer.indices) != 2:
             return None
@@ -207,7 +207,7 @@ class _Sources:
         return found
 
     def _computed(self, array: da.Array, wanted: Wanted, name: str) -> da.Array | None:
-        """An array that is computed sample by sample of others; None if it is not, or they are not known."""
+        """Return the selection of an array computed elementwise from others; None if it is not, or they are unknown."""
         layer = self._graph.layers[array.name]
         same = _same_as(layer, array)
         if same is not None and (source := self._array(same)) is not None and source.chunks == array.chunks:
@@ -239,19 +239,19 @@ class _Sources:
             align_arrays=False,
             **kwargs,
         )
-        # the blocks that it says it has may be those of an argument that is the same for all samples
+        # its nominal blocks may be those of an argument that is constant over the samples
         return da.Array(made.dask, name, tuple(map(_chunks, array.chunks, wanted)), meta=array._meta)
 
 
 def _is_lazy(array: Any) -> bool:
-    """Whether an array of xarray's backends notes what is selected of it, and reads later."""
+    """Return whether an array of xarray's backends records selections and reads later."""
     while isinstance(array, indexing.CopyOnWriteArray | indexing.MemoryCachedArray):
         array = array.array
     return isinstance(array, indexing.LazilyIndexedArray)
 
 
 def _same_as(layer: Any, array: da.Array) -> str | None:
-    """Name of the array whose blocks a layer merely passes on, one by one."""
+    """Return the name of the array whose blocks a layer passes on unchanged, or None."""
     if isinstance(layer, Blockwise):
         return None
     keys = (array.name, *(0,) * array.ndim), (array.name, *(n - 1 for n in array.numblocks))
@@ -266,7 +266,7 @@ def _same_as(layer: Any, array: da.Array) -> str | None:
 
 
 def _is_samplewise(layer: Blockwise) -> bool:
-    """Whether a layer calls a function of samples with its arguments in their order, and nothing besides."""
+    """Return whether a layer only calls an elementwise function with its arguments in order."""
     if layer.new_axes or layer.concatenate or layer.io_deps:
         return False
     if layer.task.func is not np.transpose and not is_elementwise(layer.task.func):

@@ -1,4 +1,4 @@
-"""Data types of what is stored: the table's for its names, and for other variables those that a store can hold."""
+"""Convert variables to the data types in which they are stored."""
 
 from functools import partial
 from typing import Any
@@ -17,16 +17,16 @@ _NO_TIME = np.iinfo(np.int64).min
 
 
 def as_stored(name: str, variable: xr.Variable) -> xr.Variable:
-    """A variable of pixels in the data type in which it is stored, lazily if it is lazy; itself if it has that.
+    """Return a variable of pixels in the data type in which it is stored, lazily if it is lazy.
 
-    A name of the conventions table is stored as the table says: a flag or count that ``where`` has turned into floats
-    becomes a whole number again, 0 where there is none. Other variables keep their type; times become numbers that
-    decode to them.
+    A variable of the conventions table gets the type of the table: a flag or count that ``where`` has turned into
+    floats becomes an integer again, with 0 for NaN. Other variables keep their type; times become integers that decode
+    to them.
 
     Raises
     ------
     StackError
-        If it holds text or objects; if a block of a whole-number layer holds other numbers, when it is computed.
+        If it holds text or objects; when computed, if an integer layer holds fractional values.
     """
     dtype = variable.dtype
     wanted = np.dtype(VARIABLES[name].dtype) if name in VARIABLES else dtype.newbyteorder("=")
@@ -41,7 +41,7 @@ def as_stored(name: str, variable: xr.Variable) -> xr.Variable:
 
 
 def as_text(variable: xr.Variable) -> xr.Variable:
-    """A variable of text objects or bytes in memory as fixed-width text, of which a fingerprint can be made; else itself."""
+    """Return in-memory text objects or bytes as fixed-width text, which can be hashed; other variables unchanged."""
     if dask.is_dask_collection(variable.data) or variable.dtype.kind not in "OST":
         return variable
     values = np.asarray(variable.values)
@@ -49,7 +49,7 @@ def as_text(variable: xr.Variable) -> xr.Variable:
         return variable.copy(data=np.char.decode(values, "utf-8", "replace"))
     if values.dtype.kind == "O" and not all(isinstance(value, str) for value in values.ravel()):
         return variable
-    return variable.copy(data=np.array(values.tolist(), np.str_))  # also of text of any length, as Zarr gives it back
+    return variable.copy(data=np.array(values.tolist(), np.str_))  # also variable-length text, as read from Zarr
 
 
 def _converted(variable: xr.Variable, function: Any, dtype: np.dtype[Any]) -> xr.Variable:
@@ -61,12 +61,12 @@ def _converted(variable: xr.Variable, function: Any, dtype: np.dtype[Any]) -> xr
 
 @elementwise
 def convert(name: str, dtype: np.dtype[Any], values: np.ndarray) -> np.ndarray:
-    """Samples as `dtype`; NaN is 0 where that has none.
+    """Return samples as `dtype`, with 0 for NaN if it has no NaN.
 
     Raises
     ------
     StackError
-        If `dtype` is of whole numbers and `values` hold others.
+        If `dtype` is an integer type and `values` do not fit it.
     """
     if dtype.kind not in "biu" or values.dtype.kind == "b":
         return values.astype(dtype)
@@ -82,7 +82,7 @@ def convert(name: str, dtype: np.dtype[Any], values: np.ndarray) -> np.ndarray:
 
 
 def _as_numbers(name: str, variable: xr.Variable) -> xr.Variable:
-    """Times as whole numbers that decode to them by their attributes."""
+    """Return times as integers with the attributes that decode them."""
     unit = np.datetime_data(variable.dtype)[0]
     if unit not in _UNITS:
         raise StackError(f"{name}: holds {variable.dtype}; convert it with .astype('{variable.dtype.kind}8[ns]')")
@@ -97,5 +97,5 @@ def _as_numbers(name: str, variable: xr.Variable) -> xr.Variable:
 
 @elementwise
 def as_int64(values: np.ndarray) -> np.ndarray:
-    """Times as the whole numbers that they are."""
+    """Return the integers that represent times."""
     return np.ascontiguousarray(values).view(np.int64)

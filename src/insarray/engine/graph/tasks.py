@@ -1,4 +1,4 @@
-"""Callables of the graph: a block function held to its word, and what it needs in memory while it runs."""
+"""Callables of the graph: block functions with checked outputs and declared working memory."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,41 +15,41 @@ from insarray.model.errors import ArgumentError
 
 Arrays = dict[str, np.ndarray]
 BlockFunction = Callable[[Any, Arrays], Mapping[str, np.ndarray]]
-"""``function(constants, arrays) -> results``: pure, arrays (..., y, x) of one block in, results of the block out."""
+"""``function(constants, arrays) -> results``: pure; arrays (..., y, x) of one block in, results of the block out."""
 
 PartFunction = Callable[[Any, Arrays, slice], Mapping[str, np.ndarray]]
-"""``function(constants, shared, part) -> results``: pure, results of a part of one long dimension out."""
+"""``function(constants, shared, part) -> results``: pure; returns the results of a part of one long dimension."""
 
 Layer = dict[Any, Any]
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What a block function has promised of one output: lengths before y and x, and data type."""
+    """Declared form of one output: lengths of the dimensions before y and x, and data type."""
 
     lead: tuple[int, ...]
     dtype: str
 
     @property
     def bytes_per_pixel(self) -> int:
-        """Size of a pixel of it."""
+        """Size of one pixel in bytes."""
         return math.prod(self.lead) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True, eq=False)
 class BlockTask:
-    """One block of a block function.
+    """Task that calls a block function for one block.
 
     Parameters
     ----------
     function
-        What is called.
+        The block function.
     inputs
-        Names of the arrays that come in, in their order.
+        Names of the input arrays, in order.
     outputs
-        What it must return, by name.
+        Declared outputs, by name.
     bytes_per_pixel
-        Working memory of the function besides its inputs and outputs; no part of the identity of the result.
+        Working memory of the function besides its inputs and outputs; not part of the identity of the result.
     """
 
     function: BlockFunction
@@ -58,7 +58,7 @@ class BlockTask:
     bytes_per_pixel: int = 0
 
     def __call__(self, constants: object, *arrays: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Results of one block; ArgumentError if names, shapes or dtypes are not those declared."""
+        """Return the results of one block; raise ArgumentError if names, shapes or dtypes are not as declared."""
         results = self.function(constants, dict(zip(self.inputs, arrays, strict=True)))
         pixels = arrays[0].shape[-2:]
         for name, declared in self.outputs.items():
@@ -74,14 +74,14 @@ class BlockTask:
 
 @dataclass(frozen=True, eq=False)
 class PartTask:
-    """One part of a function along a long dimension; parameters as those of `BlockTask`, outputs by dtype."""
+    """Task that calls a function for one part of a long dimension; as `BlockTask`, with dtypes as `outputs`."""
 
     function: PartFunction
     inputs: tuple[str, ...]
     outputs: Mapping[str, str]
 
     def __call__(self, constants: object, part: slice, *arrays: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Results of one part; TypeError if names, shapes or dtypes are not those declared."""
+        """Return the results of one part; raise TypeError if names, shapes or dtypes are not as declared."""
         results = self.function(constants, dict(zip(self.inputs, arrays, strict=True)), part)
         for name, dtype in self.outputs.items():
             found, expected = results[name], (np.dtype(dtype), (part.stop - part.start,))
@@ -92,7 +92,7 @@ class PartTask:
 
 @dataclass(frozen=True, eq=False)
 class SumTask:
-    """Sums of one block; `zero` says where each starts, what it looks like and what it is called."""
+    """Task that computes the sums of one block; `zero` gives the initial value, shape and dtype of each by name."""
 
     function: BlockFunction
     inputs: tuple[str, ...]
@@ -100,7 +100,7 @@ class SumTask:
     bytes_per_pixel: int = 0
 
     def __call__(self, constants: object, *arrays: np.ndarray) -> Arrays:
-        """Sums of one block; TypeError if they are not of the shape and dtype of their `zero`."""
+        """Return the sums of one block; raise TypeError if their shapes or dtypes are not those of `zero`."""
         results = self.function(constants, dict(zip(self.inputs, arrays, strict=True)))
         for name, start in self.zero.items():
             if results[name].shape != start.shape or results[name].dtype != start.dtype:
@@ -109,7 +109,7 @@ class SumTask:
 
 
 def added(parts: Sequence[Mapping[str, np.ndarray]]) -> Arrays:
-    """Sum of sums, in their order."""
+    """Add sums by name, in order."""
     total = dict(parts[0])
     for part in parts[1:]:
         total = {name: value + part[name] for name, value in total.items()}
@@ -124,7 +124,7 @@ def block_tasks(
     arrays: list[da.Array],
     sizes: object,
 ) -> tuple[str, Layer]:
-    """Name of the layer in which `run` does every block, and the layer; the constants have a key of their own."""
+    """Return name and tasks of the layer that calls `run` for every block; the constants have a key of their own."""
     token = token_of(function, constants, inputs, arrays, sizes)
     label, constant_key = f"{function.__name__.strip('_')}-{token}", f"constants-{token}"
     tasks: Layer = {constant_key: constants}
@@ -138,7 +138,7 @@ def block_tasks(
 def token_of(
     function: Callable[..., Any], constants: object, inputs: Mapping[str, Any], arrays: list[da.Array], sizes: object
 ) -> str:
-    """Hash of all that goes into the results."""
+    """Return the hash of everything that determines the results."""
     return tokenize(
         f"{function.__module__}.{function.__qualname__}",
         program_identity(),
@@ -151,7 +151,7 @@ def token_of(
 
 
 def graph_of(layers: dict[str, Layer], label: str, arrays: list[da.Array]) -> HighLevelGraph:
-    """`layers`, of which the one named `label` needs the arrays and the others need it, on top of the arrays' own."""
+    """Return a graph of `layers`: the one named `label` depends on the arrays, the others depend on it."""
     dependencies = {name: {label} for name in layers} | {label: {a.name for a in arrays}}
     return HighLevelGraph(
         {**layers, **_merged([a.dask.layers for a in arrays])},

@@ -1,1 +1,1 @@
-"""Runs: threads or a cluster work through the blocks of a lazy dataset."""
+"""Runs: compute the blocks of a lazy dataset into a store, in threads or on a cluster."""

@@ -1,8 +1,8 @@
-"""Append: bring a stored series up to date with new pairs; what they cannot have changed is kept, block by block.
+"""Append new pairs to a stored series; blocks that they cannot have changed are kept.
 
-The longer series is computed into a hidden store beside the old one, by the same blocks, ledger and resume as any run,
-and takes its place by renames when it is complete. Blocks in which no new pair has a sample are not solved: their
-results are taken from the old store. That is exact, not nearly so, and one such block is computed after all to prove it.
+The longer series is computed into a hidden store beside the old one, with the same blocks, ledger and resume as any
+run, and replaces it by renames when it is complete. Blocks in which no new pair has a sample are not solved: their
+results are taken from the old store. This is exact; to verify it, one such block is computed and compared.
 """
 
 import logging
@@ -46,13 +46,13 @@ _GROWS = {
     "reference_lon",
     "reference_lat",
 }
-"""Attributes that may differ between a series and a longer one of the same options."""
+"""Attributes that may differ between a series and a longer one with the same options."""
 
 _OF_ALL = {
     "unwrapping_correction": "unwrapping errors are corrected by all pairs together",
     "ramp": "the ramps of the pairs are those of the whole image",
 }
-"""Attributes of a stack whose blocks of pairs cannot be looked at by themselves, and why."""
+"""Attributes of a stack whose blocks depend on all pairs or on the whole image, and why."""
 
 
 @runtime_checkable
@@ -62,14 +62,14 @@ class Appendable(Protocol):
     network: Network
 
     def changes_all(self, before: Network) -> str | None:
-        """Why blocks without new samples may change all the same; None if they do not."""
+        """Return why blocks without new samples may change as well, or None if they do not."""
 
     def carry(self, before: Network, values: Arrays) -> Arrays:
-        """Results of a block without new samples, from those of the network before."""
+        """Convert the results of the previous network for a block without new samples."""
 
 
 class Change(NamedTuple):
-    """What new pairs change in a store.
+    """Effect of new pairs on a store.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ class Change(NamedTuple):
     blocks
         Number of blocks.
     kept
-        Blocks whose results are in the store already.
+        Blocks whose results are kept from the store.
     reason
-        Why none is kept whatever the samples; None if they decide.
+        Why no block is kept regardless of the samples; None if the samples decide.
     """
 
     pairs: tuple[str, ...]
@@ -93,7 +93,7 @@ class Change(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """What an append did.
+    """Result of an append.
 
     Parameters
     ----------
@@ -102,13 +102,13 @@ class Appended(NamedTuple):
     blocks
         Number of blocks.
     computed
-        How many of them were solved in this run.
+        Number of blocks solved in this run.
     kept
-        How many were taken from the store as it was.
+        Number of blocks taken unchanged from the store.
     new_pairs, new_dates
-        What was added.
+        Number of pairs and dates added.
     reason
-        Why none was kept whatever the samples; None if they decided.
+        Why no block was kept regardless of the samples; None if the samples decided.
     """
 
     url: str
@@ -131,45 +131,47 @@ def append(
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Appended:
-    """Bring the store of a series up to date with new pairs; the result is that of a fresh run, bit for bit.
+    """Append new pairs to a stored series; the result is identical, bit for bit, to that of a fresh run.
 
-    Only blocks in which a new pair has a sample are computed, if the norm is "l2" and the network allows it (see
-    `insarray.products.series.inversion.Inversion.changes_all`); of the others only the new pairs are read. If a pair that is
-    in the store has other files than it had, or its files are not known one by one, all blocks are computed: what they
-    held is not known. A pair that is in the store and no longer in the series is an error: a fresh run would take it
-    out of the result, which is not what append is for, and the cause is mostly a pattern or a folder that lost files.
+    If the norm is "l2" and the network allows it (see `insarray.products.series.inversion.Inversion.changes_all`), only
+    blocks in which a new pair has a sample are computed; of the others only the new pairs are read. All blocks are
+    computed if the files of a stored pair have changed, or are not known pair by pair. A stored pair that is missing
+    from the series is an error: a fresh run would drop it from the result, which append must not do, and the usual
+    cause is a pattern or folder that has lost files.
 
-    The old store stays as it is until the new one is complete; what is killed goes on when repeated.
+    The old store is not changed until the new one is complete; an interrupted append resumes when repeated.
 
     Parameters
     ----------
     series
-        Lazy result of `invert` of all pairs, old and new, perhaps merged with fits of it, made as the stored one was.
+        Lazy result of `invert` for all pairs, old and new, optionally merged with fits, made with the options of the
+        stored one.
     url
-        Local folder of the store. If there is none, this is `insarray.run`.
+        Local folder of the store. If it does not exist, this is `insarray.run`.
     scheduler, workers, client, block_timeout, progress, command
-        As in `insarray.run`. Which blocks are kept is found in this process.
+        As in `insarray.run`. The blocks to keep are determined in this process.
 
     Returns
     -------
     Appended
-        How many blocks were computed and kept, and why. If there is nothing to add, the store is not touched.
+        How many blocks were computed and kept, and why. If there is nothing to add, the store is not changed.
 
     Raises
     ------
     StoreMismatchError
-        If the stored series was made with other options, by another program, on another grid, or of pairs that the
-        new one lacks, or another run is writing.
+        If the stored series was made with other options, by another program, on another grid, or from pairs that the
+        new one lacks, or if another run is writing.
     ArgumentError, StoreError
-        If `series` is not the result of an inversion; if the store is not ours, not complete, or not on a local disk.
+        If `series` is not the result of an inversion; if the store is not an insarray store, not complete, or not
+        local.
     PartialRunError, ClusterError
-        As `insarray.run`.
+        As in `insarray.run`.
 
     See Also
     --------
     insarray.run : compute into a store.
-    insarray.join : two series of one place.
-    insarray.invert : displacement series of the pairs.
+    insarray.join : join two series.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -198,7 +200,7 @@ def append(
             change = find_change(series, store.url, workers)
             new = Store(new_beside(store.url))
             if new.files.exists() and not _is_of(new, series):
-                new.remove()  # of an append of other pairs that was not finished
+                new.remove()  # of an unfinished append of other pairs
             todo = set(_blocks(plan)) - change.kept - new.done()
             carried = _carried(series, store.url, plan, change.kept)
             run_replacing(series, new.url, carried, **how, generation=store.next_generation())
@@ -215,17 +217,17 @@ def append(
 
 
 def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | None = None) -> Change:
-    """What an append would compute, without computing it; the new pairs are read, and one block is compared.
+    """Find what an append would compute; this reads the new pairs and compares one block.
 
     Parameters
     ----------
     series, url, workers
-        As in `append`; the store is there.
+        As in `append`; the store must exist.
 
     Raises
     ------
     StoreMismatchError, StoreError, ArgumentError
-        As `append`.
+        As in `append`.
     """
     url, series = store_url(url), in_memory(prepare(series))
     store, plan = _local(url), plan_run(series, 1)
@@ -251,7 +253,7 @@ def find_change(series: xr.Dataset, url: str | os.PathLike[str], workers: int | 
     return change._replace(kept=frozenset(kept))
 
 
-# -- may anything be kept? ------------------------------------------------------------------------------------------
+# -- can any block be kept? -----------------------------------------------------------------------------------------
 
 
 def _local(url: str | os.PathLike[str]) -> Store:
@@ -265,7 +267,7 @@ def _local(url: str | os.PathLike[str]) -> Store:
 
 
 def _is_of(store: Store, series: xr.Dataset) -> bool:
-    """Whether a store is the one that a run of this very series makes."""
+    """Return whether a store is the one that a run of this series makes."""
     return (store.job() or {}).get("fingerprint") == fingerprint(series)
 
 
@@ -281,7 +283,7 @@ def _inversion(series: xr.Dataset) -> BlockCall:
 
 
 def _require_same(series: xr.Dataset, store: Store, plan: Plan) -> xr.Dataset:
-    """The stored series, which must be made as the new one is, but for its pairs."""
+    """Return the stored series; raise if it was not made as the new one is, apart from its pairs."""
     job = store.job()
     if job is not None and not store.is_complete():
         raise StoreError(f"{store.url}: is not finished; repeat its command, or start over with --restart")
@@ -310,7 +312,7 @@ def _names(dataset: xr.Dataset) -> str:
 
 
 def _reason(series: xr.Dataset, before: xr.Dataset, made: BlockCall, earlier: Network) -> str | None:
-    """Why nothing can be kept, whatever the samples; None if something may."""
+    """Return why no block can be kept regardless of the samples, or None."""
     if "pair_fingerprint" not in series.coords:
         return "the files of this stack are not known pair by pair"
     if "pair_fingerprint" not in before.coords:
@@ -349,7 +351,7 @@ def _blocks(plan: Plan) -> list[Block]:
 def _without_samples(
     graph: dict[Any, Any], made: BlockCall, series: xr.Dataset, pairs: tuple[str, ...], plan: Plan, workers: int | None
 ) -> list[Block]:
-    """Blocks in which no new pair has a sample after all masks; only the new pairs are read."""
+    """Return the blocks in which no new pair has a sample after masking; only the new pairs are read."""
     new = np.isin(_labels(series), pairs)
     fingerprints = series.pair_fingerprint.values[new].tolist()
     phase = made.inputs["unwrapped_phase"]
@@ -365,7 +367,7 @@ def _without_samples(
 
 
 def _proven(graph: dict[Any, Any], made: BlockCall, url: str, earlier: Network, plan: Plan, kept: list[Block]) -> bool:
-    """Whether the first block with data that is to be kept has, computed anew, the bits that it would be given."""
+    """Return whether the first kept block with data, computed again, is bitwise equal to its carried-over results."""
     for block in kept:
         carried = _carry(url, earlier, made.outputs, plan.window(*block), made.constants)
         if carried["solver_flag"].any():
@@ -375,7 +377,7 @@ def _proven(graph: dict[Any, Any], made: BlockCall, url: str, earlier: Network, 
 
 
 def _carried(series: xr.Dataset, url: str, plan: Plan, kept: frozenset[Block]) -> dict[Any, Any]:
-    """Tasks that take the results of the kept blocks from the store, by the key of those that would solve them."""
+    """Return tasks that read the results of the kept blocks from the store, by the keys of those they replace."""
     made, earlier = _inversion(series), network_of(open_store(url))
     return {
         (made.label, *block): (

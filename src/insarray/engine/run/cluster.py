@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster: what is lost with them is noticed within a bounded time."""
+"""Workers of a Dask cluster; lost workers and schedulers are detected within a bounded time."""
 
 import logging
 import math
@@ -23,27 +23,30 @@ from insarray.engine.store.gate import close_gate
 from insarray.engine.store.ledger import Block, Record
 from insarray.model.errors import ArgumentError, ClusterError
 
-_NO_WORKERS = "distributed.scheduler.no-workers-timeout"  # never by default: a job without workers would hang
-_LOST_WORKER = {"distributed.deploy.lost-worker-timeout": "120s"}  # 15 s closes workers that are slow to come back
+_NO_WORKERS = "distributed.scheduler.no-workers-timeout"  # no limit by default: a job without workers would hang
+_LOST_WORKER = {"distributed.deploy.lost-worker-timeout": "120s"}  # 15 s closes workers that reconnect slowly
 _CONFIGURING, _TELLING = threading.Lock(), threading.Lock()
-"""Two threads that set and reset the same settings of Dask by turns would leave them changed. The second is for the
-threads of clusters, for which those that make a cluster wait with the first in hand."""
+"""Serialize changes of dask settings.
+
+Two threads that set and restore them in turn would leave them changed. The second lock is for the threads of clusters,
+for which the thread that makes a cluster waits while it holds the first.
+"""
 _SETTINGS = {
     "distributed.scheduler.worker-ttl": "60s",
-    "distributed.scheduler.allowed-failures": 0,  # `drive` gives a block that died with its worker its second chance
+    "distributed.scheduler.allowed-failures": 0,  # `drive` retries blocks whose worker died
 }
-_LOOK_SECONDS = 2.0  # between two looks at who is there
-_ANSWER_SECONDS = 30.0  # for an answer of the scheduler
-_STALL = 6  # times the limit of a block: for two in a row, each tried by four workers at most, something must finish
+_LOOK_SECONDS = 2.0  # between two queries of the workers
+_ANSWER_SECONDS = 30.0  # timeout of a request to the scheduler
+_STALL = 6  # times the block timeout: two rounds, each tried by at most four workers, must finish something
 _LOST = "the Dask scheduler was lost, or the client closed; finished blocks are stored: run again to resume"
 
-_TOPIC = "insarray-records"  # one for all runs: the scheduler keeps the last events of each topic for ever
+_TOPIC = "insarray-records"  # shared by all runs: the scheduler keeps the last events of every topic forever
 _RECORDS: dict[str, dict[Block, Record]] = {}
-"""Records that have come and were not asked for yet, by run."""
+"""Records that were received but not yet requested, by run."""
 
 
 class ClusterWorkers:
-    """Workers of a Dask cluster; what the blocks share is sent once."""
+    """Workers of a Dask cluster; the part of the graph that all blocks share is sent once."""
 
     def __init__(self, shared: dict[Any, Any], client: Any) -> None:
         self._client = client
@@ -63,13 +66,13 @@ class ClusterWorkers:
 
     @property
     def count(self) -> int:
-        """Threads of the workers that are there, at least 1; a cluster may grow and shrink."""
+        """Number of threads of the current workers, at least 1; a cluster may grow and shrink."""
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._look()
         return max(1, self._threads)
 
     def _look(self) -> None:
-        """See who is there; nobody for too long ends the run."""
+        """Query the workers; raise ClusterError if there have been none for too long."""
         with self._talking():
             self._threads = sum(self._client.nthreads(callback_timeout=_ANSWER_SECONDS).values())
         self._looked = time.monotonic()
@@ -82,7 +85,7 @@ class ClusterWorkers:
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
-        """Context of all that needs the scheduler; without it Dask raises whatever was under way."""
+        """Context of all requests to the scheduler; raise ClusterError if it is lost."""
         if self._client.status != "running":
             raise ClusterError(_LOST)
         try:
@@ -95,18 +98,18 @@ class ClusterWorkers:
             raise ClusterError(_LOST) from error
 
     def submit(self, job: BlockJob) -> Any:
-        """Future of the block's record."""
+        """Submit a block and return the future of its record."""
         self._limit = job.timeout
         _RECORDS.setdefault(job.run, {})
         with self._talking():
-            if self._shared.status == "error":  # its worker died with it
+            if self._shared.status == "error":  # its worker died
                 self._shared = self._share()
             future = self._client.submit(_work_remotely, job, self._shared, pure=False)
             future.add_done_callback(self._done.put)
         return future
 
     def completed(self, futures: Collection[Any]) -> Collection[Any]:
-        """Wait for the first future; those that are done."""
+        """Wait for the first futures to finish and return the finished ones."""
         until = time.monotonic() + _STALL * self._limit
         while True:
             try:
@@ -124,12 +127,12 @@ class ClusterWorkers:
                 return done
 
     def error(self, future: Any) -> BaseException | None:
-        """What a finished block raised, if anything; losing the scheduler ends the run."""
+        """Return the exception of a finished block, or None; raise ClusterError if the scheduler is lost."""
         from distributed import KilledWorker
 
         if future.cancelled():
             raise ClusterError(_LOST)
-        if future.status != "error":  # a record that was lost with its worker since is in the store
+        if future.status != "error":  # a record lost with its worker is still in the store
             return None
         with self._talking():
             error: BaseException | None = future.exception(timeout=_ANSWER_SECONDS)
@@ -142,19 +145,19 @@ class ClusterWorkers:
         return error
 
     def record(self, future: Any, job: BlockJob) -> Record | None:
-        """The record of a block that is done, which its worker has sent ahead of the news that it is."""
+        """Return the record of a finished block, which its worker sends before it finishes."""
         return _RECORDS.get(job.run, {}).pop(job.block, None)
 
     def stop(self, run: str, futures: Collection[Any]) -> None:
-        """Drop what is not done, and return once no block of the run can write any more.
+        """Cancel unfinished blocks, and return when no block of the run can write any more.
 
-        Workers that cannot be reached are not waited for: what they may still write is of this job, and is refused if
-        the store has become another's.
+        Unreachable workers are not waited for: if they still write, the blocks are of this job, and are refused if the
+        store has been replaced by that of another job.
         """
         _RECORDS.pop(run, None)
         if self._client.status != "running":
             return
-        # in a thread of its own: a client that is closed meanwhile may never answer
+        # in a separate thread: a client that is closed meanwhile may never answer
         dropping = threading.Thread(target=self._drop, args=(run, list(futures)), daemon=True)
         dropping.start()
         dropping.join(WRITE_SECONDS + _ANSWER_SECONDS)
@@ -168,21 +171,21 @@ class ClusterWorkers:
 
 
 def _receive(event: tuple[float, dict[str, Any]]) -> None:
-    """Keep the record of a block that a worker has told of; those of other people's runs are none of ours."""
+    """Keep the record that a worker has sent, if it belongs to a run of this process."""
     told = event[1]
     record = told["record"]
     _RECORDS.get(told["run"], {})[record["block"][0], record["block"][1]] = record
 
 
 class SharedGraph:
-    """The shared part of the graph in a wrapper, so that Dask does not take it for one of its own and run it."""
+    """Wrapper of the shared part of the graph, so that Dask does not run it as a graph of its own."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._graph: dict[Any, Any] | None = None
 
     def graph(self) -> dict[Any, Any]:
-        """The graph, unpacked once per worker."""
+        """Return the graph, unpickled once per worker."""
         if self._graph is None:
             self._graph = pickle.loads(self._data)  # noqa: S301 - made by `ClusterWorkers` in this run
         return self._graph
@@ -196,28 +199,28 @@ def _work_remotely(job: BlockJob, shared: SharedGraph) -> None:
 
     with deadline(job):
         record = work(job, shared.graph())
-    with suppress(Exception):  # the block is done whatever becomes of its record on the way: the store has it, too
+    with suppress(Exception):  # the block is done even if its record is lost on the way: it is in the store
         get_worker().log_event(_TOPIC, {"run": job.run, "record": record})
 
 
 def client_of(scheduler: str | None, client: Any) -> Any:
-    """The client that a run uses: the one given or, if nothing is asked for, the one that `dask.compute` would use.
+    """Return the client that a run uses: the given one or, by default, the one that `dask.compute` would use.
 
     Returns
     -------
     distributed.Client or None
-        None if the run has threads, or makes its own client.
+        None if the run uses threads or makes its own client.
 
     Raises
     ------
     ArgumentError
-        If what was given is no client, or one for asynchronous code.
+        If `client` is not a client, or an asynchronous one.
     ClusterError
         If the client is closed.
     """
     given = client is not None
     if not given:
-        if scheduler is not None or "distributed" not in sys.modules or _in_a_task():  # nobody has made one without
+        if scheduler is not None or "distributed" not in sys.modules or _in_a_task():  # no client without an import
             return None
         client = _active_client()
     from distributed import Client
@@ -234,7 +237,7 @@ def client_of(scheduler: str | None, client: Any) -> Any:
 
 
 def _in_a_task() -> bool:
-    """Whether this is a task of a worker, which must not wait for others: it may hold the thread that they need."""
+    """Return whether this runs in a worker task, which must not wait for other tasks as it may block their thread."""
     from distributed import get_worker
 
     try:
@@ -249,23 +252,23 @@ def _active_client() -> Any:
 
     try:
         return getattr(get_scheduler(), "__self__", None)
-    except (RuntimeError, ValueError, TypeError) as error:  # what dask.config says does not fit
+    except (RuntimeError, ValueError, TypeError) as error:  # the configured scheduler is invalid
         reason = f"scheduler: {str(error).rstrip('.')}; give scheduler='threads' or a client"
         try:
             Client.current()
-        except ValueError:  # it was closed
+        except ValueError:  # the client was closed
             raise ClusterError(reason) from error
         raise ArgumentError(reason) from error
 
 
 @contextmanager
 def open_workers(scheduler: str | None, count: int | None, client: Any, shared: dict[Any, Any]) -> Iterator[Workers]:
-    """Workers of a given client, "threads" of this process (None, too), "local" processes, or those at an address.
+    """Yield workers of a client, "threads" of this process (also for None), "local" processes, or those at an address.
 
     Raises
     ------
     ArgumentError
-        If the scheduler is no known word and no address, or nothing answers there.
+        If the scheduler is neither a known name nor an address, or the address does not answer.
     """
     if client is not None:
         yield ClusterWorkers(shared, client)
@@ -295,7 +298,7 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
         client = _own_client(scheduler, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise ArgumentError(f"scheduler: nothing answers at {scheduler} ({error})") from error
-    except (TypeError, RuntimeError) as error:  # an address of tls:// without certificates, or one that is not
+    except (TypeError, RuntimeError) as error:  # address tls:// without certificates, or an invalid address
         raise ArgumentError(
             f"scheduler: {scheduler} and the settings of distributed.comm do not fit ({error})"
         ) from error
@@ -304,10 +307,10 @@ def _connect(scheduler: str, count: int | None) -> Iterator[Any]:
 
 
 def _own_client(address: Any, **options: Any) -> Any:
-    """A client that only this run uses.
+    """Return a client that only this run uses.
 
-    As the default one it would also serve other threads, and two that overlap would leave Dask's setting `scheduler`
-    behind: each puts back what it found when it was opened.
+    A default client would also serve other threads, and two overlapping ones would leave Dask's setting `scheduler`
+    changed: each restores the value that it found when it was opened.
     """
     from distributed import Client
 
@@ -318,14 +321,14 @@ def _own_client(address: Any, **options: Any) -> Any:
             except Exception:
                 with suppress(TimeoutError, RuntimeError):
                     self.close(timeout=1)  # type: ignore[no-untyped-call]
-                self.status = "closed"  # or it would be closed again, and fail again, at the end of the process
+                self.status = "closed"  # otherwise it is closed again, and fails again, when the process exits
                 raise
 
     return Own(address, set_as_default=False, **options)  # type: ignore[no-untyped-call]
 
 
 def _local_cluster(number: int) -> Any:
-    """Processes of this machine, whose scheduler reads our settings when it is made; afterwards they are as before."""
+    """Start worker processes on this machine; the settings that its scheduler reads are restored afterwards."""
     from distributed import LocalCluster
 
     class Patient(LocalCluster):
@@ -340,7 +343,7 @@ def _local_cluster(number: int) -> Any:
 
 
 class _OneBlasThread:
-    """One BLAS thread per worker thread; the limit holds for the process: the first run sets it, the last undoes it."""
+    """Limit BLAS to one thread in the process; set by the first of overlapping runs and restored by the last."""
 
     _lock = threading.Lock()
     _inside = 0
@@ -362,7 +365,7 @@ class _OneBlasThread:
 
 
 def _silence(client: Any) -> None:
-    """Let local workers say nothing more: as they close, some take the scheduler that closes too for a lost one."""
+    """Disable logging on local workers: some report a lost scheduler while the cluster closes."""
     if client.status != "running":
         return
     with suppress(OSError, TimeoutError):

@@ -1,4 +1,4 @@
-"""Keep the workers busy until every block is done or has failed; blocks that die with their worker are tried alone."""
+"""Drive a run: keep the workers busy until every block is done or has failed; retry blocks whose worker died."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -8,11 +8,11 @@ from insarray.engine.run.workers import BlockJob, WorkerDiedError, Workers
 from insarray.engine.store.ledger import Block, Record
 from insarray.model.errors import InsarrayError, StoreError
 
-_QUEUE = 2  # jobs submitted ahead per worker: keeps them busy without holding every graph in memory
+_QUEUE = 2  # jobs submitted per worker: keeps workers busy without holding every graph in memory
 
 
 class Failure(NamedTuple):
-    """A block that could not be computed."""
+    """Block that could not be computed, and its exception."""
 
     block: Block
     error: BaseException
@@ -25,28 +25,28 @@ def drive(
     run: str,
     done: Callable[[Block, Record | None], None],
 ) -> list[Failure]:
-    """Have all blocks of `todo` worked on; those that failed.
+    """Compute all blocks of `todo` and return those that failed.
 
-    A worker that dies takes all blocks with it that it was at. Which of them killed it, if any, nobody knows: each is
-    tried once more when all others are done, with nothing beside it. If its worker dies again the block has failed.
+    When a worker dies, all blocks on it are lost, and it is unknown which of them, if any, killed it. Each is retried
+    once when all others are done, with no other block running. If its worker dies again, the block has failed.
 
     Parameters
     ----------
     workers
-        Who works. However this ends, none of them can write any more when it has.
+        Workers to use; on return or exception, none of them can write any more.
     job_of
-        What a worker is told of a block.
+        Returns the job of a block.
     todo
         Blocks to compute.
     run
-        Name of the run, whose gate is closed at the end.
+        Name of the run, whose write gate is closed at the end.
     done
-        Called after every block that is done, with its record if the worker's word of it has come.
+        Called after every finished block, with its record if the worker has sent it.
 
     Raises
     ------
     InsarrayError
-        What a reader says of bad input: it ends the run.
+        If a reader refuses its input; this ends the run.
     StoreError
         If the store cannot be written.
     ClusterError
@@ -78,7 +78,7 @@ def drive(
 
 
 def _failure(job: BlockJob, error: BaseException) -> Failure:
-    """The failure of one block; what would fail every block, or must be mended first, is raised."""
+    """Return the failure of one block; raise errors that concern every block or need user action."""
     if isinstance(error, InsarrayError):
         raise error
     if isinstance(error, OSError) and error.errno is not None:

@@ -1,4 +1,4 @@
-"""Run a lazy dataset into a store: one task per block reads, solves, writes and returns a small record."""
+"""`run`: compute a lazy dataset into a store, one task per block, which reads, solves, writes and returns a record."""
 
 import logging
 import os
@@ -34,11 +34,11 @@ from insarray.model.secrets import shown
 logger = logging.getLogger(__name__)
 
 BLOCK_TIMEOUT = 3600.0
-"""Seconds that a block may take."""
+"""Default time limit of a block, in seconds."""
 
 
 class Report(NamedTuple):
-    """What a run did.
+    """Result of a run.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ class Report(NamedTuple):
     blocks
         Number of blocks of the job.
     computed
-        How many of them this run computed; the others were there.
+        Number of blocks that this run computed; the others were stored before.
     statistics
-        What all blocks say of themselves: pixels, valid_pixels, bytes (before compression), seconds (of work, summed
-        over the blocks), means of the maps over their finite pixels, counts of their flags. Also in the store.
+        Totals over all blocks: pixels, valid_pixels, bytes (before compression), seconds (of work, summed over the
+        blocks), means of the maps over their finite pixels, counts of their flags. Also in the store.
     """
 
     url: str
@@ -72,59 +72,59 @@ def run(
     command: str | None = None,
     compressor: Compressor = "zstd",
 ) -> Report:
-    """Compute `dataset` block by block into a Zarr store; run it again to finish what is missing.
+    """Compute `dataset` block by block into a Zarr store; repeat the call to compute missing blocks.
 
     Parameters
     ----------
     dataset
-        Result of `invert`, `fit`, ..., several merged, or what xarray has made of them: any Dataset with variables of y
-        and x, lazy or in memory. Variables of the data model are stored in its data types, 0 where a layer of whole
-        numbers has become NaN; others keep theirs. Blocks that differ, or are not regular, are cut anew so that as
-        little as possible is computed twice; coordinates and variables without pixels are computed at the start.
+        Result of `invert`, `fit`, ..., several merged, or any xarray.Dataset derived from them with variables of y and
+        x, lazy or in memory. Variables of the data model are stored in its data types, with 0 for NaN in integer
+        layers; others keep theirs. Irregular or differing blocks are rechunked so that as little as possible is
+        computed twice; coordinates and variables without pixels are computed at the start.
     url
         Output folder or fsspec URL.
     scheduler
-        "threads" of this process, "local" processes, or the address of a Dask scheduler. Default: the client of
-        `dask.distributed` that `dask.compute` would use, and threads if there is none.
+        "threads" of this process, "local" processes, or the address of a Dask scheduler. Default: the
+        `dask.distributed` client that `dask.compute` would use, or else threads.
     workers
-        Blocks at the same time for threads and "local"; default: number of processors. A cluster has as many as it has
-        threads.
+        Blocks computed at the same time with threads and "local"; default: number of processors. On a cluster, one per
+        thread.
     client
-        A Dask client to use, whatever `scheduler` says.
+        Dask client to use instead of `scheduler`.
     resume
-        Keep the finished blocks of the same job. False: start over. On a local disk the new store is made beside a store of
-        ours at `url`, takes its place when it is complete, and only then is the old one removed; repeated after a failure
-        or a kill it goes on. On a server, where folders cannot be renamed, the old one is removed first.
+        Keep the finished blocks of the same job. False: start over. On a local disk the new store is built beside an
+        insarray store at `url` and replaces it when complete; repeated after a failure or kill, it resumes. On a
+        server, where folders cannot be renamed, the old store is removed first.
     block_timeout
-        Seconds that one block may take. Generous: it is there so that a block that hangs (a dead disk, a server that
-        never answers) cannot keep a run from ending. A worker process that is at it for longer is ended, and the block
-        tried once more, alone; a thread cannot be ended, so its block has failed and the thread is left behind.
+        Time limit of a block in seconds. It is long, as it only prevents a hanging block (dead disk, server that never
+        answers) from keeping the run from ending. A worker process that exceeds it is ended and the block retried
+        alone; a thread cannot be ended, so its block fails and the thread is abandoned.
     progress
-        Called once at the start and after every block.
+        Called at the start and after every block.
     command
-        The command line, for the provenance.
+        Command line, for the provenance.
     compressor
-        Of the chunks. "lz4" takes less time and more space: for a store that is soon removed.
+        Compressor of the chunks. "lz4" is faster but larger: for a temporary store.
 
     Raises
     ------
     ArgumentError
-        If the output is an input of `dataset` by any name, lies in a store that is one, or holds one.
+        If the output is an input of `dataset` under any name, lies in a store that is one, or contains one.
     StoreError, StoreMismatchError
-        If the output is not ours, locked, holds another job or that of another program, or cannot be written (disk
-        full).
+        If the output is not an insarray store, is locked, holds another job or that of another program, or cannot be
+        written (disk full).
     PartialRunError
-        If blocks failed, killed their worker twice, or took too long; the others are stored.
+        If blocks failed, killed their worker twice, or timed out; the others are stored.
     ClusterError
-        If the scheduler was lost, the client closed, a worker runs another program, or all workers were gone for longer
-        than Dask's ``distributed.scheduler.no-workers-timeout`` (300 s if it is not set), or if nothing is done any more.
+        If the scheduler was lost, the client closed, a worker runs another program, there were no workers for longer
+        than Dask's ``distributed.scheduler.no-workers-timeout`` (300 s if not set), or no block finishes any more.
 
     See Also
     --------
     insarray.plan_run : blocks and memory of a run.
-    insarray.append : bring new pairs into a store.
-    insarray.open : open what was stored.
-    insarray.progress_bar : progress of a run.
+    insarray.append : append new pairs to a store.
+    insarray.open : open a stored result.
+    insarray.progress_bar : show the progress of a run.
 
     References
     ----------
@@ -161,7 +161,7 @@ def run_replacing(
     compressor: Compressor = "zstd",
     generation: int = 0,
 ) -> Report:
-    """As `run`, of a generation of the store; `replaced` are tasks in the place of others, by key: what `append` has already."""
+    """Run as `run` does, with a generation of the store, and tasks `replaced` by key (see `append`)."""
     if workers is not None and workers < 1:
         raise ArgumentError(f"workers: {workers} is not a positive number")
     if not block_timeout > 0:
@@ -195,21 +195,21 @@ def run_replacing(
             return _finished(store, plan, Account(store.ledger, identity, plan, known, None), 0)
     jobs = Jobs(dataset, plan, replaced)
     with _store_errors(store.url), open_workers(scheduler, workers, client, jobs.shared) as pool:
-        if not exists:  # only now that there is somebody to fill it
+        if not exists:  # created only when workers are available
             attrs = {**dataset.attrs, **geozarr_attributes(grid_of(dataset)), **provenance(identity, command)}
             with _refusals(store.url):
                 store.create(template(dataset).assign_attrs(attrs), plan, identity, description, compressor, generation)
         with store.lock():
-            store.check(identity, description)  # it may have changed hands
+            store.check(identity, description)  # another run may have replaced it
             account = Account(store.ledger, identity, plan, store.records(known), progress)
             return _fill(store, plan, identity, jobs, pool, account, block_timeout)
 
 
 def _start_over(dataset: xr.Dataset, store: Store, replaced: Mapping[Any, Any], how: dict[str, Any]) -> Report:
-    """Compute into a new store beside one that is there, which stays as it is until the new one takes its place."""
+    """Compute a new store beside an existing one, which is replaced when the new one is complete."""
     with only_successor(store.url):
         if store.job() is None:
-            store.remove()  # raises, as it is not ours
+            store.remove()  # raises: not an insarray store
         with store.lock():
             new = Store(new_beside(store.url, "restart"))
             if new.files.exists() and not _is_begun(new, fingerprint(in_memory(dataset))):
@@ -220,7 +220,7 @@ def _start_over(dataset: xr.Dataset, store: Store, replaced: Mapping[Any, Any], 
 
 
 def _is_begun(store: Store, identity: str) -> bool:
-    """Whether a store that a restart has left can be gone on with."""
+    """Return whether an unfinished restart can be resumed."""
     try:
         return store.check(identity, {})
     except StoreError:
@@ -228,13 +228,13 @@ def _is_begun(store: Store, identity: str) -> bool:
 
 
 def _job_options(dataset: xr.Dataset, plan: Plan) -> dict[str, str]:
-    """What a store says of its job."""
+    """Return the options that a store records of its job."""
     options = {str(key): str(value) for key, value in dataset.attrs.items()}
     return options | {"block": f"{max(plan.rows)} x {max(plan.cols)}"}
 
 
 def check_store(dataset: xr.Dataset, url: str) -> None:
-    """Raise StoreMismatchError if a store holds another job than that of `dataset`, as `run` would; nothing is written."""
+    """Raise StoreMismatchError if a store holds a job other than that of `dataset`, as `run` would, without writing."""
     store = Store(store_url(url))
     if store.files.exists():
         dataset = in_memory(prepare(dataset))
@@ -245,7 +245,7 @@ def check_store(dataset: xr.Dataset, url: str) -> None:
 def _fill(
     store: Store, plan: Plan, identity: str, jobs: Jobs, pool: Workers, account: Account, block_timeout: float
 ) -> Report:
-    """Have the blocks that are missing computed into a store that is locked."""
+    """Compute the missing blocks of a locked store."""
     todo = account.missing()
     name, driver = uuid.uuid4().hex, this_process()
 
@@ -254,7 +254,7 @@ def _fill(
         return BlockJob(store.url, identity, *parts, name, block_timeout, driver, libraries=libraries())
 
     if todo:
-        store.begin()  # if it is complete but for a block whose record has gone
+        store.begin()  # it may be marked complete but lack the record of a block
     logger.info("run: %s, %d of %d blocks to compute", shown(store.url), len(todo), plan.n_blocks)
     logger.debug(
         "run: fingerprint %s; blocks of up to %d x %d pixels by %s",
@@ -281,7 +281,7 @@ def _fill(
 
 @contextmanager
 def _store_errors(url: str) -> Iterator[None]:
-    """What the run itself meets at the store, in the words that it has for what its blocks meet."""
+    """Convert OSError of the run itself into the StoreError that blocks raise."""
     try:
         yield
     except OSError as error:
@@ -292,7 +292,7 @@ def _store_errors(url: str) -> Iterator[None]:
 
 @contextmanager
 def _refusals(url: str) -> Iterator[None]:
-    """What xarray or Zarr say of a dataset that they cannot write, such as its attributes, in one line."""
+    """Convert exceptions of xarray and Zarr about a dataset that they cannot write into one line."""
     try:
         yield
     except InsarrayError:
@@ -303,7 +303,7 @@ def _refusals(url: str) -> Iterator[None]:
 
 
 def _finished(store: Store, plan: Plan, account: Account, computed: int) -> Report:
-    """The report of a store that has all its blocks, which is marked so; a complete one is left as it is."""
+    """Return the report of a store that has all its blocks; mark it complete if it is not."""
     report = account.report()
     if not store.is_complete():
         store.finalize(report)
@@ -311,7 +311,7 @@ def _finished(store: Store, plan: Plan, account: Account, computed: int) -> Repo
 
 
 def _require_all(url: str, failures: list[Failure], blocks: int) -> None:
-    """Raise PartialRunError that lists what failed."""
+    """Raise PartialRunError listing the failed blocks."""
     if failures:
         first = "; ".join(f"{block}: {type(error).__name__}: {error}" for block, error in failures[:3])
         more = f"; and {', '.join(str(block) for block, _ in failures[3:])}" if len(failures) > 3 else ""

@@ -1,4 +1,4 @@
-"""Who takes the blocks: threads of this process or a Dask cluster, behind the same four calls."""
+"""Workers that compute blocks: the protocol, and threads of this process."""
 
 import logging
 import os
@@ -23,24 +23,24 @@ from insarray.model.errors import ClusterError
 logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 60.0
-"""How long the end of a run waits for blocks that are being written."""
+"""Seconds that the end of a run waits for blocks that are being written."""
 
 THREADS = "insarray-block"
-"""How the names of the threads begin that work on blocks."""
+"""Prefix of the names of the threads that compute blocks."""
 
-_LEAVE_SECONDS = 5.0  # for what the threads are still computing when the run ends early
+_LEAVE_SECONDS = 5.0  # wait for running threads when the run ends early
 
 
 class WorkerDiedError(Exception):
-    """A block whose worker died with it, through its fault or not."""
+    """The worker of a block died; the block may or may not be the cause."""
 
 
 class BlockTimeoutError(Exception):
-    """A block that has taken longer than it may."""
+    """A block exceeded its time limit."""
 
 
 class BlockJob(NamedTuple):
-    """All that a worker needs to know of one block, but for what the blocks share."""
+    """Everything a worker needs to compute one block, except the shared part of the graph."""
 
     url: str
     fingerprint: str
@@ -49,29 +49,29 @@ class BlockJob(NamedTuple):
     block: Block
     window: Window
     run: str
-    """The run, whose gate lets the block write."""
+    """The run, whose gate permits writing."""
     timeout: float
-    """Seconds that it may take."""
+    """Time limit in seconds."""
     driver: tuple[str, int]
-    """Host and process that must not be ended for a block that takes longer."""
+    """Host and process id of the run, which is never ended for a timeout."""
     program: str = program_identity()
-    """The program that has cut the job; a worker of another one does not take it."""
+    """Program that made the job; a worker of another program refuses it."""
     libraries: tuple[tuple[str, str], ...] = ()
-    """Versions of what that program computes with; a worker with others does not take it."""
+    """Versions of the numerical libraries; a worker with others refuses the job."""
 
 
 def this_process() -> tuple[str, int]:
-    """Host and number of this process."""
+    """Return host name and process id."""
     return socket.gethostname(), os.getpid()
 
 
 def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
-    """The whole life of a block: read, solve, write; returns its ledger record.
+    """Read, solve and write one block; return its ledger record.
 
     Raises
     ------
     ClusterError
-        If this process runs another program than the run, or with other libraries: its blocks would be of two.
+        If this process has another program or other libraries than the run, as the results would be mixed.
     """
     other = other_program(job.program, job.libraries)
     if other is not None:
@@ -88,10 +88,10 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
 
 @contextmanager
 def deadline(job: BlockJob) -> Iterator[None]:
-    """End this worker process if the block takes too long: nothing less stops a thread that hangs.
+    """End this worker process if the block takes too long, as a hanging thread cannot be stopped otherwise.
 
-    The nanny of the worker starts a new one, and the block counts as one whose worker died. The process of the run
-    itself is never ended; there the run notices.
+    The nanny starts a new worker, and the block counts as one whose worker died. The process of the run itself is never
+    ended; the run handles its timeouts.
     """
     if job.driver == this_process():
         yield
@@ -111,36 +111,36 @@ def _end_worker(job: BlockJob) -> None:
 
 
 class Workers(Protocol):
-    """Somebody who works on blocks."""
+    """Protocol of workers that compute blocks."""
 
     @property
     def count(self) -> int:
-        """Blocks that can be worked on at the same time."""
+        """Number of blocks that can be computed at the same time."""
 
     def submit(self, job: BlockJob) -> Any:
-        """Future of the block's record."""
+        """Submit a block and return the future of its record."""
 
     def completed(self, futures: Collection[Any]) -> Collection[Any]:
-        """Wait for the first future; those that are done.
+        """Wait for the first futures to finish and return the finished ones.
 
         Raises
         ------
         ClusterError
-            If nobody is left to work.
+            If no worker is left.
         """
 
     def error(self, future: Any) -> BaseException | None:
-        """What a finished block raised, if anything."""
+        """Return the exception of a finished block, or None."""
 
     def record(self, future: Any, job: BlockJob) -> Record | None:
-        """The record of a block that is done; None if only its store has it."""
+        """Return the record of a finished block, or None if it must be read from the store."""
 
     def stop(self, run: str, futures: Collection[Any]) -> None:
-        """Drop what is not done, and return once no block of the run can write any more."""
+        """Cancel unfinished blocks, and return when no block of the run can write any more."""
 
 
 class ThreadWorkers:
-    """Threads of this process, which do not keep it from ending."""
+    """Daemon threads of this process."""
 
     def __init__(self, shared: dict[Any, Any], count: int) -> None:
         self.count = count
@@ -165,18 +165,18 @@ class ThreadWorkers:
                 record, error = None, raised
             try:
                 future.set_exception(error) if error is not None else future.set_result(record)
-            except InvalidStateError:  # given up meanwhile
+            except InvalidStateError:  # timed out meanwhile
                 return
             del self._begun[future]
 
     def submit(self, job: BlockJob) -> Any:
-        """Future of the block's record."""
+        """Submit a block and return the future of its record."""
         future: Future[Any] = Future()
         self._queue.put((future, job))
         return future
 
     def completed(self, futures: Collection[Any]) -> Collection[Any]:
-        """Wait for the first future; those that are done."""
+        """Wait for the first futures to finish and return the finished ones."""
         while not (done := wait(futures, timeout=1.0, return_when=FIRST_COMPLETED).done):
             self._give_up_what_hangs()
         return done
@@ -187,7 +187,7 @@ class ThreadWorkers:
                 continue
             try:
                 future.set_exception(BlockTimeoutError(f"took longer than {job.timeout:g} s"))
-            except InvalidStateError:  # it has just come to its end
+            except InvalidStateError:  # it has just finished
                 continue
             del self._begun[future]
             self._hung.append(job.block)
@@ -198,22 +198,22 @@ class ThreadWorkers:
             )
 
     def error(self, future: Any) -> BaseException | None:
-        """What a finished block raised, if anything."""
+        """Return the exception of a finished block, or None."""
         error: BaseException | None = future.exception()
         return error
 
     def record(self, future: Any, job: BlockJob) -> Record | None:
-        """The record of a block that is done."""
+        """Return the record of a finished block."""
         record: Record = future.result()
         return record
 
     def stop(self, run: str, futures: Collection[Any]) -> None:
-        """Drop what is not done, and return once no block of the run can write any more."""
+        """Cancel unfinished blocks, and return when no block of the run can write any more."""
         for future in futures:
             future.cancel()
         gate_of(run).close(WRITE_SECONDS)
         for _ in self._threads:
             self._queue.put(None)
         until = time.monotonic() + _LEAVE_SECONDS
-        for thread in self._threads:  # not that they could do harm, but the process ends more cleanly without them
+        for thread in self._threads:  # running threads are harmless, but without them the process exits more cleanly
             thread.join(max(0.0, until - time.monotonic()))

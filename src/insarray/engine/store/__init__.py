@@ -1,1 +1,1 @@
-"""Stores: Zarr arrays, the ledger of finished blocks, locks, files of other programs."""
+"""Stores: Zarr arrays, ledger of finished blocks, locks, and checks for files of other programs."""

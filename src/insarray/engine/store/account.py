@@ -1,4 +1,4 @@
-"""Account of a run: which blocks are done, and what they say of themselves, added up as their records come."""
+"""Bookkeeping of a run: the finished blocks and the totals of their statistics."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,22 +10,22 @@ from insarray.engine.store.statistics import Totals
 from insarray.model.errors import StoreError
 
 Progress = Callable[[int, int], None]
-"""Called with the number of finished blocks and of all blocks."""
+"""Called with the number of finished blocks and the number of all blocks."""
 
 
 class Account:
-    """Blocks of a run that are done; within its context the records that come are copied in the ledger now and then.
+    """Finished blocks of a run; as a context manager, it copies received records to the ledger from time to time.
 
     Parameters
     ----------
     ledger, fingerprint
-        Of the store, and its job.
+        Ledger of the store, and fingerprint of its job.
     plan
-        Which blocks there are.
+        Blocks of the run.
     known
-        Records of the blocks that are done.
+        Records of the blocks that are done already.
     progress
-        Told at the beginning of the context and of every block.
+        Called on entering the context and after every block.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Account:
         self._new: dict[Block, Record] = {}
 
     def missing(self) -> list[Block]:
-        """Blocks that are not done, in order."""
+        """Return the blocks that are not done, in order."""
         return [block for block in self._blocks if block not in self._done]
 
     def take(self, block: Block, record: Record | None) -> None:
-        """A block is done; its record, if it has come."""
+        """Mark a block as done, with its record if it was received."""
         self._done.add(block)
         if record is None:
             self._unheard.add(block)
@@ -55,12 +55,12 @@ class Account:
         self._tell()
 
     def report(self) -> dict[str, Any]:
-        """The sum of all records, as `Totals` has it; those that have not come are read.
+        """Return the totals of all records, as `Totals.report`; records that were not received are read.
 
         Raises
         ------
         StoreError
-            If one of them has gone.
+            If a record has disappeared.
         """
         read = self._ledger.records(self._fingerprint, self._unheard) if self._unheard else {}
         for block, record in read.items():
@@ -83,5 +83,5 @@ class Account:
 
     def _copy(self) -> None:
         copied, self._new = self._new, {}
-        with suppress(Exception):  # the records themselves are there; a server that is ill is noticed by the blocks
+        with suppress(Exception):  # the records themselves are stored; failing servers are detected by the blocks
             self._ledger.copy(copied)

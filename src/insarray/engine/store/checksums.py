@@ -1,4 +1,4 @@
-"""Checksums of the windows of a store, by which what is read back is compared with what was written."""
+"""Checksums of windows of a store, to verify that stored values are those written."""
 
 import zlib
 from typing import Any
@@ -10,7 +10,7 @@ from insarray.model.errors import VerificationError
 
 
 def differs(array: Any, window: Window, checksum: int) -> str | None:
-    """What is wrong with a window of an array, if anything."""
+    """Return what is wrong with a window of an array, or None."""
     try:
         same = checksum_of(np.asarray(array[(..., *window)])) == checksum
     except (
@@ -18,13 +18,13 @@ def differs(array: Any, window: Window, checksum: int) -> str | None:
         ValueError,
         RuntimeError,
         VerificationError,
-    ) as error:  # the codecs raise what they like on bad bytes
+    ) as error:  # codecs raise various exceptions for damaged data
         return str(error)
     return None if same else "content differs from its checksum"
 
 
 def unreadable_reason(array: Any) -> str | None:
-    """What is wrong with an array that is read whole, if anything; its codec has a checksum."""
+    """Return the error of reading a whole array, whose codec verifies a checksum, or None."""
     try:
         array[...]
     except (OSError, ValueError, RuntimeError, VerificationError) as error:
@@ -33,5 +33,5 @@ def unreadable_reason(array: Any) -> str | None:
 
 
 def checksum_of(values: np.ndarray) -> int:
-    """Checksum of values, whatever their layout in memory."""
+    """Return the checksum of values, independent of their memory layout."""
     return zlib.crc32(np.ascontiguousarray(values).tobytes())

@@ -1,8 +1,8 @@
-"""Stores of which every chunk is there, and stays that of one job: what is missing or replaced is an error.
+"""Zarr store that raises an error for missing chunks and for a store replaced after it was opened.
 
-Zarr takes a chunk that is not there for one of fill values. Our stores say in their job that all chunks were written, also
-those of nothing but fill values; so one that has gone since is noticed, and not taken for pixels without data. An append or a restart puts another store in
-the place of one that is being read. Whoever has opened the old one gets its chunks or an error, never those of both.
+Zarr reads a missing chunk as fill values. Our stores record in their job that all chunks were written, including those
+that contain only fill values, so a lost chunk is detected and not read as pixels without data. An append or restart may
+replace a store that is being read: whoever opened the old one gets its chunks or an error, never a mixture.
 """
 
 import os
@@ -20,24 +20,24 @@ from insarray.engine.store.ledger import JOB, Block
 from insarray.model.errors import StoreMismatchError, VerificationError
 
 EVERY_CHUNK = "every_chunk"
-"""In the job of a store: that all chunks were written."""
+"""Key in the job of a store: all chunks were written."""
 
 _CHUNK = re.compile(r"(?P<name>.+)/c(?P<place>(/\d+)*)")
 
 
 class CompleteStore(WrapperStore[Any]):
-    """Zarr store whose chunks are all there.
+    """Zarr store in which all chunks must exist.
 
     Parameters
     ----------
     store
-        The store itself.
+        The wrapped store.
     url
-        What it is called in messages.
+        Name of the store in messages.
     fingerprint
-        Of its job.
+        Fingerprint of its job.
     mark
-        Of its files, see `_mark`; None on a server.
+        Identity of its files, see `_mark`; None on a server.
     """
 
     def __init__(self, store: Any, url: str = "", fingerprint: str = "", mark: "_Mark | None" = None) -> None:
@@ -52,19 +52,19 @@ class CompleteStore(WrapperStore[Any]):
         return type(self).__name__, self.url, self.fingerprint, self.mark
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-        """Bytes of a key.
+        """Return the bytes of a key.
 
         Raises
         ------
         VerificationError
-            If it is a chunk, and not there.
+            If the key is a chunk and missing.
         StoreMismatchError
-            If the store has been replaced by another since it was opened.
+            If the store has been replaced since it was opened.
         """
         found = await super().get(key, prototype, byte_range)
         chunk = _CHUNK.fullmatch(key)
         if chunk:
-            self._require_same()  # after it was read: before it would not tell of which store it is
+            self._require_same()  # after reading, as the store may be replaced before it
             if found is None:
                 raise _missing(self.url, chunk["name"], chunk["place"])
         return found
@@ -72,14 +72,14 @@ class CompleteStore(WrapperStore[Any]):
     def _require_same(self) -> None:
         if self.mark is None or (now := _mark(self.url)) == self._seen:
             return
-        job = StoreFiles(self.url).read(JOB) or {}  # its files are others, but perhaps of the same job
+        job = StoreFiles(self.url).read(JOB) or {}  # other files, but perhaps of the same job
         if job.get("fingerprint") != self.fingerprint:
             raise StoreMismatchError(f"{self.url}: was replaced since it was opened; open it again")
         self._seen = now
 
 
 def readable(files: StoreFiles, job: Mapping[str, Any]) -> Any:
-    """What Zarr and xarray open a store of ours by; one of an earlier program just by its path."""
+    """Return the object by which Zarr and xarray open an insarray store: its path for stores of earlier programs."""
     if not job.get(EVERY_CHUNK):
         return files.url
     if files.local:
@@ -91,7 +91,7 @@ _Mark = tuple[int, int]
 
 
 def _mark(root: str) -> _Mark | None:
-    """What tells the store at a place from one that takes its place: number and age of its first file."""
+    """Return inode and modification time of the group's metadata, which identify a store; None if missing."""
     try:
         found = os.stat(os.path.join(root, "zarr.json"))
     except OSError:
@@ -100,7 +100,7 @@ def _mark(root: str) -> _Mark | None:
 
 
 def require_chunks(paths: Iterable[str]) -> None:
-    """Raise VerificationError if a local store of ours among these folders, perhaps opened without us, lacks a chunk."""
+    """Raise VerificationError if one of these folders is a complete local insarray store that lacks a chunk."""
     for path in paths:
         if not os.path.isfile(os.path.join(path, JOB)):
             continue
@@ -122,7 +122,7 @@ def _require_chunks_of(path: str) -> None:
 
 
 def lacking(files: StoreFiles, job: Mapping[str, Any], blocks: Iterable[Block]) -> set[Block]:
-    """Blocks of a local store of which a chunk has gone; each folder of chunks is listed once."""
+    """Return the blocks of a local store that lack a chunk; each folder of chunks is listed once."""
     wanted = set(blocks)
     if not wanted or not files.local or not job.get(EVERY_CHUNK):
         return set()
@@ -147,7 +147,7 @@ def _listed(folder: str) -> set[str]:
 
 
 def _count(folder: str, depth: int) -> int:
-    """Number of chunks below a folder, which has so many levels; 0 levels are those of a scalar, a file."""
+    """Return the number of chunks in a folder with `depth` levels; a scalar has 0 levels and is a file."""
     if depth == 0:
         return int(os.path.isfile(folder))
     names = [name for name in _listed(folder) if name.isdecimal()]

@@ -1,4 +1,4 @@
-"""Small files beside the arrays of a store (ledger, job, lock), on a local disk or any fsspec URL."""
+"""JSON files beside the arrays of a store (ledger, job, lock), on a local disk or any fsspec URL."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
 from insarray.model.secrets import shown_values
 
 _AT_ONCE = 32
-"""Files that are read at the same time."""
+"""Number of files read concurrently."""
 
 
 class StoreFiles:
-    """Read, write and list small JSON files under the root of a store; local writes are atomic.
+    """Read, write and list JSON files under the root of a store; local writes are atomic.
 
-    Other processes write to the same store: what fsspec remembers of a folder is never believed.
+    Other processes write to the same store, so the listing cache of fsspec is never used.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class StoreFiles:
     Raises
     ------
     ArgumentError
-        If no installed package knows the protocol.
+        If the protocol needs a package that is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -43,24 +43,24 @@ class StoreFiles:
         self.url = self.root if self.local else url
 
     def path(self, name: str) -> str:
-        """Full path of a file of the store."""
+        """Return the full path of a file of the store."""
         return f"{self.root.rstrip('/')}/{name}"
 
     def exists(self, name: str = "") -> bool:
-        """Whether the file, or the store's root, is there."""
+        """Return whether the file, or the root of the store, exists."""
         path = self.path(name) if name else self.root
         self.fs.invalidate_cache(path)
         return bool(self.fs.exists(path))
 
     def write(self, name: str, content: dict[str, Any]) -> None:
-        """Write a JSON file in one step: whoever reads it sees all of it or nothing."""
+        """Write a JSON file atomically: readers see either the old or the new content."""
         content = shown_values(content) if name.endswith("/job.json") else content
         path, data = self.path(name), json.dumps(content, separators=(",", ":")).encode()
         if not self.local:
             self.fs.pipe_file(path, data)  # a single PUT is atomic on object stores
             return
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{uuid.uuid4().hex}.partial"  # of this writer: another may be at the same block
+        temporary = f"{path}.{uuid.uuid4().hex}.partial"  # unique per writer: another may write the same block
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
@@ -73,7 +73,7 @@ class StoreFiles:
             raise
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Content of a JSON file; None if it is not there or not whole."""
+        """Return the content of a JSON file; None if it is missing or incomplete."""
         try:
             content = json.loads(self.fs.cat_file(self.path(name)))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
@@ -81,7 +81,7 @@ class StoreFiles:
         return content if isinstance(content, dict) else None
 
     def read_many(self, names: Iterable[str]) -> list[dict[str, Any] | None]:
-        """Contents of JSON files as `read` gives them, in as many round trips as there are files for each thread."""
+        """Return the contents of JSON files as `read` does, reading several at a time."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="insarray-files") as pool:
             return list(pool.map(self.read, names))
 
@@ -90,12 +90,12 @@ class StoreFiles:
         self.fs.rm_file(self.path(name))
 
     def remove_all(self) -> None:
-        """Remove the store, and what others have written into it since it was listed last."""
+        """Remove the store, including files written by others since it was last listed."""
         self.fs.invalidate_cache()
         self.fs.rm(self.root, recursive=True)
 
     def listed(self, folder: str = "") -> list[str]:
-        """Names of what is in a folder of the store now."""
+        """Return the current names in a folder of the store."""
         path = self.path(folder) if folder else self.root
         self.fs.invalidate_cache(path)
         try:
@@ -105,21 +105,21 @@ class StoreFiles:
         return [str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in found]
 
     def arrays(self) -> list[str]:
-        """Names of the arrays of the store; what others leave in every folder, such as ``@eaDir`` or ``Thumbs.db``, is none."""
+        """Return the names of the arrays of the store, without other entries such as ``@eaDir`` or ``Thumbs.db``."""
         names = sorted(name for name in self.listed() if not name.startswith(("_", ".")) and not name.endswith(".json"))
         if not self.local:
             return names
         return [name for name in names if any(os.path.exists(self.path(f"{name}/{own}")) for own in ("zarr.json", "c"))]
 
     def names(self, folder: str) -> list[str]:
-        """Names of the JSON files in a folder of the store; what a killed writer left half-done does not count."""
+        """Return the names of the JSON files in a folder of the store, without unfinished ones."""
         return [name for name in self.listed(folder) if name.endswith(".json")]
 
 
 def consolidate(files: StoreFiles) -> None:
     """Copy the metadata of the arrays into those of their group, so that one request opens the store.
 
-    The JSON of Zarr's own function, which warns in a thread of its own that the format is not in the specification.
+    Writes the same JSON as Zarr's own function, which warns that the format is not specified.
     """
     group = files.read("zarr.json")
     if group is None:
@@ -134,10 +134,10 @@ def consolidate(files: StoreFiles) -> None:
 
 
 class StoreLock:
-    """One writer per store: the operating system's lock on a local disk, a conditional create elsewhere.
+    """Lock for one writer per store: a lock of the operating system on a local disk, otherwise a conditional create.
 
-    The local lock goes with its process, however that ends. A lock file left in an object store has to be removed by
-    hand, which the message says.
+    The local lock ends with its process. A lock file left in an object store must be removed manually, as the message
+    says.
     """
 
     def __init__(self, files: StoreFiles, name: str) -> None:
@@ -165,10 +165,10 @@ class StoreLock:
             self._lock.release()
             return
         try:
-            if self._files.exists(self._name):  # gone with the store if that was removed
+            if self._files.exists(self._name):  # missing if the store itself was removed
                 self._files.remove(self._name)
         except OSError as error:
-            if kind is None:  # else what has happened before is the news
+            if kind is None:  # otherwise the earlier exception matters more
                 raise StoreError(
                     f"{self._files.url}: its lock cannot be taken away ({error.strerror or error}); "
                     f"remove {self._files.path(self._name)}"

@@ -1,4 +1,4 @@
-"""What was given where a store is expected: a file of another program, an export, a folder; and what to give instead."""
+"""Describe what was given in place of a store (file of another program, export, folder) and what to use instead."""
 
 import os
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from insarray.model.errors import InsarrayError, StoreError
 
 _GIVE = "give the output of 'insarray invert', 'fit' or 'closure'"
 _ORIGIN = "give the store that it was exported from"
-_LISTED = 3  # stores of a folder that are named
-_LOOKED = 100  # entries of a folder that are looked into
+_LISTED = 3  # stores of a folder listed in a message
+_LOOKED = 100  # entries of a folder that are examined
 
 _MINTPY = {
     "timeseries": "open it with insarray.open_series, or give it to 'insarray fit', 'plot', 'export' or 'report'",
@@ -26,20 +26,20 @@ _MINTPY = {
     "geometry": "give it to 'insarray fit' as --geometry",
     "velocity": "fit its series instead: insarray fit timeseries.h5 OUT.zarr",
 }
-"""What to do with MintPy's files, by what they say they are."""
+"""Remedies for MintPy's files, by their FILE_TYPE."""
 
 
 class Foreign(NamedTuple):
-    """Something that is no store.
+    """File or folder that is not a store.
 
     Parameters
     ----------
     kind
-        What it is, with its article.
+        What it is, with an article.
     remedy
-        What to give or to do instead.
+        What to do instead.
     result
-        Whether it is surely a result, which no reader of interferograms should be asked about.
+        Whether it is certainly a result, which need not be passed to the readers of interferograms.
     """
 
     kind: str
@@ -48,20 +48,20 @@ class Foreign(NamedTuple):
 
 
 def what_is(files: StoreFiles) -> Foreign:
-    """What is at a place that exists and has no job of a store; never raises because of what it looks at."""
+    """Describe an existing path that is no store; never raises because of its content."""
     try:
         store = _store_around(files)
         if store is not None:
             return Foreign(f"a part of the store {store}", "give that", result=True)
         return _folder(files) if files.fs.isdir(files.root) else _file(files)
-    except Exception:  # clients of servers raise what they like, and this only makes a message better
+    except Exception:  # clients of servers raise various exceptions, and this only improves a message
         return Foreign("something that cannot be read", _GIVE)
 
 
 def refuse_result(path: str) -> None:
-    """Raise StoreError for a result that is no store, where a store or interferograms may be given.
+    """Raise StoreError for a result that is not a store, where a store or interferograms are accepted.
 
-    Otherwise each reader would say what it misses in it as interferograms.
+    Otherwise every reader would report why it does not recognise interferograms.
     """
     if not is_url(path) and os.path.exists(path):
         found = what_is(StoreFiles(os.path.abspath(path)))
@@ -91,9 +91,9 @@ def _folder(files: StoreFiles) -> Foreign:
 
 
 def _product(folder: Path) -> str | None:
-    """The product whose files are in a folder."""
+    """Return the name of the product whose files are in a folder, or None."""
     for reader in READERS:
-        with suppress(InsarrayError):  # it is the product, but something is wrong with its files
+        with suppress(InsarrayError):  # recognised, but its files are damaged
             if reader.recognises(folder):
                 return reader.name
     return None
@@ -114,7 +114,7 @@ def _stores_in(files: StoreFiles, entries: list[str]) -> Iterator[str]:
 
 
 def _store_around(files: StoreFiles) -> str | None:
-    """The store that a file or folder is a part of."""
+    """Return the store that contains a file or folder, or None."""
     url = files.url.rstrip("/")
     while (parent := url.rpartition("/")[0]) and not parent.endswith(("/", ":")):
         if StoreFiles(parent).exists(f"{META}/job.json"):

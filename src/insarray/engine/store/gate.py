@@ -1,4 +1,4 @@
-"""Gate that blocks pass to write: once it is closed nothing more is written, and whoever closed it knows when."""
+"""Gate that blocks pass to write; after it is closed, no block of the run writes any more."""
 
 import threading
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from insarray.model.errors import InsarrayError
 
 
 class GateClosedError(InsarrayError):
-    """A block came to write after its run had ended; it is dropped, the next run computes it again."""
+    """A block was ready to write after its run had ended; the next run computes it again."""
 
 
 class Gate:
-    """Open until closed; closing waits for those who are inside, not for those who are still on their way."""
+    """Counts the blocks that are writing; closing refuses further ones and waits for those inside."""
 
     def __init__(self) -> None:
         self._change = threading.Condition()
@@ -21,12 +21,12 @@ class Gate:
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Context in which one may write.
+        """Context in which a block may write.
 
         Raises
         ------
         GateClosedError
-            If the run is over.
+            If the run has ended.
         """
         with self._change:
             if not self._open:
@@ -40,7 +40,7 @@ class Gate:
                 self._change.notify_all()
 
     def close(self, timeout: float) -> bool:
-        """Let nobody in any more; whether all are out after at most `timeout` seconds."""
+        """Close the gate and wait up to `timeout` seconds; return True if no block is writing any more."""
         with self._change:
             self._open = False
             return self._change.wait_for(lambda: self._inside == 0, timeout)
@@ -50,10 +50,10 @@ _GATES: dict[str, Gate] = {}
 
 
 def gate_of(run: str) -> Gate:
-    """The gate of a run in this process."""
+    """Return the gate of a run in this process."""
     return _GATES.setdefault(run, Gate())
 
 
 def close_gate(run: str) -> bool:
-    """Close the gate of a run in this process; whether nobody is inside. A closed gate stays, for late comers."""
+    """Close the gate of a run in this process for good; return True if no block is writing."""
     return gate_of(run).close(0)

@@ -1,7 +1,7 @@
-"""Ledger of a store: a record per finished block, written last; listed afresh and read many at a time.
+"""Ledger of a store: one record per finished block, written after its data.
 
-On a server each file is a request. There the run that gets the records of its blocks copies them now and then, many to a
-file; a copy counts for as long as the record itself is listed.
+On a server each file costs a request. There the run copies the records that it receives into files of many records; a
+copy counts only while the record itself is listed.
 """
 
 import uuid
@@ -21,7 +21,7 @@ _BLOCKS = f"{META}/blocks"
 _COPIES = f"{META}/copies"
 
 COPIED = 256
-"""Records in a file of copies."""
+"""Number of records per file of copies."""
 
 
 class Ledger:
@@ -30,7 +30,7 @@ class Ledger:
     Parameters
     ----------
     files
-        Those of the store.
+        Files of the store.
     """
 
     def __init__(self, files: StoreFiles) -> None:
@@ -38,11 +38,11 @@ class Ledger:
         self.url = files.url
 
     def blocks(self) -> set[Block]:
-        """Blocks with a record, as listed now; whether it is whole and of this job is not looked at."""
+        """Return the blocks that have a record file, without reading it."""
         return {block for name in self._files.names(_BLOCKS) if (block := _block(name)) is not None}
 
     def records(self, fingerprint: str, blocks: Iterable[Block] | None = None) -> dict[Block, Record]:
-        """Whole records of a job, of some blocks or of all that are listed; what is no record of its block does not count."""
+        """Return the valid records of a job, by block, for some blocks or all listed ones."""
         wanted = self.blocks() if blocks is None else set(blocks)
         found = {block: record for block, record in self._copied().items() if block in wanted}
         rest = sorted(wanted - found.keys())
@@ -51,20 +51,20 @@ class Ledger:
         return {block: found[block] for block in sorted(found) if is_record(found[block], block, fingerprint)}
 
     def write(self, record: Record) -> None:
-        """Write the record of a block, by which it is done."""
+        """Write the record of a block, which marks it as done."""
         self._files.write(_name((record["block"][0], record["block"][1])), record)
 
     def copy(self, records: Mapping[Block, Record]) -> None:
-        """Copy records into one file, where that saves requests."""
+        """Copy records into one file on a server, which saves requests."""
         if records and not self._files.local:
             self._files.write(f"{_COPIES}/{uuid.uuid4().hex}.json", {"records": list(records.values())})
 
     def discard(self, blocks: Iterable[Block]) -> None:
-        """Remove records, and all copies: those of a block that is done again would be of what it was."""
+        """Remove the records of blocks, and all copies, which would be outdated when a block is computed again."""
         for name in self._files.names(_COPIES):
             self._files.remove(f"{_COPIES}/{name}")
         for block in blocks:
-            with suppress(FileNotFoundError):  # its record was what is missing
+            with suppress(FileNotFoundError):  # the record may be missing
                 self._files.remove(_name(block))
 
     def _copied(self) -> dict[Block, Record]:
@@ -85,7 +85,7 @@ def _block(name: str) -> Block | None:
 
 
 def _block_of(record: object) -> Block | None:
-    """The block that a record says it is of."""
+    """Return the block that a record states, or None."""
     block = record.get("block") if isinstance(record, dict) else None
     if isinstance(block, list) and len(block) == 2 and all(isinstance(part, int) for part in block):
         return block[0], block[1]

@@ -1,4 +1,4 @@
-"""Zarr store of points or links: written whole beside its place and renamed, never over anything."""
+"""Write Zarr stores of points or links, each in one step by a rename."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from insarray.model.secrets import shown, without_secrets
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 1 << 18  # points or links; a chunk of phases has an epoch each
+_CHUNK = 1 << 18  # points or links per chunk; phases have one epoch per chunk
 
 
 def save_points(
@@ -38,38 +38,39 @@ def save_points(
     restart: bool = False,
     command: str | None = None,
 ) -> bool:
-    """Write points or links to a Zarr store, all or nothing; what is there already is left as it is.
+    """Write points or links to a Zarr store in one step; keep an existing store with the same settings.
 
     Parameters
     ----------
     dataset
-        With the dimension "point" or "link". Lazy variables are computed.
+        Dataset with the dimension "point" or "link". Lazy variables are computed.
     url
         Folder, or fsspec URL, of the store.
     settings
-        What the dataset was made with and from: its identity. Default: the attributes and the values themselves.
+        Settings and inputs that the dataset was made with: its identity. Default: the attributes and the values
+        themselves.
     restart
-        Replace a store of ours that is there: on a local disk once the new one is complete.
+        Replace an existing insarray store: on a local disk, once the new one is complete.
     command
-        The command line, for the provenance.
+        Command line, for the provenance.
 
     Returns
     -------
     bool
-        Whether it was written; False if the same was there.
+        True if it was written, False if the same store exists.
 
     Raises
     ------
     StoreError
-        If something that is not ours is there, or the place cannot be written.
+        If something else than an insarray store is there, or the location cannot be written.
     StoreMismatchError
-        If a store with other settings, or of another program, is there; the message names what differs.
+        If a store with other settings, or of another program, is there; the message names the differences.
 
     See Also
     --------
-    insarray.open : open what was stored.
+    insarray.open : open a stored result.
     insarray.run : compute into a store.
-    insarray.points_to_grid : maps of points.
+    insarray.points_to_grid : convert points to maps.
 
     References
     ----------
@@ -93,7 +94,7 @@ def save_points(
     finish_swap(store.url)
     replacing = restart and store.files.exists()
     if replacing and store.job() is None:
-        store.remove()  # raises, as it is not ours
+        store.remove()  # raises: not an insarray store
     if not replacing and is_stored(url, options):
         return False
     identity = _identity(options)
@@ -125,12 +126,12 @@ def save_points(
 
 
 def is_stored(url: str | os.PathLike[str], settings: Mapping[str, Any]) -> bool:
-    """Whether a store of these settings is there already.
+    """Return whether a store with these settings exists.
 
     Raises
     ------
     StoreError, StoreMismatchError
-        As `save_points`.
+        As in `save_points`.
     """
     return Store(url).check(_identity(settings), {"options": _words(settings)})
 
@@ -144,14 +145,14 @@ def _identity(settings: Mapping[str, Any]) -> str:
 
 
 def _feature(dataset: xr.Dataset) -> dict[str, str]:
-    """CF attribute of discrete points."""
+    """Return the CF attribute of discrete points."""
     if "point" not in dataset.dims:
         return {}
     return {"featureType": "timeSeries" if "time" in dataset.dims else "point"}
 
 
 def _replace(dataset: xr.Dataset, store: Store, job: dict[str, Any]) -> None:
-    """Write beside a store that is there, which stays as it is until it is done."""
+    """Write a store beside an existing one, then replace that one."""
     with only_successor(store.url):
         with store.lock():
             new = new_beside(store.url, "restart")
@@ -161,7 +162,7 @@ def _replace(dataset: xr.Dataset, store: Store, job: dict[str, Any]) -> None:
 
 
 def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
-    """Write beside its place and rename."""
+    """Write a store beside its target, then rename it."""
     folder, name = os.path.split(url)
     os.makedirs(folder, exist_ok=True)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
@@ -173,7 +174,7 @@ def _write_beside(dataset: xr.Dataset, url: str, job: dict[str, Any]) -> None:
 
 
 def _write(dataset: xr.Dataset, url: str, files: StoreFiles, job: dict[str, Any]) -> None:
-    """Arrays and then the job, whose presence makes the store ours."""
+    """Write the arrays and then the job, whose presence marks an insarray store."""
     codecs = codecs_of("zstd", job["generation"])
     stored = without_secrets(dataset.compute().drop_encoding())
     encoding: dict[str, dict[str, Any]] = {}

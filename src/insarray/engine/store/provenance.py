@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, command, time, conventions; attributes of every store, and how two differ."""
+"""Provenance attributes of stores (versions, command, time, conventions), and differences between jobs."""
 
 import datetime as dt
 import importlib.metadata
@@ -14,14 +14,14 @@ _LIBRARIES = ("numpy", "numba", "xarray", "dask", "zarr", "rasterio")
 
 
 def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
-    """Attributes that say how a store was made.
+    """Return attributes that record how a store was made.
 
     Parameters
     ----------
     fingerprint
         Identity of the job.
     command
-        The command line, if there was one.
+        Command line, or None.
     """
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     versions = " ".join(f"{name}={importlib.metadata.version(name)}" for name in _LIBRARIES)
@@ -35,9 +35,9 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
 
 
 def difference(job: Mapping[str, Any], new_job: Mapping[str, Any]) -> str:
-    """What a store holds instead of a new job, in words."""
+    """Describe the existing job of a store that conflicts with the new one."""
     old, new = shown_values((job.get("options", {}), new_job.get("options", {})))
-    follows = {"reference_lon", "reference_lat"}  # from row and column, which are named
+    follows = {"reference_lon", "reference_lat"}  # they follow from row and column, which are listed
     changed = sorted(k for k in (old.keys() | new.keys()) - follows if old.get(k) != new.get(k))
     text = ", ".join(f"{k} was {old.get(k)!r} and is now {new.get(k)!r}" for k in changed)
     if job.get("program") == program_identity():

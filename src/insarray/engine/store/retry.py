@@ -1,4 +1,4 @@
-"""Patience with servers: what a store or an input behind a URL refuses is tried again, a full disk is not."""
+"""Retry operations on servers that fail for transient reasons."""
 
 import errno
 import time
@@ -11,13 +11,13 @@ from insarray.model.errors import FileError
 Result = TypeVar("Result")
 
 PAUSES = (0.5, 2.0, 8.0)
-"""Seconds before each new attempt; the clients of the servers have tried several times by then."""
+"""Seconds before each new attempt; the clients of the servers retry several times on their own."""
 
 _FINAL = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def with_retries(call: Callable[[], Result], url: str) -> Result:
-    """Result of `call`, which writes to `url`; tried again while a server is to blame, then its error."""
+    """Return the result of `call`, which writes to `url`; retry errors of a server, then raise the last one."""
     for pause in PAUSES:
         try:
             return call()
@@ -29,7 +29,7 @@ def with_retries(call: Callable[[], Result], url: str) -> Result:
 
 
 def _by_a_server(error: OSError | FileError, url: str) -> bool:
-    """Whether the next attempt may go better: readers name the file in their message, systems give a number."""
+    """Return whether a retry may succeed: a reader's message begins with the URL, an OSError has an error number."""
     if isinstance(error, FileError):
         return is_url(str(error).split(": ")[0])
     return is_url(url) and error.errno not in _FINAL

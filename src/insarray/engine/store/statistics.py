@@ -1,4 +1,4 @@
-"""What the blocks of a run say of themselves, and their sum, which does not depend on the order they finish in."""
+"""Statistics of the blocks of a run, and their totals, which do not depend on the order of the blocks."""
 
 import math
 from collections import Counter
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def block_statistics(results: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Numbers of one block, of which thousands can be kept.
+    """Return statistics of one block, small enough to keep for thousands of blocks.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def block_statistics(results: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 class Totals:
-    """Sum of ledger records, taken as they come: sums are exact until they are told, so their order does not matter."""
+    """Totals of ledger records; sums are exact until reported, so the order of the records does not matter."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
         self.blocks = 0
@@ -58,7 +58,7 @@ class Totals:
             self.add(record)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take in the record of one block."""
+        """Add the record of one block."""
         part = record["statistics"]
         self.blocks += 1
         self._seconds += Fraction(record["seconds"])
@@ -71,7 +71,7 @@ class Totals:
             self._counts.setdefault(name, Counter()).update(found)
 
     def report(self) -> dict[str, Any]:
-        """What has been taken in.
+        """Return the totals.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A finished store takes the place of another by renames; a swap that was killed is finished by the next run."""
+"""Replace a store by its finished successor by renames; an interrupted swap is finished by the next run."""
 
 import ctypes
 import os
@@ -16,11 +16,11 @@ from insarray.model.errors import StoreError, StoreMismatchError
 Kind = Literal["append", "restart"]
 
 _OLD: dict[Kind, str] = {"append": "before", "restart": "replaced"}
-"""What the old store is called while it is replaced, by what replaces it: after a kill the names say how far it went."""
+"""Name of the old store during its replacement, by kind; after a kill, the names show how far the swap had got."""
 
 
 def new_beside(url: str, kind: Kind = "append") -> str:
-    """Hidden folder beside a local store in which its successor is built."""
+    """Return the hidden folder beside a local store in which its successor is built."""
     return _beside(url, kind)
 
 
@@ -35,14 +35,14 @@ def _beside(url: str, what: str) -> str:
 
 @contextmanager
 def only_successor(url: str) -> Iterator[None]:
-    """No other append to a local store, nor restart, while it lasts; what a killed swap has left is finished first.
+    """Context that excludes other appends to, and restarts of, a local store; an interrupted swap is finished first.
 
     Raises
     ------
     StoreMismatchError, StoreError
-        If another one is under way, or the place cannot be written.
+        If another one is running, or the location cannot be written.
     """
-    lock = FileLock(f"{new_beside(url)}.lock")  # beside the store, whose own lock goes with the folder that is swapped
+    lock = FileLock(f"{new_beside(url)}.lock")  # beside it: the store's own lock moves with the swapped folder
     try:
         os.makedirs(os.path.dirname(os.path.abspath(url)), exist_ok=True)
         lock.acquire(timeout=0)
@@ -56,17 +56,17 @@ def only_successor(url: str) -> Iterator[None]:
         _finish(url)
         yield
     finally:
-        with suppress(OSError):  # some systems do not remove a file that is open; it does no harm
-            os.remove(lock.lock_file)  # before the release, so that nobody's new lock is removed
+        with suppress(OSError):  # some systems cannot remove an open file; harmless
+            os.remove(lock.lock_file)  # before the release, so as not to remove a new lock of another process
         lock.release()
 
 
 def swap(url: str, kind: Kind = "append") -> None:
-    """Put the finished store of `new_beside` where the store `url` is, and delete the latter; within `only_successor`.
+    """Replace the store `url` by the finished store of `new_beside`, and delete it; call within `only_successor`.
 
-    On Linux and macOS the two change places in one step, so that whoever reads at that moment finds one or the other. Where
-    the file system cannot do that, the old one is moved away first: at every moment one of the two is whole, and the names
-    say how far it went.
+    On Linux and macOS the two folders are exchanged in one step, so readers always find one or the other. Where the
+    file system does not support that, the old one is renamed first: one of the two is complete at any time, and the
+    names show how far the swap has got.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def swap(url: str, kind: Kind = "append") -> None:
 
 
 def exchanged(first: str, second: str) -> bool:
-    """Whether two folders have changed places in one step; not every system, nor every file system, can."""
+    """Exchange two folders in one step; return False if the system or file system does not support it."""
     if sys.platform not in ("linux", "darwin"):
         return False
     library, here, exchange = ctypes.CDLL(None), -100, 2
@@ -93,12 +93,12 @@ def exchanged(first: str, second: str) -> bool:
 
 
 def finish_swap(url: str) -> None:
-    """Finish what a killed `swap` has left; nothing is done where nothing is left.
+    """Finish an interrupted `swap`, if there is one.
 
     Raises
     ------
     StoreMismatchError, StoreError
-        If an append or restart is under way, or a folder cannot be renamed or deleted.
+        If an append or restart is running, or a folder cannot be renamed or deleted.
     """
     files = StoreFiles(url)
     if files.local and any(os.path.isdir(_old_beside(files.url, kind)) for kind in _OLD):
@@ -112,7 +112,7 @@ def _finish(url: str) -> None:
         if not os.path.isdir(old):
             continue
         try:
-            if not os.path.exists(url):  # the new store was complete before the old one was moved
+            if not os.path.exists(url):  # the old store is only moved when the new one is complete
                 os.rename(new if os.path.isdir(new) else old, url)
             if os.path.isdir(old):
                 shutil.rmtree(old)

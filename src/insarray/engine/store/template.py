@@ -1,4 +1,4 @@
-"""Template of a store: metadata, coordinates and codecs, before any pixel is computed."""
+"""Write the metadata and coordinates of a store before any pixel is computed."""
 
 from typing import Any, Literal
 
@@ -17,17 +17,17 @@ _TIME_CHUNK = 16
 
 
 def codecs_of(compressor: Compressor, generation: int) -> tuple[Any, ...]:
-    """Compression and checksum of all chunks of a store.
+    """Return the compressor and checksum codecs of the chunks of a store.
 
-    Their order is by turns that of one generation of a store and of the next, which an append or a restart puts in its
-    place: whoever goes by the metadata of the one cannot take a chunk of the other for one of its own.
+    Their order alternates between a store and the one that replaces it in an append or restart, so that a chunk of one
+    cannot be decoded with the metadata of the other.
     """
     codecs = (BloscCodec(cname=compressor, clevel=1, shuffle="shuffle"), Crc32cCodec())
     return codecs[::-1] if generation % 2 else codecs
 
 
 def write_template(dataset: xr.Dataset, plan: Plan, url: str, compressor: Compressor, generation: int) -> None:
-    """Metadata and coordinates of the store; no pixel is computed."""
+    """Write metadata and coordinates of the store; no pixel is computed."""
     codecs = codecs_of(compressor, generation)
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.variables.items():

@@ -1,4 +1,4 @@
-"""Whether what a store says of itself can be believed: valid JSON of another shape is no record, and no job."""
+"""Validate the records and the job of a store, which may be valid JSON with other content."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from insarray.engine.store.statistics import Totals
 
 
 def is_record(record: Mapping[str, Any], block: tuple[int, int], fingerprint: str) -> bool:
-    """Whether it is the record of a block of a job, with all that a record has."""
+    """Return whether `record` is a complete record of a block of a job."""
     checksums = record.get("checksums")
     if record.get("fingerprint") != fingerprint or record.get("block") != list(block):
         return False
@@ -21,7 +21,7 @@ def is_record(record: Mapping[str, Any], block: tuple[int, int], fingerprint: st
 
 
 def is_job(job: Mapping[str, Any]) -> bool:
-    """Whether it says what the store was made for, in which blocks, and how far it is."""
+    """Return whether `job` states fingerprint, block sizes and state of a store."""
     texts = (job.get(name) for name in ("fingerprint", "state"))
     sizes = (job.get(name) for name in ("rows", "cols"))
     options = job.get("options", {})

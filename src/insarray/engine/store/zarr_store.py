@@ -1,4 +1,4 @@
-"""Zarr store of a run: template, blocks, ledger. A block counts only once its ledger record is written, last.
+"""Zarr store of a run: template, blocks and ledger. A block counts as finished once its record, written last, exists.
 
 Layout beside the Zarr arrays::
 
@@ -40,7 +40,7 @@ _TOLD = Totals().report().keys()
 
 
 class Store:
-    """Where a run puts its blocks.
+    """Store of a run: creates it, locks it, and tracks and verifies its blocks.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Store:
     def __init__(self, url: str | os.PathLike[str]) -> None:
         text = local(
             os.fspath(url) if isinstance(url, os.PathLike) else str(url)
-        )  # some paths of servers are no PathLike
+        )  # some path objects of servers are no PathLike
         self.files = StoreFiles(text if is_url(text) else _followed(os.path.abspath(os.path.expanduser(text))))
         self.url = self.files.url
         self.ledger = Ledger(self.files)
@@ -59,18 +59,18 @@ class Store:
     # -- create and open ----------------------------------------------------------------------------------------
 
     def job(self) -> dict[str, Any] | None:
-        """What the store was made for, or None if it is not a store of ours.
+        """Return the job of the store, or None if it is not an insarray store.
 
         Raises
         ------
         StoreError
-            If it was one of ours and cannot be read any more, or what is there cannot be looked at.
+            If it is an insarray store whose job cannot be read, or the location cannot be accessed.
         """
         try:
             job = self.files.read(JOB)
             there = job is None and self.files.exists(JOB)
             job = self.files.read(JOB) if there else job  # it may have been written just now
-        except Exception as error:  # clients of servers raise what they like
+        except Exception as error:  # clients of servers raise various exceptions
             if self.files.local and not isinstance(error, OSError):
                 raise
             reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
@@ -82,12 +82,12 @@ class Store:
         return job
 
     def required_job(self) -> dict[str, Any]:
-        """What the store was made for.
+        """Return the job of the store.
 
         Raises
         ------
         StoreError
-            If there is none, or something that is not ours; the message says what it is.
+            If nothing is there, or not an insarray store; the message says what it is.
         """
         job = self.job()
         if job is None and not self.files.exists():
@@ -98,14 +98,14 @@ class Store:
         return job
 
     def check(self, fingerprint: str, provenance: dict[str, Any]) -> bool:
-        """Whether the store is there; if so it must be of the same job.
+        """Return whether the store exists; raise if it is not of this job.
 
         Raises
         ------
         StoreError
-            If something that is not ours is there.
+            If something other than an insarray store is there.
         StoreMismatchError
-            If it holds another job; the message names what differs.
+            If it holds another job; the message names the differences.
         """
         job = self.job()
         if job is None:
@@ -119,14 +119,14 @@ class Store:
         return True
 
     def _open(self, mode: Literal["r", "r+"], job: Mapping[str, Any] | None = None) -> zarr.Group:
-        """The arrays, whose metadata are all read; with the job of a store, none of its chunks may be missing."""
+        """Open the group and read the metadata of all its arrays; with the job of a store, missing chunks raise."""
         if not is_url(self.url):
             require_own_members(self.url)
         try:
             group = zarr.open_group(readable(self.files, job or {}), mode=mode, use_consolidated=False)
             for name in self.files.arrays():
                 group[name]
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise what they like
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:  # JSON and Zarr raise various exceptions
             raise VerificationError(
                 f"{self.url}: its metadata are damaged ({error}); start over with --restart, or choose another output"
             ) from error
@@ -141,12 +141,12 @@ class Store:
         compressor: Compressor,
         generation: int = 0,
     ) -> None:
-        """Create the store: its metadata and coordinates, no pixel; `generation` is one more than that of a store it replaces.
+        """Create the store, without pixels; `generation` is one more than that of a store that it replaces.
 
         Raises
         ------
         StoreError
-            If the place cannot be written.
+            If the location cannot be written.
         """
         job = {
             "fingerprint": fingerprint,
@@ -169,7 +169,7 @@ class Store:
             raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
 
     def _create_local(self, dataset: xr.Dataset, plan: Plan, job: dict[str, Any], compressor: Compressor) -> None:
-        """Build the template beside the target and rename it, so that a killed run leaves no half-made store."""
+        """Build the template beside the target and rename it, so that a killed run leaves no incomplete store."""
         folder, name = os.path.split(self.url)
         os.makedirs(folder, exist_ok=True)
         temporary = os.path.join(folder, f".{name}.{os.getpid()}.partial")
@@ -187,12 +187,12 @@ class Store:
 
     @staticmethod
     def _write_meta(files: StoreFiles, job: dict[str, Any]) -> None:
-        # a Zarr group, so that whoever lists the store finds nothing unknown
+        # a Zarr group, so that listing the store finds no unknown entries
         files.write(f"{META}/zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
         files.write(JOB, job)
 
     def refuse_foreign(self) -> None:
-        """Raise StoreError if something is there that is not ours."""
+        """Raise StoreError if something other than an insarray store is there."""
         if self.job() is None and self.files.exists():
             raise StoreError(
                 f"{self.url}: exists and is not an insarray store but {what_is(self.files).kind}; choose another output or "
@@ -200,12 +200,12 @@ class Store:
             )
 
     def next_generation(self) -> int:
-        """That of the store that takes the place of this one."""
+        """Return the generation of a store that replaces this one."""
         found = (self.job() or {}).get("generation", 0)
         return found + 1 if isinstance(found, int) else 1
 
     def remove(self) -> None:
-        """Delete the store, if it is one of ours, for a fresh start."""
+        """Delete the store for a restart; raise StoreError if it is not an insarray store."""
         if not self.files.exists():
             return
         if self.job() is None:
@@ -223,7 +223,7 @@ class Store:
     # -- blocks -------------------------------------------------------------------------------------------------
 
     def records(self, known: Mapping[Block, Record] | None = None) -> dict[Block, Record]:
-        """Ledger records of the finished blocks, those of this job that are whole; those known are not read again."""
+        """Return the valid ledger records of this job by block; records in `known` are not read again."""
         job = self.job()
         if job is None:
             return {}
@@ -232,11 +232,11 @@ class Store:
         return kept | self.ledger.records(job["fingerprint"], listed - kept.keys())
 
     def done(self) -> set[Block]:
-        """Blocks with a valid record of this job."""
+        """Return the blocks with a valid record of this job."""
         return set(self.records())
 
     def is_complete(self) -> bool:
-        """Whether the last block was followed by `finalize`; what reads the store counts on its files not to change then."""
+        """Return whether the store has been finalized; its files do not change while it is in this state."""
         job = self.job()
         return job is not None and job["state"] == "complete"
 
@@ -248,7 +248,7 @@ class Store:
             self.files.write(JOB, {**kept, "state": "unfinished"})
 
     def finalize(self, report: dict[str, Any]) -> None:
-        """Consolidate the metadata and mark the store complete, with what its blocks say of themselves."""
+        """Consolidate the metadata and mark the store complete; save the statistics of its blocks in the job."""
         job = self.job()
         if job is None:
             raise StoreError(f"{self.url}: its job file has gone")
@@ -256,7 +256,7 @@ class Store:
         self.files.write(JOB, {**job, "state": "complete", "report": report})
 
     def report(self) -> dict[str, Any] | None:
-        """What the finished blocks say of themselves, as `Totals` has it; None if there is none."""
+        """Return the statistics of the finished blocks, as `Totals.report`, or None if there are none."""
         told = (self.job() or {}).get("report")
         if isinstance(told, dict) and told.keys() >= _TOLD and told["blocks"] == len(self.ledger.blocks()):
             return dict(told)
@@ -264,18 +264,18 @@ class Store:
         return Totals(records.values()).report() if records else None
 
     def left_lock(self) -> str | None:
-        """The file that locks a store on a server, if it is there: of a run that is writing, or was killed."""
+        """Return the lock file of a store on a server, if it exists: a run is writing, or was killed."""
         return self.files.path(_LOCK) if not self.files.local and self.files.exists(_LOCK) else None
 
     # -- verification -------------------------------------------------------------------------------------------
 
     def verify(self) -> int:
-        """Read every finished block back and compare with its record; number of blocks checked.
+        """Compare every finished block with the checksums in its record; return the number of blocks.
 
         Raises
         ------
         VerificationError
-            Naming the blocks and variables that differ.
+            If blocks or variables differ; the message names them.
         """
         damaged = self.damage()
         if damaged:
@@ -288,12 +288,12 @@ class Store:
         return len(self.done())
 
     def damage(self) -> dict[Block, list[str]]:
-        """What differs from its record, by block; in a complete store a block without a record, too.
+        """Return the differences from the records, by block; in a complete store also the blocks without a record.
 
         Raises
         ------
         VerificationError
-            If metadata or coordinates are damaged, which no block brings back.
+            If metadata or coordinates are damaged, which recomputing blocks does not repair.
         """
         job = self.required_job()
         records = self.records()
@@ -317,32 +317,32 @@ class Store:
         return damaged
 
     def discard_lacking(self) -> None:
-        """Remove the records of blocks whose chunks are not all there any more, so that they are computed again."""
+        """Remove the records of blocks with missing chunks, so that they are computed again."""
         gone = lacking(self.files, self.required_job(), self.ledger.blocks())
         if gone:
             self.discard(gone)
 
     def discard(self, blocks: Iterable[Block]) -> None:
-        """Remove the records of blocks, so that the same run computes them again; the store is unfinished until then."""
+        """Remove the records of blocks, so that the same run computes them again; marks the store unfinished."""
         with self.lock():
-            self.begin()  # first: no moment at which it counts as complete
+            self.begin()  # first, so that it never counts as complete meanwhile
             self.ledger.discard(blocks)
 
 
 def _followed(path: str) -> str:
-    """The folder that a link is for: what is built beside a store and takes its place must be beside the folder itself."""
+    """Resolve a symbolic link: a successor must be built beside the folder itself."""
     return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def write_block(
     url: str, fingerprint: str, block: Block, window: Window, results: dict[str, Any], started: float
 ) -> Record:
-    """Write all variables of one block, whole Zarr chunks, and then its ledger record, which it returns.
+    """Write all variables of one block as whole Zarr chunks, then its ledger record, and return the record.
 
     Raises
     ------
     StoreMismatchError
-        If the store has been removed, or replaced by another job, since the block was begun at `started`.
+        If the store has been removed, or replaced by that of another job, since the block was begun at `started`.
     """
     files = StoreFiles(url)
     if (files.read(JOB) or {}).get("fingerprint") != fingerprint:
@@ -365,12 +365,12 @@ def write_block(
 
 
 def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
-    """Lazy dataset of a finished store, each block with all its dates, pairs or loops.
+    """Open a finished store lazily, with all dates, pairs or loops of a block in one chunk.
 
     Raises
     ------
     StoreError
-        If it is not a store of ours, or not finished.
+        If it is not an insarray store, or not finished.
     """
     store = Store(url)
     job = store.required_job()
@@ -384,7 +384,7 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
         require_own_members(store.url)
     chunks = {"time": -1, "loop": -1, "pair": -1}
     dataset: xr.Dataset = xr.open_zarr(readable(store.files, job), chunks=chunks, consolidated=True)
-    dataset.encoding["source"] = store.url  # as xarray says it of a path
+    dataset.encoding["source"] = store.url  # as xarray does for paths
     return dataset
 
 

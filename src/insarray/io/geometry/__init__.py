@@ -1,1 +1,1 @@
-"""Geometry of a stack or series: angles, heights and baselines, from files."""
+"""Read the geometry of a stack or series (angles, heights, baselines) from files."""

@@ -1,4 +1,4 @@
-"""What files say of the geometry: maps, and baselines of dates or pairs; names, units and dates of NetCDF, Zarr, MintPy, rasters."""
+"""Scan NetCDF, Zarr, MintPy and raster files for geometry: maps and baselines with names, units and dates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ Dates = list[tuple[np.datetime64, ...]]
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a variable of the geometry may be called, measured in, and be."""
+    """Names, unit and valid range of a geometry variable."""
 
     names: tuple[str, ...]
     unit: str
@@ -39,7 +39,7 @@ class Quantity:
 
 
 QUANTITIES = {
-    # no radar looks straight down: a bound above pi / 2 tells degrees from radians
+    # no radar looks straight down: a minimum above pi / 2 rules out radians
     "incidence_angle": Quantity(("incidence_angle", "incidenceAngle"), "degree", 2.0, 90.0, zero_is_missing=True),
     "slant_range": Quantity(("slant_range", "slantRangeDistance"), "metre", 1e4, 1e8, zero_is_missing=True),
     "height": Quantity(("height",), "metre", -2e4, 2e4),
@@ -62,24 +62,24 @@ _NETCDF = {".nc", ".nc4"}
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a file holds, before any pixel is read.
+    """Content of a geometry file, before any pixel is read.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     grid
-        Pixels; None if the file does not say where they are, or has none.
+        Pixels; None if the file does not georeference them, or has none.
     layers
-        By canonical name, shape (1, row, col), or (date or pair, row, col) for baselines.
+        Layers by canonical name, shape (1, row, col), or (date or pair, row, col) for baselines.
     baselines
-        Baselines (row,) that all pixels share.
+        Baselines (row,) common to all pixels.
     dates
-        Date or pair of each row of the baselines, as the file has them.
+        Date or pair of each row of the baselines, in the order of the file.
     crs_optional
-        The file has coordinates, but such files often do not say of which CRS.
+        The file has coordinates, but files of this kind often do not state their CRS.
     converted
-        Unit of the file by canonical name, where it is another one.
+        Unit in the file by canonical name, if it differs.
     """
 
     path: Path
@@ -92,24 +92,24 @@ class Geometry:
 
     @property
     def names(self) -> set[str]:
-        """Canonical names of all that it has."""
+        """Canonical names of everything the file holds."""
         return {*self.layers, *([] if self.baselines is None else [BASELINE])}
 
 
 def scan(path: Path, name: str | None = None) -> Geometry:
-    """What a file holds of the geometry.
+    """Scan a file for geometry.
 
     Parameters
     ----------
     path
-        CSV table of baselines, NetCDF, Zarr folder, MintPy's HDF5, or a raster.
+        CSV table of baselines, NetCDF, Zarr folder, MintPy HDF5, or raster.
     name
-        What a raster holds, which does not say it itself.
+        Quantity in a raster, which does not state it.
 
     Raises
     ------
     FileError
-        If the file cannot be read, holds no geometry, or in a unit that is none of metre, degree and radian.
+        If the file cannot be read, holds no geometry, or has a unit other than metre, degree and radian.
     """
     suffix = path.suffix.lower()
     if suffix == ".csv":
@@ -128,7 +128,7 @@ def scan(path: Path, name: str | None = None) -> Geometry:
 
 
 def _decode(path: Path, name: str, units: object, *missing: float | None) -> tuple[BoundedDecode, dict[str, str]]:
-    """Decoding of a variable whose file says `units`, and the unit if it is another."""
+    """Return the decoder of a variable with the given units, and the unit if it is converted."""
     quantity, said = QUANTITIES[name], str(units or "").strip()
     known = _UNITS[quantity.unit]
     if said.lower() not in known:
@@ -146,7 +146,7 @@ def _long(units: dict[str, float]) -> list[str]:
 
 
 def _found(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """Names in the file by canonical name."""
+    """Return the names in the file by canonical name."""
     found: dict[str, str] = {}
     for name, quantity in QUANTITIES.items():
         has = [alias for alias in quantity.names if alias in names]
@@ -161,7 +161,7 @@ def _found(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _times(path: Path, rows: Sequence[Sequence[Any]]) -> Dates:
-    """Dates of the rows, whether stored as times, text, bytes or numbers such as 20180106."""
+    """Return the dates of the rows, stored as times, text, bytes or numbers such as 20180106."""
     try:
         return [tuple(as_time(_date(value)) for value in row) for row in rows]
     except ArgumentError as error:
@@ -225,7 +225,7 @@ def _stored_layer(path: Path, data: xr.DataArray, decode: BoundedDecode) -> Laye
 
 
 def _dates_along(path: Path, stored: xr.Dataset, data: xr.DataArray) -> Dates:
-    """Dates of the first dimension of the baselines."""
+    """Return the dates along the first dimension of the baselines."""
     lead = data.dims[0] if data.dims else None
     if data.dims not in ((lead,), (lead, "y", "x")) or lead in ("y", "x"):
         raise FileError(f"{path}: {data.name} has dimensions {data.dims}; it needs dates or pairs, perhaps with (y, x)")

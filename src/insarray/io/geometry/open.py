@@ -1,4 +1,4 @@
-"""`open_geometry`: maps and baselines of files, on the grid and for the pairs or dates of a stack or series."""
+"""`open_geometry`: open maps and baselines on the grid and for the pairs or dates of a stack or series."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,52 +21,53 @@ from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
-_PROBE = 64  # rows and columns in the middle of a map
+_PROBE = 64  # rows and columns in the middle of a map that are tested
 
 
 @collects_folders
 def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -> xr.Dataset:
-    """Slant range, incidence angle, perpendicular baselines and height for a stack or series.
+    """Open slant range, incidence angle, perpendicular baselines and height for a stack or series.
 
     Parameters
     ----------
     source
-        A file: NetCDF, Zarr, MintPy's ``geometryRadar.h5`` or ``geometryGeo.h5``, or a CSV table of baselines (see
-        `insarray.io.baselines.read_baselines`). Or files by what they hold, which rasters need, for example
+        File: NetCDF, Zarr, MintPy's ``geometryRadar.h5`` or ``geometryGeo.h5``, or a CSV table of baselines (see
+        `insarray.io.baselines.read_baselines`). Or a mapping of quantities to files, which rasters need, for example
         ``{"slant_range": "range.tif", "incidence_angle": "inc.tif", "perpendicular_baseline": "baselines.csv"}``.
-        Baselines must have their dates beside them: `reference` and `secondary` (or `reference_time`,
+        Baselines need their dates in the same file: `reference` and `secondary` (or `reference_time`,
         `secondary_time`), or `time` or `date`.
     like
-        Stack or series on the grid of the files, or on a part of it: what is outside is not read. A CRS that a NetCDF file does not name is taken to be the same.
+        Stack or series on the grid of the files or a part of it; only that part is read. If a NetCDF file does not
+        state a CRS, it is assumed to be the same.
 
     Returns
     -------
     xarray.Dataset
-        On the grid of `like`, in its blocks and read when needed if it is lazy; what there is of
+        On the grid of `like`, chunked and lazy like it; those available of
 
         * `slant_range` (y, x) in m and `incidence_angle` (y, x) in degrees, from the vertical; 0 is no-data in both;
         * `height` (y, x) in m;
-        * `perpendicular_baseline` in m, with (y, x) unless it is the same in all pixels: (pair) for a stack, later minus
-          earlier date; (time) for a series, zero at its first date. Found by dates, never by order; pairs with the
-          newer date first are negated. Baselines of pairs are closed to dates by least squares, with the attribute
-          `misclosure_rms` (m) where pixels share them. Those of dates are subtracted for pairs.
+        * `perpendicular_baseline` in m, with (y, x) unless it is common to all pixels: (pair) for a stack, later minus
+          earlier date; (time) for a series, zero at its first date. Matched by dates, never by order; pairs with the
+          newer date first are negated. Baselines of pairs are converted to dates by least squares, with the attribute
+          `misclosure_rms` (m) if pixels share them. Those of dates are subtracted for pairs.
 
-        Angles in radians are converted; the attribute `source_units` says so.
+        Angles in radians are converted, recorded in the attribute `source_units`.
 
     Raises
     ------
     ArgumentError
-        If `source` does not say what a file holds.
+        If `source` does not state what a file holds.
     FileError
-        If a file is missing, unreadable, holds nothing of this, or another unit.
+        If a file is missing, unreadable, has no geometry, or an unknown unit.
     StackError
-        If it is on another grid or lacks dates or pairs of `like`. If it holds what cannot be, such as incidence angles
-        outside 2 to 90 degrees or slant ranges below 10 km: in the middle of the map at once, elsewhere when read.
+        If it is on another grid or lacks dates or pairs of `like`. If values are invalid, such as incidence angles
+        outside 2 to 90 degrees or slant ranges below 10 km: in the middle of the map immediately, elsewhere when read.
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.fit : fit time functions with standard errors.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
     insarray.open_stack : open unwrapped interferograms.
 
     Examples
@@ -95,7 +96,7 @@ def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -
 
 
 def _sources(source: PathLike | Mapping[str, PathLike]) -> dict[str | None, Geometry]:
-    """Files by what to take from them; None is all that there is."""
+    """Return the scanned files by the quantity to use of each; None for all."""
     if not isinstance(source, Mapping):
         return {None: scan(_one(source), None)}
     if not source:
@@ -116,7 +117,7 @@ def _one(source: PathLike) -> Path:
 
 
 def _on_grid(geometry: Geometry, grid: Grid) -> Geometry:
-    """The layers on `grid`, as far as the file says where they are; it may be a part of the file's.
+    """Crop the layers to `grid`, which may be a part of the file's grid, if the file is georeferenced.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def _attributes(name: str, geometry: Geometry) -> dict[str, object]:
 
 
 def _array(layer: Layer, like: xr.Dataset) -> xr.DataArray:
-    """Layer (pair, y, x) in the blocks of `like`; in memory if `like` has none."""
+    """Return the layer (pair, y, x) chunked like `like`; in memory if `like` has no chunks."""
     _probe(layer)
     lazy = xr.Dataset({"layer": lazy_variable(layer)})
     chunks = like.chunksizes
@@ -177,7 +178,7 @@ def _array(layer: Layer, like: xr.Dataset) -> xr.DataArray:
 
 
 def _probe(layer: Layer) -> None:
-    """Read the middle of the first map: a wrong unit is wrong everywhere, and better known before hours of work."""
+    """Read the middle of the first map, to detect wrong units before a long computation."""
     rows, cols = (
         slice(max(0, size // 2 - _PROBE // 2), min(size, size // 2 + _PROBE // 2 + 1)) for size in layer.shape[1:]
     )

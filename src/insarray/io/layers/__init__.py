@@ -1,1 +1,1 @@
-"""Layers: windows of rasters, HDF5 and NetCDF, decoded, warped and masked, up to the lazy dataset."""
+"""Layers: windows of rasters, HDF5 and NetCDF, decoded, warped and masked, combined into the lazy dataset."""

@@ -1,4 +1,4 @@
-"""Layers that products carry beside the phase, as contributions to it: on the pixels, coarser ones, and on levels of height."""
+"""Correction layers of products: contributions to the phase, on coarser grids or on height levels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
 _TILE = (512, 512)
-_HALF = 0.5 + 1e-6  # of a coarse pixel: how far a coarse layer reaches beyond the centres of its outermost pixels
+_HALF = 0.5 + 1e-6  # coarse pixels: how far a coarse layer extends beyond its outermost pixel centres
 
 
 def wanted(layers: Sequence[ProductLayer] | None, known: Sequence[str], product: str) -> Sequence[ProductLayer]:
-    """The layers that were asked for; ArgumentError for one that the product never has."""
+    """Return the requested layers; raise ArgumentError for one that the product never has."""
     for name in layers or ():
         if name not in known:
             raise ArgumentError(
@@ -29,7 +29,7 @@ def wanted(layers: Sequence[ProductLayer] | None, known: Sequence[str], product:
 
 
 def dem_for(name: str, dem: Path | None, grid: Grid) -> DemLayer:
-    """Heights at which a layer on levels of height is read; ArgumentError without a DEM."""
+    """Return the heights at which a cube of height levels is interpolated; raise ArgumentError without a DEM."""
     if dem is None:
         raise ArgumentError(
             f"layers: {name} is on levels of height, give a raster of heights with dem (--dem) to read it at"
@@ -38,7 +38,7 @@ def dem_for(name: str, dem: Path | None, grid: Grid) -> DemLayer:
 
 
 def lacks(path: str, name: str, dataset_name: str) -> FileError:
-    """A product without a layer that was asked for."""
+    """Return the error for a product without a requested layer."""
     return FileError(
         f"{path}: has no {dataset_name}, of which {name} is made; leave {name} out of layers, or the product"
     )
@@ -46,12 +46,12 @@ def lacks(path: str, name: str, dataset_name: str) -> FileError:
 
 @dataclass(frozen=True)
 class CubesLayer:
-    """Sums of cubes at the heights of a DEM, (pair, row, col).
+    """Sums of cubes interpolated at the heights of a DEM, (pair, row, col).
 
     Parameters
     ----------
     terms
-        For each pair the cubes, and what each is multiplied with.
+        For each pair, the cubes and their factors.
     dem
         Heights of the pixels.
     """
@@ -68,13 +68,13 @@ class CubesLayer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the files of the cubes, of the DEM and of the factors."""
+        """Hash of the files of cubes and DEM, and of the factors."""
         flat = [(factor, cube) for of_pair in self.terms for factor, cube in of_pair]
         paths = [self.dem.path, *(cube.path for _, cube in flat)]
         return fingerprint(paths, [(factor, cube.names) for factor, cube in flat], self.dem.grid)
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Window, as `Layer.read` says."""
+        """Return a window, see `Layer.read`."""
         chosen = range(len(self.terms)) if pairs is None else pairs
         x, y = self.dem.grid.x[cols], self.dem.grid.y[rows]
         height = self.dem.read(rows, cols)[0].astype(np.float64)
@@ -86,18 +86,18 @@ class CubesLayer:
 
 @dataclass(frozen=True)
 class CoarseLayer:
-    """A dataset (row, col) of one file per pair on a coarser grid than that of the stack, bilinear.
+    """Dataset (row, col) of one file per pair on a coarser grid than that of the stack, interpolated bilinearly.
 
     Parameters
     ----------
     paths, name
-        The files and the dataset in each.
+        Files, and name of the dataset in each.
     grids
-        Of the dataset in each file, in the CRS of `grid`.
+        Grid of the dataset in each file, in the CRS of `grid`.
     factors
-        By which the values of each are multiplied.
+        Factor of the values of each file.
     grid
-        Of the stack.
+        Grid of the stack.
     """
 
     paths: tuple[str, ...]
@@ -115,12 +115,12 @@ class CoarseLayer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the files and how they are read."""
+        """Hash of the files and of how they are read."""
         read = f"{fingerprint(self.paths, self.name, self.factors)}\0{self.grids}\0{self.grid}"
         return hashlib.sha256(read.encode()).hexdigest()
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Window, as `Layer.read` says; NaN where the coarse layer has no data, and beyond it."""
+        """Return a window, see `Layer.read`; NaN where the coarse layer has no data, and beyond it."""
         chosen = range(len(self.paths)) if pairs is None else pairs
         return np.stack([self._plane(pair, rows, cols) for pair in chosen]).astype(np.float32)
 
@@ -138,6 +138,6 @@ class CoarseLayer:
 
 
 def _within(position: np.ndarray, size: int) -> np.ndarray:
-    """Positions between the centres of the first and last pixel, those in the outer halves of these moved to the centres."""
+    """Clip positions in the outer halves of the first and last pixel to their centres; NaN farther out."""
     inside = (position >= -_HALF) & (position <= size - 1 + _HALF)
     return np.where(inside, np.clip(position, 0, size - 1), np.nan)

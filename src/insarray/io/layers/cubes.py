@@ -1,4 +1,4 @@
-"""Coarse cubes (height, y, x) of a product's geometry, interpolated at the heights of a DEM, window by window."""
+"""Coarse geometry cubes (height, y, x) of products, interpolated at the heights of a DEM."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 Quantity = Callable[[Sequence[np.ndarray], np.ndarray, np.ndarray], np.ndarray]
-"""From stored cubes (height, y, x), heights and y of their nodes to the cube of a quantity."""
+"""Function of stored cubes (height, y, x), heights and y of their nodes that returns the cube of a quantity."""
 
 _TILE = (512, 512)
-_PROBE = 64  # rows and columns at which the DEM is tried
-_EDGE = 1e-6  # of a cell, for coordinates that were rounded
+_PROBE = 64  # rows and columns of the DEM that are tested
+_EDGE = 1e-6  # cells; tolerance for rounded coordinates
 
 
 def trilinear(cube: np.ndarray, levels: np.ndarray, row: np.ndarray, col: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """A cube at the heights of the pixels of a grid.
+    """Interpolate a cube at the heights of the pixels of a grid.
 
     Parameters
     ----------
     cube
-        Shape (level, y, x), at least two of each.
+        Cube (level, y, x), at least two nodes along each axis.
     levels
-        Heights of the cube, shape (level,), increasing.
+        Heights of the levels, shape (level,), increasing.
     row, col
-        Where the rows and columns of the grid lie between the nodes of the cube, in nodes; shapes (row,) and (col,).
+        Fractional node indices of the rows and columns of the grid; shapes (row,) and (col,).
     height
-        Of the pixels, in the unit of `levels`, shape (row, col).
+        Heights of the pixels in the unit of `levels`, shape (row, col).
 
     Returns
     -------
     numpy.ndarray
-        float64, shape (row, col); NaN outside the cube, where the height is NaN and next to nodes that are.
+        float64, shape (row, col); NaN outside the cube, where the height is NaN, and next to NaN nodes.
     """
     i, along_y = _cell(row, cube.shape[1])
     j, along_x = _cell(col, cube.shape[2])
@@ -58,7 +58,7 @@ def trilinear(cube: np.ndarray, levels: np.ndarray, row: np.ndarray, col: np.nda
 
 
 def _cell(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """First node of the cell of each position, and the place in the cell from 0 to 1, NaN outside the cube."""
+    """Return the first node of the cell of each position, and the fraction within the cell, NaN outside the cube."""
     inside = (position >= -_EDGE) & (position <= size - 1 + _EDGE)
     first = np.clip(np.floor(np.where(inside, position, 0)), 0, size - 2).astype(np.intp)
     return first, np.where(inside, np.clip(position - first, 0, 1), np.nan)
@@ -70,20 +70,20 @@ def _weight(place: np.ndarray, far: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Cube:
-    """A quantity on the nodes of a cube in a file.
+    """Quantity on the nodes of a cube in a file.
 
     Parameters
     ----------
     path, names
-        The file and the datasets (height, y, x) that the quantity is made of.
+        File, and datasets (height, y, x) from which the quantity is computed.
     levels
         Heights in metres, increasing.
     grid
-        Nodes along y and x: the centres of its pixels.
+        Nodes along y and x, as pixel centres.
     nodata
-        Stored values that mean no-data, besides NaN.
+        Stored no-data values, in addition to NaN.
     quantity
-        Made of the datasets; a function of a module, so that it can be sent to workers.
+        Module-level function of the datasets, so that it can be sent to workers.
     """
 
     path: str
@@ -94,13 +94,13 @@ class Cube:
     quantity: Quantity
 
     def at_middle(self, grid: Grid) -> float | None:
-        """The quantity at height 0 in the middle of a grid, None if it is unknown there."""
+        """Return the quantity at height 0 in the middle of a grid, or None if it is unknown there."""
         x, y = grid.left + grid.dx * grid.width / 2, grid.top + grid.dy * grid.height / 2
         value = float(self.at(np.array([x]), np.array([y]), np.zeros((1, 1)))[0, 0])
         return value if np.isfinite(value) else None
 
     def at(self, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
-        """The quantity at coordinates x (col,) and y (row,) of the cube's CRS and heights (row, col), float64."""
+        """Return the quantity at x (col,) and y (row,) in the cube's CRS and heights (row, col), float64."""
         col, row = (x - self.grid.left) / self.grid.dx - 0.5, (y - self.grid.top) / self.grid.dy - 0.5
         rows, cols = (_span(where, size) for where, size in zip((row, col), self.grid.shape, strict=True))
         nodes = self._nodes(rows, cols)
@@ -120,7 +120,7 @@ class Cube:
 
 
 def _span(position: np.ndarray, size: int) -> slice:
-    """Nodes about all positions, at least two."""
+    """Return the slice of nodes, at least two, around all positions."""
     first = int(np.clip(np.floor(position.min()), 0, size - 2))
     last = int(np.clip(np.ceil(position.max()), first + 1, size - 1))
     return slice(first, last + 1)
@@ -135,22 +135,23 @@ def open_cube(
     nodata: tuple[float, ...] = (),
     quantity: Quantity | None = None,
 ) -> Cube | None:
-    """The cube of datasets of a group.
+    """Open the cube of the datasets of a group.
 
     Parameters
     ----------
     path, group
-        The file and the group, which ends with a slash.
+        File, and group with a trailing slash.
     datasets
-        Of one shape. If it has two levels and the heights are more, these are the lowest and the highest.
+        Datasets of equal shape. If they have two levels and there are more heights, they belong to the lowest and
+        highest.
     axes
-        Datasets of heights, y and x.
+        Names of the datasets of heights, y and x.
     crs
-        WKT of x and y, from the file.
+        Function that returns the WKT of x and y from the file.
     nodata
-        Stored values that mean no-data, besides NaN and the fill value.
+        Stored no-data values, in addition to NaN and the fill value.
     quantity
-        Made of the datasets; None for the first itself.
+        Function of the datasets; None for the first dataset itself.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def open_cube(
     Raises
     ------
     FileError
-        If its axes are missing or out of order.
+        If its axes are missing or not monotonic.
     """
     with opened(path) as file:
         heights, y, x = (dataset(file, group + name) for name in axes)
@@ -180,13 +181,13 @@ def open_cube(
 
 
 def as_stored(cubes: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The first cube itself."""
+    """Return the first cube."""
     return cubes[0]
 
 
 @dataclass(frozen=True)
 class DemLayer:
-    """Heights (m) of a raster of any grid on the grid of a stack, bilinear, read window by window."""
+    """Heights (m) of a raster on any grid, interpolated bilinearly to the grid of a stack, window by window."""
 
     path: str
     grid: Grid
@@ -200,17 +201,17 @@ class DemLayer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the file."""
+        """Hash of the file."""
         return fingerprint([self.path], self.grid)
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Window, as `Layer.read` says."""
+        """Return a window, see `Layer.read`."""
         return _repeat(read_on_grid(self.path, self.grid, Resampling.bilinear, (rows, cols)), pairs)
 
 
 @dataclass(frozen=True)
 class CubeLayer:
-    """A cube at the heights of a DEM, as a static map."""
+    """Cube interpolated at the heights of a DEM, as a static map."""
 
     cube: Cube
     dem: DemLayer
@@ -224,12 +225,12 @@ class CubeLayer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the file of the cube and of the DEM."""
+        """Hash of the files of cube and DEM."""
         cube = self.cube
         return fingerprint([cube.path, self.dem.path], cube.names, cube.quantity.__name__, self.dem.grid)
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Window, as `Layer.read` says."""
+        """Return a window, see `Layer.read`."""
         grid = self.dem.grid
         height = self.dem.read(rows, cols)[0].astype(np.float64)
         return _repeat(self.cube.at(grid.x[cols], grid.y[rows], height).astype(np.float32), pairs)
@@ -240,28 +241,28 @@ def _repeat(plane: np.ndarray, pairs: Sequence[int] | None) -> np.ndarray:
 
 
 def dem_path(dem: PathLike | None) -> Path | None:
-    """The raster that was given, None if none was; ArgumentError if it is a pattern that several match."""
+    """Return the path of the given raster, or None; raise ArgumentError for a pattern with several matches."""
     return None if dem is None else expand_one(dem, "dem", "give one raster, for example a VRT of them")
 
 
 def geometry_maps(cubes: dict[str, Cube], grid: Grid, dem: Path | None) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Maps of cubes at the heights of a DEM, and the heights.
+    """Return maps of cubes at the heights of a DEM, and the heights.
 
     Parameters
     ----------
     cubes
-        By canonical name.
+        Cubes by canonical name.
     grid
-        Of the stack, in the CRS of the cubes.
+        Grid of the stack, in the CRS of the cubes.
     dem
         Raster of heights above the ellipsoid in metres; without one there are no maps.
 
     Returns
     -------
     maps
-        By canonical name.
+        Maps by canonical name.
     notes
-        What is missing, and what gives it.
+        What is missing, and which option provides it.
 
     Raises
     ------

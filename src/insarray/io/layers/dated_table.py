@@ -1,4 +1,4 @@
-"""Tables with a column for each date: where their columns are, and their cells line by line, out of an archive, too."""
+"""Read tables with one column per date, optionally from a zip archive."""
 
 import io
 import re
@@ -16,8 +16,8 @@ from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 
 _DELIMITERS = ",;\t"
-_MOST_HEADER = 1 << 20  # bytes of a first line that are looked at
-# D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; a unit may be behind it
+_MOST_HEADER = 1 << 20  # bytes of the first line that are examined
+# D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; optionally followed by a unit
 _DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|m)[\])]?)?")
 _LAT, _LON = ("latitude", "lat"), ("longitude", "lon", "long", "lng")
 _NAMES = ("pid", "id", "code", "point_id")
@@ -25,20 +25,20 @@ _NAMES = ("pid", "id", "code", "point_id")
 
 @dataclass(frozen=True)
 class Layout:
-    """First line of a table: where its columns are.
+    """Columns of a table, from its first line.
 
     Parameters
     ----------
     header
-        Names of the columns in lower case.
+        Column names in lower case.
     delimiter
-        Between cells.
+        Delimiter of the cells.
     times
-        Of the columns with a displacement, in their order.
+        Dates of the displacement columns, in order.
     series
-        Positions of these columns.
+        Indices of these columns.
     suffix
-        Units behind their dates.
+        Units that follow the dates.
     """
 
     header: list[str]
@@ -48,12 +48,12 @@ class Layout:
     suffix: set[str | None]
 
     def position(self, names: Sequence[str]) -> int | None:
-        """Of the first of these columns that is there."""
+        """Return the index of the first of these columns that exists, or None."""
         return next((self.header.index(name) for name in names if name in self.header), None)
 
     @property
     def place(self) -> tuple[int, int, bool] | None:
-        """Columns of x and y, and whether they are longitudes and latitudes; EGMS' easting and northing before those."""
+        """Columns of x and y, and whether they are degrees; EGMS' easting and northing take precedence."""
         for x, y, degrees in ((("easting",), ("northing",), False), (_LON, _LAT, True), (("x",), ("y",), False)):
             found = self.position(x), self.position(y)
             if found[0] is not None and found[1] is not None:
@@ -62,13 +62,13 @@ class Layout:
 
     @property
     def names(self) -> int | None:
-        """Column with the names of the points."""
+        """Column of the point names, or None."""
         return self.position(_NAMES)
 
 
 @contextmanager
 def table_text(path: Path) -> Iterator[io.TextIOBase]:
-    """The table, also out of the archive as EGMS distributes it."""
+    """Open the table, also in a zip archive as distributed by EGMS."""
     try:
         with path.open("rb") as raw:
             if path.suffix.lower() != ".zip":
@@ -85,7 +85,7 @@ def table_text(path: Path) -> Iterator[io.TextIOBase]:
 
 
 def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
-    """Columns by the first line; None if they are no series of points."""
+    """Return the columns from the first line; None if the table is not a time series of points."""
     line = text.readline(_MOST_HEADER)
     delimiter = max(_DELIMITERS, key=line.count)
     if not line.strip():
@@ -97,7 +97,7 @@ def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
         found = _DATE.fullmatch(name)
         try:
             times.append(as_time(found[1]) if found else as_time(""))
-        except ArgumentError:  # such as a number that is no date
+        except ArgumentError:  # for example a number that is no date
             continue
         series.append(position)
         suffix.add(found[2] if found else None)
@@ -107,7 +107,7 @@ def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
 
 @dataclass(frozen=True)
 class Cells:
-    """Numbers of a table: displacement (point, date) as it is written, columns by position, and names of the points."""
+    """Values of a table: displacement (point, date) as written, other columns by index, and point names."""
 
     series: np.ndarray
     columns: Mapping[int, np.ndarray]
@@ -115,12 +115,12 @@ class Cells:
 
     @classmethod
     def read(cls, path: Path, layout: Layout, columns: Sequence[int]) -> "Cells":
-        """Read all lines but the first.
+        """Read all lines except the first.
 
         Raises
         ------
         FileError
-            Naming the line, if it has too few or too many cells, or something that is no number.
+            If a line has too few or too many cells, or a cell that is not a number; the message names the line.
         """
         named = layout.names
         rows, values, names = [], [], []
@@ -144,7 +144,7 @@ class Cells:
 
 
 def _numbers(where: str, layout: Layout, cells: Sequence[str], columns: Sequence[int]) -> np.ndarray:
-    """Cells as numbers, NaN where they are empty."""
+    """Return cells as numbers, NaN for empty ones."""
     try:
         values = np.array([float(cells[k]) for k in columns])
     except ValueError:

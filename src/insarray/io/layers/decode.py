@@ -1,4 +1,4 @@
-"""From stored values to canonical ones, one pair at a time so that temporaries stay small."""
+"""Decode stored values to canonical ones, one pair at a time to keep temporaries small."""
 
 import math
 import warnings
@@ -12,30 +12,30 @@ from insarray.io.files import name_of
 from insarray.model.errors import StackError, StackWarning
 
 NoData = float | None | tuple[float, ...]
-"""Stored values that mean no-data besides NaN: none, one or several."""
+"""Stored no-data values, in addition to NaN: none, one or several."""
 
 _COHERENCE_TOLERANCE = 1e-3
-_OVERSHOOT = 0.5  # of coherence beyond 0 and 1 by resampling; bytes and percent go farther
+_OVERSHOOT = 0.5  # coherence beyond 0 and 1 that resampling may cause; bytes and percentages are farther off
 _LARGEST_LABEL = 65534
 _PI = np.float32(np.pi)
-_PHASE_TOLERANCE = 1e-4  # radians; what a phase written with few digits may exceed pi by
+_PHASE_TOLERANCE = 1e-4  # radians; rounding error of phases written with few digits
 _NO_LABEL = 65535
 
 
 class Decode(Protocol):
-    """Turns the stored values of a pair into canonical ones."""
+    """Protocol of decoders, which convert the stored values of a pair to canonical ones."""
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """Data type of the result."""
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
-        """Decode `raw` into `out`, both of shape (row, col); `name` of the file is for errors."""
+        """Decode `raw` into `out`, both of shape (row, col); `name` is the file name for errors."""
 
 
 @dataclass(frozen=True)
 class PerFile:
-    """Files of a layer that are not decoded alike: each by its own decoder, which sees it as its only one."""
+    """Decoders of files that differ; each decoder treats its file as the only one."""
 
     decoders: tuple[Decode, ...]
 
@@ -50,7 +50,7 @@ class PerFile:
 
 
 def per_file(decoders: Sequence[Decode]) -> Decode:
-    """One decoder for all files if theirs are the same, else each its own."""
+    """Return one decoder if all are equal, else a decoder per file."""
     alike = all(decoder == decoders[0] for decoder in decoders)
     return decoders[0] if alike else PerFile(tuple(decoders))
 
@@ -64,7 +64,7 @@ class PhaseDecode:
     factors
         Radians (away from the satellite, later minus earlier date) per stored unit, one per pair or one for all.
     nodata
-        Stored values that mean no-data besides NaN.
+        Stored no-data values, in addition to NaN.
     """
 
     factors: tuple[float, ...]
@@ -74,22 +74,22 @@ class PhaseDecode:
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
         """Decode one pair."""
         factor = self.factors[pair] if len(self.factors) > 1 else self.factors[0]
-        narrow = raw.dtype.kind == "f" and raw.dtype.itemsize <= 4  # half precision must not stay it
-        with np.errstate(over="ignore", invalid="ignore"):  # no-data values can be as large as floats go
+        narrow = raw.dtype.kind == "f" and raw.dtype.itemsize <= 4  # half precision must be widened
+        with np.errstate(over="ignore", invalid="ignore"):  # no-data values may be the largest floats
             np.multiply(raw, np.float32(factor) if narrow else factor, out=out, casting="same_kind")
         out[_missing(raw, self.nodata)] = np.nan
 
 
 @dataclass(frozen=True)
 class WrappedPhaseDecode:
-    """Phase in (-pi, pi] of complex numbers, or of radians; NaN for 0+0j, NaN, infinities and `nodata`.
+    """Wrapped phase in (-pi, pi] from complex numbers or radians; NaN for 0+0j, NaN, infinities and `nodata`.
 
     Parameters
     ----------
     signs
-        1.0 or -1.0 by which the phase is multiplied, one per file or one for all.
+        Factor 1.0 or -1.0 of the phase, one per file or one for all.
     nodata
-        Stored values that mean no-data besides NaN and 0+0j.
+        Stored no-data values, in addition to NaN and 0+0j.
     """
 
     signs: tuple[float, ...]
@@ -114,10 +114,10 @@ class WrappedPhaseDecode:
 
 
 def wrap_once(phase: np.ndarray) -> None:
-    """Bring phases in (-3 pi, 3 pi) to (-pi, pi], in place, float32."""
+    """Wrap phases in (-3 pi, 3 pi) to (-pi, pi], in place, float32."""
     phase[phase > _PI] -= 2 * _PI
     phase[phase <= -_PI] += 2 * _PI
-    np.clip(phase, -_PI, _PI, out=phase)  # 2 pi is rounded
+    np.clip(phase, -_PI, _PI, out=phase)  # 2 pi is rounded in float32
 
 
 def _require_wrapped(phase: np.ndarray, name: str) -> None:
@@ -131,14 +131,14 @@ def _require_wrapped(phase: np.ndarray, name: str) -> None:
 
 @dataclass(frozen=True)
 class CoherenceDecode:
-    """Coherence in 0..1; NaN for NaN, infinities and `nodata`; bytes count from 0 = no-data to 255 = 1."""
+    """Coherence in 0..1; NaN for NaN, infinities and `nodata`; bytes range from 0 = no-data to 255 = 1."""
 
     nodata: NoData = None
     scale: float = 1.0
     dtype = np.dtype(np.float32)
 
     def __call__(self, raw: np.ndarray, out: np.ndarray, pair: int, name: str) -> None:
-        """Decode one pair; what resampling left beyond 0 and 1 is clipped, StackError for values that it cannot make."""
+        """Decode one pair; clip small excess over 0..1 from resampling, and raise StackError for larger excess."""
         missing = _missing(raw, self.nodata)
         if raw.dtype == np.uint8 and self.scale == 1.0:
             np.multiply(raw, np.float32(1 / 255), out=out)
@@ -158,7 +158,7 @@ class CoherenceDecode:
         np.clip(out, 0, 1, out=out)
 
 
-_CLIPPED: set[str] = set()  # folders of files of which it was said
+_CLIPPED: set[str] = set()  # folders for which the warning was given
 
 
 def _say_clipped(name: str, low: float, high: float) -> None:
@@ -193,7 +193,7 @@ class ComponentDecode:
 
 @dataclass(frozen=True)
 class MapDecode:
-    """A static map of floats: NaN for NaN, infinities and `nodata`."""
+    """Static map of floats: NaN for NaN, infinities and `nodata`."""
 
     nodata: NoData = None
     dtype = np.dtype(np.float32)
@@ -207,18 +207,18 @@ class MapDecode:
 
 @dataclass(frozen=True)
 class BoundedDecode:
-    """Floats of which the bounds are known; NaN for NaN, infinities and the values in `missing`.
+    """Floats with known bounds; NaN for NaN, infinities and the values in `missing`.
 
     Parameters
     ----------
     what, unit
-        For the error.
+        Name and unit for the error.
     factor
-        Units per stored unit.
+        Factor from stored values to the unit.
     least, most
-        In units; StackError for values outside.
+        Bounds in the unit; values outside raise StackError.
     missing
-        Stored values that mean no-data.
+        Stored no-data values.
     """
 
     what: str
@@ -244,7 +244,7 @@ class BoundedDecode:
 
 @dataclass(frozen=True)
 class MaskDecode:
-    """A static mask: True where the stored value is neither zero, NaN nor `nodata`."""
+    """Static mask: True where the stored value is neither zero, NaN nor `nodata`."""
 
     nodata: NoData = None
     dtype = np.dtype(np.bool_)
@@ -255,7 +255,7 @@ class MaskDecode:
 
 
 def also_missing(decode: Decode, values: tuple[float, ...]) -> Decode:
-    """The decoder of a map for a file that has no-data values of its own."""
+    """Return the decoder of a map with additional no-data values of a file."""
     if isinstance(decode, BoundedDecode):
         return replace(decode, missing=(*decode.missing, *values))
     if isinstance(decode, MapDecode | MaskDecode):
@@ -265,11 +265,11 @@ def also_missing(decode: Decode, values: tuple[float, ...]) -> Decode:
 
 
 def _missing(raw: np.ndarray, nodata: NoData) -> np.ndarray:
-    """Where stored values are NaN, infinite or `nodata`, boolean of the shape of `raw`."""
+    """Return where stored values are NaN, infinite or `nodata`, as a boolean array."""
     missing = ~np.isfinite(raw) if raw.dtype.kind in "fc" else np.zeros(raw.shape, bool)
     for value in nodata if isinstance(nodata, tuple) else (nodata,):
         if value is not None and math.isfinite(value) and _fits(value, raw.dtype):
-            # in the type of the file: -9999.9 as float32 is not -9999.9
+            # compare in the type of the file: -9999.9 as float32 differs from -9999.9
             missing |= raw == raw.dtype.type(value)
     return missing
 

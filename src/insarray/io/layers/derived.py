@@ -1,4 +1,4 @@
-"""Layers made of others while they are read: a function of several, or the first of several files that has data."""
+"""Layers computed from other layers: a function of several, or the first of several files with data."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -11,14 +11,15 @@ from insarray.io.source import Layer
 
 @dataclass(frozen=True)
 class DerivedLayer:
-    """A function of layers, pixel by pixel.
+    """Pixelwise function of layers.
 
     Parameters
     ----------
     inner
-        Of one shape.
+        Input layers, of equal shape.
     function
-        Of their windows, float32 of their shape; a function of a module, so that it can be sent to workers.
+        Function of their windows that returns float32 of the same shape; module-level, so that it can be sent to
+        workers.
     """
 
     inner: tuple[Layer, ...]
@@ -32,25 +33,25 @@ class DerivedLayer:
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Of the first layer."""
+        """Tile shape of the first layer."""
         return self.inner[0].tile
 
     @property
     def fingerprint(self) -> str:
-        """Of the layers and the name of the function."""
+        """Hash of the layers and the name of the function."""
         return _digest(self.function.__name__, *(layer.fingerprint for layer in self.inner))
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Window, as `Layer.read` says."""
+        """Return a window, see `Layer.read`."""
         windows = [layer.read(rows, cols, pairs) for layer in self.inner]
         return np.asarray(self.function(*windows), np.float32)
 
 
 @dataclass(frozen=True)
 class FirstValidLayer:
-    """A static map of which several files have parts: each pixel is that of the first file that has data there.
+    """Static map from several files: each pixel is that of the first file with data there.
 
-    No-data is NaN, and False of a mask.
+    No-data is NaN, or False for a mask.
     """
 
     inner: Layer
@@ -62,21 +63,21 @@ class FirstValidLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of the files."""
+        """Data type of the files."""
         return self.inner.dtype
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Of the files."""
+        """Tile shape of the files."""
         return self.inner.tile
 
     @property
     def fingerprint(self) -> str:
-        """Of the files."""
+        """Hash of the files."""
         return _digest("first valid", self.inner.fingerprint)
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Window, as `Layer.read` says; files are read until every pixel has data."""
+        """Return a window, see `Layer.read`; files are read until every pixel has data."""
         out = self.inner.read(rows, cols, [0])
         for file in range(1, self.inner.shape[0]):
             missing = ~out if out.dtype == bool else np.isnan(out)

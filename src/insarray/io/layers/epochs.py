@@ -1,4 +1,4 @@
-"""Phases against one reference date: which file is which date, which sign it has, and the layer of all dates."""
+"""Interferograms with one common reference date: dates, signs, and the layer of all dates."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ from insarray.model.grid import Grid
 
 @dataclass(frozen=True)
 class Epochs:
-    """Dates of a wrapped stack, and how its interferograms belong to them.
+    """Dates of a wrapped stack, and their interferograms.
 
     Parameters
     ----------
     times
-        Ascending, ``datetime64[s]``, shape (time,).
+        Dates in ascending order, ``datetime64[s]``, shape (time,).
     reference
         Index of the reference date in `times`.
     order
-        Position of the interferogram of each other date among those given.
+        Index, among the given files, of the interferogram of each date other than the reference date.
     signs
-        1.0 where it is the phase of the date minus that of the reference date, -1.0 where it is the other way round.
+        1.0 if the interferogram is the phase of the date minus that of the reference date, -1.0 if it is the reverse.
     """
 
     times: np.ndarray
@@ -39,17 +39,17 @@ class Epochs:
 
 
 def single_reference(files: Sequence[PairFile]) -> Epochs:
-    """Dates of interferograms that all have one date in common; that of a single one is the first in its name.
+    """Return the dates of interferograms with one common date; for a single file, the first date in its name.
 
     Raises
     ------
     StackError
-        If two are of the same pair of dates, or they have no date in common.
+        If two files have the same pair of dates, or the files have no common date.
     """
     (files,) = one_time_per_pass([files])
-    by_pair(files)  # each pair once
+    by_pair(files)  # raises for repeated pairs
     count = Counter(time for file in files for time in _ends(file))
-    reference = max(count, key=lambda time: count[time])  # the first of equals
+    reference = max(count, key=lambda time: count[time])  # the first if several are equal
     stranger = next((file for file in files if reference not in file.key), None)
     if stranger is not None:
         usual = next(file for file in files if reference in file.key)
@@ -65,7 +65,7 @@ def single_reference(files: Sequence[PairFile]) -> Epochs:
 
 
 def _ends(file: PairFile) -> tuple[np.datetime64, np.datetime64]:
-    """The dates in the order of the file: its phase is that of the second minus that of the first."""
+    """Return the dates in the order of the file: its phase is the second minus the first."""
     return (file.later, file.earlier) if file.swapped else (file.earlier, file.later)
 
 
@@ -74,12 +74,12 @@ def _ends(file: PairFile) -> tuple[np.datetime64, np.datetime64]:
 
 @dataclass(frozen=True)
 class EpochLayer:
-    """Phase of every date, that of the reference date included: 0 where any other date has data.
+    """Phase of every date including the reference date, where it is 0 if any other date has data.
 
     Parameters
     ----------
     phases
-        Of all other dates minus the reference date, in their order.
+        Phases of all other dates minus the reference date, in order.
     reference
         Index of the reference date.
     """
@@ -95,25 +95,25 @@ class EpochLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of what `read` returns."""
+        """Data type of the result of `read`."""
         return self.phases.dtype
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Of the files."""
+        """Tile shape of the files."""
         return self.phases.tile
 
     @property
     def fingerprint(self) -> str:
-        """Of the files, how they are decoded, and the reference date."""
+        """Hash of the files, their decoding, and the reference date."""
         return f"{self.phases.fingerprint} {type(self.phases).__name__} {self.reference}"
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window of all dates or of those listed, as `Layer.read` says."""
+        """Return a decoded window of all or selected dates, see `Layer.read`."""
         chosen = range(self.shape[0]) if pairs is None else pairs
         if self.reference not in chosen:
             return self.phases.read(rows, cols, [self._position(k) for k in chosen])
-        phases = self.phases.read(rows, cols)  # the reference date has data where any other has
+        phases = self.phases.read(rows, cols)  # the reference date has data where any other date has
         out = np.empty((len(chosen), *phases.shape[1:]), self.dtype)
         for plane, k in zip(out, chosen, strict=True):
             if k == self.reference:
@@ -128,7 +128,7 @@ class EpochLayer:
 
 @dataclass(frozen=True)
 class DifferenceLayer:
-    """Phase differences of images against the first one, shape (image - 1, row, col)."""
+    """Phase differences of images to the first image, shape (image - 1, row, col)."""
 
     images: Layer
 
@@ -140,21 +140,21 @@ class DifferenceLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of what `read` returns."""
+        """Data type of the result of `read`."""
         return self.images.dtype
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Of the files."""
+        """Tile shape of the files."""
         return self.images.tile
 
     @property
     def fingerprint(self) -> str:
-        """Of the files and how they are decoded."""
+        """Hash of the files and their decoding."""
         return self.images.fingerprint
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says."""
+        """Return a decoded window, see `Layer.read`."""
         images = self.images.read(rows, cols, None if pairs is None else [0, *(k + 1 for k in pairs)])
         for plane in images[1:]:
             plane -= images[0]
@@ -162,12 +162,12 @@ class DifferenceLayer:
         return images[1:]
 
 
-# -- options and source -----------------------------------------------------------------------------------------------
+# -- options and source ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class WrappedOptions:
-    """Options of `open_wrapped` that concern how the files are read; None where not given."""
+    """Options of `open_wrapped` for reading the files; None if not given."""
 
     wavelength: float | None = None
     sign: Sign | None = None
@@ -176,11 +176,11 @@ class WrappedOptions:
     variable: str | None = None
 
     def given(self) -> set[str]:
-        """Names of the options that were given."""
+        """Return the names of the given options."""
         return {name for name in self.__dataclass_fields__ if getattr(self, name) is not None}
 
     def refuse(self, names: set[str], files: str) -> None:
-        """Raise ArgumentError if an option in `names` was given, as `files` need none."""
+        """Raise ArgumentError if an option in `names` was given, which does not apply to `files`."""
         refused = ", ".join(sorted(self.given() & names))
         if refused:
             raise ArgumentError(f"{refused}: does not apply to {files}; leave out")
@@ -188,7 +188,7 @@ class WrappedOptions:
 
 @dataclass(frozen=True)
 class WrappedSource:
-    """What the files of a wrapped stack hold, before any pixel is read.
+    """Content of the files of a wrapped stack, before any pixel is read.
 
     Parameters
     ----------
@@ -197,23 +197,23 @@ class WrappedSource:
     grid
         Pixels.
     phase
-        Of all dates, shape (time, row, col).
+        Phase of all dates, shape (time, row, col).
     maps
         Static layers by canonical name, shape (1, row, col).
     map_files
-        Rasters of static layers by canonical name, not read yet.
+        Unread rasters of static layers by canonical name.
     paths
         Input files.
     members
         Files that the input files consist of.
     wavelength
-        Metres, None if unknown.
+        Metres; None if unknown.
     baseline
         Perpendicular baseline of each date minus that of the reference date in metres, (time); None if unknown.
     attrs
-        What else is known of the stack.
+        Further attributes of the stack.
     window
-        Rows and columns of the grid that phase and maps have; None for all.
+        Rows and columns of the grid covered by phase and maps; None for all.
     """
 
     times: np.ndarray

@@ -1,4 +1,4 @@
-"""One grid for files of different extents: where each lies on it, in whole pixels; nothing is rewritten."""
+"""Determine a common grid for files of different extents, with whole-pixel offsets; files are not rewritten."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from insarray.model.grid import Grid
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file lies on the grid of a stack: row and column of its first pixel, perhaps outside, and its shape.
+    """Position of a file on a grid: row and column of its first pixel, which may be outside, and its shape.
 
-    If it is `turned`, its rows run the other way, and `row` is that of its last one.
+    If `turned`, its rows run in the opposite direction, and `row` is that of its last row.
     """
 
     row: int
@@ -27,13 +27,13 @@ class Place:
     turned: bool = False
 
     def overlap(self, rows: slice, cols: slice) -> tuple[Window, Window] | None:
-        """What a window of the grid has of the file.
+        """Return the part of a window of the grid that the file covers.
 
         Returns
         -------
         tuple or None
-            Rows and columns to read from the file, and where they belong in the window, once `upright` has turned them;
-            None if there are none.
+            Rows and columns to read from the file, and their position in the window after `upright`; None if there is
+            no overlap.
         """
         along_rows = _overlap(rows, self.row, self.height)
         along_cols = _overlap(cols, self.col, self.width)
@@ -45,16 +45,16 @@ class Place:
         return (inside, along_cols[0]), (along_rows[1], along_cols[1])
 
     def upright(self, raw: np.ndarray) -> np.ndarray:
-        """Rows that were read, (row, col), in the order of the grid."""
+        """Return rows that were read, (row, col), in the direction of the grid."""
         return raw[::-1] if self.turned else raw
 
     def moved(self, rows: int, cols: int) -> "Place":
-        """The same file on a grid that begins so many rows and columns later."""
+        """Return the place on a grid that starts `rows` and `cols` later."""
         return replace(self, row=self.row - rows, col=self.col - cols)
 
 
 def place_on(grid: Grid, other: Grid, *, one_image: bool = False) -> Place | None:
-    """Where `other` lies on the pixels of `grid`, its rows turned round if need be; None if it does not fit them.
+    """Return the place of `other` on the pixels of `grid`, flipped if necessary; None if the pixels do not match.
 
     Coordinates without a CRS count only if both are known to be of `one_image`, or if the grids are the same.
     """
@@ -74,16 +74,16 @@ def _overlap(wanted: slice, start: int, size: int) -> tuple[slice, slice] | None
 
 @dataclass(frozen=True)
 class Common:
-    """The grid of a stack, and where its files lie on it.
+    """Common grid of a stack, and the places of its files on it.
 
     Parameters
     ----------
     grid
-        Of the stack.
+        Grid of the stack.
     places
-        One per file; None for a file that must be warped onto the grid.
+        One per file; None for a file that must be warped to the grid.
     notes
-        What was done, in words; none if all files are on one grid as they are.
+        Notes on what was done; empty if all files are on one grid.
     """
 
     grid: Grid
@@ -91,7 +91,7 @@ class Common:
     notes: tuple[str, ...] = ()
 
     def part(self, first: int, count: int) -> "Common":
-        """The same grid for `count` of the files from the `first` on."""
+        """Return the places of `count` files from `first` on, on the same grid."""
         return Common(self.grid, self.places[first : first + count], self.notes)
 
 
@@ -103,26 +103,26 @@ def reconcile(
     resample: bool | None = False,
     downward: bool = False,
 ) -> Common:
-    """The grid that files share; its rows run as those of the first file.
+    """Determine the common grid of files; its rows have the direction of the first file.
 
     Parameters
     ----------
     grids, paths
-        Of each file.
+        Grid and path of each file.
     extent
-        Pixels that all files have, or that any has; None insists on files that all have the same.
+        "intersection" or "union" of the pixels of the files; None requires equal extents.
     resample
-        Warp those that do not fit the pixels of most onto them; None if such files cannot be warped.
+        Warp files that do not match the pixels of the majority; None if these files cannot be warped.
     downward
-        Rows from the largest y to the smallest, whatever the files have.
+        Order rows from the largest y to the smallest, regardless of the files.
 
     Raises
     ------
     StackError
-        If the files do not fit, or have no pixel in common; with every kind of misfit listed.
+        If the files do not match, or have no common pixel; the message lists every kind of mismatch.
     """
     stored = grids = [grid.beside(grids[0]) for grid in grids]
-    located = [not grid.is_counted for grid in stored]  # rows that are counted are in the order that is meant
+    located = [not grid.is_counted for grid in stored]  # row numbers without coordinates are in the intended order
     down = downward or any(grid.dy < 0 for grid in [grid for grid, yes in zip(stored, located, strict=True) if yes][:1])
     grids = [
         grid.turned() if yes and (grid.dy < 0) != down else grid for grid, yes in zip(stored, located, strict=True)
@@ -167,7 +167,7 @@ def _misfits(texts: Sequence[str | None], paths: Sequence[str | Path], what: str
 
 
 def _apart(places: Sequence[Place | None], paths: Sequence[str | Path]) -> str:
-    """Two files without a common pixel, or what to do if each two have one."""
+    """Describe two files without a common pixel, or the remedy if each two overlap."""
     known = [(place, name_of(path)) for place, path in zip(places, paths, strict=True) if place is not None]
     for place, name in known:
         for other, other_name in known:

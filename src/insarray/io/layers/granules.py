@@ -1,4 +1,4 @@
-"""What the readers of products with one HDF5 or NetCDF-4 file per pair share: names, grids, layers, baselines."""
+"""Helpers of readers for products with one HDF5 or NetCDF-4 file per pair: names, grids, layers, baselines."""
 
 import re
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ from insarray.model.conventions import metres_per_radian
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
-_REGULAR = 1e-3  # of a pixel
+_REGULAR = 1e-3  # pixels
 
 
 def products_in(path: Path, pattern: re.Pattern[str], glob: str) -> list[Path]:
-    """A file whose name has the pattern, or all of a folder and those in it; sorted."""
+    """Return a file whose name matches the pattern, or all such files in a folder and its subfolders, sorted."""
     if pattern.match(path.name):
         return [path]
     return sorted(found for found in below(path, glob) if pattern.match(found.name)) if path.is_dir() else []
 
 
 def matched(path: Path, pattern: re.Pattern[str], product: str) -> re.Match[str]:
-    """The parts of a file's name; FileError if it is not that of the product."""
+    """Return the match of a file name; raise FileError if it is not named like the product."""
     match = pattern.match(path.name)
     if match is None:
         raise FileError(f"{path}: is not named like a product of {product}; give it its name again")
@@ -39,12 +39,12 @@ def matched(path: Path, pattern: re.Pattern[str], product: str) -> re.Match[str]
 
 
 def text(value: Any) -> str:
-    """Text that HDF5 has as bytes or as text."""
+    """Return text that HDF5 stores as bytes or str."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def number(file: Any, name: str) -> float | None:
-    """The number in a dataset without dimensions, or with one element; None if there is no such dataset."""
+    """Return the number in a dataset of one element; None if there is no such dataset."""
     found = dataset(file, name)
     if found is None or found.size != 1 or found.dtype.kind not in "iuf":
         return None
@@ -52,19 +52,19 @@ def number(file: Any, name: str) -> float | None:
 
 
 def fill_value(found: Any) -> float | None:
-    """`_FillValue` of a dataset, None if it has none, or NaN."""
+    """Return `_FillValue` of a dataset; None if it is missing or NaN."""
     stored = found.attrs.get("_FillValue")
     value = np.nan if stored is None else float(np.asarray(stored).ravel()[0])
     return value if np.isfinite(value) else None
 
 
 def grid_of_centres(file: Any, x: Any, y: Any, crs: str) -> Grid:
-    """Grid of two datasets of coordinates, which are those of pixel centres.
+    """Return the grid of two coordinate datasets of pixel centres.
 
     Raises
     ------
     FileError
-        If they are missing, shorter than two, or their steps are not all the same.
+        If they are missing, have fewer than two elements, or are not evenly spaced.
     """
     if x is None or y is None or x.ndim != 1 or y.ndim != 1 or min(x.size, y.size) < 2:
         raise FileError(f"{file.filename}: has no coordinates of its pixels; fetch it again")
@@ -79,12 +79,12 @@ def grid_of_centres(file: Any, x: Any, y: Any, crs: str) -> Grid:
 
 
 def radar_wavelength(file: Any, name: str, value: float | None) -> float:
-    """The wavelength (m) that the dataset `name` gives, if it is one.
+    """Check the wavelength (m) read from the dataset `name` and return it.
 
     Raises
     ------
     FileError
-        If there is none, or it is not a radar's.
+        If it is missing or not that of a radar.
     """
     if value is None:
         raise FileError(f"{file.filename}: has no {name}; fetch it again")
@@ -96,7 +96,7 @@ def radar_wavelength(file: Any, name: str, value: float | None) -> float:
 
 
 def same_wavelength(wavelengths: Sequence[float], paths: Sequence[str]) -> float:
-    """The wavelength of all files; StackError naming two that differ."""
+    """Return the common wavelength of all files; raise StackError naming two that differ."""
     for value, path in zip(wavelengths, paths, strict=True):
         if abs(value - wavelengths[0]) > 1e-6:
             raise StackError(
@@ -107,7 +107,7 @@ def same_wavelength(wavelengths: Sequence[float], paths: Sequence[str]) -> float
 
 
 def same_fill(fills: Sequence[float | None], paths: Sequence[str], layer: str) -> float | None:
-    """The fill value of a layer in all files that have one; StackError naming two that differ."""
+    """Return the common fill value of a layer; raise StackError naming two files that differ."""
     known = [(fill, path) for fill, path in zip(fills, paths, strict=True) if fill is not None]
     for fill, path in known:
         if fill != known[0][0]:
@@ -120,18 +120,18 @@ def same_fill(fills: Sequence[float | None], paths: Sequence[str], layer: str) -
 
 @dataclass(frozen=True)
 class Stored:
-    """Where the products have the layers of a stack, in radians and fractions.
+    """Location of the layers of a stack in its products; phase in radians, coherence as fraction.
 
     Parameters
     ----------
     group
-        Of all layers, with a slash at its end.
+        Group of all layers, with a trailing slash.
     names
-        Of the datasets, by canonical name.
+        Datasets by canonical name.
     tile
         (rows, columns) of a chunk.
     fills
-        For each product the fill value of each dataset that it has.
+        For each product, the fill value of each dataset that it has.
     """
 
     group: str
@@ -142,23 +142,23 @@ class Stored:
     def layers(
         self, paths: Sequence[str], common: Common, signs: Sequence[float]
     ) -> tuple[dict[str, Hdf5FilesLayer], bool]:
-        """Layers that all products have.
+        """Return the layers that all products have.
 
         Parameters
         ----------
         paths
-            Of the products.
+            Paths of the products.
         common
-            Where they lie.
+            Their places on the grid.
         signs
-            By which the phase of each is multiplied.
+            Sign of the phase of each.
 
         Returns
         -------
         layers
-            By canonical name.
+            Layers by canonical name.
         zero_is_nodata
-            Whether a phase of 0 is no-data unless coherence and components say otherwise.
+            Whether a phase of 0 is no-data unless coherence and components indicate data.
         """
         there = {name: one for name, one in self.names.items() if all(one in fills for fills in self.fills)}
         fill = {name: same_fill([fills[one] for fills in self.fills], paths, one) for name, one in there.items()}
@@ -175,7 +175,7 @@ class Stored:
 
 
 def covering(common: Common) -> int | None:
-    """The first file that has all pixels of the grid."""
+    """Return the index of the first file that covers the grid, or None."""
     height, width = common.grid.shape
     whole = slice(0, height), slice(0, width)
     for index, place in enumerate(common.places):
@@ -188,14 +188,14 @@ def covering(common: Common) -> int | None:
 def pair_baselines(
     options: Options, pairs: Sequence[Key], found: Sequence[float | None], paths: Sequence[str]
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Baselines (m) of the pairs: those of the table that was given, else those of the products if all have one.
+    """Return the baselines (m) of the pairs: from the given table, else from the products if all have one.
 
     Returns
     -------
     baselines
-        In the order of `pairs`, None if unknown.
+        In the order of `pairs`; None if unknown.
     notes
-        Which products have none.
+        Which products lack one.
     """
     table = given_baselines(options)
     if table is not None:
@@ -209,7 +209,7 @@ def pair_baselines(
 
 
 def require_one_track(tracks: Sequence[str], paths: Sequence[str | Path]) -> None:
-    """Raise StackError naming two files unless all are of one track."""
+    """Raise StackError naming two files that are not of the same track."""
     for track, path in zip(tracks, paths, strict=True):
         if track != tracks[0]:
             raise StackError(
@@ -219,7 +219,7 @@ def require_one_track(tracks: Sequence[str], paths: Sequence[str | Path]) -> Non
 
 
 def refuse_frames(pair: str, paths: Sequence[str | Path], remedy: str) -> NoReturn:
-    """Raise StackError: a pair has several granules along the track."""
+    """Raise StackError for a pair with several granules along the track."""
     raise StackError(
         f"pair {pair}: has {len(paths)} granules along the track ({names(paths)}), which are not stitched; "
         f"give the files of one frame, {remedy}"

@@ -1,4 +1,4 @@
-"""Three-dimensional HDF5 datasets as layers; nothing outside the file is followed."""
+"""Layers of three-dimensional HDF5 datasets; links and external storage are not followed."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,18 @@ from insarray.io.locations import is_url, open_url
 from insarray.model.errors import FileError
 from insarray.model.secrets import cause_of
 
-# HDF5 is one thread at a time by itself; one lock around a whole read keeps open, read and close together
+# HDF5 serializes calls itself; one lock per read keeps open, read and close together
 _LOCK = threading.Lock()
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """The file, open for reading, while no other thread reads HDF5.
+    """Open the file for reading, excluding HDF5 reads in other threads.
 
     Raises
     ------
     FileError
-        If it is not there, cannot be opened, or fails while it is read.
+        If it does not exist, cannot be opened, or fails while it is read.
     """
     if not is_url(path) and not Path(path).exists():
         raise FileError(f"{path}: does not exist")
@@ -41,12 +41,12 @@ def opened(path: str | Path) -> Iterator[Any]:
 
 
 def dataset(file: Any, name: str) -> Any | None:
-    """The dataset `name`, perhaps in a group (``"group/name"``), None if there is none.
+    """Return the dataset `name`, optionally in a group (``"group/name"``), or None.
 
     Raises
     ------
     FileError
-        If it is a link, or keeps its values in other files: a file from elsewhere must not read local ones.
+        If it is a link, or stores its values in other files: an untrusted file must not read local ones.
     """
     found = file
     for part in name.split("/"):
@@ -62,7 +62,7 @@ def dataset(file: Any, name: str) -> Any | None:
 
 
 def members(file: Any, name: str) -> list[str]:
-    """Names in a group, none if there is no such group; links are not followed."""
+    """Return the names in a group, or an empty list if there is no such group; links are not followed."""
     found = file
     for part in name.strip("/").split("/"):
         if not isinstance(found, h5py.Group) or not isinstance(found.get(part, getlink=True), h5py.HardLink):
@@ -72,12 +72,12 @@ def members(file: Any, name: str) -> list[str]:
 
 
 def require_own_values(path: str | Path) -> None:
-    """Check that a NetCDF file reads no other file, for those who open it without this module; older formats cannot.
+    """Check that a NetCDF-4 file reads no other file, before it is opened by other libraries.
 
     Raises
     ------
     FileError
-        If it links to another file, or a dataset keeps its values in one.
+        If it links to another file, or a dataset stores its values in one.
     """
     if not is_url(path) and not h5py.is_hdf5(path):
         return
@@ -95,27 +95,27 @@ def require_own_values(path: str | Path) -> None:
 
 
 def dataset_names(file: Any, ndim: int) -> list[str]:
-    """Names of the datasets of the root group with `ndim` dimensions; links are not followed."""
+    """Return the names of the datasets in the root group with `ndim` dimensions; links are not followed."""
     hard = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
     return [name for name in hard if isinstance(file[name], h5py.Dataset) and file[name].ndim == ndim]
 
 
 @dataclass(frozen=True)
 class Hdf5Layer:
-    """A dataset (pair, row, col) of one file, or (row, col) for a static map.
+    """Dataset (pair, row, col) of one file, or (row, col) for a static map.
 
     Parameters
     ----------
     path, name
-        The file and the dataset in its root.
+        File, and dataset in its root group.
     index
-        Position in the file of each pair.
+        Index in the file of each pair.
     grid_shape, tile
         (rows, columns) of the grid and of a chunk.
     decode
-        From stored to canonical values.
+        Decoder of stored values.
     fingerprint
-        Of the file and of `decode`.
+        Hash of the file and of `decode`.
     """
 
     path: str
@@ -133,11 +133,11 @@ class Hdf5Layer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of what `read` returns."""
+        """Data type of the result of `read`."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says."""
+        """Return a decoded window, see `Layer.read`."""
         chosen = np.arange(len(self.index)) if pairs is None else np.asarray(pairs)
         stored = np.asarray(self.index)[chosen]
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
@@ -155,6 +155,6 @@ class Hdf5Layer:
 
 
 def _runs(index: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First and last of the stretches that count up by one, so that each is a single read."""
+    """Yield first and last index of runs of consecutive indices, each of which is a single read."""
     breaks = np.flatnonzero(np.diff(index) != 1) + 1
     return ((int(run[0]), int(run[-1])) for run in np.split(index, breaks))

@@ -1,4 +1,4 @@
-"""One HDF5 or NetCDF-4 file per pair: a dataset of each, perhaps in a group, read from where the file lies on the grid."""
+"""Layers of one HDF5 or NetCDF-4 file per pair, each placed on the common grid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ from insarray.model.errors import FileError
 
 @dataclass(frozen=True)
 class Hdf5FilesLayer:
-    """A dataset (row, col) of one file per pair.
+    """Dataset (row, col) of one file per pair.
 
     Parameters
     ----------
     paths
         One per pair.
     name
-        Of the dataset, with its groups.
+        Name of the dataset, with its groups.
     grid_shape
         (rows, columns) of the grid.
     places
-        Where each file lies on it.
+        Place of each file on the grid.
     tile
         (rows, columns) of a chunk.
     decode
-        From stored to canonical values.
+        Decoder of stored values.
     fingerprint
-        Of the files and of `decode`.
+        Hash of the files and of `decode`.
     """
 
     paths: tuple[str, ...]
@@ -50,11 +50,11 @@ class Hdf5FilesLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of what `read` returns."""
+        """Data type of the result of `read`."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says; no-data where a file has no pixels."""
+        """Return a decoded window, see `Layer.read`; no-data outside the files."""
         chosen = range(len(self.paths)) if pairs is None else pairs
         out = np.full((len(chosen), rows.stop - rows.start, cols.stop - cols.start), FILL[self.dtype.name], self.dtype)
         for plane, pair in zip(out, chosen, strict=True):
@@ -75,7 +75,7 @@ class Hdf5FilesLayer:
 def hdf5_files_layer(
     paths: Sequence[str], name: str, common: Common, tile: tuple[int, int], decode: Decode
 ) -> Hdf5FilesLayer:
-    """Layer of files, one per pair, all of which lie on the pixels of `common.grid`."""
+    """Return the layer of files, one per pair, that match the pixels of `common.grid`."""
     places = tuple(place for place in common.places if place is not None)
     digest = fingerprint(paths, name, decode, common.grid, places)
     return Hdf5FilesLayer(tuple(paths), name, common.grid.shape, places, tile, decode, digest)

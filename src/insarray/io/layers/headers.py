@@ -1,4 +1,4 @@
-"""Headers of rasters, read side by side and checked: what each file says of itself, and layers of such files."""
+"""Read and check the headers of rasters concurrently, and make layers of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,12 +32,12 @@ from insarray.model.grid import Grid
 from insarray.model.secrets import cause_of, identity
 
 T = TypeVar("T")
-_ROUNDING = 0.01  # of a pixel
+_ROUNDING = 0.01  # pixels
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a raster says of itself; `nodata` besides NaN, `units` in small letters and empty if it says none."""
+    """Header of a raster; `nodata` in addition to NaN, `units` in lower case and empty if not stated."""
 
     file: RasterFile
     members: tuple[str, ...]
@@ -58,27 +58,27 @@ def read_headers(
     band: int | None = None,
     allow_complex: bool = False,
 ) -> list[Header]:
-    """Headers of rasters, read side by side.
+    """Read the headers of rasters concurrently.
 
     Parameters
     ----------
     paths
         Existing files.
     variable
-        Variable of NetCDF files that hold more than one.
+        Variable of NetCDF files with several variables.
     prefer
-        Names to look for if there are several variables and none was given.
+        Preferred names among several variables if none was given.
     band
-        Band to use; None insists on files of one band.
+        Band to use; None requires files with one band.
     allow_complex
-        Whether complex numbers are expected.
+        Whether complex data are permitted.
 
     Raises
     ------
     FileError
-        If files are unreadable, not rasters, not of one band, or rotated; all of them are listed.
+        If files are unreadable, not rasters, have several bands, or are rotated; all such files are listed.
     """
-    folders = given_folders()  # not known to the threads
+    folders = given_folders()  # a context variable, not visible in the threads
 
     def header_or_error(path: Path) -> Header | FileError:
         try:
@@ -132,19 +132,19 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
 
 
 def _members(file: RasterFile, dataset: Any) -> tuple[str, ...]:
-    """Files that a raster is made of, the one that names it first."""
+    """Return the files that a raster consists of, the main one first."""
     if file.driver == "VRT":
         return (file.path, file.header) if file.header else (file.path, *file.sources)
     return tuple(dataset.files) or (file.path,)
 
 
 def _alpha(dataset: Any) -> int | None:
-    """Number of the last band if it is an alpha band, which says where the others have data."""
+    """Return the number of the last band if it is an alpha band, which is a mask of the others."""
     return dataset.count if dataset.count > 1 and dataset.colorinterp[-1] is ColorInterp.alpha else None
 
 
 def _require_whole(file: RasterFile, dataset: Any) -> None:
-    """Read the last pixel: a truncated file is found before anything is computed or written."""
+    """Read the last pixel, to detect truncated files before anything is computed or written."""
     height, width = dataset.shape
     if file.driver == "ENVI":
         _require_raw(file, dataset)
@@ -159,7 +159,7 @@ def _require_whole(file: RasterFile, dataset: Any) -> None:
 
 
 def _require_raw(file: RasterFile, dataset: Any) -> None:
-    """Compare the size of raw pixels with their header: GDAL reads zeros where a raw file has ended."""
+    """Compare the size of a raw file with its header: GDAL reads zeros beyond the end of the file."""
     said = dataset.tags(ns="ENVI")
     if said.get("file_compression", "0") != "0":
         return
@@ -172,7 +172,7 @@ def _require_raw(file: RasterFile, dataset: Any) -> None:
 
 
 def _is_rotated(transform: Any, shape: tuple[int, int]) -> bool:
-    """Whether rows and columns are off the axes by more than rounding, 1 % of a pixel across the image."""
+    """Return whether the image is rotated by more than rounding, 1 % of a pixel across the image."""
     across = abs(transform.b) * shape[0] / abs(transform.a) if transform.a else np.inf
     down = abs(transform.d) * shape[1] / abs(transform.e) if transform.e else np.inf
     return bool((transform.b or transform.d) and max(across, down) > _ROUNDING)
@@ -190,22 +190,22 @@ def _grid(file: RasterFile, dataset: Any) -> Grid:
 def common_grid(
     headers: Sequence[Header], extent: Extent | None = None, *, resample: bool = False, downward: bool = False
 ) -> Common:
-    """The grid that files share, and where each lies on it; parameters and errors of `insarray.io.layers.extents.reconcile`."""
+    """Return the common grid of files and their places on it; see `insarray.io.layers.extents.reconcile`."""
     grids, paths = [header.grid for header in headers], [header.file.path for header in headers]
     return reconcile(grids, paths, extent, resample=resample, downward=downward)
 
 
 def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | None = None) -> RasterLayer:
-    """Layer of files, one per pair, or of one file for a static map.
+    """Return the layer of files, one per pair, or of one file for a static map.
 
     Parameters
     ----------
     headers
-        Of the files.
+        Headers of the files.
     decode
-        From stored to canonical values.
+        Decoder of stored values.
     common
-        Grid of the stack and the places of these files on it; None if all are on one grid.
+        Grid of the stack and the places of these files; None if all are on one grid.
     """
     common = common or common_grid(headers)
     members = [member for header in headers for member in members_of(header)]
@@ -221,14 +221,14 @@ def raster_layer(headers: Sequence[Header], decode: Decode, common: Common | Non
 
 
 def members_of(header: Header) -> list[str]:
-    """The file and what belongs to it on this machine."""
+    """Return the file and the local files that belong to it."""
     return [header.file.path, *(member for member in header.members[1:] if Path(member).is_file())]
 
 
 def agreed(headers: Sequence[Header], values: Sequence[T], what: str, remedy: str) -> T:
-    """The value that all files share; StackError naming two of them otherwise."""
+    """Return the value common to all files; raise StackError naming two that differ."""
     for header, value in zip(headers, values, strict=True):
-        if value != values[0] and not (value != value and values[0] != values[0]):  # NaN is NaN
+        if value != values[0] and not (value != value and values[0] != values[0]):  # NaN equals NaN
             first, other = names([headers[0].file.path]), names([header.file.path])
             raise StackError(f"{what}: {values[0]} in {first} but {value} in {other}; {remedy}")
     return values[0]

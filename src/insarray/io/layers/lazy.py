@@ -1,4 +1,4 @@
-"""From a scanned source to the lazy Dataset: one task per block and variable, each reading all pairs."""
+"""Make the lazy dataset of a scanned source: one task per block and variable, which reads all pairs."""
 
 import hashlib
 import math
@@ -21,23 +21,23 @@ from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.secrets import shown_values
 
-_EDGES = (512, 256)  # the larger one opens each file less often, the smaller one gives small images enough blocks
+_EDGES = (512, 256)  # larger: files are opened less often; smaller: enough blocks for small images
 _ENOUGH_BLOCKS = 16
 _BLOCK_BYTES = 128_000_000
 _BAND_PIXELS = 512 * 512
 
 
 def to_dataset(source: StackSource, product: str, block: int | None = None) -> xr.Dataset:
-    """Lazy canonical stack of a source.
+    """Return the lazy canonical stack of a source.
 
     Parameters
     ----------
     source
-        What the reader found.
+        Source, as scanned by the reader.
     product
         Name of the reader.
     block
-        Edge of the blocks in pixels; None chooses by tiles, pairs and memory.
+        Edge of the blocks in pixels; None: chosen by tiles, pairs and memory.
     """
     rows, cols = block_shape(source.layers["unwrapped_phase"], block)
     coords = (
@@ -49,7 +49,7 @@ def to_dataset(source: StackSource, product: str, block: int | None = None) -> x
     variables = {name: layer_variable(name, layer, known) for name, layer in source.layers.items()}
     variables |= {name: layer_variable(name, layer) for name, layer in source.maps.items()}
     token = hashlib.sha256("".join(layer.fingerprint for layer in (source.layers | source.maps).values()).encode())
-    # coordinates join later, so that they stay in memory
+    # added after chunking, so that they stay in memory
     lazy = xr.Dataset(variables).chunk({"pair": -1, "y": rows, "x": cols}, token=token.hexdigest())
     if source.zero_is_nodata:
         lazy["unwrapped_phase"] = _drop_zeros(lazy)
@@ -57,7 +57,7 @@ def to_dataset(source: StackSource, product: str, block: int | None = None) -> x
 
 
 def to_wrapped_dataset(source: WrappedSource, product: str, block: int | None = None) -> xr.Dataset:
-    """Lazy canonical wrapped stack of a source; parameters as for `to_dataset`."""
+    """Return the lazy canonical wrapped stack of a source; parameters as in `to_dataset`."""
     rows, cols = block_shape(source.phase, block)
     layers = {"wrapped_phase": source.phase, **source.maps}
     variables = {name: layer_variable(name, layer) for name, layer in layers.items()}
@@ -96,12 +96,12 @@ def _attrs(source: StackSource | WrappedSource, product: str) -> dict[str, objec
 
 
 def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
-    """Rows and columns of the blocks: edges on the tiles of the files, all pairs of a block in bounded memory.
+    """Return rows and columns of the blocks: aligned with the tiles of the files, with bounded memory for all pairs.
 
     Raises
     ------
     ArgumentError
-        If `block` is not a positive whole number.
+        If `block` is not a positive integer.
     """
     pairs, height, width = layer.shape
     if block is not None:
@@ -110,7 +110,7 @@ def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
         return min(int(block), height), min(int(block), width)
     pixels = max(1, _BLOCK_BYTES // (4 * pairs))
     tile_rows, tile_cols = (min(tile, size) for tile, size in zip(layer.tile, (height, width), strict=True))
-    if tile_cols == width and tile_rows < height:  # strips: every column is decoded with its row anyway
+    if tile_cols == width and tile_rows < height:  # strips: each row is decoded completely anyway
         rows = max(1, min(pixels, _BAND_PIXELS) // width)
         return min(height, _on_tiles(rows, tile_rows)), width
     limit = max(1, math.isqrt(pixels))
@@ -131,7 +131,7 @@ def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
 
 
 def _on_tiles(edge: int, tile: int, limit: int = 0) -> int:
-    """The largest multiple of `tile` up to `edge`; a larger tile whole if within `limit`, else in equal parts."""
+    """Return the largest multiple of `tile` up to `edge`; of larger tiles one if within `limit`, else an equal part."""
     if tile <= edge:
         return edge // tile * tile
     if tile <= limit:
@@ -147,9 +147,9 @@ _ONLY: ContextVar[Collection[int] | None] = ContextVar("only_pairs", default=Non
 
 @contextmanager
 def only_pairs(fingerprints: Collection[int]) -> Iterator[None]:
-    """Within it, what this thread reads of stacks is no-data but for the pairs of these `pair_fingerprint`.
+    """Context in which reads of stacks in this thread return no-data except for pairs with these `pair_fingerprint`.
 
-    The files of the others are not touched: it makes the same graph, masks and all, tell of a few pairs alone.
+    The files of the other pairs are not read, so that the same graph, masks included, can be evaluated for a few pairs.
     """
     token = _ONLY.set(frozenset(fingerprints))
     try:
@@ -159,7 +159,7 @@ def only_pairs(fingerprints: Collection[int]) -> Iterator[None]:
 
 
 class _LayerArray(BackendArray):
-    """A layer as an array that xarray reads when, and as far as, it is asked to."""
+    """Backend array of xarray that reads a layer on demand."""
 
     def __init__(self, layer: Layer, fingerprints: np.ndarray | None = None) -> None:
         self.layer = layer
@@ -171,7 +171,7 @@ class _LayerArray(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
-        """Read the smallest window round `key`, of its pairs only, and pick from it."""
+        """Read the smallest window that contains `key`, of its pairs only, and select from it."""
         wanted = [np.arange(size)[part] for size, part in zip(self.shape, key, strict=True)]
         pairs, rows, cols = (np.atleast_1d(part) for part in wanted)
         scalars = tuple(0 if part.ndim == 0 else slice(None) for part in wanted)
@@ -199,7 +199,7 @@ def _span(index: np.ndarray) -> slice:
 
 
 def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
-    """`index` along an axis of a window that starts at its smallest value; no copy if it is all of it."""
+    """Select `index` along an axis of a window that starts at its minimum; without a copy if it is the whole axis."""
     local = index - index.min()
     if len(local) == window.shape[axis] and bool((local == np.arange(len(local))).all()):
         return window
@@ -207,12 +207,12 @@ def _pick(window: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
 
 
 def lazy_variable(layer: Layer, first: str = "pair", fingerprints: np.ndarray | None = None) -> xr.Variable:
-    """The layer as a variable (`first`, y, x) that is read when, and as far as, it is needed."""
+    """Return the layer as a lazy variable (`first`, y, x), read on demand."""
     return xr.Variable((first, "y", "x"), indexing.LazilyIndexedArray(_LayerArray(layer, fingerprints)))
 
 
 def layer_variable(name: str, layer: Layer, fingerprints: np.ndarray | None = None) -> xr.Variable:
-    """The layer as the variable `name`, which has no first dimension if it is a static map."""
+    """Return the layer as the variable `name`, without first dimension for a static map."""
     dims = VARIABLES[name].dims
     return lazy_variable(layer, dims[0], fingerprints) if len(dims) == 3 else lazy_variable(layer).isel(pair=0)
 
@@ -221,7 +221,7 @@ def layer_variable(name: str, layer: Layer, fingerprints: np.ndarray | None = No
 
 
 def _drop_zeros(stack: xr.Dataset) -> xr.DataArray:
-    """Phase with NaN where it is 0, the no-data value, unless the components, and the coherence, say that it is data."""
+    """Return the phase with NaN for 0, the no-data value, unless components and coherence indicate data."""
     evidence = [stack[name] for name in ("coherence", "connected_component_labels") if name in stack]
     phase: xr.DataArray = xr.apply_ufunc(
         keep_measured, stack["unwrapped_phase"], *evidence, dask="parallelized", output_dtypes=[np.float32]
@@ -230,11 +230,11 @@ def _drop_zeros(stack: xr.Dataset) -> xr.DataArray:
 
 
 def keep_measured(phase: np.ndarray, *evidence: np.ndarray) -> np.ndarray:
-    """Copy of `phase`, shape (pair, row, col), with NaN for zeros without positive (finite) evidence in every layer."""
+    """Return a copy of `phase` (pair, row, col) with NaN for zeros where any layer of evidence is not positive."""
     out = phase.copy()
     for k, plane in enumerate(out):
         measured = plane != 0
         if not measured.all():
-            measured |= np.logical_and.reduce([layer[k] > 0 for layer in evidence])  # NaN is not
+            measured |= np.logical_and.reduce([layer[k] > 0 for layer in evidence])  # False for NaN
             plane[~measured] = np.nan
     return out

@@ -1,4 +1,4 @@
-"""Static maps that come with the pairs of a product, or once for all of them: on the grid of the stack, lazily."""
+"""Static maps of a product, one per pair or one for all pairs, on the grid of the stack, lazily."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,23 +23,23 @@ AZIMUTH = BoundedDecode("an azimuth angle", "degree", 1.0, -360.0, 360.0)
 
 
 def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None) -> list[Header]:
-    """Headers of the files to take a map from: one that has all pixels of the grid, else one of each extent.
+    """Return the headers of the files to read a map from: one that covers the grid, else one per extent.
 
     Parameters
     ----------
     candidates
-        Files of the same map, such as one per pair; those with other pixels than the grid's are not used.
+        Files of the same map, such as one per pair; those that do not match the pixels of the grid are ignored.
     grid
-        Of the stack.
+        Grid of the stack.
     band
-        Of the files, if they have several.
+        Band to read, for files with several.
 
     Raises
     ------
     FileError
         If a file is unreadable.
     StackError
-        If there are files, and the pixels of none are the grid's.
+        If there are files, but none matches the pixels of the grid.
     """
     headers = read_headers(candidates, band=band)
     fitting: dict[Grid, Header] = {}
@@ -56,14 +56,14 @@ def map_headers(candidates: Sequence[Path], grid: Grid, band: int | None = None)
 
 
 def map_layer(headers: Sequence[Header], grid: Grid, decode: Decode) -> Layer:
-    """Files, all on pixels of the grid, as one layer (file, row, col)."""
-    decoders = [also_missing(decode, header.nodata) for header in headers]  # each file says which values are none
+    """Return files that match the pixels of the grid as one layer (file, row, col)."""
+    decoders = [also_missing(decode, header.nodata) for header in headers]  # each file states its own no-data values
     places = tuple(place_on(grid, header.grid) for header in headers)
     return raster_layer(headers, per_file(decoders), Common(grid, places))
 
 
 def whole_map_layer(header: Header, grid: Grid, decode: Decode, name: str) -> Layer:
-    """A file that has the pixels of the grid and no others, its rows in either order; StackError for another."""
+    """Return the layer of a file with exactly the pixels of the grid, rows in either order; else raise StackError."""
     place = place_on(grid, header.grid)
     if place is None or (place.row, place.col, place.height, place.width) != (0, 0, *grid.shape):
         grid.require_same(header.grid, name, "the phase")
@@ -71,9 +71,9 @@ def whole_map_layer(header: Header, grid: Grid, decode: Decode, name: str) -> La
 
 
 def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decode | None = None) -> dict[str, Layer]:
-    """The map `name` of files, as `map_headers` chooses them; nothing if there are none.
+    """Return the map `name` of files, chosen as by `map_headers`; empty if there are none.
 
-    Without `decode`, floats, with NaN for the no-data value that the files name.
+    Without `decode`, the values are floats, with NaN for the no-data value of the files.
     """
     headers = map_headers(candidates, grid)
     if not headers:
@@ -84,7 +84,7 @@ def static_maps(candidates: Sequence[Path], name: str, grid: Grid, decode: Decod
 def maps_if_usable(
     reads: Iterable[tuple[str, Callable[[], dict[str, Layer]]]],
 ) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Maps that a stack can do without: those that can be read, and a note on each that cannot, by what it is called."""
+    """Return the optional maps that can be read, and a note, with its description, for each that cannot."""
     maps: dict[str, Layer] = {}
     notes: list[str] = []
     for what, read in reads:
@@ -107,16 +107,16 @@ def _shared_pixels(grid: Grid, other: Grid) -> int:
 
 
 def maps_of_angles(elevations: Sequence[Path], orientations: Sequence[Path], grid: Grid) -> dict[str, Layer]:
-    """Unit vector from ground to satellite, and incidence angle, of the angles of that vector.
+    """Return the unit vector from ground to satellite, and the incidence angle, from elevation and orientation angles.
 
     Parameters
     ----------
     elevations
         Files of the angle above the horizontal, radian, 0 = no-data; such as one per pair.
     orientations
-        The same for that of the horizontal part, counterclockwise from east, radian.
+        Files of the angle of the horizontal part, counterclockwise from east, radian.
     grid
-        Of the stack.
+        Grid of the stack.
     """
     headers = map_headers(elevations, grid)
     if not headers:
@@ -135,16 +135,16 @@ def maps_of_angles(elevations: Sequence[Path], orientations: Sequence[Path], gri
 
 
 def maps_of_components(headers: Sequence[Header], grid: Grid) -> dict[str, Layer]:
-    """Unit vector from ground to satellite, and incidence angle, of the components of a vector along the line of sight.
+    """Return the unit vector from ground to satellite, and the incidence angle, from its components.
 
-    Whichever way the vector of the files points: that to the satellite points up. An up component of 0 is no-data.
+    The vector in the files may have either direction: that to the satellite points up. An up component of 0 is no-data.
 
     Parameters
     ----------
     headers
-        Of the east, north and up component.
+        Headers of the east, north and up component.
     grid
-        Of the stack; StackError if the pixels of the components are others.
+        Grid of the stack; StackError if the components are on other pixels.
     """
     east, north = (whole_map_layer(header, grid, COMPONENT, header.file.path) for header in headers[:2])
     up = whole_map_layer(headers[2], grid, UP, headers[2].file.path)
@@ -157,16 +157,16 @@ def maps_of_components(headers: Sequence[Header], grid: Grid) -> dict[str, Layer
 
 
 def maps_of_incidence(incidence: Header, azimuth: Header, grid: Grid) -> dict[str, Layer]:
-    """Unit vector from ground to satellite, and incidence angle, of two angles of that vector.
+    """Return the unit vector from ground to satellite, and the incidence angle, from incidence and azimuth angle.
 
     Parameters
     ----------
     incidence
-        Of the angle from the vertical, degree, 0 = no-data.
+        Header of the angle from the vertical, degree, 0 = no-data.
     azimuth
-        Of that of the horizontal part, counterclockwise from north, degree.
+        Header of the angle of the horizontal part, counterclockwise from north, degree.
     grid
-        Of the stack; StackError if the pixels of the angles are others.
+        Grid of the stack; StackError if the angles are on other pixels.
     """
     angles = tuple(
         whole_map_layer(header, grid, decode, header.file.path)

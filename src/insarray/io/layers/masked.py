@@ -1,4 +1,4 @@
-"""A layer whose samples are no-data where another says that they are not valid."""
+"""Layer that is masked by another layer."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from insarray.model.conventions import FILL
 
 @dataclass(frozen=True)
 class MaskedLayer:
-    """Samples of `values` where `valid` is True, of the same pair and pixel; no-data elsewhere."""
+    """Samples of `values` where `valid` is True at the same pair and pixel; no-data elsewhere."""
 
     values: Layer
     valid: Layer
@@ -24,21 +24,21 @@ class MaskedLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of the values."""
+        """Data type of the values."""
         return self.values.dtype
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Of the values."""
+        """Tile shape of the values."""
         return self.values.tile
 
     @property
     def fingerprint(self) -> str:
-        """Of both layers."""
+        """Hash of both layers."""
         return hashlib.sha256(f"{self.values.fingerprint}\0{self.valid.fingerprint}".encode()).hexdigest()
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says."""
+        """Return a decoded window, see `Layer.read`."""
         out = self.values.read(rows, cols, pairs)
         out[~self.valid.read(rows, cols, pairs)] = FILL[self.dtype.name]
         return out

@@ -1,4 +1,4 @@
-"""NetCDF rasters: which variable is the image, where its coordinates say that its pixels are, and in which order."""
+"""NetCDF rasters: find the image variable and its grid from the coordinates."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,38 +20,38 @@ _NORTH = {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", 
 _EAST = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"}
 _DEGREES = {"", "deg", "degree", "degrees"}
 _LATITUDES, _LONGITUDES = {"lat", "latitude", "y"}, {"lon", "long", "longitude", "x"}
-_EVEN = 0.01  # of a pixel: what coordinates may differ from even steps
+_EVEN = 0.01  # pixels; permitted deviation of coordinates from even spacing
 _EXACT = 1e-6
 _COARSE = 0.25
 _REMEDY = "write it once more with even, complete coordinates"
 
 
 def netcdf_image(path: Path, variable: str | None, prefer: Sequence[str] = ()) -> tuple[str, Grid]:
-    """Name of the variable that is the image, and its pixels in the order of the file.
+    """Return the name of the image variable, and its grid in the row and column order of the file.
 
     Parameters
     ----------
     path
-        File of this machine.
+        Local file.
     variable
-        Its name, with its group if it is in one; None: the only one with rows and columns.
+        Name of the variable, with its group if it is in one; None: the only one with rows and columns.
     prefer
-        Names to look for if there are several and none was given.
+        Preferred names among several variables if none was given.
 
     Returns
     -------
     name
-        As the file has it, perhaps ``"group/name"``.
+        As in the file, possibly ``"group/name"``.
     grid
-        By the coordinates along its last two dimensions, which are those of the pixel centres; without coordinates rows
-        and columns are counted. Longitudes are between -180 and 180. The CRS is that of the grid mapping, else WGS 84 if
-        the coordinates are latitudes and longitudes by their names or units.
+        From the coordinates of its last two dimensions, which are pixel centres; without coordinates, row and column
+        numbers. Longitudes are between -180 and 180. The CRS is that of the grid mapping, else WGS 84 if the
+        coordinates are latitudes and longitudes by name or unit.
 
     Raises
     ------
     FileError
-        If it cannot be read, keeps values in other files, has no or several such variables, or its coordinates are not
-        those of a raster.
+        If the file cannot be read, stores values in other files, has no or several such variables, or its coordinates
+        are not those of a raster.
     """
     require_own_values(path)
     group, _, _ = (variable or "").strip("/").rpartition("/")
@@ -62,14 +62,14 @@ def netcdf_image(path: Path, variable: str | None, prefer: Sequence[str] = ()) -
             chosen = _chosen(path, found, variable, prefer)
             if chosen.removeprefix(prefix) in variables:
                 return chosen, _grid(path, variables, variables[chosen.removeprefix(prefix)])
-    except (LookupError, TypeError, ValueError) as error:  # what is not as NetCDF has it
+    except (LookupError, TypeError, ValueError) as error:  # not valid NetCDF
         raise FileError(f"{path}: is not a readable netCDF raster ({error}); {_REMEDY}") from error
     return netcdf_image(path, chosen)
 
 
 @dataclass(frozen=True)
 class _Variable:
-    """What a variable is; its values are read when they are asked for, as long as the file is open."""
+    """Metadata of a variable; `read` returns its values while the file is open."""
 
     name: str
     dims: tuple[str, ...]
@@ -79,7 +79,7 @@ class _Variable:
     read: Callable[[], np.ndarray]
 
     def text(self, attribute: str) -> str:
-        """An attribute as text, empty if there is none."""
+        """Return an attribute as text, empty if missing."""
         return text_of(self.attrs.get(attribute, ""))
 
 
@@ -88,7 +88,7 @@ _Found = tuple[_Variables, Callable[[], list[str]]]
 
 
 def text_of(value: Any) -> str:
-    """Text of an attribute, which HDF5 may have as bytes, or as one in an array."""
+    """Return the text of an attribute, which HDF5 may store as bytes or in an array."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.ravel()[0]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -96,7 +96,7 @@ def text_of(value: Any) -> str:
 
 @contextmanager
 def _modern(path: Path, group: str) -> Iterator[_Found]:
-    """Variables of a group of NetCDF-4, and what finds the images in all groups; h5netcdf takes ten times as long."""
+    """Yield the variables of a NetCDF-4 group, and a finder of images in all groups; ten times as fast as h5netcdf."""
     with opened(path) as file:
         parent = file.get(group) if group else file
         if not isinstance(parent, h5py.Group):
@@ -118,7 +118,7 @@ def _is_image(found: Any) -> bool:
 
 def _of_hdf5(name: str, found: h5py.Dataset) -> _Variable:
     if found.is_scale and found.ndim == 1:
-        # a dimension without coordinates is a dataset, too
+        # a dimension without coordinates is a dataset as well
         bare = text_of(found.attrs.get("NAME", "")).startswith("This is a netCDF dimension but not a netCDF variable")
         dims: tuple[str, ...] = ("",) if bare else (name,)
     else:
@@ -129,10 +129,10 @@ def _of_hdf5(name: str, found: h5py.Dataset) -> _Variable:
 
 @contextmanager
 def _classic(path: Path, group: str) -> Iterator[_Found]:
-    """Variables of NetCDF-3, which has no groups."""
+    """Yield the variables of NetCDF-3, which has no groups."""
     try:
         data = xr.open_dataset(path, decode_cf=False, chunks=None, cache=False, engine="scipy")
-    except Exception as error:  # on damaged files the library raises whatever it stumbles over
+    except Exception as error:  # the library raises various exceptions for damaged files
         reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
         raise FileError(
             f"{path}: is not a readable netCDF raster ({reason}); replace it, or bring it to NetCDF-4 (nccopy -k nc4)"
@@ -149,7 +149,7 @@ def _of_xarray(name: str, found: xr.Variable) -> _Variable:
 
 
 def _images(variables: _Variables) -> list[str]:
-    """Variables with rows and columns of numbers that are not coordinates of others."""
+    """Return the names of numeric variables with rows and columns that are not coordinates of others."""
     images = [name for name, one in variables.items() if len(one.shape) >= 2 and one.dtype.kind in "iufcb"]
     if len(images) < 2:
         return images
@@ -173,7 +173,7 @@ def _chosen(path: Path, found: Sequence[str], variable: str | None, prefer: Sequ
     return chosen[0]
 
 
-# -- where the pixels are -------------------------------------------------------------------------------------------
+# -- location of the pixels -----------------------------------------------------------------------------------------
 
 
 def _grid(path: Path, variables: _Variables, image: _Variable) -> Grid:
@@ -197,17 +197,17 @@ def _grid(path: Path, variables: _Variables, image: _Variable) -> Grid:
 def edge_and_step(
     path: Path | str, name: str, stored: np.ndarray, declared: float | None = None
 ) -> tuple[float, float]:
-    """Outer edge of the first pixel and step of the coordinates `name` of pixel centres, shape (pixel,).
+    """Return the outer edge of the first pixel and the step of coordinates `name` of pixel centres, shape (pixel,).
 
-    Coordinates in few digits, such as float32, give the even steps that fit them best.
+    Coordinates with few digits, such as float32, are fitted by even steps.
 
     Raises
     ------
     FileError
-        If they are not evenly spaced, as far as their digits say.
+        If they are not evenly spaced within their precision.
     """
     values = stored.astype(np.float64)
-    if len(values) == 1:  # one row or column does not say how wide it is
+    if len(values) == 1:  # the pixel size is unknown
         step = declared or 1.0
         return float(values[0] - step / 2), float(step)
     step = (values[-1] - values[0]) / (len(values) - 1)
@@ -224,7 +224,7 @@ def edge_and_step(
 
 
 def _coordinate(variables: _Variables, dim: str) -> _Variable | None:
-    """Numbers along a dimension: the variable of its name, None if there is none."""
+    """Return the numeric coordinate variable of a dimension, or None."""
     found = variables.get(dim)
     return found if found is not None and found.dims == (dim,) and found.dtype.kind in "iuf" else None
 
@@ -234,12 +234,12 @@ def _measures(axis: _Variable, units: set[str], standard_name: str) -> bool:
 
 
 def _are_degrees(rows: _Variable, cols: _Variable) -> bool:
-    """Whether coordinates are latitudes and longitudes by units, or by names and values that can be."""
+    """Return whether coordinates are latitudes and longitudes, by units, or by names and plausible values."""
     if _measures(rows, _NORTH, "latitude") and _measures(cols, _EAST, "longitude"):
         return True
     for axis, names, most in ((rows, _LATITUDES, 90.5), (cols, _LONGITUDES, 360.5)):
         said, name = axis.text("units").strip().lower(), axis.name.lower()
-        # y and x may be anything: their unit must say it
+        # y and x alone are ambiguous: the unit must state degrees
         sure = name in names and said in _DEGREES and (len(name) > 1 or said != "")
         if not sure or not np.abs(axis.read().astype(np.float64)).max() <= most:
             return False
@@ -247,7 +247,7 @@ def _are_degrees(rows: _Variable, cols: _Variable) -> bool:
 
 
 def _grid_mapping(variables: _Variables, image: _Variable) -> Mapping[str, Any]:
-    """Attributes of the variable that says the CRS: the one that the image names, else any; none if there is none."""
+    """Return the attributes of the grid mapping: the one that the image names, else any; empty if there is none."""
     for name in (image.text("grid_mapping").split(":")[0].strip(), "spatial_ref", "crs", *variables):
         attrs = variables[name].attrs if name in variables else {}
         if any(key in attrs for key in ("crs_wkt", "spatial_ref", "grid_mapping_name")):
@@ -274,7 +274,7 @@ def _crs(path: Path, mapping: Mapping[str, Any]) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """An attribute as text, number or list."""
+    """Return an attribute as text, number or list."""
     array = np.asarray(value)
     return text_of(value) if array.dtype.kind in "SUO" else array.item() if array.size == 1 else array.tolist()
 
@@ -284,7 +284,7 @@ def _parsed(said: str) -> str | None:
     from pyproj import CRS
 
     crs = CRS.from_user_input(said)
-    # one string for all files of a stack, since each of its files keeps it
+    # intern: each file of a stack keeps this string
     return sys.intern(crs.to_wkt("WKT2_2019")) if crs.is_geographic or crs.is_projected else None
 
 
@@ -299,7 +299,7 @@ def _wkt(path: Path, said: str) -> str | None:
 
 @cache
 def wgs84() -> str:
-    """WKT of longitudes and latitudes."""
+    """Return the WKT of WGS 84 longitude and latitude."""
     from pyproj import CRS
 
     return sys.intern(CRS.from_epsg(4326).to_wkt())

@@ -1,4 +1,4 @@
-"""Rasters through rasterio: windows of all pairs, read file by file from where each lies on the grid."""
+"""Layers of rasters, read with rasterio: windows of all pairs, each file at its place on the grid."""
 
 import os
 import re
@@ -33,17 +33,17 @@ from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 from insarray.model.secrets import cause_of
 
-# GDAL's driver lets one thread in at a time, and rasterio lets a thread wait there with Python's own lock in hand: a
-# driver that has something to warn of would wait for that lock forever
+# The netCDF driver of GDAL admits one thread at a time, and rasterio may wait for it while holding the GIL: a driver
+# that issues a warning would then deadlock.
 _NETCDF = threading.RLock()
-# GDAL turns images round for which it finds no ascending latitudes, and longitudes beyond 180 degrees: rows and columns
-# are to be those of the file, and its coordinates say where they are (io/layers/netcdf.py)
+# By default GDAL flips images unless it finds ascending latitudes, and shifts longitudes beyond 180 degrees. Keep rows
+# and columns as in the file; its coordinates locate them (io/layers/netcdf.py).
 _AS_STORED = {"GDAL_NETCDF_BOTTOMUP": "NO", "GDAL_NETCDF_CENTERLONG_180": "NO"}
 _OPENS = {"r": DatasetReader, "r+": partial(DatasetWriter, mode="r+")}
-_REMOTE_THREADS = 16  # the answer of a server takes longer than decoding
+_REMOTE_THREADS = 16  # server latency exceeds decoding time
 _THIS_MODULE = re.escape(__name__) + "$"
 _RADAR_COORDINATES = ("ignore", None, NotGeoreferencedWarning, re.compile(_THIS_MODULE), 0)
-_PARTS = 4  # of a read for each thread, so that none waits long for the others
+_PARTS = 4  # parts of a read per thread, to balance the load
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class RasterLayer:
     files
         One per pair.
     grid
-        Of the stack.
+        Grid of the stack.
     places
-        Where each file lies on the grid; None for a file that is warped onto it.
+        Place of each file on the grid; None for a file that is warped to it.
     tile
-        (rows, columns) that the files store together.
+        (rows, columns) of a tile of the files.
     decode
-        From stored to canonical values.
+        Decoder of stored values.
     fingerprint
-        Of the files and of `decode`.
+        Hash of the files and of `decode`.
     """
 
     files: tuple[RasterFile, ...]
@@ -80,11 +80,11 @@ class RasterLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of what `read` returns."""
+        """Data type of the result of `read`."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says."""
+        """Return a decoded window, see `Layer.read`."""
         chosen = range(len(self.files)) if pairs is None else pairs
         out = np.empty((len(chosen), rows.stop - rows.start, cols.stop - cols.start), self.dtype)
         jobs = list(zip(out, chosen, strict=True))
@@ -97,11 +97,11 @@ class RasterLayer:
                     self._read_one(pair, rows, cols, plane)
 
         for _ in pool.map(read_some, [jobs[first : first + size] for first in range(0, len(jobs), size)]):
-            pass  # the error of the first file that has one is raised here
+            pass  # raises the first error
         return out
 
     def _read_one(self, pair: int, rows: slice, cols: slice, out: np.ndarray) -> None:
-        """Window of one file; no-data where the file has no pixels."""
+        """Read a window of one file; no-data outside the file."""
         place = self.places[pair]
         overlap = ((rows, cols), (slice(None), slice(None))) if place is None else place.overlap(rows, cols)
         inside = out[:0] if overlap is None else out[overlap[1]]
@@ -118,7 +118,7 @@ class RasterLayer:
     def _raw(
         self, file: RasterFile, place: Place | None, rows: slice, cols: slice
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Stored values, and where the mask of the file says that they are none, if it has one."""
+        """Return stored values, and where the mask of the file marks them as no-data, if it has one."""
         window = Window.from_slices(rows, cols)
         try:
             with open_band(file, located=place is None) as dataset:
@@ -138,7 +138,7 @@ class RasterLayer:
         )
 
     def _warped(self, dataset: Any, file: RasterFile, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        # labels, masks and bytes must not be mixed; no-data, and zeros that may be, are left out of the mean of four
+        # interpolate only floats, not labels, masks or bytes; no-data and possible no-data zeros are excluded
         real = np.dtype(dataset.dtypes[file.band - 1]).kind == "f"
         missing = dataset.nodata if dataset.nodata is not None else 0
         place = source_place(file, file.grid or grid_of_dataset(file.path, dataset, as_stored=True), self.grid)
@@ -167,7 +167,7 @@ class RasterLayer:
         resampling: Resampling,
         missing: float,
     ) -> np.ndarray:
-        """Window of a file whose mask GDAL does not look at if there is a no-data value as well; all of it is read."""
+        """Warp a file with both mask and no-data value, for which GDAL ignores the mask; reads the whole file."""
         raw, empty = _unmasked(dataset, file, None)
         raw[empty] = missing
         real = raw.dtype.kind == "f"
@@ -187,21 +187,21 @@ class RasterLayer:
 
 
 def _unmasked(dataset: Any, file: RasterFile, window: Window | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Values of a band with 0 where its mask has no data, whatever lies under it, and where that is."""
+    """Return the values of a band with 0 where its mask is no-data, and a mask of these pixels."""
     raw = np.asarray(dataset.read(file.band, window=window))
     if not file.masked:
         return raw, None
-    # GDAL takes an alpha band for a mask only if it holds bytes
+    # GDAL treats an alpha band as a mask only if it holds bytes
     said = dataset.read(file.alpha, window=window) if file.alpha else dataset.read_masks(file.band, window=window)
     empty = said == 0
     return np.where(empty, raw.dtype.type(0), raw), empty
 
 
 def source_place(file: RasterFile, own: Grid, grid: Grid) -> dict[str, Any]:
-    """Options of a warp onto `grid` where GDAL's word for the place of a file does not do.
+    """Return options of a warp to `grid` where GDAL's own georeferencing of a file must be overridden.
 
-    That is of NetCDF files, whose own coordinates count, and where longitudes are counted in another way than those of
-    `grid`: GDAL takes 181 and -179 degrees for two places.
+    This applies to NetCDF files, whose own coordinates are used, and to longitudes in another range than those of
+    `grid`, as GDAL treats 181 and -179 degrees as different places.
     """
     turned = own.beside(grid)
     if file.grid is None and turned == own:
@@ -210,11 +210,11 @@ def source_place(file: RasterFile, own: Grid, grid: Grid) -> dict[str, Any]:
 
 
 def reading_threads(*, remote: bool) -> tuple[ThreadPoolExecutor, int]:
-    """Threads that all reads of this process share, so that blocks that are read at once do not multiply them.
+    """Return the thread pool shared by all reads of this process, and its size, which bounds concurrent reads.
 
-    They stay, because the first coordinate reference system that a thread meets takes as long as ten files.
+    The threads persist, as the first coordinate reference system in a thread takes as long as ten files.
     """
-    return _threads_of(os.getpid(), remote)  # a process that was forked has none of the threads
+    return _threads_of(os.getpid(), remote)  # a forked process has none of the threads
 
 
 @cache
@@ -224,12 +224,12 @@ def _threads_of(process: int, remote: bool) -> tuple[ThreadPoolExecutor, int]:  
 
 
 def environment(files: Sequence[RasterFile]) -> Any:
-    """Settings for reading pixels: one environment for all files, and no listing of their folder for each."""
-    # every file is opened for one window and closed: a cache of 5 % of the machine's memory would only fill up
+    """Return the GDAL environment for reading pixels: the same for all files, without folder listings per file."""
+    # files are opened for one window: the default cache of 5 % of the memory would only fill up
     options: dict[str, Any] = {"GDAL_CACHEMAX": 64, **gdal_options(protocols_of([file.name for file in files]))}
     if all(file.driver == "GTiff" and not file.beside for file in files):
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
-    if any(file.driver == "VRT" for file in files):  # a text that was checked, which has no folder
+    if any(file.driver == "VRT" for file in files):  # text of a checked VRT, without a folder
         options |= {"GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "ALL", "GDAL_VRT_ENABLE_PYTHON": "NO"}
     if any(file.driver == "netCDF" for file in files):
         options |= _AS_STORED
@@ -238,10 +238,10 @@ def environment(files: Sequence[RasterFile]) -> Any:
 
 @contextmanager
 def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Iterator[Any]:
-    """The dataset, to be used within the `environment`; `located` if it must know where it lies."""
-    # a path object is never taken for a URL such as zip://, a NETCDF: or /vsis3/ name must be text
+    """Open the dataset within the `environment`; `located` if its georeferencing is needed."""
+    # as path objects are never interpreted as URLs such as zip://; NETCDF: and /vsis3/ names must be text
     name = Path(file.path) if file.name == file.path else file.name
-    # working out the coordinate reference system takes three quarters of the time to open a GeoTIFF
+    # parsing the coordinate reference system takes three quarters of the time to open a GeoTIFF
     options = {"GEOREF_SOURCES": "NONE"} if file.driver == "GTiff" and not located else {}
     one_at_a_time = _NETCDF if file.driver == "netCDF" else nullcontext()
     require_unchanged(file.sources)
@@ -251,10 +251,10 @@ def open_band(file: RasterFile, *, located: bool = True, mode: str = "r") -> Ite
 
 
 def _expect_radar_coordinates() -> None:
-    """Let no file without georeferencing be warned of in the name of this module, and leave all other filters alone.
+    """Suppress rasterio's warnings in this module about files without georeferencing; leave other filters unchanged.
 
-    rasterio's classes warn in the name of who calls them, its function `open` in its own. A filter once there stays:
-    filters belong to the process, so that setting them back would undo what another thread has set.
+    rasterio's classes warn in the name of their caller, its function `open` in its own. The filter stays: filters are
+    global to the process, so restoring them could undo changes of another thread.
     """
     if warnings.filters[:1] != [_RADAR_COORDINATES]:
         warnings.filterwarnings("ignore", category=NotGeoreferencedWarning, module=_THIS_MODULE)
@@ -262,12 +262,12 @@ def _expect_radar_coordinates() -> None:
 
 @contextmanager
 def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
-    """Dataset of a one-file raster, by the one driver that its extension allows, and what opened it.
+    """Open a one-file raster with the driver of its extension; yield dataset and file.
 
     Raises
     ------
     FileError
-        If there is no such file, or its extension is not a raster's.
+        If there is no such file, or its extension is not that of a raster.
     """
     place = location(path_text(path, "raster", "give a file, or an xarray.DataArray (y, x) with its coordinates"))
     if not exists(place):
@@ -278,14 +278,14 @@ def open_raster(path: PathLike) -> Iterator[tuple[Any, RasterFile]]:
 
 
 def grid_of_dataset(path: PathLike, dataset: Any, *, as_stored: bool = False) -> Grid:
-    """Pixels of an open raster that is no NetCDF file; rows and columns are counted if it has no coordinates.
+    """Return the grid of an open raster other than NetCDF; row and column numbers if it has no coordinates.
 
-    Longitudes are between -180 and 180 unless they are asked for `as_stored`.
+    Longitudes are between -180 and 180, or with `as_stored` as in the file.
 
     Raises
     ------
     FileError
-        If its pixels have no size.
+        If its pixel size is zero.
     """
     transform = dataset.transform
     height, width = dataset.shape
@@ -301,6 +301,6 @@ def grid_of_dataset(path: PathLike, dataset: Any, *, as_stored: bool = False) ->
 
 
 def reason_of(error: Exception) -> str:
-    """One line of what GDAL said."""
+    """Return GDAL's error message as one line."""
     cause = error.__cause__ if error.__cause__ is not None else error
     return " ".join(str(cause).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What opens a raster: its path, the one driver that its extension allows, and a check of what it refers to."""
+"""Raster files: path, the driver that the extension permits, and checks of the files that a raster refers to."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from insarray.model.errors import FileError
 from insarray.model.grid import Grid
 from insarray.model.secrets import shown
 
-# By extension, and no other driver: GDAL opens a VRT by its content whatever it is called, and a VRT can read any file
+# Only the driver of the extension: GDAL detects a VRT by content under any name, and a VRT can read any file
 _DRIVERS = {
     ".tif": "GTiff",
     ".tiff": "GTiff",
@@ -29,11 +29,11 @@ _DRIVERS = {
 
 @dataclass(frozen=True, repr=False)
 class RasterFile:
-    """What opens a file: its path, GDAL's name for it, the one driver allowed to, and the band to read.
+    """Raster file: path, GDAL's name for it, the only permitted driver, and the band to read.
 
-    `grid` is that of a file whose own coordinates count, not GDAL's word for them. `masked` if a mask, or the band
-    `alpha`, says which pixels are data, `beside` if files next to it say more of it (.msk, .aux.xml, .tfw). `header` is the text
-    that describes raw pixels. `name` is that of a file, or the text of a VRT, which reads `sources`.
+    `grid` is set for files whose own coordinates replace GDAL's georeferencing. `masked` if a mask, or the band
+    `alpha`, marks valid pixels; `beside` if files next to it add metadata (.msk, .aux.xml, .tfw). `header` is the text
+    that describes raw pixels. `name` is a file name, or the text of a VRT, which reads `sources`.
     """
 
     path: str
@@ -52,7 +52,7 @@ class RasterFile:
 
 
 def is_raster(path: Path) -> bool:
-    """Whether it is a file that may be a raster, by its extension."""
+    """Return whether an existing file may be a raster, by its extension."""
     return path.suffix.lower() in _DRIVERS and path.is_file()
 
 
@@ -63,26 +63,26 @@ def raster_file(
     band: int = 1,
     folders: Sequence[str] | None = None,
 ) -> RasterFile:
-    """What opens a band, by the one driver that the extension allows.
+    """Return the raster file of a band, for the driver that the extension permits.
 
     Parameters
     ----------
     path
         Existing file.
     variable
-        Variable of a NetCDF file that holds more than one.
+        Variable of a NetCDF file with several variables.
     prefer
-        Names to look for if there are several variables and none was given.
+        Preferred names among several variables if none was given.
     band
-        Of a raster that is not NetCDF.
+        Band of a raster other than NetCDF.
     folders
-        Where the sources of a VRT, or links to raw pixels, may lead besides the folder of the file; None: to those that
-        were given.
+        Folders, besides that of the file, that may contain the sources of a VRT, or targets of links to raw pixels;
+        None: those given by the user.
 
     Raises
     ------
     FileError
-        If the extension is not a raster's, the file is empty, or has no such variable.
+        If the extension is not that of a raster, the file is empty, or has no such variable.
     """
     driver = _DRIVERS.get(path.suffix.lower())
     if path.is_dir():
@@ -103,7 +103,7 @@ def raster_file(
     folders = given_folders() if folders is None else folders
     if driver == "VRT":
         return _vrt_file(path, band, folders)
-    if driver == "ENVI" and not erdas and not is_url(path):  # any bytes are pixels
+    if driver == "ENVI" and not erdas and not is_url(path):  # any bytes are valid pixels
         require_given(path, (path.parent, *folders), f"{path}: is a link to")
     if not is_url(path):
         require_known_companions(path)

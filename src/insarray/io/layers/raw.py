@@ -1,4 +1,4 @@
-"""Raw pixels of ROI_PAC, GAMMA and LiCSBAS: no header of GDAL's, but a text beside them that says what they are."""
+"""Raw pixel files of ROI_PAC, GAMMA and LiCSBAS, described by text files of these programs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from insarray.io.sidecars import number, read_keys
 from insarray.model.errors import FileError
 
 SUFFIXES = {".unw", ".cor", ".cc", ".conncomp"}
-_TWO_BANDS = {".unw", ".cor"}  # ROI_PAC writes amplitude and phase, or amplitude and correlation, line by line
+_TWO_BANDS = {".unw", ".cor"}  # ROI_PAC interleaves amplitude with phase or correlation by line
 _REMEDY = (
     "raw pixels need a header beside them: .hdr (ENVI), .rsc (ROI_PAC), or .dem_par or .off (GAMMA, LiCSBAS) in the "
     "folder or above; or make a GeoTIFF of them with gdal_translate"
 )
-_PLAUSIBLE = (1e-7, 1e5)  # radians or coherence that is no noise of a wrong byte order
-_LOOKED = 100_000  # pixels from the middle of a file
+_PLAUSIBLE = (1e-7, 1e5)  # plausible radians or coherence, unlike values in the wrong byte order
+_LOOKED = 100_000  # pixels from the middle of a file that are examined
 
 
 @dataclass(frozen=True)
 class Raw:
-    """What raw pixels are: the file, the text that says so, and a VRT that GDAL reads them by."""
+    """Raw pixel file, the text file that describes it, and a VRT by which GDAL reads it."""
 
     path: Path
     header: Path
@@ -30,17 +30,17 @@ class Raw:
 
 
 def has_envi_header(path: Path) -> bool:
-    """Whether an ENVI header is beside a file."""
+    """Return whether a file has an ENVI header."""
     return any(header.is_file() for header in (path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr")))
 
 
 def described(path: Path) -> Raw | None:
-    """What the text beside raw pixels says of them; None if there is none.
+    """Return the raw file described by a text file; None if there is none.
 
     Raises
     ------
     FileError
-        If the file is not as long as it should be, or the text is damaged.
+        If the file does not have the expected size, or the text is damaged.
     """
     roipac = path.with_name(f"{path.name}.rsc")
     if roipac.is_file():
@@ -59,7 +59,7 @@ def described(path: Path) -> Raw | None:
 
 
 def require_described(path: Path) -> Raw:
-    """What the text beside raw pixels says of them; FileError if there is none."""
+    """Return the raw file described by a text file; raise FileError if there is none."""
     found = described(path)
     if found is None:
         raise FileError(f"{path}: {_REMEDY}")
@@ -70,7 +70,7 @@ def require_described(path: Path) -> Raw:
 
 
 def _of_roipac(path: Path, header: Path) -> Raw:
-    """ROI_PAC's .rsc: keys and values; the corner is that of the first pixel, in degrees or metres."""
+    """Parse a ROI_PAC .rsc of keys and values; the corner is that of the first pixel, in degrees or metres."""
     keys = read_keys(header, r"\s+")
     width, length = _size(header, keys, "WIDTH", "FILE_LENGTH")
     bands = 2 if path.suffix.lower() in _TWO_BANDS else 1
@@ -88,7 +88,7 @@ def _of_roipac(path: Path, header: Path) -> Raw:
 
 
 def _gamma_headers(path: Path) -> Iterator[Path]:
-    """Texts that may describe a file: of the geocoded grid in its folder or the one above, or of the interferogram."""
+    """Yield possible headers of a file: of the geocoded grid, in its folder or the parent, or of the interferogram."""
     for folder in (path.parent, path.parent.parent):
         listed = sorted(found for found in folder.glob("*dem*par") if not found.name.startswith("."))
         yield from (found for found in listed if found.is_file())
@@ -98,7 +98,7 @@ def _gamma_headers(path: Path) -> Iterator[Path]:
 
 
 def _of_gamma(path: Path, header: Path) -> Raw | None:
-    """The file by a .dem_par or .off, if it has as many bytes as that says: floats, or bytes of coherence or labels."""
+    """Return the raw file for a .dem_par or .off if the sizes match: floats, or bytes of coherence or labels."""
     keys = read_keys(header, ":")
     names = ("interferogram_width", "interferogram_azimuth_lines") if header.suffix == ".off" else ("width", "nlines")
     width, length = _size(header, keys, *names)
@@ -111,7 +111,7 @@ def _of_gamma(path: Path, header: Path) -> Raw | None:
 
 
 def _gamma_place(header: Path, keys: dict[str, str]) -> tuple[list[float | None], str | None]:
-    """Corner and step of the first pixel, whose centre GAMMA gives; None for radar coordinates."""
+    """Return corner and step of the first pixel, from GAMMA's pixel centre; None for radar coordinates."""
     if "corner_lat" in keys:
         values = [number(header, keys, name) for name in ("corner_lon", "post_lon", "corner_lat", "post_lat")]
         crs: str | None = "EPSG:4326"
@@ -130,7 +130,7 @@ def _gamma_place(header: Path, keys: dict[str, str]) -> tuple[list[float | None]
 
 
 def _byte_order(path: Path) -> str:
-    """The order in which the floats are those of phase or coherence: GAMMA writes big-endian, LiCSBAS little-endian."""
+    """Return the byte order in which the floats are plausible: GAMMA writes big-endian, LiCSBAS little-endian."""
     size = path.stat().st_size // 4
     first = max(0, size // 2 - _LOOKED // 2)
     stored = np.fromfile(path, ">f4", min(_LOOKED, size), offset=4 * first)
@@ -144,7 +144,7 @@ def _plausible(values: np.ndarray) -> int:
         return int(((size > _PLAUSIBLE[0]) & (size < _PLAUSIBLE[1]) | np.isnan(size)).sum())
 
 
-# -- what GDAL is told ----------------------------------------------------------------------------------------------
+# -- header for GDAL ------------------------------------------------------------------------------------------------
 
 
 def _size(header: Path, keys: dict[str, str], across: str, down: str) -> tuple[int, int]:

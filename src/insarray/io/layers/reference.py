@@ -1,4 +1,4 @@
-"""The reference point that a product says it has."""
+"""Reference point stated by a product."""
 
 import json
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from insarray.io.layers.headers import Header
 from insarray.model.grid import Grid
 
 _TAG = "reference_point"
-"""Of dolphin's time series and what is made of them: row and column of the file, as JSON."""
+"""Tag of dolphin's time series and derived files: row and column in the file, as JSON."""
 
 
 def kept_reference(grid: Grid, row: int, col: int, said_by: str) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Attributes and note of a reference at a row and column of files on a grid; nothing if it lies outside."""
+    """Return attributes and note of a reference at a row and column of the grid; empty if it lies outside."""
     if not (0 <= row < grid.height and 0 <= col < grid.width):
         return {}, ()
     note = f"the product is referenced to row {row}, column {col} of its files ({said_by}): reference='auto' keeps that"
@@ -19,14 +19,14 @@ def kept_reference(grid: Grid, row: int, col: int, said_by: str) -> tuple[dict[s
 
 
 def product_reference(headers: Sequence[Header]) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Place at which the phase of every file is 0 by its tag, and a note; nothing unless all files say the same.
+    """Return the place where the phase of every file is 0 by its tag, and a note; empty unless all files agree.
 
     Returns
     -------
     attributes
         `product_reference`, coordinates (y, x) of the pixel.
     notes
-        That it is kept unless another one is asked for.
+        That it is kept unless another reference is given.
     """
     said = {(header.tags.get(_TAG), header.grid) for header in headers}
     if len(said) != 1:

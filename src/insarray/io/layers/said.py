@@ -1,4 +1,4 @@
-"""What rasters say of their values, in whichever of the usual places: no-data value, unit, and what a name means."""
+"""Metadata of rasters in any common form: no-data value, unit, and kind of layer from the file name."""
 
 import math
 import re
@@ -18,7 +18,7 @@ _NODATA_TAGS = (
     "data_ignore_value",
 )
 _UNIT_TAGS = ("units", "unit", "unittype", "unit_type", "data_units", "data_unit", "band_units", "bunit")
-"""Tags in which programs write the unit, of the band or of the file: rioxarray `units`, PyRate `DATA_UNITS`, ..."""
+"""Tags for the unit of the band or file, by program: rioxarray `units`, PyRate `DATA_UNITS`, ..."""
 
 _NOT_SAID = {"", "1", "-", "none", "unknown", "unitless", "dimensionless", "n/a", "na", "undefined"}
 _WORDS = {
@@ -27,7 +27,7 @@ _WORDS = {
     "coherence": r"cc|coh|coherence|cor|corr|correlation",
     "components": r"conn?_?comps?|connected_component(s|_labels)|ccl|components",
 }
-# a word begins the name or follows a separator, and ends before one; the last word of a name that is one counts
+# a word starts the name or follows a separator, and precedes one; the last such word decides
 _WORD = {kind: re.compile(rf"(?:^|[-_.])(?:{words})(?=[-_.])", re.IGNORECASE) for kind, words in _WORDS.items()}
 _NAMED_UNIT = {
     "mm": re.compile(r"(?:^|[-_.])mm(?=[-_.])", re.IGNORECASE),
@@ -37,14 +37,14 @@ KINDS = tuple(_WORDS)
 
 
 def kind_by_name(name: str) -> str | None:
-    """What the last of the usual words in a file name says: one of `KINDS`, None if there is none."""
-    ended = f"{name}."  # the extension counts: .unw
+    """Return the kind in `KINDS` of the last known word in a file name, or None."""
+    ended = f"{name}."  # include the extension, such as .unw
     last = {kind: found[-1].start() for kind, word in _WORD.items() if (found := list(word.finditer(ended)))}
     return max(last, key=lambda kind: last[kind]) if last else None
 
 
 def no_data_of(*said: float | None, tags: Iterable[Mapping[str, str]] = ()) -> tuple[float, ...]:
-    """No-data values besides NaN: of the band, and of tags that name one."""
+    """Return the no-data values besides NaN, of the band and of tags."""
     values = [value for value in said if value is not None]
     for mapping in tags:
         known = {name.lower().replace(" ", "_"): text for name, text in mapping.items()}
@@ -53,7 +53,7 @@ def no_data_of(*said: float | None, tags: Iterable[Mapping[str, str]] = ()) -> t
 
 
 def with_given(own: tuple[float, ...], given: float | None) -> tuple[float, ...]:
-    """No-data values of a file and the one that was given as an option; NaN means that nothing else is no-data."""
+    """Combine no-data values of a file with the given option; NaN means that no other value is no-data."""
     if given is None:
         return own
     return () if math.isnan(given) else tuple(dict.fromkeys((*own, given)))
@@ -67,7 +67,7 @@ def _number(text: str | None) -> float | None:
 
 
 def unit_of(unit: str | None, *tags: Mapping[str, Any]) -> str:
-    """Unit in small letters: that of the band, else of the first tag that names one; empty if none does."""
+    """Return the unit in lower case: of the band, else of the first tag that states one; empty if none does."""
     listed = [{name.lower().replace(" ", "_"): text for name, text in mapping.items()} for mapping in tags]
     found = (unit, *(known.get(tag) for known in listed for tag in _UNIT_TAGS))
     texts = (str(text).strip().lower() for text in found if text is not None)
@@ -75,9 +75,9 @@ def unit_of(unit: str | None, *tags: Mapping[str, Any]) -> str:
 
 
 def unit_by_name(path: str, gdal_name: str) -> str:
-    """Unit by the name of a file, or of its variable, of displacement; empty for other names.
+    """Return the unit from the name of a displacement file or its variable; empty for other names.
 
-    `displacement` in a name means metres unless mm or cm stands in it.
+    `displacement` in a name means metres unless the name contains mm or cm.
     """
     variable = gdal_name.rpartition(":")[2] if gdal_name.startswith("NETCDF:") else ""
     names = [f"{variable.rpartition('/')[2]}.", name_of(path)] if variable else [name_of(path)]

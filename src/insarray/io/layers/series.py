@@ -1,4 +1,4 @@
-"""From layers of dates to the lazy series of displacement that every product takes."""
+"""Make lazy displacement series from layers of dates."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ from insarray.model.grid import Grid
 
 
 def lazy_displacement(layer: Layer, block: int | None) -> xr.DataArray:
-    """The layer as displacement (time, y, x), all dates of a block in one chunk."""
+    """Return the layer as displacement (time, y, x), with all dates of a block in one chunk."""
     rows, cols = block_shape(layer, block)
     token = hashlib.sha256(layer.fingerprint.encode()).hexdigest()
     lazy = xr.Dataset({"displacement": lazy_variable(layer, "time")})
@@ -29,18 +29,18 @@ def series_of(
     window: Window | None,
     known: dict[str, object],
 ) -> xr.Dataset:
-    """Canonical series.
+    """Return a canonical time series.
 
     Parameters
     ----------
     displacement
         Metres, positive toward the satellite.
     times, baseline
-        Of the dates, in their order; baselines are metres, None if unknown.
+        Dates in order, and their baselines in metres, None if unknown.
     grid, window
-        Of the files, and what of it the displacement has; None for all.
+        Grid of the files, and the window covered by the displacement; None for all.
     known
-        Attributes.
+        Attributes of the series.
     """
     series = xr.Dataset({"displacement": displacement})
     along = None if baseline is None else xr.DataArray(baseline, dims="time")

@@ -1,4 +1,4 @@
-"""VRT files that come with a product: GDAL opens whatever they name, so their sources are looked at first."""
+"""Check the sources of VRT files in a product, as GDAL opens any file that a VRT names."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from insarray.io.sidecars import read_keys, read_xml
 from insarray.model.errors import FileError
 
 _REMEDY = "make it again"
-_DEPTH = 4  # of VRT files that have VRT files as their sources
+_DEPTH = 4  # nesting depth of VRT files
 _BYTES = {
     **dict.fromkeys(("Byte", "Int8"), 1),
     **dict.fromkeys(("Int16", "UInt16", "Float16"), 2),
@@ -23,31 +23,31 @@ _ENVI_BYTES = {"1": 1, "2": 2, "3": 4, "4": 4, "5": 8, "6": 8, "9": 16, "12": 2,
 
 
 def vrt_shape(vrt: Path) -> tuple[int, int]:
-    """(rows, columns) of a VRT file, without a look at its sources.
+    """Return (rows, columns) of a VRT file without opening its sources.
 
     Raises
     ------
     FileError
-        If it is no VRT.
+        If it is not a VRT.
     """
     root = _root(vrt)
     return _whole(vrt, root, "rasterYSize"), _whole(vrt, root, "rasterXSize")
 
 
 def require_own_sources(vrt: Path, product: Path) -> None:
-    """Check that a VRT reads whole files of its product alone.
+    """Check that a VRT reads only complete files of its product.
 
     Parameters
     ----------
     vrt
-        The file.
+        The VRT file.
     product
-        Folder that all sources must lie in.
+        Folder that must contain all sources.
 
     Raises
     ------
     FileError
-        If the file or a source of it is missing, no raster or truncated, or a source lies elsewhere.
+        If the file or a source is missing, not a raster or truncated, or a source lies elsewhere.
     """
     _require(vrt, product.resolve(), _DEPTH)
 
@@ -72,9 +72,9 @@ def _require(vrt: Path, product: Path, depth: int) -> None:
 
 
 def require_whole_sources(vrt: Path, depth: int = _DEPTH) -> None:
-    """Check that the raw files of any VRT are as long as it says: GDAL reads zeros beyond their end.
+    """Check that the raw files of a VRT have the size that it states, as GDAL reads zeros beyond their end.
 
-    Sources that are no files of this machine are left to GDAL, which fails where they are missing.
+    Sources that are not local files are left to GDAL, which fails if they are missing.
 
     Raises
     ------
@@ -99,7 +99,7 @@ _Resolve = Callable[[ElementTree.Element], Path | None]
 
 
 def _require_sizes(vrt: Path, root: ElementTree.Element, resolve: _Resolve) -> None:
-    """Raise FileError if a raw source is shorter than it has to be."""
+    """Raise FileError if a raw source is shorter than required."""
     needed: dict[Path, int] = {}
     for band in root.iter("VRTRasterBand"):
         for source, least in _needed(vrt, root, band, resolve):
@@ -118,7 +118,7 @@ def _root(vrt: Path) -> ElementTree.Element:
 
 
 def _source(vrt: Path, element: ElementTree.Element, product: Path) -> Path:
-    """File that a source names, which must be relative to the VRT and lie in the product."""
+    """Return the file of a source, which must be relative to the VRT and lie in the product."""
     name = (element.text or "").strip()
     source = (vrt.parent / name).resolve()
     if element.get("relativeToVRT") != "1" or Path(name).is_absolute() or not source.is_relative_to(product):
@@ -132,7 +132,7 @@ def _source(vrt: Path, element: ElementTree.Element, product: Path) -> Path:
 
 
 def _content(source: Path) -> str | None:
-    """What a file that is text for GDAL may be; None for pixels."""
+    """Return the kind of text file that GDAL may interpret; None for pixels."""
     with source.open("rb") as content:
         start = content.read(2000)
     if b"<VRTDataset" in start:
@@ -143,7 +143,7 @@ def _content(source: Path) -> str | None:
 def _needed(
     vrt: Path, root: ElementTree.Element, band: ElementTree.Element, resolve: _Resolve
 ) -> Iterable[tuple[Path, int]]:
-    """Sources of pixels without a header of their own, and the bytes that they need; GDAL reads zeros beyond the end."""
+    """Yield raw pixel sources without a header, and their least size, as GDAL reads zeros beyond the end."""
     size = _item_size(vrt, band.get("dataType", "Byte"))
     if band.get("subClass") == "VRTRawRasterBand":
         rows, cols = _whole(vrt, root, "rasterYSize"), _whole(vrt, root, "rasterXSize")
@@ -164,12 +164,12 @@ def _needed(
             yield source, _bytes_of_envi(header)
         else:
             pixels = _whole(vrt, properties, "RasterYSize") * _whole(vrt, properties, "RasterXSize")
-            number = _child(vrt, inner, "SourceBand", 1)  # interleaved or not, the last of so many bands ends here
+            number = _child(vrt, inner, "SourceBand", 1)  # interleaved or not, the last of this many bands ends here
             yield source, pixels * number * _item_size(vrt, properties.get("DataType", "Byte"))
 
 
 def _bytes_of_envi(header: Path) -> int:
-    """Bytes of the raw file that an ENVI header describes; 0 if it does not say."""
+    """Return the size in bytes of the raw file of an ENVI header; 0 if it does not state it."""
     said = {name.lower(): value for name, value in read_keys(header, "=").items()}
     sizes = [said.get(name, "0") for name in ("samples", "lines", "bands")]
     if said.get("file compression", "0") != "0" or not all(size.isdigit() for size in sizes):

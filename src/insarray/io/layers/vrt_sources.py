@@ -1,7 +1,7 @@
-"""A VRT as GDAL is to see it: of known elements alone, and with every source a raster below the folders that were given.
+"""Check VRT files for GDAL: only known elements, and only rasters in permitted folders as sources.
 
-GDAL opens what a VRT names, by any driver and over the network, and reads XML in other ways than Python does. So it is
-not given the file, but the text that was checked, in which VRT files among the sources are replaced by their own text.
+GDAL opens what a VRT names, by any driver and over the network, and parses XML differently from Python. It is therefore
+not given the file but the checked text, in which VRT files among the sources are replaced by their own text.
 """
 
 import os
@@ -16,7 +16,7 @@ from insarray.io.layers.hdf5 import require_own_values
 from insarray.io.sidecars import read_xml
 from insarray.model.errors import FileError
 
-_DEPTH = 4  # of VRT files that have VRT files as their sources
+_DEPTH = 4  # nesting depth of VRT files
 _MOST_SOURCES = 20_000
 _REMEDY = "make it again, or bring the raster to GeoTIFF with gdal_translate"
 _SOURCES = {"sourcefilename", "sourcedataset"}
@@ -54,33 +54,33 @@ _HDF5 = re.compile(r'(HDF5|NETCDF):"?([^":]+)"?(?::([^"<>]*))?', re.IGNORECASE)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OF_HDF5 = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _ERDAS = b"EHFA"
-_LOOKED = 2000  # bytes; GDAL looks at 1024
+_LOOKED = 2000  # bytes; GDAL examines 1024
 _TEXT = bytes(range(32, 127)) + b"\t\n\r\f"
 
 
 @dataclass
 class Checked:
-    """Text for GDAL, and the files that it reads, as real paths."""
+    """VRT text for GDAL, and the real paths of the files that it reads."""
 
     text: str
     files: list[str] = field(default_factory=list)
 
 
 def checked_vrt(vrt: Path, folders: Sequence[str]) -> Checked:
-    """What to give to GDAL in place of a VRT file.
+    """Return the checked text that replaces a VRT file.
 
     Parameters
     ----------
     vrt
-        The file.
+        The VRT file.
     folders
-        Where its sources may lie besides its own folder.
+        Folders, besides its own, that may contain its sources.
 
     Raises
     ------
     FileError
-        If it is no VRT, has an element that is not known to be harmless, or a source that is missing, lies elsewhere,
-        or is no raster.
+        If it is not a VRT, has an element that is not known to be harmless, or a source that is missing, lies
+        elsewhere, or is not a raster.
     """
     found = Checked("")
     own = os.path.dirname(os.path.realpath(vrt)), os.path.realpath(vrt.parent)
@@ -89,12 +89,12 @@ def checked_vrt(vrt: Path, folders: Sequence[str]) -> Checked:
 
 
 def require_known_companions(path: str | Path) -> None:
-    """Check files that GDAL opens beside a raster by their content, whatever they are: .msk, .ovr, .aux.xml.
+    """Check files beside a raster that GDAL opens by content: .msk, .ovr, .aux.xml.
 
     Raises
     ------
     FileError
-        If a mask or overviews are no raster themselves, or name another file.
+        If a mask or overview file is not a raster, or names another file.
     """
     for name in (f"{path}.msk", f"{path}.msk.ovr", f"{path}.ovr", f"{path}.aux"):
         if os.path.lexists(name) and not _start(name).startswith((*_TIFF, _ERDAS)):
@@ -107,19 +107,19 @@ def require_known_companions(path: str | Path) -> None:
 
 
 def require_unchanged(files: Iterable[str]) -> None:
-    """Check before a read that no source has become a link, or text that GDAL would follow.
+    """Check before a read that no source has been replaced by a link or by text that GDAL would follow.
 
     Raises
     ------
     FileError
-        If one has.
+        If one has been.
     """
     for name in files:
         if os.path.realpath(name) != name:
             raise FileError(f"{name}: has become a link since it was opened; open the stack again")
 
 
-# -- the elements ---------------------------------------------------------------------------------------------------
+# -- elements -------------------------------------------------------------------------------------------------------
 
 
 def _text(vrt: Path, folders: Sequence[str], depth: int, files: list[str]) -> str:
@@ -138,7 +138,7 @@ def _text(vrt: Path, folders: Sequence[str], depth: int, files: list[str]) -> st
 
 
 def _require_known(vrt: Path, element: ElementTree.Element) -> None:
-    """Raise FileError for an element, attribute or kind of band that may do more than name pixels; in GDAL case is nothing."""
+    """Raise FileError for elements, attributes or band types that may do more than name pixels (case-insensitive)."""
     tag, attributes = element.tag.lower(), {name.lower(): value for name, value in element.attrib.items()}
     unknown = {tag} - _ELEMENTS or (set(attributes) - _ATTRIBUTES if tag != "pixelfunctionarguments" else set())
     if unknown or len(attributes) < len(element.attrib):
@@ -157,7 +157,7 @@ def _require_known(vrt: Path, element: ElementTree.Element) -> None:
 
 
 def _leave_out_domains(root: ElementTree.Element) -> None:
-    """Leave out metadata that make GDAL open further files: of geolocation arrays, overviews and sources."""
+    """Remove metadata domains that make GDAL open other files: geolocation arrays, overviews and sources."""
     for parent in list(root.iter()):
         for child in list(parent):
             domains = [value for name, value in child.attrib.items() if name.lower() == "domain"]
@@ -166,7 +166,7 @@ def _leave_out_domains(root: ElementTree.Element) -> None:
 
 
 def _raw_names(root: ElementTree.Element) -> set[ElementTree.Element]:
-    """Elements that name a file whose bytes are read as they are, by no driver."""
+    """Return the elements that name raw files, which are read without a driver."""
     raw: set[ElementTree.Element] = set()
     for band in root.iter():
         if "vrtrawrasterband" in (value.lower() for name, value in band.attrib.items() if name.lower() == "subclass"):
@@ -174,20 +174,20 @@ def _raw_names(root: ElementTree.Element) -> set[ElementTree.Element]:
     return raw
 
 
-# -- the sources ----------------------------------------------------------------------------------------------------
+# -- sources --------------------------------------------------------------------------------------------------------
 
 
 def _replace(
     vrt: Path, element: ElementTree.Element, folders: Sequence[str], depth: int, files: list[str], *, raw: bool
 ) -> None:
-    """Put the real path of a source, or its own text, in the place of its name."""
+    """Replace the name of a source by its real path or its own text."""
     relative = any(name.lower() == "relativetovrt" and value.strip() == "1" for name, value in element.attrib.items())
     name = (element.text or "").strip()
     of_hdf5 = None if raw else _HDF5.fullmatch(name)
     path = of_hdf5[2] if of_hdf5 else name
     if not path or path.lower().startswith("/vsi") or "://" in path or "<" in path or '"' in path or len(element):
         raise FileError(f"{vrt}: its source {name[:60]!r} is no file of this machine; {_REMEDY}")
-    # a link to a VRT is followed before its sources are looked for
+    # resolve links to a VRT before its sources
     place = os.path.join(os.path.dirname(os.path.realpath(vrt)), path) if relative else path
     if not os.path.isabs(place):
         raise FileError(
@@ -209,7 +209,7 @@ def _replace(
 def _source_text(
     vrt: Path, real: str, of_hdf5: re.Match[str] | None, folders: Sequence[str], depth: int, files: list[str]
 ) -> str:
-    """What GDAL is to open for a source: by its content it must be a raster that names no other files."""
+    """Return what GDAL opens for a source, whose content must be a raster that names no other files."""
     start = _start(real)
     if start.startswith(_OF_HDF5):
         require_own_values(real)

@@ -1,4 +1,4 @@
-"""A raster of any grid read onto the grid of a stack."""
+"""Read a raster on any grid onto the grid of a stack."""
 
 from typing import Any
 
@@ -23,30 +23,30 @@ def read_on_grid(
     resampling: Resampling = Resampling.nearest,
     window: tuple[slice, slice] | None = None,
 ) -> np.ndarray:
-    """First band of a raster, warped to `grid`.
+    """Read the first band of a raster, warped to `grid`.
 
     Parameters
     ----------
     path
-        The raster.
+        Path of the raster.
     grid
-        Pixels to warp it to.
+        Grid to warp to.
     resampling
-        How.
+        Resampling method.
     window
-        Rows and columns of the grid to read, the same as those of the whole; None for all.
+        Rows and columns of the grid to read, with the same values as in the whole; None for all.
 
     Returns
     -------
     numpy.ndarray
-        float32, shape of the grid or the window; NaN outside the raster and where it has no data.
+        float32, shape of the grid or the window; NaN outside the raster and where it is no-data.
 
     Raises
     ------
     FileError
         If the file cannot be read.
     StackError
-        If one of raster and stack has no CRS and neither their coordinates nor their shapes tell where it lies.
+        If raster or stack has no CRS and neither their coordinates nor their shapes locate it.
     """
     rows, cols = window or (slice(0, grid.height), slice(0, grid.width))
     try:
@@ -72,7 +72,7 @@ def read_on_grid(
 
 
 def _place(path: PathLike, own: Grid, grid: Grid) -> Place:
-    """Where a raster lies that has no CRS in common with the stack: by coordinates if both have some, else by shape."""
+    """Return the place of a raster without a CRS shared with the stack: by coordinates if given, else by shape."""
     by_coordinates = place_on(grid, own, one_image=True)
     if own.is_counted or grid.is_counted:
         if own.shape == grid.shape:

@@ -1,4 +1,4 @@
-"""Windows of layers: what is outside of an area is not read."""
+"""Windows of layers; pixels outside an area are not read."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ Source = TypeVar("Source", StackSource, WrappedSource)
 
 @dataclass(frozen=True)
 class WindowLayer:
-    """Rows and columns of a layer.
+    """Window of rows and columns of a layer.
 
     Parameters
     ----------
     inner
         The layer.
     row, col
-        First row and column of it; if it is `turned`, of its rows in the other order.
+        First row and column in the layer; if `turned`, of its rows in reverse order.
     height, width
-        Of the window.
+        Size of the window.
     turned
-        Rows of the window run the other way than those of the layer.
+        Whether the rows of the window run in the opposite direction to those of the layer.
     """
 
     inner: Layer
@@ -47,22 +47,22 @@ class WindowLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of the layer."""
+        """Data type of the layer."""
         return self.inner.dtype
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Of the layer; tiles begin before the window unless its first row and column are on one."""
+        """Tile shape of the layer; tiles may begin before the window."""
         return self.inner.tile
 
     @property
     def fingerprint(self) -> str:
-        """Of the layer and the window."""
+        """Hash of the layer and the window."""
         place = (self.row, self.col, self.height, self.width, self.turned)
         return hashlib.sha256(f"{self.inner.fingerprint}\0{place}".encode()).hexdigest()
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says."""
+        """Return a decoded window, see `Layer.read`."""
         across = slice(self.col + cols.start, self.col + cols.stop)
         first, last = self.row + rows.start, self.row + rows.stop
         if not self.turned:
@@ -72,13 +72,13 @@ class WindowLayer:
 
 
 def window_layer(layer: Layer, window: Window) -> WindowLayer:
-    """The layer in a window of rows and columns."""
+    """Return a window of rows and columns of the layer."""
     rows, cols = window
     return WindowLayer(layer, rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
 
 
 def within(source: Source, area: AreaLike | None) -> Source:
-    """The source as far as an area goes; errors of `insarray.io.areas.window_of`."""
+    """Crop the source to an area; raises as `insarray.io.areas.window_of`."""
     if area is None:
         return source
     window = window_of(area, source.grid)
@@ -92,7 +92,7 @@ def within(source: Source, area: AreaLike | None) -> Source:
 
 
 def window_coords(grid: Grid, window: Window | None) -> dict[str, xr.DataArray]:
-    """Coordinates y, x and CRS of a window of a grid, y and x to the bit those of the whole."""
+    """Return the coordinates y, x and CRS of a window of a grid, bitwise equal to those of the whole."""
     if window is None:
         return grid_coords(grid)
     rows, cols = window
@@ -102,17 +102,17 @@ def window_coords(grid: Grid, window: Window | None) -> dict[str, xr.DataArray]:
 
 
 def edge_on_tiles(edge: int, size: int, first: int, tile: int) -> int:
-    """Length of the blocks of a window, up to `edge`, such that as few tiles as possible are read for two of them.
+    """Return the block length of a window, up to `edge`, that minimises the tiles read for two blocks.
 
-    All blocks are as long as the first, but for the last: so a store takes them, and it may be that only one edge, or
-    none, lies on a tile.
+    All blocks have the same length except the last, as a store requires, so that possibly only one edge, or none, lies
+    on a tile edge.
 
     Parameters
     ----------
     edge, size
-        Length of the blocks without this, and of the window.
+        Default length of the blocks, and length of the window.
     first
-        Where the window begins, in pixels of the files.
+        Start of the window, in pixels of the files.
     tile
         Length of a tile of the files.
     """
@@ -121,6 +121,6 @@ def edge_on_tiles(edge: int, size: int, first: int, tile: int) -> int:
     lengths = range(edge, edge // 2, -1)
     cut = [sum((first + begin) % tile != 0 for begin in range(length, size, length)) for length in lengths]
     blocks = [-(-size // length) for length in lengths]
-    # a tile that is read twice costs more than one more block
+    # reading a tile twice costs more than one more block
     best = min(range(len(lengths)), key=lambda k: (2 * cut[k] + blocks[k], k))
     return lengths[best]

@@ -1,1 +1,1 @@
-"""One reader per product: from the files of a processor to a scanned source."""
+"""Readers, one per product: scan the files of a processor and return a source."""

@@ -1,4 +1,4 @@
-"""ARIA S1-GUNW: one NetCDF file per pair and frame, phase of the newer date as reference, positive toward the satellite."""
+"""Reader of ARIA S1-GUNW: one NetCDF file per pair and frame; the newer date is the reference, positive toward."""
 
 import re
 from collections.abc import Sequence
@@ -43,25 +43,25 @@ _LAYERS = {
     "coherence": "coherence",
     "connected_component_labels": "connectedComponents",
 }
-_NOT_COMPUTED = (-9999.0,)  # what cubes hold where there is no geometry; their fill value is 0
-_SAME_PLACE = 0.5  # of the smaller of two granules
+_NOT_COMPUTED = (-9999.0,)  # values of cubes without geometry; the fill value is 0
+_SAME_PLACE = 0.5  # fraction of the smaller of two granules
 _REMEDY = "or the GeoTIFFs that ARIA-tools stitches (ariaTSsetup.py)"
 
 
 class AriaReader:
-    """Products of Sentinel-1, versions 2 and 3.
+    """Reader of Sentinel-1 products, versions 2 and 3.
 
-    ISCE2 multiplies the reference by the conjugate of the secondary image, and the reference is the newer date: positive
-    means toward the satellite. Dates are swapped and the phase is negated, so that it is that of the later date, positive
-    away.
+    ISCE2 multiplies the reference by the conjugate of the secondary image, and the reference is the newer date, so
+    positive is toward the satellite. Dates are swapped and the phase is negated, so that it is that of the later date,
+    positive away from the satellite.
 
-    The perpendicular baseline is that at the middle of the stack at height 0, of the cube whose formula has the sign of
-    ((target - reference) x (secondary - reference)) . velocity. For Sentinel-1, which looks right, that is the opposite
-    of ours; with the dates swapped it is ours as it stands.
+    The perpendicular baseline is read at the centre of the stack at height 0 from the cube, whose formula has the sign
+    of ((target - reference) x (secondary - reference)) . velocity. For Sentinel-1, which looks right, that is opposite
+    to ours; with swapped dates it equals ours.
 
-    The line of sight is made of the angle from the vertical and that of the direction from target to satellite, from
-    east counter-clockwise. The cubes have no slant range: it is the side of the triangle that incidence and look angle
-    make with the radius of curvature across the meridian, good to 3e-4.
+    The line of sight follows from the angle from the vertical and the azimuth from target to satellite,
+    counterclockwise from east. The cubes have no slant range: it is computed from the triangle of incidence angle, look
+    angle and radius of curvature across the meridian, accurate to 3e-4.
     """
 
     name = "aria"
@@ -69,7 +69,7 @@ class AriaReader:
     options = frozenset({"baselines", "dem", "extent", "layers"})
 
     def recognises(self, path: Path) -> bool:
-        """A product, or a folder with products in it or below."""
+        """Return whether the path is a product, or a folder with products in it or below."""
         return bool(_products(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -109,7 +109,7 @@ class AriaReader:
         )
 
 
-# -- which files ----------------------------------------------------------------------------------------------------
+# -- files ----------------------------------------------------------------------------------------------------------
 
 
 def _products(path: Path) -> list[Path]:
@@ -143,7 +143,7 @@ class _Granule:
 
 
 def _one_per_pair(granules: Sequence[_Granule]) -> tuple[list[_Granule], tuple[str, ...]]:
-    """The newest version of each granule; StackError if a pair still has several, which are frames along the track."""
+    """Return the newest version of each granule; raise StackError if a pair has several frames along the track."""
     groups: dict[Key, list[_Granule]] = {}
     for granule in granules:
         groups.setdefault(granule.file.key, []).append(granule)
@@ -163,7 +163,7 @@ def _replaces(new: _Granule, old: _Granule) -> bool:
 
 
 def _same_place(one: Grid, other: Grid) -> bool:
-    """Whether granules are of one frame; those of versions 2 and 3 have neither the same names nor extents."""
+    """Return whether granules are of one frame; versions 2 and 3 differ in names and extents."""
     a, b = one.bounds, other.bounds
     sides = [min(a[k + 2], b[k + 2]) - max(a[k], b[k]) for k in (0, 1)]
     smaller = min((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
@@ -203,7 +203,7 @@ def _read(file: PairFile) -> _Granule:
 
 
 def _baseline(granule: _Granule, grid: Grid) -> float | None:
-    """Baseline at the middle of the stack in our sign, of the later minus the earlier date."""
+    """Return the baseline at the centre of the stack in our sign, later minus earlier date."""
     cube = _cube(granule.path, ["perpendicularBaseline"])
     value = None if cube is None else cube.at_middle(grid)
     if value is None:
@@ -218,7 +218,7 @@ def _cube(path: str, datasets: Sequence[str]) -> Cube | None:
 
 
 def _cubes(granule: _Granule) -> dict[str, Cube]:
-    """Geometry of one pair: that of the others differs by the width of the orbits' tube."""
+    """Return the geometry cubes of one pair; those of others differ only by the width of the orbital tube."""
     angles = _cube(granule.path, ["incidenceAngle", "azimuthAngle", "lookAngle"])
     if angles is None:
         return {}
@@ -242,7 +242,7 @@ def _up(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.n
 
 
 def _slant_range(angles: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Law of sines: the angle at the centre of curvature is incidence less look angle, that at the satellite the look."""
+    """Apply the law of sines: the angle at the centre of curvature is incidence minus look angle."""
     incidence, look = np.radians(angles[0]), np.radians(angles[2])
     eccentricity_squared = 0.00669437999014
     curvature = 6378137.0 / np.sqrt(1 - eccentricity_squared * np.sin(np.radians(y)) ** 2)

@@ -1,4 +1,4 @@
-"""Layers that ARIA's products carry beside the phase: ionosphere, troposphere, tides; and the CRS of all of them."""
+"""Additional layers of ARIA products (ionosphere, troposphere, tides), and their CRS."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,15 @@ from insarray.model.grid import Grid
 
 DATA = "science/grids/data/"
 
-# Ionosphere: ACCESS-Cloud-Based-InSAR/DockerizedTopsApp, packaging_utils/additional_layers.json and ionosphere.py: radian, on a
-# grid of about 1 km, of the interferogram as it is stored.
+# Ionosphere: ACCESS-Cloud-Based-InSAR/DockerizedTopsApp, packaging_utils/additional_layers.json and ionosphere.py:
+# radian, on a grid of about 1 km, for the interferogram as stored.
 _IONOSPHERE = "science/grids/corrections/derived/ionosphere/"
-# Tides: the same, isce2_topsapp/solid_earth_tides.py: displacement toward the satellite at each date times 4 pi / wavelength.
+# Tides: the same, isce2_topsapp/solid_earth_tides.py: displacement toward the satellite at each date times 4 pi /
+# wavelength.
 _TIDES = "science/grids/corrections/external/tides/solidEarth/"
-# Troposphere: dbekaert/RAiDER, tools/RAiDER/aria/calcGUNW.py: delay at each date times -4 pi / wavelength, in a group of the
-# weather model. Both are what each date adds to the phase of its image: the pair has that of the reference less that of the
-# secondary image.
+# Troposphere: dbekaert/RAiDER, tools/RAiDER/aria/calcGUNW.py: delay at each date times -4 pi / wavelength, in a group
+# of the weather model. Both are the contribution of each date to the phase of its image: that of a pair is the
+# reference minus the secondary image.
 _TROPOSPHERE = "science/grids/corrections/external/troposphere/"
 _CUBES = {
     "troposphere_wet": "troposphereWet",
@@ -38,7 +39,7 @@ _AXES = {
 
 
 def crs_of_product(file: Any) -> str:
-    """CRS of all layers: that of the grid mapping, else WGS 84."""
+    """Return the CRS of all layers: that of the grid mapping, else WGS 84."""
     found = dataset(file, DATA + "crs")
     wkt = None if found is None else found.attrs.get("crs_wkt", found.attrs.get("spatial_ref"))
     return CRS.from_epsg(4326).to_wkt() if wkt is None else text(wkt)
@@ -47,20 +48,20 @@ def crs_of_product(file: Any) -> str:
 def further_layers(
     options: Options, paths: Sequence[str], grid: Grid, signs: Sequence[float], dem: Path | None
 ) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Layers that were asked for, and what is to be known of how they were taken.
+    """Return the requested layers, and notes on how they were read.
 
     Parameters
     ----------
     options
-        Of `open_stack`.
+        Options of `open_stack`.
     paths
-        Of the products.
+        Paths of the products.
     grid
-        Of the stack.
+        Grid of the stack.
     signs
-        By which the phase of each product is multiplied.
+        Sign of the phase of each product.
     dem
-        Heights for those on levels of height.
+        Heights for layers on height levels.
     """
     found: dict[str, Layer] = {}
     notes: tuple[str, ...] = ()
@@ -102,7 +103,7 @@ def _cube(path: str, group: str, name: str) -> Cube:
 
 
 def _weather_model(paths: Sequence[str], name: str) -> tuple[str, tuple[str, ...]]:
-    """The first weather model that all products have, by name, and a note if there are others."""
+    """Return the first weather model, by name, that all products have, and a note if there are others."""
     shared: set[str] | None = None
     for path in paths:
         with opened(path) as file:

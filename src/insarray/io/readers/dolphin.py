@@ -1,4 +1,4 @@
-"""dolphin's output folder: unwrapped phase and components side by side, correlation among the interferograms."""
+"""Reader of dolphin's output: unwrapped phase and components in one folder, correlation with the interferograms."""
 
 import re
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ _COHERENCE = re.compile(_DATES + r"(?:\.int)?\.cor\.tif$")
 
 
 class DolphinReader:
-    """Phase in radians, positive away from the satellite, 0 = no-data; the wavelength is not in the files."""
+    """Reader of phase in radians, positive away from the satellite, 0 = no-data, without wavelength in the files."""
 
     name = "dolphin"
     looks_for = "YYYYMMDD_YYYYMMDD.unw.tif in the folder or below it, usually in unwrapped/"
     options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """A folder that holds unwrapped interferograms by dolphin's names."""
+        """Return whether the folder holds unwrapped interferograms named as by dolphin."""
         return path.is_dir() and any(_find(path, _PHASE))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -36,7 +36,7 @@ class DolphinReader:
         phase = _one_folder(_find(root, _PHASE), root, "unwrapped")
         if not phase:
             raise FileError(f"{root}: holds no YYYYMMDD_YYYYMMDD.unw.tif; give the folder that has unwrapped/ in it")
-        # a folder given as .../unwrapped has its coherence next door
+        # the coherence of .../unwrapped is in a sibling folder
         beside = root if root.name != "unwrapped" else root.parent
         inputs = Inputs(
             phase,
@@ -60,7 +60,7 @@ def _find(root: Path, name: re.Pattern[str]) -> Iterable[Path]:
 
 
 def _one_folder(paths: Iterable[Path], root: Path, usual: str) -> list[PairFile]:
-    """The files of the one folder that holds them or, of several, of the uppermost one called `usual`."""
+    """Return the files of the only folder that holds any or, of several, of the topmost one named `usual`."""
     folders: dict[Path, list[Path]] = {}
     for path in sorted(paths):
         folders.setdefault(path.parent, []).append(path)

@@ -1,4 +1,4 @@
-"""FLATSIM, the Sentinel-1 service of ForM@Ter: unwrapped interferograms by NSBAS, geocoded or in radar coordinates."""
+"""Reader of FLATSIM (ForM@Ter, Sentinel-1): unwrapped NSBAS interferograms, geocoded or in radar coordinates."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ _COHERENCE = re.compile(_NAME.format(what="Coh"))
 
 
 class FlatsimReader:
-    """Phase in radians in the first band, positive away from the satellite, 0 = no-data.
+    """Reader of phase in radians in the first band, positive away from the satellite, 0 = no-data.
 
-    The sign is that of the documentation of the interferograms; the displacements of the service, which are not read,
-    count away from the satellite, too. Perpendicular baselines are not taken from its baseline.rsc, of which neither
-    sign nor columns are documented: give a table.
+    The sign follows the documentation of the interferograms; the displacements of the service, which are not read, are
+    positive away from the satellite as well. Perpendicular baselines are not read from its baseline.rsc, whose sign and
+    columns are undocumented: pass a table.
     """
 
     name = "flatsim"
@@ -34,7 +34,7 @@ class FlatsimReader:
     options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An unwrapped phase by FLATSIM's name, or a folder with one in it."""
+        """Return whether the path is an unwrapped phase named as by FLATSIM, or a folder with one in it."""
         return _PHASE.fullmatch(path.name) is not None if path.is_file() else any(_found(path, _PHASE))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -55,7 +55,7 @@ class FlatsimReader:
             resample=options.resample,
         )
         coherence = _like(phase[0], _found_in(paths, _COHERENCE))
-        # nothing says that the phase is not 0 where it was masked and the coherence is positive
+        # the phase may be 0 where it was masked and the coherence is positive
         inputs = Inputs(_pairs(phase), _pairs(coherence) or None, None, baselines, 1)
         source = assemble(inputs, known)
         maps, lacking = maps_if_usable([("the line of sight", lambda: _maps(paths, phase[0], source.grid))])
@@ -71,7 +71,7 @@ def _found(path: Path, name: re.Pattern[str]) -> Iterable[Path]:
 
 
 def _tops(paths: Sequence[Path]) -> list[Path]:
-    """Folders with the pairs in them, int_YYYYMMDD_YYYYMMDD/ for files that were given one by one."""
+    """Return the folders with the pairs; for single files the parent of their int_YYYYMMDD_YYYYMMDD/."""
     return list(dict.fromkeys(path if path.is_dir() else path.parent.parent for path in paths))
 
 
@@ -80,7 +80,7 @@ def _found_in(paths: Sequence[Path], name: re.Pattern[str]) -> list[Path]:
 
 
 def _one_geometry(phase: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """The geocoded files if there are any, else those in radar coordinates; StackError for several resolutions."""
+    """Return the geocoded files, if any, else those in radar coordinates; StackError for several resolutions."""
     geocoded = [path for path in phase if "_geo_" in path.name]
     chosen = geocoded or list(phase)
     other = [path for path in chosen if _key(path) != _key(chosen[0])]
@@ -91,7 +91,7 @@ def _one_geometry(phase: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def _key(path: Path) -> tuple[str, ...]:
-    """Geometry and looks of a file."""
+    """Return geometry and looks of a file."""
     found = re.search(r"_(geo|radar)_.*?(\d+rlks)", path.name)
     return found.groups() if found else ()
 
@@ -105,7 +105,7 @@ def _pairs(files: Sequence[Path]) -> list[PairFile]:
 
 
 def _maps(paths: Sequence[Path], phase: Path, grid: Grid) -> dict[str, Layer]:
-    """The line of sight of CNES_CosENU, three bands east, north, up; it is said to point down, which up tells."""
+    """Return the line of sight of CNES_CosENU (bands east, north, up), documented as pointing down; checked by up."""
     found = _like(phase, [file for top in _tops(paths) for file in sorted(below(top, "CNES_CosENU_*.tif*"))])
     if not found:
         return {}
@@ -114,7 +114,7 @@ def _maps(paths: Sequence[Path], phase: Path, grid: Grid) -> dict[str, Layer]:
 
 
 def _wavelength(phase: Sequence[Path]) -> float:
-    """Of the .meta beside the files, as far as it names one; the service processes Sentinel-1 alone."""
+    """Return the wavelength in the .meta files, if any, else that of Sentinel-1, the only sensor of the service."""
     texts = [text for path in phase if (text := path.with_suffix(".meta")).is_file()]
     known = [
         number(text, read_keys(text, r"\s*[:=]\s*|\s+"), "Wavelength", "wavelength", "WAVELENGTH") for text in texts

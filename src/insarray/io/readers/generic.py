@@ -1,4 +1,4 @@
-"""Generic stack: one raster per pair, found by pattern, list or table; its dates are in the names or the table."""
+"""Reader of generic stacks: one raster per pair, from a pattern, list or table, with dates in names or table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -45,20 +45,20 @@ _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "connc
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of a stack, by what they hold.
+    """Files of a stack by layer.
 
     Parameters
     ----------
     phase, coherence, components, baselines
-        Of the pairs; None where there are none.
+        Files of the pairs, or a table; None if there are none.
     band
-        Of the phase, if its files have several.
+        Band of the phase, for files with several.
     located
-        The grid that is meant by what a file says; None if files say it all.
+        Function from a header to the grid of the file; None if the files state it completely.
     downward
-        Rows run from the largest y to the smallest, whatever the files have.
+        Order rows from the largest y to the smallest, regardless of the files.
     needed
-        Companions that were asked for: they must be there for every pair. Others are left out where they are not.
+        Layers that were requested and must exist for every pair. Others are dropped if incomplete.
     """
 
     phase: Sequence[PairFile]
@@ -72,14 +72,14 @@ class Inputs:
 
 
 class GenericReader:
-    """Rasters given one by one, by pattern, or by a table."""
+    """Reader of rasters given one by one, by pattern, or in a table."""
 
     name = "generic"
     looks_for = "raster files, or a .csv table that lists them"
     options = frozenset(Options.__dataclass_fields__) - {"layers"}
 
     def recognises(self, path: Path) -> bool:
-        """Any file may be one of a generic stack."""
+        """Return whether the path is a file, which may belong to a generic stack."""
         return path.is_file()
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -148,12 +148,12 @@ def _inputs_of_table(table: Path, options: Options) -> Inputs:
 
 
 def assemble(inputs: Inputs, options: Options) -> StackSource:
-    """Source of a stack of one raster per pair and variable.
+    """Return the source of a stack of one raster per pair and variable.
 
     Raises
     ------
     FileError, StackError
-        If files are unreadable, or do not belong together.
+        If files are unreadable or do not belong together.
     """
     groups = [group or [] for group in (inputs.phase, inputs.coherence, inputs.components)]
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
@@ -186,7 +186,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     sign: Sign = options.sign or "away"
     nodata = [with_given(header.nodata, options.nodata) for header in headers]
     zero_is_nodata = all(0 in values for values in nodata) and "connected_component_labels" in layers
-    if zero_is_nodata:  # which zeros are data is seen when the components are at hand
+    if zero_is_nodata:  # zeros that are data are identified later with the components
         nodata = [tuple(value for value in values if value != 0) for values in nodata]
     factors = [
         _factor(sign, unit, wavelength) * header.scale * (-1 if file.swapped else 1)
@@ -212,7 +212,7 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
 
 
 def _phase_decode(factors: Sequence[float], nodata: Sequence[tuple[float, ...]]) -> Decode:
-    """Decoder of the phase, by the no-data values of each file."""
+    """Return the decoder of the phase with the no-data values of each file."""
     if len(set(nodata)) == 1:
         return PhaseDecode(tuple(factors), nodata[0])
     return per_file([PhaseDecode((factor,), values) for factor, values in zip(factors, nodata, strict=True)])
@@ -225,7 +225,7 @@ def _fingerprints(
     nodata: Sequence[tuple[float, ...]],
     zero_is_nodata: bool,  # noqa: FBT001
 ) -> tuple[str, ...]:
-    """What the samples of each pair depend on: its files, how their values are taken, where they lie on the grid."""
+    """Return a hash per pair of its files, their decoding, and their places on the grid."""
     of_pairs = zip(*groups, strict=True)
     places = [common.places[k :: len(factors)] for k in range(len(factors))]
     return tuple(
@@ -254,7 +254,7 @@ def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:
 
 
 def _units(headers: Sequence[Header]) -> list[str]:
-    """Unit of each file by its tags, else by its name, else radian; all of length or all of angle."""
+    """Return the unit of each file: from its tags, else its name, else radian; all lengths or all angles."""
     said = [header.units or unit_by_name(header.file.path, header.file.name) for header in headers]
     for header, unit in zip(headers, said, strict=True):
         if unit not in _UNITS:
@@ -270,7 +270,7 @@ def _units(headers: Sequence[Header]) -> list[str]:
 
 
 def _factor(sign: Sign, units: str, wavelength: float | None) -> float:
-    """Radians, positive away from the satellite, per stored unit."""
+    """Return the radians, positive away from the satellite, per stored unit."""
     away = 1.0 if sign == "away" else -1.0
     if units == "radian":
         return away
@@ -280,7 +280,7 @@ def _factor(sign: Sign, units: str, wavelength: float | None) -> float:
 
 
 def wavelength_of(headers: Sequence[Header], given: float | None) -> float | None:
-    """Wavelength (m) that was given or, without it, that the tags of the files agree on; None if they have none."""
+    """Return the given wavelength (m), else that of the tags, which must agree; None if there are none."""
     if given is not None:
         return given
     tags = [(header, value) for header in headers if (value := _wavelength_tag(header)) is not None]

@@ -1,4 +1,4 @@
-"""GMTSAR's pair folders YYYYDDD_YYYYDDD with unwrapped grids, its table of baselines and its PRM files."""
+"""Reader of GMTSAR's pair folders YYYYDDD_YYYYDDD with unwrapped grids, baseline table and PRM files."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -33,18 +33,18 @@ from insarray.model.network import Network
 _PAIR = re.compile(r"(\d{7})_(\d{7})")
 _GEOCODED = "_ll"
 _PHASE = ("unwrap_ll", "unwrap_mask_ll", "unwrap", "unwrap_mask")
-"""Names of the grids of the phase, the best first."""
+"""Names of the phase grids, in order of preference."""
 _TABLE = "baseline_table.dat"
-_DIGITS = 6  # of a wavelength in metres that are the same in all images of a radar
+_DIGITS = 6  # digits of a wavelength in metres that are the same in all images of a radar
 
 
 class GmtsarReader:
-    """Phase in radians, positive away from the satellite, NaN = no-data.
+    """Reader of phase in radians, positive away from the satellite, NaN = no-data.
 
-    GMTSAR multiplies the reference with the conjugate of the repeat image; its own scripts turn phase into displacement
+    GMTSAR multiplies the reference by the conjugate of the repeat image; its own scripts convert phase to displacement
     toward the satellite by -79.58 mm * wavelength. Its table has the perpendicular baseline of each image relative to
-    one of them, counted toward the scene and up (range change = -baseline sin(look - elevation of the baseline)): the
-    sign of the data model. Both follow from its formulas and were not checked against a product whose motion is known.
+    one of them, positive toward the scene and up (range change = -baseline sin(look - elevation of the baseline)): the
+    sign of the data model. Both follow from its formulas and were not checked against a product with known motion.
     """
 
     name = "gmtsar"
@@ -52,11 +52,11 @@ class GmtsarReader:
     options = frozenset({"baselines", "extent", "resample", "variable", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An unwrapped grid in a folder of a pair, or a folder with one below."""
+        """Return whether the path is an unwrapped grid in a pair folder, or a folder with one below."""
         return any(_found([path]))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
-        """Find the grids, read the table of baselines and the PRM files, and check all headers."""
+        """Find the grids, read the baseline table and the PRM files, and check all headers."""
         phase, notes = _phase(paths, options.variable)
         grid_name = phase[0].path.stem
         prms = sorted(prm for file in phase for prm in below(file.path.parent, "*.PRM", deep=False))
@@ -80,7 +80,7 @@ class GmtsarReader:
             wavelength=options.wavelength or _wavelength(prms, keys),
             sign="away",
             units="radian",
-            # what is geocoded ends where the pair has data
+            # the extent of geocoded grids depends on the pair
             extent=options.extent or ("intersection" if geocoded else None),
             resample=options.resample,
         )
@@ -89,7 +89,7 @@ class GmtsarReader:
 
 
 def geographic(grid: Grid) -> Grid:
-    """A grid of longitudes and latitudes, whose file says no CRS and may count longitudes in any way."""
+    """Return a grid of longitudes and latitudes with CRS and normalised longitudes, which GMT files lack."""
     return replace(grid, crs=wgs84()).turn_towards(0.0)
 
 
@@ -105,7 +105,7 @@ def _geographic(header: Header) -> Grid:
 
 
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
-    """Grids of unwrapped phase in folders of pairs."""
+    """Yield the unwrapped grids in pair folders."""
     for path in paths:
         candidates = below(path, "unwrap*.grd") if path.is_dir() else [path]
         for file in candidates:
@@ -114,7 +114,7 @@ def _found(paths: Iterable[Path]) -> Iterable[Path]:
 
 
 def _phase(paths: Sequence[Path], variable: str | None) -> tuple[list[PairFile], tuple[str, ...]]:
-    """The grids of one name, one for each pair, and what is left out."""
+    """Return the grids with the chosen name, one per pair, and a note on the others."""
     found = sorted(_found(paths))
     there = {path.stem for path in found}
     chosen = variable or next((name for name in _PHASE if name in there), None)
@@ -149,7 +149,7 @@ def _times(folder: Path) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _time(source: Path, text: str) -> np.datetime64:
-    """Time of YYYYDDD, of which DDD is the day of the year less one: 2019000 is the first of January."""
+    """Return the time of YYYYDDD, where DDD is the day of the year minus one: 2019000 is the first of January."""
     year, day = int(text[:4]), int(text[4:])
     time = np.datetime64(f"{year:04d}-01-01", "D") + np.timedelta64(day, "D")
     if not 1970 <= year < 2100 or time.astype("datetime64[Y]").astype(int) + 1970 != year:
@@ -158,7 +158,7 @@ def _time(source: Path, text: str) -> np.datetime64:
 
 
 def _beside(phase: Sequence[PairFile], stems: Sequence[str]) -> list[PairFile] | None:
-    """The first of the grids that is there, of all pairs; `assemble` refuses those that only some have."""
+    """Return the first kind of grid that any pair has; `assemble` refuses incomplete ones."""
     for stem in stems:
         there = [replace(file, path=path) for file in phase if (path := file.path.with_name(f"{stem}.grd")).is_file()]
         if there:
@@ -178,7 +178,7 @@ def _wavelength(prms: Sequence[Path], keys: Sequence[dict[str, str]]) -> float |
 
 
 def _attrs(prms: Sequence[Path], keys: Sequence[dict[str, str]]) -> dict[str, object]:
-    """Slant range (m) of the middle of the swath."""
+    """Return the slant range (m) at the centre of the swath."""
     if not prms:
         return {}
     near, rate, bins = (number(prms[0], keys[0], name) for name in ("near_range", "rng_samp_rate", "num_rng_bins"))
@@ -188,7 +188,7 @@ def _attrs(prms: Sequence[Path], keys: Sequence[dict[str, str]]) -> dict[str, ob
 
 
 def _table(top: Path) -> Path | None:
-    """The table of baselines of a folder of pairs: there, above, or of the images; of several subswaths the middle one."""
+    """Return the baseline table of a folder of pairs, above it, or of the images; the middle of several subswaths."""
     for folder in (top, top.parent):
         for pattern in (_TABLE, f"raw/{_TABLE}", f"F[123]/{_TABLE}", f"F[123]/raw/{_TABLE}"):
             found = sorted(folder.glob(pattern))
@@ -198,7 +198,7 @@ def _table(top: Path) -> Path | None:
 
 
 def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    """Baselines of the columns ``name yyyyddd.fraction day parallel perpendicular``."""
+    """Read baselines from the columns ``name yyyyddd.fraction day parallel perpendicular``."""
     if path is None:
         return None, (f"no perpendicular baselines: there is no {_TABLE}",)
     dates: list[tuple[np.datetime64]] = []

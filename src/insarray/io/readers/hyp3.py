@@ -1,4 +1,4 @@
-"""HyP3's on-demand InSAR of Sentinel-1: scenes by GAMMA, bursts by ISCE2; one folder per job, with a text file in it."""
+"""Reader of HyP3's on-demand InSAR of Sentinel-1 (GAMMA scenes, ISCE2 bursts): a folder per job with a text file."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ from insarray.model.dates import as_time
 from insarray.model.errors import FileError
 from insarray.model.grid import Grid
 
-# INSAR_GAMMA, INSAR_ISCE_BURST, INSAR_ISCE_MULTI_BURST; the last four digits are of the job, not of a version
+# INSAR_GAMMA, INSAR_ISCE_BURST, INSAR_ISCE_MULTI_BURST; the last four digits identify the job, not a version
 _JOB = (
     r"(?P<job>S1[A-D]{2}_(?P<t1>\d{8}T\d{6})_(?P<t2>\d{8}T\d{6})_[VH]{2}[PRO]\d{3,4}_INT\d{2}_G_\w{3}"
     r"|S1_\d{6}_IW[123]_(?P<b1>\d{8})_(?P<b2>\d{8})_[VH]{2}_INT\d{2}"
@@ -37,17 +37,17 @@ _JOB = (
 )
 _PHASE = re.compile(_JOB + r"_unw_phase(?P<cut>_clip\w*)?\.tif")
 _README = (".README.md.txt", "_README.md.txt")
-"""Of hyp3-gamma (ifm_sentinel.py), and of hyp3-isce2 (packaging.py)."""
+"""Suffixes of hyp3-gamma (ifm_sentinel.py) and hyp3-isce2 (packaging.py)."""
 
 _PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
 
 
 class Hyp3Reader:
-    """Phase in radians, positive away from the satellite, 0 = no-data; the older date is always the reference.
+    """Reader of phase in radians, positive away from the satellite, 0 = no-data; the reference is the older date.
 
-    Baselines are turned round. ISCE2 gives them the sign of ((target - reference) x (secondary - reference)) .
-    velocity, which for Sentinel-1, looking right, is the opposite of the data model's (see `insarray.io.layers.granules`), and
-    the GAMMA jobs have the sign of the ISCE2 ones: of one pair -14.8 and -14.3 m (ASFHyP3/hyp3-isce2, issue 62).
+    Baselines are negated. ISCE2 gives them the sign of ((target - reference) x (secondary - reference)) . velocity,
+    which for the right-looking Sentinel-1 is opposite to that of the data model (see `insarray.io.layers.granules`),
+    and GAMMA jobs have the same sign as ISCE2 ones: for one pair -14.8 and -14.3 m (ASFHyP3/hyp3-isce2, issue 62).
     """
 
     name = "hyp3"
@@ -55,7 +55,7 @@ class Hyp3Reader:
     options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An unwrapped phase by HyP3's name, or a folder with one in it."""
+        """Return whether the path is an unwrapped phase named as by HyP3, or a folder with one in it."""
         return _PHASE.fullmatch(path.name) is not None if path.is_file() else any(_found([path]))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -64,7 +64,7 @@ class Hyp3Reader:
         if not phase:
             raise FileError(f"{names(paths)}: holds no *_unw_phase.tif of HyP3; give the folder with the unzipped jobs")
         jobs, notes = _newest([_read_job(path) for path in _without_cuts(phase)])
-        by_pair(*one_time_per_pass([[job.phase for job in jobs]]))  # refuses a pair that is there twice
+        by_pair(*one_time_per_pass([[job.phase for job in jobs]]))  # raises for repeated pairs
         baselines = given_baselines(options)
         if baselines is None:
             baselines, missing = baselines_if_usable(lambda: _baselines(jobs))
@@ -76,7 +76,7 @@ class Hyp3Reader:
             baselines,
         )
         known = Options(
-            # HyP3 has no other satellite, and no frequency in its text
+            # HyP3 processes no other satellite, and states no frequency
             wavelength=options.wavelength or SENTINEL1_WAVELENGTH,
             sign="away",
             units="radian",
@@ -99,19 +99,19 @@ class Hyp3Reader:
 
 @dataclass(frozen=True)
 class _Job:
-    """A pair: its phase, what its other files begin and end with, and its text."""
+    """Pair: its phase, its text file, and the values in that file."""
 
     phase: PairFile
     text: Path
     keys: dict[str, str]
 
     def beside(self, what: str) -> Path:
-        """Another raster of the job."""
+        """Return the path of another raster of the job."""
         path = self.phase.path
         return path.with_name(path.name.replace("_unw_phase", f"_{what}"))
 
     def number(self, name: str) -> float | None:
-        """Number in its text, None if the text does not have it."""
+        """Return a number from the text file, None if missing."""
         return number(self.text, self.keys, name)
 
 
@@ -140,13 +140,13 @@ def _base(path: Path) -> str:
 
 
 def _without_cuts(phase: Sequence[Path]) -> list[Path]:
-    """Without the clipped copies of files that are there as a whole."""
+    """Remove clipped copies of files that exist in full."""
     whole = {path.with_name(_base(path)) for path in phase if not _match(path)["cut"]}
     return [path for path in phase if not _match(path)["cut"] or path.with_name(_base(path)) not in whole]
 
 
 def _newest(jobs: Sequence[_Job]) -> tuple[list[_Job], list[str]]:
-    """Of jobs that differ in nothing but their identifier, the one processed last, as far as its README says when."""
+    """Return the last processed of jobs that differ only in their identifier, by the date in their README."""
     same: dict[str, list[PairFile]] = {}
     for job in jobs:
         same.setdefault(_match(job.phase.path)["job"], []).append(job.phase)
@@ -169,7 +169,7 @@ def _processed(path: Path) -> str:
 
 
 def _companions(jobs: Sequence[_Job], what: str) -> list[PairFile] | None:
-    """Another raster of all jobs, None if no job has it; `assemble` refuses those that only some have."""
+    """Return another raster of all jobs, None if no job has it; `assemble` refuses incomplete ones."""
     there = [replace(job.phase, path=job.beside(what)) for job in jobs if job.beside(what).is_file()]
     return there or None
 
@@ -192,12 +192,12 @@ def _attrs(jobs: Sequence[_Job]) -> dict[str, object]:
         known["looks"] = sentinel1_looks(across, azimuth)
     ranges = [distance for job in jobs if (distance := job.number("Slant range center")) is not None]
     if ranges:
-        known["slant_range"] = float(np.mean(ranges))  # of the middle of the swath; it differs by metres between pairs
+        known["slant_range"] = float(np.mean(ranges))  # at the centre of the swath; pairs differ by metres
     return known
 
 
 def _maps(jobs: Sequence[_Job], grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Maps of the jobs that have them, which is an option of each."""
+    """Return the maps of the jobs that have them, which is an option of each job."""
 
     def having(*what: str) -> list[list[Path]]:
         rows = [[job.beside(name) for name in what] for job in jobs]

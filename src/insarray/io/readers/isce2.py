@@ -1,4 +1,4 @@
-"""ISCE2's stack of Sentinel-1 (topsStack, stackSentinel.py): merged interferograms in radar coordinates."""
+"""Reader of ISCE2 Sentinel-1 stacks (topsStack, stackSentinel.py): merged interferograms in radar coordinates."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -34,18 +34,21 @@ from insarray.model.network import Network
 
 _PAIR = re.compile(r"(\d{8})_(\d{8})")
 _PHASE = "filt_fine.unw"
-_PHASE_BAND = 2  # the first is the amplitude
+_PHASE_BAND = 2  # band 1 is the amplitude
 _BPERP = "Bperp (average)"
 _RIGHT_LOOKING = -1.0
-"""ISCE2 counts ((target - reference) x (secondary - reference)) . velocity positive, which is down and away from the
-scene for a radar that looks to the right, as Sentinel-1 does: the opposite of the data model."""
+"""ISCE2's sign, opposite to the data model.
+
+((target - reference) x (secondary - reference)) . velocity, is positive down and away from the scene for a
+right-looking radar such as Sentinel-1.
+"""
 
 
 class Isce2Reader:
-    """Phase in radians in band 2, positive away from the satellite, 0 = no-data.
+    """Reader of phase in radians in band 2, positive away from the satellite, 0 = no-data.
 
-    ISCE2 forms reference times conjugated secondary, as MintPy takes it. Baselines are turned round, since by its
-    formula they count away from the scene. Neither was checked against a product whose motion and heights are known.
+    ISCE2 forms reference times conjugated secondary, as MintPy assumes. Baselines are negated, since their formula is
+    positive away from the scene. Neither was checked against a product with known motion and heights.
     """
 
     name = "isce2"
@@ -53,7 +56,7 @@ class Isce2Reader:
     options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An unwrapped phase by the name of topsStack, or a folder with one below."""
+        """Return whether the path is an unwrapped phase named as by topsStack, or a folder with one below."""
         return any(_found([path]))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -102,7 +105,7 @@ class Isce2Reader:
 
 
 def _found(paths: Iterable[Path]) -> Iterable[Path]:
-    """Unwrapped phases in folders of pairs, whether given as they are or by their VRT."""
+    """Yield the unwrapped phases in pair folders, found directly or by their VRT."""
     for path in paths:
         candidates = below(path, f"{_PHASE}*") if path.is_dir() else [path]
         for file in candidates:
@@ -111,7 +114,7 @@ def _found(paths: Iterable[Path]) -> Iterable[Path]:
 
 
 def _project(phase: Path) -> Path:
-    """The folder with merged/, baselines/ and reference/ in it; that of the pairs if they lie elsewhere."""
+    """Return the folder that contains merged/, baselines/ and reference/; the folder of the pairs if there is none."""
     pairs = phase.parent.parent
     return pairs.parent.parent if (pairs.parent.name, pairs.name) == ("merged", "interferograms") else pairs
 
@@ -125,7 +128,7 @@ def _pair(path: Path) -> PairFile:
 
 
 def _through_vrt(phase: Sequence[PairFile], suffix: str, project: Path) -> list[PairFile]:
-    """Files of a kind by their VRT, of the pairs that have them; `assemble` refuses what only some have."""
+    """Return the files of a kind by their VRT, for the pairs that have one; `assemble` refuses incomplete ones."""
     found = []
     for file in phase:
         pixels = file.path.with_name(file.path.name.removesuffix(".unw") + suffix)
@@ -140,7 +143,7 @@ def _through_vrt(phase: Sequence[PairFile], suffix: str, project: Path) -> list[
 
 
 def _of_swaths(swaths: Sequence[Path], name: str) -> float | None:
-    """A property that all bursts of the reference have the same, None if there is no reference."""
+    """Return a property common to all bursts of the reference; None if there is no reference."""
     values = [_properties(path, name) for path in swaths]
     if not swaths:
         return None
@@ -150,7 +153,7 @@ def _of_swaths(swaths: Sequence[Path], name: str) -> float | None:
 
 
 def _properties(path: Path, name: str) -> list[float]:
-    """Values of a property of the bursts of a swath; FileError if there are none."""
+    """Return the values of a property of the bursts of a swath; raise FileError if there are none."""
     root = read_xml(path, "fetch it again")
     texts = [
         found.findtext("value", "").strip() for found in root.iter("property") if found.get("name", "").lower() == name
@@ -162,7 +165,7 @@ def _properties(path: Path, name: str) -> list[float]:
 
 
 def _attrs(swaths: Sequence[Path], geometry: Path, grid: Grid) -> dict[str, object]:
-    """Looks, from the size before looks were taken, and slant range (m) of the middle of the swath."""
+    """Return the looks, from the size before multilooking, and the slant range (m) at the centre of the swath."""
     full = geometry / "hgt.rdr.full.vrt"
     if not full.is_file() or not swaths:
         return {}
@@ -177,15 +180,15 @@ def _attrs(swaths: Sequence[Path], geometry: Path, grid: Grid) -> dict[str, obje
 
 
 def _looks(full: int, averaged: int) -> int | None:
-    """Looks that leave `averaged` of `full` pixels; None if several would."""
+    """Return the number of looks that reduces `full` to `averaged` pixels; None if it is ambiguous."""
     fitting = [looks for looks in range(1, full + 1) if full // looks == averaged]
     return fitting[0] if len(fitting) == 1 else None
 
 
 def _baselines(folder: Path, network: Network) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    """Baselines of the dates, each relative to the date of the reference, as mean of the swaths.
+    """Return the baselines of the dates relative to the reference date, averaged over the swaths.
 
-    A folder with several references has remains of an earlier run: the one with most dates counts.
+    If a folder has several references, from earlier runs, the one with the most dates is used.
     """
     by_reference: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.glob("*/*.txt")):
@@ -228,9 +231,9 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def _maps(geometry: Path, project: Path, grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Height, and the line of sight from its angles: from the vertical, and from north against the clock, in degrees.
+    """Return height, and line of sight from its angles from the vertical and counterclockwise from north, in degrees.
 
-    Latitude and longitude of the pixels have no place in the data model; shadowMask has none, either.
+    Latitude and longitude of the pixels, and shadowMask, are not part of the data model.
     """
     height, sight = geometry / "hgt.rdr.vrt", geometry / "los.rdr.vrt"
 

@@ -1,4 +1,4 @@
-"""LiCSAR's geocoded interferograms of a frame, as its portal and LiCSBAS lay them out."""
+"""Reader of LiCSAR's geocoded interferograms of a frame, in the layout of its portal or of LiCSBAS."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -33,15 +33,15 @@ from insarray.model.network import Network
 
 _PHASE = re.compile(r"\d{8}_\d{8}\.geo\.unw\.tif")
 _COMPONENTS = ("E", "N", "U")
-_DUMMY = 1.0  # metres; LiCSBAS fills a missing table with random numbers up to 1
+_DUMMY = 1.0  # metres; LiCSBAS replaces a missing table by random numbers up to 1
 _SAME = 0.1  # metres
 
 
 class LicsarReader:
-    """Phase in radians, positive away from the satellite, 0 = no-data; coherence in bytes, or as it is.
+    """Reader of phase in radians, positive away from the satellite, 0 = no-data; coherence in bytes or as fraction.
 
-    Baselines are taken with the sign of the file, which lists them relative to one date: they are GAMMA's, as those of
-    other products. This was not checked against a product whose height error is known.
+    Baselines are used with the sign of the file, which lists them relative to one date: they are GAMMA's, like those of
+    other products. This was not checked against a product with known height error.
     """
 
     name = "licsar"
@@ -49,11 +49,11 @@ class LicsarReader:
     options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An unwrapped phase by LiCSAR's name, or a folder with one in it."""
+        """Return whether the path is an unwrapped phase named as by LiCSAR, or a folder with one in it."""
         return _PHASE.fullmatch(path.name) is not None if path.is_file() else any(_found([path]))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
-        """Find the files, read the text of the frame and check all headers."""
+        """Find the files, read the metadata of the frame and check all headers."""
         phase = [pair_file_from_name(path) for path in sorted(_found(paths))]
         if not phase:
             raise FileError(f"{names(paths)}: holds no YYYYMMDD_YYYYMMDD.geo.unw.tif; give the folder GEOC of a frame")
@@ -93,18 +93,18 @@ def _found(paths: Iterable[Path]) -> Iterable[Path]:
 
 
 def _folders(paths: Sequence[Path]) -> list[Path]:
-    """Where the files of the frame may be: the folder of the pairs, and metadata/ next to it."""
+    """Return the folders that may hold the files of the frame: that of the pairs, and metadata/ next to it."""
     tops = dict.fromkeys(path if path.is_dir() else path.parent.parent for path in paths)
     return [folder for top in tops for folder in (top, top.parent / "metadata") if folder.is_dir()]
 
 
 def _one(folders: Sequence[Path], pattern: str) -> Path | None:
-    """The uppermost file of a name, None if there is none.
+    """Return the topmost file of a name, or None.
 
     Raises
     ------
     StackError
-        If there are several: they would be of several frames.
+        If there are several, which would be of several frames.
     """
     found = sorted({path for folder in folders for path in below(folder, pattern) if path.is_file()})
     highest = [path for path in found if len(path.parts) == min(len(path.parts) for path in found)]
@@ -133,7 +133,7 @@ def _maps(folders: Sequence[Path], grid: Grid) -> tuple[dict[str, Layer], tuple[
 
 
 def _wavelength(text: Path | None, keys: dict[str, str]) -> float:
-    """By the frequency (Hz) of the text; LiCSAR, which is of Sentinel-1 alone, seldom writes it."""
+    """Return the wavelength from the frequency (Hz) in the metadata, which LiCSAR (Sentinel-1 only) rarely writes."""
     frequency = None if text is None else number(text, keys, "radar_frequency", "radar_freq")
     return SENTINEL1_WAVELENGTH if frequency is None else SPEED_OF_LIGHT / frequency
 
@@ -144,7 +144,7 @@ def _attrs(text: Path | None, keys: dict[str, str]) -> dict[str, object]:
 
 
 def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | None, tuple[str, ...]]:
-    """Baselines of the dates of a file with the columns ``reference date bperp days``, all relative to one date.
+    """Read the baselines of the dates from a file ``reference date bperp days``, all relative to one date.
 
     The older form has nine columns, of which the second and third are dates and the last two their baselines.
     """
@@ -156,7 +156,7 @@ def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | Non
         cells = line.split()
         if not cells:
             continue
-        if len(cells) == 3:  # on the server, too, where an image has no baseline
+        if len(cells) == 3:  # also on the server, for an image without baseline
             left.append(cells[1])
             continue
         if len(cells) not in (4, 9):

@@ -1,4 +1,4 @@
-"""MintPy's ifgramStack.h5, with the geometry file beside it."""
+"""Reader of MintPy's ifgramStack.h5, with its geometry file."""
 
 import re
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ _MAPS: dict[str, tuple[str, Decode]] = {
 
 
 class MintpyReader:
-    """Phase in radians, positive away from the satellite; pairs with dropIfgram False are left out."""
+    """Reader of phase in radians, positive away from the satellite; pairs with dropIfgram False are left out."""
 
     name = "mintpy"
     looks_for = f"{_STACK}, in the folder or in inputs/"
     options = frozenset({"variable", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An HDF5 file of MintPy by its name or attributes, or a folder with its stack."""
+        """Return whether the path is a MintPy HDF5 file, by name or attributes, or a folder with its stack."""
         if not path.is_file():
             return _stack_in(path) is not None
         if path.suffix.lower() not in _HDF5:
@@ -83,14 +83,14 @@ class MintpyReader:
 
 
 class AnyHdf5Reader(MintpyReader):
-    """An HDF5 file that nobody else knows: what MintPy's stack has and it has not is said."""
+    """Reader of any other HDF5 file; its errors say what is missing compared with MintPy's stack."""
 
     def recognises(self, path: Path) -> bool:
-        """An HDF5 file by its extension."""
+        """Return whether the path is an HDF5 file by its extension."""
         return path.suffix.lower() in _HDF5 and path.is_file()
 
 
-# -- which files ----------------------------------------------------------------------------------------------------
+# -- files ----------------------------------------------------------------------------------------------------------
 
 
 def _is_mintpy(path: Path) -> bool:
@@ -151,7 +151,7 @@ def _read_meta(path: Path, phase: str) -> _Meta:
         return _Meta(
             attrs,
             [_dates(path, row) for row in listed[:]],
-            np.ones(len(listed), bool) if keep is None else keep[:].astype(bool),  # True is keep, whatever its name
+            np.ones(len(listed), bool) if keep is None else keep[:].astype(bool),  # True means keep, despite the name
             None if bperp is None else bperp[:].astype(np.float64),
             phase,
             unwrapped.shape[1:],
@@ -170,7 +170,7 @@ def _required(file: Any, name: str) -> Any:
 
 
 def attributes_of(file: Any) -> dict[str, str]:
-    """Attributes of the file as text."""
+    """Return the attributes of the file as text."""
     return {str(name): _text(value) for name, value in file.attrs.items()}
 
 
@@ -193,7 +193,7 @@ def _baselines(meta: _Meta, index: tuple[int, ...], signs: tuple[float, ...]) ->
 
 
 def _number(path: Path, attrs: dict[str, str], name: str) -> float | None:
-    """Attribute as a number, None if there is none."""
+    """Return an attribute as a number, None if missing."""
     if name not in attrs:
         return None
     try:
@@ -225,13 +225,13 @@ def _attrs(path: Path, attrs: dict[str, str], grid: Grid) -> dict[str, object]:
     if row is not None and col is not None:
         known |= {"mintpy_reference_row": int(row), "mintpy_reference_col": int(col)}
         if 0 <= row < grid.height and 0 <= col < grid.width:
-            # the pixel that MintPy subtracts when it inverts; the phase of the stack is not 0 there
+            # MintPy subtracts this pixel when it inverts; the phase of the stack is not 0 there
             known["chosen_reference"] = [float(grid.y[int(row)]), float(grid.x[int(col)])]
     return known
 
 
 def grid_of_attributes(path: Path, shape: tuple[int, int], attrs: dict[str, str]) -> Grid:
-    """Grid from the upper-left corner (X_FIRST, Y_FIRST) and steps; radar coordinates without them."""
+    """Return the grid from the upper-left corner (X_FIRST, Y_FIRST) and steps; radar coordinates without them."""
     left, top, dx, dy = (_number(path, attrs, name) for name in ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP"))
     if left is None or top is None or dx is None or dy is None:
         return Grid(*shape)

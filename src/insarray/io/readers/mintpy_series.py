@@ -1,4 +1,4 @@
-"""MintPy's timeseries.h5 as a lazy series."""
+"""Open MintPy's timeseries.h5 as a lazy time series."""
 
 from pathlib import Path
 from typing import Any
@@ -22,47 +22,47 @@ from insarray.model.grid import Grid
 
 _SERIES = "timeseries"
 _HDF_EOS = "HDFEOS/GRIDS/timeseries/observation/"
-"""Group in which MintPy's save_hdfeos5.py writes displacement, date and bperp; attributes are those of timeseries.h5."""
+"""Group of displacement, date and bperp in files of MintPy's save_hdfeos5.py; attributes are those of timeseries.h5."""
 
 _INSTEAD = {
     "velocity": "insarray.fit makes a velocity of a series",
     "ifgramStack": "insarray.open_stack opens it",
     "geometry": "insarray.open_geometry opens it",
 }
-"""What other files of MintPy are for, by their FILE_TYPE."""
+"""What to use for other files of MintPy, by their FILE_TYPE."""
 
 
 def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | None = None) -> xr.Dataset:
-    """Open a displacement series of MintPy; the header is read and checked, no pixel is.
+    """Open a displacement time series of MintPy lazily; only the header is read and checked.
 
     Parameters
     ----------
     path
         ``timeseries.h5``, a corrected one such as ``timeseries_ERA5_demErr.h5``, or HDF-EOS5 (``.he5``).
     area
-        Only this part of the image, of which nothing else is read; see `open_stack`.
+        Read only this part of the image; see `open_stack`.
     block
-        Edge of the blocks in pixels; None chooses by the tiles of the file, the number of dates and memory.
+        Edge of the blocks in pixels; None: chosen from the tiles of the file, the number of dates and memory.
 
     Returns
     -------
     xarray.Dataset
         Lazy, dimensions (time, y, x): `displacement` (float32, m, positive toward the satellite), and the coordinate
-        `perpendicular_baseline` (time) if the file has it. MintPy writes 0 where there is no data: a pixel without a
-        value that differs from 0 is NaN at all dates, unless it is the reference. Attributes `wavelength` (m),
-        `reference_date` (ISO: REF_DATE, else the first date) and the reference pixel: `reference_y`, `reference_x`
-        (coordinates of its centre), `reference_row`, `reference_col`, and `reference_lon`, `reference_lat` with a CRS.
+        `perpendicular_baseline` (time) if the file has it. MintPy writes 0 for no-data: pixels that are 0 at all dates
+        become NaN, except the reference. Attributes `wavelength` (m), `reference_date` (ISO: REF_DATE, else the first
+        date) and the reference pixel: `reference_y`, `reference_x` (coordinates of its centre), `reference_row`,
+        `reference_col`, and `reference_lon`, `reference_lat` with a CRS.
 
     Raises
     ------
     FileError
-        If the file is missing, unreadable, or not such a series.
+        If the file is missing, unreadable, or not such a time series.
 
     See Also
     --------
-    insarray.open : open what was stored.
+    insarray.open : open a stored result.
     insarray.to_mintpy : write MintPy's files.
-    insarray.fit : time functions with standard errors.
+    insarray.fit : fit time functions with standard errors.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
 
 
 def is_series(file: PathLike) -> bool:
-    """Whether a file is HDF5 with a series of MintPy in it."""
+    """Return whether a file is HDF5 with a time series of MintPy."""
     path = location(file)
     if path.suffix.lower() not in {".h5", ".he5", ".hdf5"} or not path.is_file():
         return False
@@ -106,7 +106,7 @@ def is_series(file: PathLike) -> bool:
 def _scan(
     path: Path,
 ) -> tuple[str, dict[str, str], np.ndarray, np.ndarray | None, tuple[int, int], tuple[int, int]]:
-    """Dataset of the displacement, attributes, dates, baselines if there are any, (rows, columns) of the image and of a chunk."""
+    """Scan the file: displacement dataset, attributes, dates, baselines or None, (rows, columns) of image and chunk."""
     with opened(path) as file:
         attrs = attributes_of(file)
         group, name = ("", _SERIES) if dataset(file, _HDF_EOS + "displacement") is None else (_HDF_EOS, "displacement")
@@ -163,7 +163,7 @@ def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray
 
 
 def _within(known: dict[str, object], window: Window) -> dict[str, object]:
-    """Attributes of a window: row and column of the reference are those in it, if it is there; where it is stays."""
+    """Convert row and column of the reference to a window; drop them if it is outside, but keep its coordinates."""
     for name, part in zip(("reference_row", "reference_col"), window, strict=True):
         if name in known:
             known[name] = int(str(known[name])) - part.start
@@ -175,7 +175,7 @@ def _within(known: dict[str, object], window: Window) -> dict[str, object]:
 
 
 def _without_empty_pixels(displacement: xr.DataArray, reference: tuple[Any, Any]) -> xr.DataArray:
-    """Displacement with NaN at pixels that are 0 or NaN at every date, but for the reference."""
+    """Set displacement to NaN at pixels that are 0 or NaN at every date, except the reference."""
     of_reference = [
         xr.DataArray(np.arange(displacement.sizes[dim]) == at, dims=dim)
         for dim, at in zip(("y", "x"), reference, strict=True)
@@ -187,6 +187,6 @@ def _without_empty_pixels(displacement: xr.DataArray, reference: tuple[Any, Any]
 
 
 def _emptied(displacement: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
-    # dates that were never written may be NaN already
+    # dates that were never written may already be NaN
     some = (np.nan_to_num(displacement, nan=0.0) != 0).any(axis=0)
     return np.where(some | (row & col), displacement, np.float32(np.nan))

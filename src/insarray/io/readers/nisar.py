@@ -1,4 +1,4 @@
-"""NISAR L2 GUNW: one HDF5 file per pair and frame, unwrapped phase positive away from the satellite."""
+"""Reader of NISAR L2 GUNW: one HDF5 file per pair and frame, unwrapped phase positive away from the satellite."""
 
 import re
 from collections.abc import Sequence
@@ -56,19 +56,19 @@ _BASELINE_SIGN = {"left": 1.0, "right": -1.0}
 
 
 class NisarReader:
-    """Products of one frame.
+    """Reader of products of one frame.
 
-    ISCE3 multiplies the reference by the conjugate of the secondary image, and the reference is the earlier date:
-    positive means away from the satellite. A product with the newer date first is swapped and negated.
+    ISCE3 multiplies the reference by the conjugate of the secondary image, and the reference is the earlier date, so
+    positive is away from the satellite. Products with the newer date first are swapped and negated.
 
-    Samples that the mask puts outside the valid subswaths of either image are no-data. Water, which it has too, is the
-    map `water_mask` and takes nothing away: it also covers ice shelves and lakes that freeze.
+    Samples outside the valid subswaths of either image, according to the mask, are no-data. Its water flag becomes the
+    map `water_mask` and masks nothing, as it also covers ice shelves and lakes that freeze.
 
-    The perpendicular baseline is that at the middle of the stack at height 0. The product gives it the sign of
-    ((target - reference) x (secondary - reference)) . velocity, which is ours where the radar looks left, and the
-    opposite where it looks right; the look direction is that of the identification group.
+    The perpendicular baseline is read at the centre of the stack at height 0. The product gives it the sign of ((target
+    - reference) x (secondary - reference)) . velocity, which is ours for a left-looking radar, and opposite for a
+    right-looking one; the look direction is in the identification group.
 
-    The line of sight of the product is the unit vector from target to sensor in east and north: ours.
+    The line of sight of the product is the unit vector from target to sensor in east and north, as in the data model.
     """
 
     name = "nisar"
@@ -76,7 +76,7 @@ class NisarReader:
     options = frozenset({"baselines", "dem", "extent", "layers", "variable"})
 
     def recognises(self, path: Path) -> bool:
-        """A product, or a folder with products in it or below."""
+        """Return whether the path is a product, or a folder with products in it or below."""
         return bool(_products(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -118,7 +118,7 @@ class NisarReader:
         )
 
 
-# -- which files ----------------------------------------------------------------------------------------------------
+# -- files ----------------------------------------------------------------------------------------------------------
 
 
 def _products(path: Path) -> list[Path]:
@@ -134,7 +134,7 @@ def _pair(path: Path) -> PairFile:
 
 
 def _newest(files: Sequence[PairFile]) -> tuple[list[PairFile], tuple[str, ...]]:
-    """The newest version of each pair; StackError if a pair has several frames."""
+    """Return the newest version of each pair; raise StackError if a pair has several frames."""
     (timed,) = one_time_per_pass([files])
     groups: dict[Key, dict[str, PairFile]] = {}
     for file in timed:
@@ -162,7 +162,7 @@ def _require_one_layer(products: Sequence[Product]) -> None:
 
 
 def _baseline(product: Product, sign: float, grid: Grid) -> float | None:
-    """Baseline at the middle of the stack in our sign; None if there is none, or nothing tells its sign."""
+    """Return the baseline at the centre of the stack in our sign; None if there is none, or its sign is unknown."""
     cube = cube_of(product.path, ["perpendicularBaseline"])
     value = None if cube is None else cube.at_middle(grid)
     if value is None or product.look not in _BASELINE_SIGN:
@@ -177,8 +177,8 @@ def _baseline(product: Product, sign: float, grid: Grid) -> float | None:
 class _SubswathDecode:
     """True where both images have a valid sample.
 
-    The last two digits of the low byte are the subswaths of the reference and of the secondary image, 0 where there is
-    none. The bytes above it, of products since 2026, flag anomalies and are not used.
+    The last two digits of the low byte are the subswaths of the reference and of the secondary image, 0 for none. The
+    higher bytes, of products since 2026, flag anomalies and are ignored.
     """
 
     nodata: float | None
@@ -192,7 +192,7 @@ class _SubswathDecode:
 
 @dataclass(frozen=True)
 class _LandDecode:
-    """True where the third digit of the low byte is not that of water, and the pixel is in the mask."""
+    """True where the third digit of the low byte does not indicate water, and the pixel is in the mask."""
 
     nodata: float | None
     dtype = np.dtype(np.bool_)
@@ -206,7 +206,7 @@ class _LandDecode:
 def _layers(
     products: Sequence[Product], common: Common, signs: tuple[float, ...]
 ) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Layers that all products have, masked if all have a mask; and a note if they have none."""
+    """Return the layers that all products have, masked if all have a mask, and a note if they have none."""
     paths = [product.path for product in products]
     first = products[0]
     stored = Stored(first.group, LAYERS, first.tile, [product.fills for product in products])
@@ -219,10 +219,10 @@ def _layers(
     return {name: MaskedLayer(layer, valid) for name, layer in layers.items()}, ()
 
 
-# ionospherePhaseScreen is what the ionosphere adds to unwrappedPhase; the cubes: isce-framework/isce3,
-# python/packages/nisar/workflows/troposphere.py, -(reference - secondary delay) 4 pi / wavelength, ours; and
-# solid_earth_tides.py, -(reference - secondary tide toward the satellite) 4 pi / wavelength, the opposite: a tide toward the
-# satellite makes the phase less. Both with the wavelength of frequencyA.
+# ionospherePhaseScreen is the contribution of the ionosphere to unwrappedPhase; the cubes: isce-framework/isce3,
+# python/packages/nisar/workflows/troposphere.py, -(reference - secondary delay) 4 pi / wavelength, our sign; and
+# solid_earth_tides.py, -(reference - secondary tide toward the satellite) 4 pi / wavelength, the opposite sign: a tide
+# toward the satellite decreases the phase. Both with the wavelength of frequencyA.
 _IONOSPHERE = "ionospherePhaseScreen"
 _SCREENS = {
     "troposphere_wet": ("wetTroposphericPhaseScreen", 1.0),
@@ -234,7 +234,7 @@ _SCREENS = {
 def _further(
     options: Options, products: Sequence[Product], common: Common, signs: tuple[float, ...], dem: Path | None
 ) -> dict[str, Layer]:
-    """Layers that were asked for."""
+    """Return the requested layers."""
     found: dict[str, Layer] = {}
     for name in wanted(options.layers, ["ionosphere", *_SCREENS], "NISAR"):
         if name == "ionosphere":
@@ -264,7 +264,7 @@ def _further(
 
 
 def _water(products: Sequence[Product], common: Common) -> dict[str, Layer]:
-    """Water of the first product that has all pixels of the stack."""
+    """Return the water mask of the first product that covers the stack."""
     first = covering(common)
     if first is None or not products[first].has_mask:
         return {}

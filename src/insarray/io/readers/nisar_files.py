@@ -1,4 +1,4 @@
-"""What a NISAR GUNW file says of itself: frequency and polarisation, grid, wavelength, mask, cubes of the geometry."""
+"""Metadata of NISAR GUNW files: frequency and polarisation, grid, wavelength, mask, geometry cubes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ LAYERS = {
     "connected_component_labels": "connectedComponents",
 }
 GEOMETRY = ("los_east", "los_north", "los_up", "incidence_angle", "slant_range")
-"""Maps that the cubes of the radar grid give."""
+"""Maps from the cubes of the radar grid."""
 
 _RADAR_GRID = "science/LSAR/GUNW/metadata/radarGrid/"
 _IDENTIFICATION = "science/LSAR/identification/"
 _SLANT_RANGE = ("referenceSlantRange", "slantRange")
-"""Of the reference image: ISCE3's InSAR_base_writer.py renamed slantRange, which the first products have."""
+"""Slant range of the reference image: ISCE3's InSAR_base_writer.py renamed slantRange, as in the first products."""
 
 _POLARISATIONS = ("HH", "VV", "HV", "VH", "RH", "RV", "LH", "LV")
 _SPEED_OF_LIGHT = 299_792_458.0
 
 
 def start_times(path: str) -> tuple[np.datetime64, np.datetime64]:
-    """Zero-Doppler start times of the reference and the secondary image, of the identification group.
+    """Return the zero-Doppler start times of reference and secondary image, from the identification group.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def _text(file: Any, name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Product:
-    """Metadata of a file; `layer` is such as ``"frequencyA/HH"``, `look` the look direction in small letters."""
+    """Metadata of a file; `layer` is for example ``"frequencyA/HH"``, `look` the look direction in lower case."""
 
     path: str
     layer: str
@@ -81,7 +81,7 @@ class Product:
 
     @property
     def mask(self) -> str:
-        """Dataset of the mask, one for all polarisations."""
+        """Dataset of the mask, common to all polarisations."""
         return self.group.removesuffix("/").rpartition("/")[0] + "/mask"
 
 
@@ -91,12 +91,12 @@ def _group(layer: str) -> str:
 
 
 def read_product(path: str, variable: str | None) -> Product:
-    """Metadata of a file and of the layer `variable`, or of the only one.
+    """Read the metadata of a file and of the layer `variable`, or of its only layer.
 
     Raises
     ------
     FileError
-        If the layer is not there, or not chosen among several, or something else is missing.
+        If the layer does not exist, is ambiguous, or other metadata are missing.
     """
     with opened(path) as file:
         layer = _layer(file, variable)
@@ -125,7 +125,7 @@ def read_product(path: str, variable: str | None) -> Product:
 
 
 def _layer(file: Any, variable: str | None) -> str:
-    """The only frequency and polarisation, or that which was chosen."""
+    """Return the only frequency and polarisation, or the chosen one."""
     there = [
         f"frequency{frequency}/{polarisation}"
         for frequency in "AB"
@@ -144,7 +144,7 @@ def _layer(file: Any, variable: str | None) -> str:
 
 
 def _grid(file: Any, group: str) -> Grid:
-    """From the coordinates, which are those of pixel centres, in the group or the one above, and its EPSG code."""
+    """Return the grid of the pixel centres, in the group or its parent, with its EPSG code."""
     above = group.rstrip("/").rpartition("/")[0] + "/"
     x, y, projection = (
         dataset(file, group + name) or dataset(file, above + name)
@@ -165,7 +165,7 @@ def _crs(file: Any, projection: Any) -> str:
 
 
 def cube_of(path: str, datasets: Sequence[str], quantity: Quantity | None = None) -> Cube | None:
-    """The cube of datasets of the radar grid, or a quantity made of them; None if there is none."""
+    """Return the cube of datasets of the radar grid, or of a quantity computed from them; None if there is none."""
     axes = ("heightAboveEllipsoid", "yCoordinates", "xCoordinates")
     return open_cube(path, _RADAR_GRID, datasets, axes, _crs_of_radar_grid, (), quantity)
 
@@ -175,7 +175,7 @@ def _crs_of_radar_grid(file: Any) -> str:
 
 
 def geometry_cubes(product: Product) -> dict[str, Cube]:
-    """Geometry of one pair: that of the others differs by the width of the orbits' tube."""
+    """Return the geometry cubes of one pair; those of others differ only by the width of the orbital tube."""
     vector = ["losUnitVectorX", "losUnitVectorY"]
     cubes = {
         "los_east": cube_of(product.path, vector[:1]),
@@ -194,5 +194,5 @@ def geometry_cubes(product: Product) -> dict[str, Cube]:
 
 
 def _up(vector: Sequence[np.ndarray], levels: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The rest of a unit vector that points up."""
+    """Return the vertical component of a unit vector that points up."""
     return np.asarray(np.sqrt(np.clip(1 - vector[0] ** 2 - vector[1] ** 2, 0, None)))

@@ -1,4 +1,4 @@
-"""OPERA DISP-S1 and DISP-NISAR: one NetCDF file per pair, displacement in metres, positive toward the satellite."""
+"""Reader of OPERA DISP-S1 and DISP-NISAR: one NetCDF file per pair, displacement in m, positive toward."""
 
 import re
 from dataclasses import dataclass
@@ -52,11 +52,11 @@ _WATER = "water_mask"
 
 
 class OperaDispReader:
-    """Every product is a pair, so that reference dates that move on need no special care.
+    """Reader that treats every product as a pair, so that moving reference dates need no special treatment.
 
-    The coherence is the temporal coherence of the phase linking. Perpendicular baselines are those of the middle of
-    the frame. The product gives them the sign of ((target - reference) x (secondary - reference)) . velocity: that is
-    the opposite of ours for Sentinel-1, which looks right, and ours for NISAR, which looks left.
+    The coherence is the temporal coherence of the phase linking. Perpendicular baselines are those at the centre of the
+    frame. The product gives them the sign of ((target - reference) x (secondary - reference)) . velocity, which is
+    opposite to ours for the right-looking Sentinel-1, and ours for the left-looking NISAR.
     """
 
     name = "opera-disp"
@@ -64,7 +64,7 @@ class OperaDispReader:
     options = frozenset({"baselines", "extent", "layers", "variable"})
 
     def recognises(self, path: Path) -> bool:
-        """A product, or a folder with products in it or one below."""
+        """Return whether the path is a product, or a folder with products in it or below."""
         return bool(_products(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -107,7 +107,7 @@ class OperaDispReader:
         )
 
 
-# -- which files ----------------------------------------------------------------------------------------------------
+# -- files ----------------------------------------------------------------------------------------------------------
 
 
 def _products(path: Path) -> list[Path]:
@@ -127,7 +127,7 @@ def _pair(path: Path) -> PairFile:
 
 
 def _version(path: Path) -> str:
-    """Version, then time of production: of two products of a pair the later one counts."""
+    """Return version and production time, of which the latest product of a pair is used."""
     match = _match(path)
     numbers = ".".join(f"{int(part):04d}" for part in match["version"][1:].split(".") if part)
     return f"{numbers} {match['made']}"
@@ -169,7 +169,7 @@ def _read(path: str, variable: str) -> _Meta:
 
 
 def _grid(file: Any, shape: tuple[int, int]) -> Grid:
-    """From the coordinates, which are those of pixel centres, and the CRS of `spatial_ref`."""
+    """Return the grid of the pixel centres, with the CRS of `spatial_ref`."""
     reference = dataset(file, "spatial_ref")
     crs = None if reference is None else reference.attrs.get("crs_wkt", reference.attrs.get("spatial_ref"))
     if crs is None:
@@ -181,7 +181,7 @@ def _grid(file: Any, shape: tuple[int, int]) -> Grid:
 
 
 def _baseline(file: Any, path: str) -> float | None:
-    """Baseline in the middle of the frame in our sign, None where there is none (the product then has zeros)."""
+    """Return the baseline at the centre of the frame in our sign; None if there is none (the product has zeros)."""
     found = dataset(file, _BASELINE)
     if found is None or found.ndim != 2:
         return None
@@ -191,14 +191,14 @@ def _baseline(file: Any, path: str) -> float | None:
 
 
 def _reference(file: Any) -> tuple[int, int] | None:
-    """Row and column of the pixel at which the phase was taken to be 0; None unless it is one."""
+    """Return row and column of the pixel where the phase was set to 0; None unless there is exactly one."""
     found = dataset(file, _REFERENCE)
     rows, cols = (np.asarray([] if found is None else found.attrs.get(name, [])).ravel() for name in ("rows", "cols"))
     return (int(rows[0]), int(cols[0])) if rows.size == cols.size == 1 else None
 
 
 def _kept(metas: list[_Meta]) -> tuple[dict[str, object], tuple[str, ...]]:
-    """The reference that all products have, if their pixels are the same."""
+    """Return the reference that all products share, if their pixels are the same."""
     where, first = metas[0].reference, metas[0].grid
     if where is None or any(meta.reference != where or meta.grid != first for meta in metas):
         return {}, ()
@@ -206,12 +206,12 @@ def _kept(metas: list[_Meta]) -> tuple[dict[str, object], tuple[str, ...]]:
 
 
 def _further(options: Options, files: list[str], phase: Decode) -> dict[str, tuple[str, Decode]]:
-    """Layers that were asked for: dataset of each, and how it is decoded.
+    """Return the requested layers: dataset and decoder of each.
 
     Raises
     ------
     FileError
-        Naming a product that lacks one, or has it in another unit, or has nothing but zeros because it was not computed.
+        If a product lacks one, has another unit, or only zeros because it was not computed; the message names it.
     """
     chosen: dict[str, tuple[str, Decode]] = {}
     for name in wanted(options.layers, [*_CORRECTIONS, _MASK], "OPERA DISP"):
@@ -226,13 +226,13 @@ def _further(options: Options, files: list[str], phase: Decode) -> dict[str, tup
                     continue
                 if text(found.attrs.get("units", "")) not in _METRES:
                     raise FileError(f"{path}: {stored} is not in metres; leave {name} out of layers")
-                if not np.any(found[found.shape[0] // 2]):  # nor NaN
+                if not np.any(found[found.shape[0] // 2]):  # zeros, not NaN
                     raise FileError(f"{path}: {stored} holds zeros, it was not computed; leave {name} out of layers")
     return chosen
 
 
 def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:
-    """Water mask of the first product that covers the grid."""
+    """Return the water mask of the first product that covers the grid."""
     for meta, path in zip(metas, files, strict=True):
         if _WATER in meta.layers and meta.grid == grid:
             decode = MaskDecode(255.0)

@@ -1,4 +1,4 @@
-"""Series that other programs have inverted: LiCSBAS' cum.h5 and dolphin's folder timeseries/."""
+"""Open time series inverted by LiCSBAS (cum.h5) or dolphin (folder timeseries/)."""
 
 import re
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def _attributes(product: str, paths: Sequence[Path], times: np.ndarray) -> dict[
 
 
 def is_licsbas(path: Path) -> bool:
-    """Whether a file is LiCSBAS' cum.h5 or cum_filt.h5."""
+    """Return whether a file is LiCSBAS' cum.h5 or cum_filt.h5."""
     if path.suffix.lower() != ".h5" or not path.is_file():
         return False
     with opened(path) as file:
@@ -52,7 +52,7 @@ def is_licsbas(path: Path) -> bool:
 
 
 def open_licsbas(path: Path) -> xr.Dataset:
-    """Series of LiCSBAS; `refarea` is its reference, NaN its no-data. The wavelength is not in the file.
+    """Open a series of LiCSBAS; `refarea` is its reference, NaN its no-data. The file has no wavelength.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _times(path: Path, dates: Sequence[str]) -> np.ndarray:
 
 
 def _grid_of_licsbas(path: Path, file: Any, shape: tuple[int, int]) -> Grid:
-    """Corner and spacing, of which the corner is the centre of the first pixel; radar coordinates without them."""
+    """Return the grid from spacing and corner, the centre of the first pixel; radar coordinates without them."""
     lat, lon, dy, dx = (number(file, name) for name in ("corner_lat", "corner_lon", "post_lat", "post_lon"))
     if lat is None or lon is None or dy is None or dx is None:
         return Grid(*shape)
@@ -99,7 +99,7 @@ def _grid_of_licsbas(path: Path, file: Any, shape: tuple[int, int]) -> Grid:
 
 
 def _refarea(path: Path, file: Any, grid: Grid) -> Place | None:
-    """Columns and rows ``x1:x2/y1:y2`` whose mean is 0; None if the file does not say."""
+    """Return the area ``x1:x2/y1:y2`` whose mean is 0; None if the file does not state it."""
     stored = dataset(file, "refarea")
     if stored is None:
         return None
@@ -114,29 +114,30 @@ def _refarea(path: Path, file: Any, grid: Grid) -> Place | None:
 
 
 # -- dolphin --------------------------------------------------------------------------------------------------------
-# Names, units and the tag: isce-framework/dolphin, src/dolphin/timeseries.py; values in shared data of OPERA-like products
+# Names, units and the tag: isce-framework/dolphin, src/dolphin/timeseries.py; values in shared data of OPERA-like
+# products
 
 
 def dolphin_dates(folder: Path) -> list[Path]:
-    """Rasters of dolphin's timeseries/ in a folder: two dates and nothing else in their names."""
+    """Return the rasters of dolphin's timeseries/ in a folder: their names consist of two dates."""
     return sorted(path for path in below(folder, "*.tif", deep=False) if _EPOCH.fullmatch(path.name))
 
 
 def is_dolphin(folder: Path) -> bool:
-    """Whether a folder has such rasters, all relative to one date."""
+    """Return whether a folder has such rasters, all relative to one date."""
     found = dolphin_dates(folder) if folder.is_dir() else []
     return len(found) > 1 and len({path.name.partition("_")[0] for path in found}) == 1
 
 
 def open_dolphin(folder: Path) -> xr.Dataset:
-    """Series of dolphin: metres toward the satellite, relative to one date, which is 0 where any other has data.
+    """Open a series of dolphin: metres toward the satellite, relative to one date, which is 0 where any other has data.
 
     Raises
     ------
     FileError
-        If they are in radians, which dolphin writes if it was not told the wavelength.
+        If the files are in radians, as dolphin writes without a wavelength.
     StackError
-        If they do not belong together.
+        If the files do not belong together.
     """
     (timed,) = one_time_per_pass([[pair_file_from_name(path) for path in dolphin_dates(folder)]])
     files = by_pair(timed)

@@ -1,4 +1,4 @@
-"""Tables of points with a displacement series each: EGMS, and what other PS programs write as CSV."""
+"""Open tables of points with displacement time series: EGMS, and CSV files of other PS programs."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ _TABLES = {".csv", ".txt", ".zip"}
 
 
 class _Column(NamedTuple):
-    """What a column becomes: name and attributes, and what its numbers are multiplied with."""
+    """Variable made from a column: name, attributes, and factor of its values."""
 
     name: str
     units: str
@@ -61,7 +61,7 @@ _EGMS: dict[str, _Column] = {
 _EGMS_NAMES = {"pid", "easting", "northing", "mean_velocity"}
 _EGMS_CRS, _DEGREES = "EPSG:3035", "EPSG:4326"
 _MEASURED = ("velocity", "velocity_std", "rmse")
-"""Variables; the rest of the columns are coordinates."""
+"""Data variables; the other columns become coordinates."""
 
 # names of Ortho files: EGMS_L3_E32N34_100km_U_2018_2022_1.csv
 _ORTHO = re.compile(r"EGMS_L3_E\d+N\d+_100km_([UE])(?:_|\.)", re.IGNORECASE)
@@ -74,40 +74,41 @@ _COMPONENTS = {
 def open_points(
     path: PathLike, *, units: PointUnits | None = None, sign: Sign | None = None, crs: str | None = None
 ) -> xr.Dataset:
-    """Open a table of points with a displacement series each: EGMS, or a CSV of another PS program.
+    """Open a table of points with displacement time series: EGMS, or a CSV of another PS program.
 
     Parameters
     ----------
     path
-        ``EGMS_L2a_*.csv``, ``EGMS_L2b_*.csv`` or ``EGMS_L3_*.csv``, or the ``.zip`` with it; or any table with a column for each
-        date (``20190105``, ``D20190105``, ``2019-01-05``) and columns ``lat`` and ``lon``, or ``easting`` and ``northing``.
+        ``EGMS_L2a_*.csv``, ``EGMS_L2b_*.csv`` or ``EGMS_L3_*.csv``, or a ``.zip`` with one; or any table with a column
+        per date (``20190105``, ``D20190105``, ``2019-01-05``) and columns ``lat`` and ``lon``, or ``easting`` and
+        ``northing``.
     units
-        Of the displacement: "metre" or "millimetre". EGMS says so itself, and so do columns such as ``20190105_mm``.
+        Units of the displacement: "metre" or "millimetre". Not needed for EGMS and columns such as ``20190105_mm``.
     sign
-        "toward" or "away" from the satellite, what a positive displacement means. EGMS needs none.
+        Direction of a positive displacement: "toward" or "away" from the satellite. Not needed for EGMS.
     crs
-        Of eastings and northings. EGMS needs none.
+        CRS of eastings and northings. Not needed for EGMS.
 
     Returns
     -------
     xarray.Dataset
-        In memory: `displacement` (time, point) in m, positive toward the satellite; `x`, `y` (point), and what EGMS says of
-        velocity, geometry and quality. EGMS Ortho has no satellite: its displacement is along `los_east`, `los_north`,
-        `los_up`, which are (0, 0, 1) for the vertical and (1, 0, 0) for the eastward component. `notes` names the columns
-        that were left out.
+        In memory: `displacement` (time, point) in m, positive toward the satellite; `x`, `y` (point), and EGMS' values
+        of velocity, geometry and quality. EGMS Ortho has no line of sight: its displacement is along `los_east`,
+        `los_north`, `los_up`, which are (0, 0, 1) for the vertical and (1, 0, 0) for the eastward component. `notes`
+        lists the columns that were not used.
 
     Raises
     ------
     ArgumentError
-        If an option cannot be.
+        If an option is invalid.
     FileError
-        If it is no such table, or does not say what is needed; the message names line, column and remedy.
+        If it is not such a table, or lacks required information; the message names line, column and remedy.
 
     See Also
     --------
-    insarray.open : open a result, EGMS tables included.
-    insarray.fit : time functions with standard errors.
-    insarray.save_points : store points.
+    insarray.open : open a result, including EGMS tables.
+    insarray.fit : fit time functions with standard errors.
+    insarray.save_points : store points or links.
 
     References
     ----------
@@ -143,7 +144,7 @@ def open_points(
 
 
 def is_point_table(path: PathLike) -> bool:
-    """Whether a file is a table with a column for each date, or an archive of one; nothing is raised about what is not."""
+    """Return whether a file is a table with a column per date, or an archive of one; never raises for other files."""
     try:
         file = location(path)
         if file.suffix.lower() not in _TABLES or not file.is_file():
@@ -154,23 +155,23 @@ def is_point_table(path: PathLike) -> bool:
         return False
 
 
-# -- what the numbers are -------------------------------------------------------------------------------------------
+# -- meaning of the numbers ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Told:
-    """What is known of a table, of itself or by options.
+    """Metadata of a table, from the table itself or from options.
 
     Parameters
     ----------
     factor
-        From its displacement to metres toward the satellite.
+        Factor from the displacement to metres toward the satellite.
     crs
-        Of x and y.
+        CRS of x and y.
     known
-        Columns by their position.
+        Columns by index.
     component
-        U or E of an Ortho product.
+        Component of an Ortho product, "U" or "E".
     """
 
     factor: float
@@ -182,11 +183,11 @@ class _Told:
 
     @property
     def columns(self) -> list[int]:
-        """Positions of the numbers to be read, without the series."""
+        """Indices of the numeric columns to read, without the time series."""
         return [*self.place, *(k for k in self.known if k not in self.place)]
 
     def dataset(self, path: Path, layout: Layout, cells: Cells) -> xr.Dataset:
-        """Points in the terms of the data model."""
+        """Return the points as a dataset of the data model."""
         x, y = _placed(path, cells.columns[self.place[0]], cells.columns[self.place[1]], self.crs)
         order = np.argsort(np.array(layout.times), kind="stable")
         times = np.array(layout.times, "datetime64[s]")[order]
@@ -221,7 +222,7 @@ class _Told:
         return self.product == "egms" and self.component is None
 
     def _along(self, points: xr.Dataset) -> xr.Dataset:
-        """Points of an Ortho product with the direction of their displacement."""
+        """Add the direction of the displacement to points of an Ortho product."""
         if self.component is None:
             return points
         words, vector = _COMPONENTS[self.component]
@@ -274,7 +275,7 @@ def _told(path: Path, layout: Layout, units: PointUnits | None, sign: Sign | Non
 
 
 def _component(path: Path, layout: Layout) -> str | None:
-    """U or E of an Ortho product, None for the line of sight."""
+    """Return "U" or "E" for an Ortho product, None for the line of sight."""
     named = _ORTHO.search(name_of(path))
     if named is None and "los_up" not in layout.header:
         raise FileError(
@@ -285,7 +286,7 @@ def _component(path: Path, layout: Layout) -> str | None:
 
 
 def _placed(path: Path, x: np.ndarray, y: np.ndarray, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the points, longitudes from -180 to 180."""
+    """Return the coordinates of the points, longitudes from -180 to 180."""
     missing = np.flatnonzero(~np.isfinite(x) | ~np.isfinite(y))
     if missing.size:
         raise FileError(f"{path}: point {missing[0] + 1} has no coordinates; leave its line out")
@@ -293,4 +294,4 @@ def _placed(path: Path, x: np.ndarray, y: np.ndarray, crs: str) -> tuple[np.ndar
         return x, y
     if np.abs(y).max() > 90 or np.abs(x).max() > 540:
         raise FileError(f"{path}: its longitudes and latitudes are not degrees; eastings and northings need crs")
-    return np.where(np.abs(x) > 180, (x + 180) % 360 - 180, x), y  # the others to the last bit
+    return np.where(np.abs(x) > 180, (x + 180) % 360 - 180, x), y  # values within the range are unchanged

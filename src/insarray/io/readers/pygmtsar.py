@@ -1,4 +1,4 @@
-"""PyGMTSAR's cubes of unwrapped phase: NetCDF as its sync_cube writes them, or NetCDF and Zarr as xarray does."""
+"""Reader of PyGMTSAR's cubes of unwrapped phase: NetCDF of its sync_cube, or NetCDF and Zarr written by xarray."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ _RADIAN = {"rad", "radian", "radians"}
 
 
 class PygmtsarReader:
-    """Phase in radians, positive away from the satellite, NaN = no-data.
+    """Reader of phase in radians, positive away from the satellite, NaN = no-data.
 
-    PyGMTSAR multiplies the image `ref` with the conjugate of `rep`, and turns phase into displacement toward the
-    satellite by -79.58 mm * wavelength. The sign follows from that and was not checked against a cube whose motion is
-    known. Its cubes say neither wavelength nor baselines; it processes Sentinel-1 alone.
+    PyGMTSAR multiplies the image `ref` by the conjugate of `rep`, and converts phase to displacement toward the
+    satellite by -79.58 mm * wavelength. The sign follows from that and was not checked against a cube with known
+    motion. Its cubes have neither wavelength nor baselines; it processes Sentinel-1 only.
     """
 
     name = "pygmtsar"
@@ -41,7 +41,7 @@ class PygmtsarReader:
     options = frozenset({"baselines", "coherence", "variable", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """A cube of pairs, or a folder with one called unwrap."""
+        """Return whether the path is a cube of pairs, or a folder with one whose name starts with unwrap."""
         if path.is_dir() and not is_zarr(path):
             return any(_is_cube(file) for file in _called(path, "unwrap"))
         return _is_cube(path)
@@ -87,7 +87,7 @@ class PygmtsarReader:
 
 
 def _called(folder: Path, word: str) -> list[Path]:
-    """Files and stores of a folder whose name begins with a word."""
+    """Return the files and stores in a folder whose names begin with a word."""
     return sorted(
         path
         for path in below(folder, deep=False)
@@ -119,7 +119,7 @@ def _phase_file(path: Path) -> Path:
 
 
 def _coherence_beside(path: Path, phase: "_Cube") -> tuple["_Cube | None", tuple[str, ...]]:
-    """The cube of coherence in the folder of the phase, if one alone has its pairs and pixels."""
+    """Return the coherence cube in the folder of the phase, if exactly one has the same pairs and pixels."""
     if path != phase.path:
         found = [_Cube.of(file) for word in ("corr", "coh") for file in _called(path, word) if _is_cube(file)]
         fitting = [cube for cube in found if cube.has(_COHERENCE) and cube.misfit(phase) is None]
@@ -131,12 +131,12 @@ def _coherence_beside(path: Path, phase: "_Cube") -> tuple["_Cube | None", tuple
     return None, ()
 
 
-# -- a cube ---------------------------------------------------------------------------------------------------------
+# -- cubes ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Cube:
-    """Variables (pair, y, x) of a file, none of them read; pairs in the order of their dates, as `rows` has them."""
+    """Unread variables (pair, y, x) of a file; `pairs` in the order of their dates, at positions `rows` of the file."""
 
     path: Path
     data: xr.Dataset
@@ -147,12 +147,12 @@ class _Cube:
 
     @classmethod
     def of(cls, path: Path) -> "_Cube":
-        """The cube of a file.
+        """Open the cube of a file.
 
         Raises
         ------
         FileError, StackError
-            If it cannot be read, or is no cube of pairs.
+            If it cannot be read, or is not a cube of pairs.
         """
         data = open_stored(path)
         stacks = [name for name in data.data_vars if _is_stack(data[name])]
@@ -169,11 +169,11 @@ class _Cube:
         return cls(path, located.rename({y: "y", x: "x"}), pairs, [order[key] for key in pairs], grid, flipped)
 
     def has(self, wanted: Sequence[str]) -> bool:
-        """Whether it has a variable of one of the names."""
+        """Return whether the cube has a variable with one of the names."""
         return any(name in self.data for name in wanted)
 
     def only(self, wanted: Sequence[str], what: str, others: Sequence[str] = ()) -> str:
-        """The one variable of the names or, if it has none of them, the only variable besides `others`."""
+        """Return the only variable with one of the names or, if there is none, the only one besides `others`."""
         held = [str(name) for name in self.data.data_vars]
         found = [name for name in wanted if name in held] or [name for name in held if name not in others]
         if len(found) != 1:
@@ -181,7 +181,7 @@ class _Cube:
         return found[0]
 
     def layer(self, name: str, decode: Decode) -> Layer:
-        """Layer of a variable, pairs in the order of their dates."""
+        """Return the layer of a variable, pairs in the order of their dates."""
         if name not in self.data:
             raise FileError(f"{self.path}: has no {name!r} (pair, y, x); it holds {', '.join(map(str, self.data))}")
         data = self.data[name]
@@ -198,7 +198,7 @@ class _Cube:
         return StoredLayer(str(self.path), variable, tile, decode, fingerprint([self.path], name, self.rows, decode))
 
     def misfit(self, other: "_Cube") -> str | None:
-        """What makes its pairs or pixels others than those of another cube, in words; None if nothing does."""
+        """Describe how its pairs or pixels differ from those of another cube; None if they do not."""
         if list(self.pairs) != list(other.pairs):
             return f"has {len(self.pairs)} pairs that are not the {len(other.pairs)} of {other.path.name}"
         return other.grid.mismatch(self.grid)
@@ -228,7 +228,7 @@ def _pair_files(path: Path, data: xr.Dataset) -> list[PairFile]:
 
 
 def _grid(path: Path, data: xr.Dataset, y: str, x: str) -> tuple[Grid, bool]:
-    """The grid, rows from north to south if it is geocoded, and whether rows must be turned round for that."""
+    """Return the grid, with rows from north to south if geocoded, and whether the rows are flipped for that."""
     (top, dy), (left, dx) = (edge_and_step(path, dim, _along(path, data, dim)) for dim in (y, x))
     grid = Grid(data.sizes[y], data.sizes[x], left, top, dx, dy)
     if (y, x) != ("lat", "lon"):
@@ -238,7 +238,7 @@ def _grid(path: Path, data: xr.Dataset, y: str, x: str) -> tuple[Grid, bool]:
 
 
 def _along(path: Path, data: xr.Dataset, dim: str) -> np.ndarray:
-    """Coordinates along a dimension; sync_cube writes them as the attributes start_y, step_y and size_y."""
+    """Return the coordinates of a dimension, or compute them from sync_cube's attributes start_y, step_y and size_y."""
     if dim in data.coords:
         return np.asarray(data.coords[dim].values)
     keys = [f"{what}_{dim}" for what in ("start", "step")]

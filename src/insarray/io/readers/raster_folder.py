@@ -1,4 +1,4 @@
-"""A folder of rasters that no product's reader knows: files told apart by the usual words in their names."""
+"""Reader of any folder of rasters, whose layers are recognised by common words in the file names."""
 
 import re
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ _BASELINES = "baselines.csv"
 
 
 class FolderReader:
-    """Phase in radians (or what its tags say), positive away; or displacement, which OPERA counts positive toward."""
+    """Reader of phase in radians (or the tagged unit), positive away, or displacement, positive toward as in OPERA."""
 
     name = "folder"
     looks_for = "rasters whose names have two dates and unw or displacement, perhaps with cor or coh, and conncomp"
     options = frozenset(Options.__dataclass_fields__) - {"coherence", "components", "variable", "dem", "layers"}
 
     def recognises(self, path: Path) -> bool:
-        """A folder with such rasters in it or one below."""
+        """Return whether the path is a folder with such rasters in it or below."""
         return path.is_dir() and any(kind_by_name(found.name) in ("phase", "displacement") for found in _rasters(path))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
-        """Tell the files apart and check all headers."""
+        """Sort the files by layer and check all headers."""
         if len(paths) != 1 or not paths[0].is_dir():
             raise FileError(f"files: the product folder is one folder, not {names(paths)}")
         root = paths[0]
@@ -60,7 +60,7 @@ class FolderReader:
 
 
 def _rasters(folder: Path) -> list[Path]:
-    """Rasters of a folder; of raw pixels those without a VRT or GeoTIFF of them, if a text beside them describes them."""
+    """Return the rasters of a folder; raw pixels only with a header text, and without a VRT or GeoTIFF of them."""
     found = sorted(path for path in below(folder) if path.suffix.lower() in _RASTERS | SUFFIXES)
     there = set(found)
     return [path for path in found if path.suffix.lower() in _RASTERS or _is_described(path, there)]
@@ -70,18 +70,18 @@ def _is_described(path: Path, there: set[Path]) -> bool:
     twins = (path.with_name(f"{path.name}{suffix}") for suffix in (".vrt", ".tif"))
     try:
         return there.isdisjoint(twins) and (has_envi_header(path) or described(path) is not None)
-    except FileError:  # which scanning says
+    except FileError:  # reported by the scan
         return True
 
 
 def _masks(rasters: Sequence[Path]) -> tuple[str, ...]:
-    """A note on masks, which are found and not applied: there may be one of each pair, and several kinds."""
+    """Return a note on masks, which are not applied as there may be several kinds and one per pair."""
     found = [path for path in rasters if _MASK.search(path.name)]
     return (f"masks are not applied, give one with --mask (mask(raster=)): {names(found, 2)}",) if found else ()
 
 
 def _pair(path: Path, dates: str | None) -> PairFile | None:
-    """The file of a pair; None for a static map, whose name has no two dates."""
+    """Return the file of a pair; None for a static map, whose name does not have two dates."""
     try:
         return pair_file_from_name(path, dates)
     except ArgumentError:
@@ -91,7 +91,7 @@ def _pair(path: Path, dates: str | None) -> PairFile | None:
 
 
 def _of_displacement(options: Options) -> tuple[Options, tuple[str, ...]]:
-    """Options of OPERA's displacement, whose wavelength only turns metres into radians and back."""
+    """Return options for OPERA's displacement, where the wavelength only converts metres to radians and back."""
     note = (
         f"the wavelength is taken to be {SENTINEL1_WAVELENGTH:.7f} m (Sentinel-1); displacement does not depend on it, "
         "residuals in radians do: give wavelength= (--wavelength) if it is another"

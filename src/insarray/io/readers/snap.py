@@ -1,4 +1,4 @@
-"""SNAP's unwrapped interferograms: BEAM-DIMAP products, a .dim of XML and a .data folder of ENVI images for each pair."""
+"""Reader of SNAP's unwrapped interferograms: BEAM-DIMAP, a .dim of XML and a .data folder of ENVI images per pair."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -36,11 +36,11 @@ _INCIDENCE = BoundedDecode("incidence_angle", "degree", 1.0, 2.0, 90.0, (0.0,))
 
 
 class SnapReader:
-    """Phase in radians, positive away from the satellite when the reference is the older date, 0 = no-data.
+    """Reader of phase in radians, positive away from the satellite if the reference is the older date, 0 = no-data.
 
-    SNAP forms reference times conjugated secondary. Its baselines are jLinda's, whose topographic phase is
-    -4 pi / wavelength * baseline / (range sin(incidence)) * height: the sign of the data model. Both follow from the
-    formulas that SNAP documents and were not checked against a product whose motion is known.
+    SNAP forms reference times conjugated secondary. Its baselines are jLinda's, whose topographic phase is -4 pi /
+    wavelength * baseline / (range sin(incidence)) * height: the sign of the data model. Both follow from SNAP's
+    documented formulas and were not checked against a product with known motion.
     """
 
     name = "snap"
@@ -48,7 +48,7 @@ class SnapReader:
     options = frozenset({"baselines", "extent", "resample", "wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """An unwrapped phase by SNAP's name in a .data folder, the .dim beside that, or a folder with one in it."""
+        """Return whether the path is SNAP's unwrapped phase in a .data folder, its .dim, or a folder with one in it."""
         return any(_found(path, _PHASE))
 
     def scan(self, paths: list[Path], options: Options) -> StackSource:
@@ -58,7 +58,7 @@ class SnapReader:
             raise FileError(f"{names(paths)}: holds no Unw_Phase_ifg_*.img in a .data folder; give SNAP's products")
         phase, notes = _terrain_corrected(phase)
         products = [_Product.of(path) for path in phase]
-        by_pair(product.phase for product in products)  # refuses a pair that is there twice
+        by_pair(product.phase for product in products)  # raises for repeated pairs
         baselines = given_baselines(options)
         if baselines is None:
             baselines, missing = baselines_if_usable(lambda: _baselines(products))
@@ -86,7 +86,7 @@ class SnapReader:
 
 
 def _found(path: Path, name: re.Pattern[str]) -> Iterable[Path]:
-    """Images of a name in .data folders."""
+    """Yield the images with matching names in .data folders."""
     if path.suffix == ".dim":
         path = path.with_suffix(".data")
     candidates = below(path, "*.img") if path.is_dir() else [path]
@@ -94,7 +94,7 @@ def _found(path: Path, name: re.Pattern[str]) -> Iterable[Path]:
 
 
 def _terrain_corrected(phase: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Those of products called *_tc (terrain corrected) if there are any: SNAP leaves its intermediate ones, too."""
+    """Return the terrain-corrected products (*_tc) if there are any, as SNAP keeps its intermediate ones."""
     corrected = [path for path in phase if path.parent.stem.lower().endswith("_tc")]
     left = [path.parent.with_suffix(".dim") for path in phase if path not in corrected] if corrected else []
     notes = (f"products before the terrain correction are left out: {names(left)}",) if left else ()
@@ -109,7 +109,7 @@ def _pair(image: Path, name: re.Pattern[str]) -> PairFile:
 
 
 def _time(source: Path, text: str) -> np.datetime64:
-    """Time of a date such as 02Sep2019."""
+    """Return the time of a date such as 02Sep2019."""
     try:
         return as_time(text)
     except ArgumentError as error:
@@ -117,7 +117,7 @@ def _time(source: Path, text: str) -> np.datetime64:
 
 
 def _coherence(paths: Sequence[Path], products: Sequence["_Product"]) -> list[PairFile] | None:
-    """From the products of the phase if they have it, else from others in the folders given."""
+    """Return the coherence in the products of the phase, else in other products of the given folders."""
     beside = [image for product in products for image in _found(product.folder, _COHERENCE)]
     if not beside:
         beside, _ = _terrain_corrected(sorted({image for path in paths for image in _found(path, _COHERENCE)}))
@@ -130,7 +130,7 @@ def _coherence(paths: Sequence[Path], products: Sequence["_Product"]) -> list[Pa
 
 @dataclass(frozen=True)
 class _Product:
-    """Unwrapped phase of a pair, and what the .dim of its product says."""
+    """Unwrapped phase of a pair, and the metadata in its .dim."""
 
     phase: PairFile
     dim: Path
@@ -139,33 +139,33 @@ class _Product:
 
     @classmethod
     def of(cls, image: Path) -> "_Product":
-        """The product that an image belongs to."""
+        """Return the product of an image."""
         dim = image.parent.with_suffix(".dim")
         root = read_xml(dim, f"write the product of {dim.stem}.data again")
         metadata = root.find(".//MDElem[@name='Abstracted_Metadata']")
         if metadata is None:
             raise FileError(f"{dim}: has no Abstracted_Metadata; write the product with SNAP again")
-        # inside the abstracted metadata, or beside them
+        # inside or beside the abstracted metadata
         return cls(_pair(image, _PHASE), dim, metadata, root.findall(".//MDElem[@name='Baselines']/MDElem"))
 
     @property
     def folder(self) -> Path:
-        """With its images."""
+        """Folder of its images."""
         return self.phase.path.parent
 
     def text(self, name: str) -> str | None:
-        """An attribute of the abstracted metadata."""
+        """Return an attribute of the abstracted metadata as text."""
         found = self.metadata.find(f"MDATTR[@name='{name}']")
         return None if found is None else found.text
 
     def number(self, name: str) -> float | None:
-        """An attribute that is a number; None also for 99999, which SNAP writes for what it does not know."""
+        """Return a numeric attribute; None if missing, or 99999, which SNAP writes for unknown values."""
         text = self.text(name)
         value = None if text is None else number(self.dim, {name: text}, name)
         return None if value == 99999.0 else value
 
     def baseline(self) -> float | None:
-        """Perpendicular baseline (m), secondary minus reference in the order of the product."""
+        """Return the perpendicular baseline (m), secondary minus reference in the order of the product."""
         reference, secondary = self.phase.dates
         for row in self.baselines:
             for column in row.findall("MDElem"):
@@ -177,7 +177,7 @@ class _Product:
 
 
 def _date_of(dim: Path, element: ElementTree.Element) -> np.datetime64 | None:
-    """Date of an element called Ref_02Sep2019, Secondary_14Sep2019 or, by older versions, Master: 02Sep2019."""
+    """Return the date of an element Ref_02Sep2019, Secondary_14Sep2019 or, in older versions, Master: 02Sep2019."""
     found = re.search(_DATE, element.get("name", ""))
     return None if found is None else _time(dim, found[1])
 
@@ -188,7 +188,7 @@ def _baselines(products: Sequence[_Product]) -> tuple[BaselineTable | None, tupl
 
 
 def _wavelength(products: Sequence[_Product]) -> float | None:
-    """Of radar_frequency, in MHz."""
+    """Return the wavelength from radar_frequency, in MHz."""
     frequencies = [product.number("radar_frequency") for product in products]
     remedy = "give pairs of one radar"
     frequency = same_in_all([product.dim for product in products], frequencies, "radar_frequency (MHz)", remedy)
@@ -196,7 +196,7 @@ def _wavelength(products: Sequence[_Product]) -> float | None:
 
 
 def _attrs(products: Sequence[_Product]) -> dict[str, object]:
-    """Looks, which are known to be independent for Sentinel-1 alone."""
+    """Return the looks, whose independent number is known for Sentinel-1 only."""
     first = products[0]
     across, azimuth = first.number("range_looks"), first.number("azimuth_looks")
     if across is None or azimuth is None or not (first.text("MISSION") or "").upper().startswith("SENTINEL-1"):
@@ -205,7 +205,7 @@ def _attrs(products: Sequence[_Product]) -> dict[str, object]:
 
 
 def _maps(products: Sequence[_Product], grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Bands that the terrain correction writes when it is asked to."""
+    """Return the maps that the terrain correction optionally writes."""
 
     def bands(name: str) -> list[Path]:
         images = (product.folder / f"{name}.img" for product in products)

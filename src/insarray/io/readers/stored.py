@@ -1,4 +1,4 @@
-"""A stack in insarray's own terms, in a NetCDF file or a Zarr folder."""
+"""Reader of stacks in the data model of insarray, in a NetCDF file or a Zarr folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ _ATTRS = ("looks", "slant_range", "source_sign", "source_units")
 
 
 class StoredReader:
-    """Canonical variables on dimensions (pair, y, x)."""
+    """Reader of canonical variables with dimensions (pair, y, x)."""
 
     name = "netcdf"
     looks_for = "a NetCDF file or Zarr folder with unwrapped_phase (pair, y, x), reference_time and secondary_time"
     options = frozenset({"wavelength"})
 
     def recognises(self, path: Path) -> bool:
-        """A file or store with the variables of a stack."""
+        """Return whether the path is a file or store with the variables of a stack."""
         if path.suffix.lower() not in {".nc", ".nc4"} and not is_zarr(path):
             return False
         try:
@@ -84,7 +84,7 @@ class StoredReader:
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A variable that xarray opened and has not read; xarray's backends keep the file open and lock it."""
+    """Unread variable opened by xarray, whose backends keep the file open and lock it."""
 
     path: str
     variable: xr.Variable
@@ -100,11 +100,11 @@ class StoredLayer:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Of what `read` returns."""
+        """Data type of the result of `read`."""
         return self.decode.dtype
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
-        """Decoded window, as `Layer.read` says."""
+        """Return a decoded window, see `Layer.read`."""
         window = self.variable.isel(y=rows, x=cols)
         if window.ndim == 3 and pairs is not None:
             window = window[list(pairs)]
@@ -130,12 +130,12 @@ def _decoders(n_pairs: int) -> dict[str, Decode]:
 
 
 def stored_layer(path: Path, data: xr.DataArray, decode: Decode) -> Layer:
-    """Layer of a canonical variable.
+    """Return the layer of a canonical variable.
 
     Raises
     ------
     StackError
-        If it has other dimensions, or is a phase in other units than radian.
+        If it has other dimensions, or is a phase in units other than radian.
     """
     dims = VARIABLES[str(data.name)].dims
     if data.dims != dims:
@@ -148,12 +148,12 @@ def stored_layer(path: Path, data: xr.DataArray, decode: Decode) -> Layer:
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether it is a Zarr folder."""
+    """Return whether the path is a Zarr folder."""
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
 def with_axes(stored: xr.Dataset) -> xr.Dataset:
-    """The same variables on y and x, whatever these are called; in WGS 84 if they are degrees and nothing says the CRS."""
+    """Rename the axes to y and x; set WGS 84 if they are degrees and there is no CRS."""
     stored = stored.rename(
         {old: new for old, new in _AXES.items() if old in stored.dims and new not in stored.variables}
     )
@@ -163,7 +163,7 @@ def with_axes(stored: xr.Dataset) -> xr.Dataset:
 
 
 def _are_degrees(stored: xr.Dataset, axis: str) -> bool:
-    """Whether coordinates are latitudes or longitudes, as the CF conventions say it."""
+    """Return whether coordinates are latitudes or longitudes by the CF conventions."""
     attrs = stored[axis].attrs if axis in stored.coords else {}
     names = {"y": ("degree_north", "degrees_north"), "x": ("degree_east", "degrees_east")}[axis]
     standard = {"y": "latitude", "x": "longitude"}[axis]
@@ -171,12 +171,12 @@ def _are_degrees(stored: xr.Dataset, axis: str) -> bool:
 
 
 def open_stored(path: Path) -> xr.Dataset:
-    """The variables of a NetCDF file or Zarr folder, none of them read.
+    """Open the variables of a NetCDF file or Zarr folder without reading them.
 
     Raises
     ------
     FileError
-        If it is neither, or keeps values in other files.
+        If it is neither, or stores values in other files.
     """
     options: dict[str, Any] = {"engine": "zarr", "consolidated": False}
     if is_zarr(path):
@@ -184,12 +184,12 @@ def open_stored(path: Path) -> xr.Dataset:
             require_own_members(path)
     else:
         require_own_values(path)
-        # not netCDF4, of which some versions crash when a file that holds text is opened twice
+        # some versions of netCDF4 crash if a file with text is opened twice
         classic = not is_url(path) and not h5py.is_hdf5(path)
         options = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "access"}
     try:
         source = open_url(str(path)) if is_url(path) and options["engine"] == "h5netcdf" else str(path)
         return xr.open_dataset(source, chunks=None, cache=False, **options)
-    except Exception as error:  # on damaged files the libraries raise whatever they stumble over
+    except Exception as error:  # the libraries raise various exceptions for damaged files
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise FileError(f"{path}: cannot be opened as NetCDF or Zarr ({reason}); replace the file") from cause_of(error)

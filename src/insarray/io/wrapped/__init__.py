@@ -1,1 +1,1 @@
-"""Wrapped phase against one reference date, from rasters or from one file."""
+"""Open wrapped phase relative to one reference date, from rasters or a single file."""

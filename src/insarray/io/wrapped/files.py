@@ -1,4 +1,4 @@
-"""Wrapped phase in rasters: single-reference interferograms (complex or radian), or co-registered SLCs."""
+"""Scan wrapped phase in rasters: single-reference interferograms (complex or radian), or co-registered SLCs."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 
 MAPS = ("temporal_coherence", "amplitude_dispersion", "average_coherence")
-"""Static layers, each in `<name>.tif` of the folder if it is there."""
+"""Static layers, each in `<name>.tif` of the folder if it exists."""
 
 _INTERFEROGRAM = re.compile(r"\.int\.(tif|vrt)$")
 _SLC = re.compile(r"\.slc\.(tif|vrt)$")
@@ -32,7 +32,7 @@ _RADIAN = {"", "rad", "rads", "radian", "radians"}
 
 @dataclass(frozen=True)
 class Found:
-    """Rasters of a wrapped stack, and the static maps beside them."""
+    """Rasters of a wrapped stack, and the static maps in their folder."""
 
     paths: Sequence[Path]
     slc: bool
@@ -40,12 +40,12 @@ class Found:
 
 
 def scan_rasters(paths: Sequence[Path], options: WrappedOptions) -> tuple[str, WrappedSource]:
-    """Kind of the files (``"interferograms"`` or ``"slc"``) and what they hold; headers are read, no pixels.
+    """Scan rasters; return their kind (``"interferograms"`` or ``"slc"``) and the source. No pixels are read.
 
     Raises
     ------
     ArgumentError
-        If an option does not apply, or the dates cannot be read from a name.
+        If an option does not apply, or a name has no valid dates.
     FileError
         If a file is unreadable or holds no phase.
     StackError
@@ -94,14 +94,14 @@ def _slcs(found: Found, options: WrappedOptions) -> WrappedSource:
     real = next((header for header in headers if not header.dtype.startswith("complex")), None)
     if real is not None:
         raise FileError(f"{real.file.path}: holds {real.dtype}; an SLC is complex")
-    # the phase of an SLC is -4 pi / wavelength times the range: it grows toward the satellite
+    # the phase of an SLC is -4 pi / wavelength times the range: it increases toward the satellite
     phase = EpochLayer(DifferenceLayer(_layer(headers, options, "toward", [1.0] * len(headers))), 0)
     times = np.array([time for time, _ in dated], "datetime64[s]")
     return _source(times, 0, headers, phase, found, options, "toward")
 
 
 def _headers(paths: Sequence[Path]) -> list[Header]:
-    """Headers of rasters that hold phases."""
+    """Read the headers of rasters of phase."""
     headers = read_headers(paths, allow_complex=True)
     for header in headers:
         path = header.file.path
@@ -147,7 +147,7 @@ def _source(
 
 
 def map_layer(name: str, path: Path, grid: Grid) -> tuple[Layer, list[str]]:
-    """Layer of a static map in a raster, and the files that it consists of.
+    """Return the layer of a static map in a raster, and the files that it consists of.
 
     Raises
     ------

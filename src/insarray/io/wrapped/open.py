@@ -1,4 +1,4 @@
-"""`open_wrapped`: wrapped phase against one reference date as a lazy stack."""
+"""`open_wrapped`: open wrapped phase relative to one reference date as a lazy stack."""
 
 import logging
 import math
@@ -44,68 +44,68 @@ def open_wrapped(
     area: AreaLike | None = None,
     block: int | None = None,
 ) -> xr.Dataset:
-    r"""Open wrapped phases against one reference date; headers are read and checked, no pixel is.
+    r"""Open wrapped phase relative to one reference date lazily; only headers are read and checked.
 
     Parameters
     ----------
     files
-        A folder, a pattern or files of
+        Folder, pattern or files of
 
-        * interferograms ``{reference}_{date}.int.tif``, complex or in radians, which share one date, be it the first;
+        * interferograms ``{reference}_{date}.int.tif``, complex or in radians, with one date in common, first or not;
         * co-registered SLCs ``{date}.slc.tif``: the reference date is the first.
 
         Or one HDF5 file with a dataset (interferogram, row, col) and the dates in `reference` and `secondary`. Or a
-        wrapped stack that was stored in NetCDF or Zarr. In a folder ``temporal_coherence.tif``,
-        ``amplitude_dispersion.tif`` and ``average_coherence.tif`` are found by themselves.
+        wrapped stack stored in NetCDF or Zarr. In a folder ``temporal_coherence.tif``, ``amplitude_dispersion.tif`` and
+        ``average_coherence.tif`` are found automatically.
     temporal_coherence, amplitude_dispersion
         Rasters on the grid of the phase.
     baselines
-        CSV table with the columns ``date,bperp_m`` (m, relative to any one date) or ``reference,secondary,bperp_m``
-        (m, secondary minus reference), see `insarray.io.baselines.read_baselines`. Those of pairs are closed to dates
-        by least squares; the attribute `misclosure_rms` (m) of the coordinate says how well they agree.
+        CSV table with the columns ``date,bperp_m`` (m, relative to any one date) or ``reference,secondary,bperp_m`` (m,
+        secondary minus reference), see `insarray.io.baselines.read_baselines`. Baselines of pairs are converted to
+        dates by least squares; the attribute `misclosure_rms` (m) of the coordinate is their misfit.
     wavelength
-        Of the radar, metres. None takes it from the files, as far as they say.
+        Radar wavelength in metres. None: from the files, if they state it.
     sign
         ``"away"`` if a positive phase means motion away from the satellite from the first to the second date of an
-        interferogram's name, or if the phase of SLCs grows with the range; ``"toward"`` if it is the other way round.
-        None is ``"away"`` for interferograms (reference times the conjugate of the secondary), and ``"toward"`` for
-        SLCs, whose phase is usually -4 pi / wavelength times the range.
+        interferogram's name, or if the phase of SLCs increases with range; ``"toward"`` for the opposite. None is
+        ``"away"`` for interferograms (reference times the conjugate of the secondary), and ``"toward"`` for SLCs, whose
+        phase is usually -4 pi / wavelength times the range.
     nodata
-        Value that means no-data besides NaN and 0+0j; None takes that of the files.
+        No-data value in addition to NaN and 0+0j; None: that of the files.
     dates
-        Regular expression for names that mean something else: with two groups, the reference and the secondary date of
-        interferograms, or with one, the date of SLCs, whatever their extension.
+        Regular expression for other naming schemes: with two groups, the reference and the secondary date of
+        interferograms, or with one, the date of SLCs, with any extension.
     variable
         Dataset of the HDF5 file, if several have three dimensions.
     area
-        Only this part of the image, of which nothing else is read; see `open_stack`.
+        Read only this part of the image; see `open_stack`.
     block
-        Edge of the blocks in pixels; None chooses by the tiles of the files, the number of dates and memory.
+        Edge of the blocks in pixels; None: chosen from the tiles of the files, the number of dates and memory.
 
     Returns
     -------
     xarray.Dataset
         Lazy, dimensions (time, y, x), dates ascending: `wrapped_phase` (float32, radian in (-pi, pi], date minus
-        reference date, positive away from the satellite, exactly 0 at the reference date where another has data,
-        NaN = no-data) and what there is of (y, x) `temporal_coherence`, `amplitude_dispersion`, `average_coherence`;
-        coordinate `perpendicular_baseline` (time) in metres, 0 at the reference date, if a table is given. The
-        attribute `reference_date` says which that is. `time` is one chunk: a block reads the window of all its dates.
+        reference date, positive away from the satellite, exactly 0 at the reference date where another has data, NaN =
+        no-data) and, if available, (y, x) `temporal_coherence`, `amplitude_dispersion`, `average_coherence`; coordinate
+        `perpendicular_baseline` (time) in metres, 0 at the reference date, if a table is given. The attribute
+        `reference_date` is the reference date. `time` is one chunk: a block reads the window of all its dates.
 
     Raises
     ------
     ArgumentError
-        If an option is outside what it may be or does not apply to the files, or nothing matches.
+        If an option is invalid or does not apply to the files, or nothing matches.
     FileError
         If a file is missing, unreadable or not what it claims to be.
     StackError
         If the files do not belong together, such as interferograms without a common date; when pixels are read, if
-        radians lie outside -pi to pi.
+        radians are outside -pi to pi.
 
     See Also
     --------
-    insarray.select_points : points of a wrapped stack.
+    insarray.select_points : select points of a wrapped stack.
     insarray.open_stack : open unwrapped interferograms.
-    insarray.simulate_wrapped : wrapped stack with known truth.
+    insarray.simulate_wrapped : simulate a wrapped stack with known truth.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def _scan(paths: list[Path], options: WrappedOptions) -> tuple[str, WrappedSourc
 
 
 def _baselines(table: Path, source: WrappedSource) -> xr.DataArray:
-    """Baseline of each date minus that of the reference date in metres, (time)."""
+    """Return the baseline of each date minus that of the reference date in metres, (time)."""
     baseline, misclosure = read_baselines(table).of_dates(source.times)
     baseline = baseline - baseline[source.reference]
     if misclosure is not None:
@@ -164,7 +164,7 @@ def _baselines(table: Path, source: WrappedSource) -> xr.DataArray:
 
 
 def _with_maps(source: WrappedSource, files: Mapping[str, Path]) -> WrappedSource:
-    """The source with the static maps of these rasters, and with their names among the attributes."""
+    """Add the static maps in rasters to the source, with their file names as attributes."""
     maps, members, attrs = dict(source.maps), list(source.members), dict(source.attrs)
     for name, path in files.items():
         maps[name], parts = map_layer(name, path, source.grid)

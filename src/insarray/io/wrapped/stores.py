@@ -1,4 +1,4 @@
-"""Wrapped phase in one file: HDF5 with dates beside the interferograms, or insarray's own terms in NetCDF or Zarr."""
+"""Scan wrapped phase in a single file: HDF5 with dates, or the data model of insarray in NetCDF or Zarr."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _NEEDED = ("wrapped_phase", "time")
 
 
 def scan_hdf5(path: Path, options: WrappedOptions) -> WrappedSource:
-    """What an HDF5 file holds: (interferogram, row, col), its dates in `reference` and `secondary`, maps by name.
+    """Scan an HDF5 file: (interferogram, row, col), its dates in `reference` and `secondary`, and maps.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def scan_hdf5(path: Path, options: WrappedOptions) -> WrappedSource:
     FileError
         If the file cannot be read, or lacks one of these.
     StackError
-        If the interferograms have no date in common.
+        If the interferograms have no common date.
     """
     options.refuse({"dates"}, "HDF5, which has its dates in reference and secondary")
     with opened(path) as file:
@@ -77,7 +77,7 @@ def _pairs(name: str, ends: list[list[np.datetime64]]) -> list[PairFile]:
 
 
 def _phase(path: Path, file: Any, variable: str | None, count: int) -> Any:
-    """The dataset named `variable`, or the only one with a plane for each pair of dates."""
+    """Return the dataset named `variable`, or the only one with a plane for each pair of dates."""
     if variable is not None and variable not in file:
         raise FileError(f"{path}: has no dataset {variable!r}; it holds {', '.join(file)}")
     candidates = [variable] if variable is not None else dataset_names(file, 3)
@@ -94,7 +94,7 @@ def _phase(path: Path, file: Any, variable: str | None, count: int) -> Any:
 
 
 def _map(path: Path, file: Any, name: str, shape: tuple[int, int]) -> Any | None:
-    """The dataset of a static map, None if there is none."""
+    """Return the dataset of a static map, or None."""
     datasets = (dataset(file, known) for known in _HDF5_NAMES.get(name, (name,)))
     found = next((data for data in datasets if data is not None), None)
     if found is not None and found.shape != shape:
@@ -109,11 +109,11 @@ def _layer(path: Path, data: Any, index: tuple[int, ...], decode: Decode) -> Hdf
     return Hdf5Layer(str(path), name, index, shape, tile, decode, fingerprint([path], name, index, decode))
 
 
-# -- in insarray's own terms ----------------------------------------------------------------------------------------
+# -- data model of insarray -----------------------------------------------------------------------------------------
 
 
 def scan_stored(path: Path, options: WrappedOptions) -> WrappedSource:
-    """What a wrapped stack in NetCDF or Zarr holds.
+    """Scan a wrapped stack in NetCDF or Zarr.
 
     Raises
     ------

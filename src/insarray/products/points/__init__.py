@@ -1,1 +1,1 @@
-"""Points and links: selection, the link model, integration, unwrapping."""
+"""Points and links (arcs): selection, link model, integration, unwrapping."""

@@ -1,4 +1,4 @@
-"""Velocity and height error of points from those of the links between them."""
+"""Integrate the velocity and height error differences of links to values at the points."""
 
 import logging
 from typing import Literal, get_args
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 Weighting = Literal["variance", "coherence", "none"]
 PointReference = int | tuple[int, int] | LonLat
-"""Reference point: its number, the row and column of its pixel, or a position."""
+"""Reference point: its number, the row and column of its pixel, or a geographic position."""
 
 SURROUNDINGS = 30
-"""Points nearest to each whose phases are its surroundings; 30 is the best measured on simulated points."""
+"""Number of nearest points whose phases form the surroundings; 30 was the best on simulated points."""
 
 _MODEL = ("velocity", "velocity_std", "height_error", "height_error_std", "point_coherence")
 
@@ -43,55 +43,55 @@ def integrate_links(
     incidence_angle: xr.DataArray | float | None = None,
     neighbours: int = SURROUNDINGS,
 ) -> xr.Dataset:
-    """Velocity and height error of points whose differences fit those of the links best.
+    """Estimate velocity and height error of points from their differences over links.
 
     Parameters
     ----------
     links
-        Of `estimate_links`, between these points.
+        Result of `estimate_links` for these points.
     points
-        With their phases, from which the standard errors come.
+        Points with their phases, from which the standard errors are estimated.
     weighting
-        Of the links: "variance", by their standard errors; as published "coherence", or "none".
+        Weights of the links: "variance" by their standard errors; "coherence" (as published), or "none".
     robust
-        Huber's estimate, for "variance": a wrong link counts little. False: least squares.
+        Use Huber's estimator with "variance", so that wrong links have little influence. False: least squares.
     reference
-        Point whose values are 0; by default the mean of the points, each weighted by its links, is 0. Points that links
-        do not join to it have a level of their own, see `component`.
+        Point whose values are 0; by default the mean of the points, weighted by their links, is 0. Points that no links
+        connect to it have a level of their own, see `component`.
     weights, baselines, slant_range, incidence_angle
         As in `estimate_links`.
     neighbours
-        Points nearest to each whose phases are its surroundings.
+        Number of nearest points whose phases form the surroundings of a point.
 
     Returns
     -------
     xarray.Dataset
-        (point): `velocity` in m/year, positive toward the satellite, and `height_error` in m, if the links have one,
-        with standard errors `..._std`; `component`; `point_coherence`; `link_model_coherence`. NaN for a point without
+        (point): `velocity` in m/year, positive toward the satellite, and, if the links have one, `height_error` in m,
+        with standard errors `..._std`; `component`; `point_coherence`; `link_model_coherence`. NaN for points without
         links.
 
     Raises
     ------
     StackError, ArgumentError
-        If links and points do not belong together, or an option cannot be.
+        If links and points do not belong together, or an option is invalid.
     ReferencePointError
         If there is no such point.
 
     See Also
     --------
-    insarray.estimate_links : velocity and DEM error of arcs.
-    insarray.refine_points : points against their surroundings.
-    insarray.unwrap_points : phases of points without wraps.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
+    insarray.refine_points : re-estimate points from their surroundings.
+    insarray.unwrap_points : unwrap the phases of points.
 
     Notes
     -----
-    The standard errors are not those of the least squares: these suppose links with errors of their own, and are 2 to 7
-    times too small, as the noise of a point is in all its links. They come from the phases of the point itself, less
-    their model, less those of the points around it: with their coherence g the covariance is
-    ``(1 - g^4) / (2 g^2) N / (N - 3) inv(A' A)``, A the columns without their means. So they are errors **relative to
-    the surroundings**, with the small noise of these. What a region has in common is not in them: the atmosphere, which
-    moves velocities the more the farther the reference is; the noise of the reference point; a wrong link that a whole
-    region hangs on.
+    The standard errors are not those of the least squares, which assume independent link errors and are 2 to 7 times
+    too small, as the noise of a point is in all its links. They are estimated from the phases of the point, minus its
+    model, minus those of the points around it: with their coherence g the covariance is ``(1 - g^4) / (2 g^2) N / (N -
+    3) inv(A' A)``, where A are the columns of the model without their means. They are therefore errors **relative to
+    the surroundings**, including the small noise of these. They do not contain errors common to a region: the
+    atmosphere, whose effect on velocities grows with the distance from the reference; the noise of the reference point;
+    a wrong link that connects a whole region.
 
     References
     ----------
@@ -109,7 +109,7 @@ def integrate_links(
     >>> model.velocity.dims
     ('point',)
     """
-    view = as_points(points).computed()  # once, as phases are needed several times
+    view = as_points(points).computed()  # once, as phases are used several times
     arcs = arcs_of(links, view)
     _check(links, weighting, robust=robust)
     if neighbours < 1:
@@ -155,7 +155,7 @@ def _check(links: xr.Dataset, weighting: str, *, robust: bool) -> None:
 def _integrated(
     links: xr.Dataset, arcs: Arcs, name: str, points: int, weighting: Weighting, reference: int | None, *, robust: bool
 ) -> Potentials:
-    """Values of one quantity; links in which it is not determined are not used."""
+    """Integrate one quantity; links in which it is undetermined are not used."""
     difference = links[f"{name}_difference"].values.astype(np.float64)
     if weighting == "variance":
         std = links[f"{name}_difference_std"].values.astype(np.float64)
@@ -168,7 +168,7 @@ def _integrated(
 
 
 def _mean_coherence(links: xr.Dataset, arcs: Arcs, points: int) -> np.ndarray:
-    """Mean coherence of the links of each point, NaN without one."""
+    """Return the mean coherence of the links of each point, NaN for points without links."""
     ends = np.concatenate(arcs)
     total = np.bincount(ends, np.tile(links.link_coherence.values.astype(np.float64), 2), points)
     number = np.bincount(ends, minlength=points)
@@ -176,12 +176,12 @@ def _mean_coherence(links: xr.Dataset, arcs: Arcs, points: int) -> np.ndarray:
 
 
 def find_point(view: PointsView, reference: PointReference) -> int:
-    """Position among the points of the one asked for.
+    """Return the index of the requested point.
 
     Raises
     ------
     ReferencePointError
-        If that pixel is not a point; the nearest one is offered.
+        If that pixel is not a point; the message offers the nearest one.
     ArgumentError
         If there is no such number or position.
     """
@@ -207,12 +207,12 @@ def find_point(view: PointsView, reference: PointReference) -> int:
 
 
 def reference_point(model: xr.Dataset, view: PointsView) -> int | None:
-    """Position among the points of the one at which a model is 0; None if it has none.
+    """Return the index of the point at which a model is 0, or None if it has no reference point.
 
     Raises
     ------
     StackError
-        If it is not among them.
+        If the reference point is not among the points.
     """
     number = model.attrs.get("reference_point")
     if number is None:
@@ -224,7 +224,7 @@ def reference_point(model: xr.Dataset, view: PointsView) -> int | None:
 
 
 def reference_attributes(view: PointsView, held: int) -> dict[str, int]:
-    """Attributes that say which point has the value 0."""
+    """Return the attributes that identify the reference point."""
     points = view.data
     pixel = {f"reference_{name}": int(points[name].values[held]) for name in ("row", "col") if name in points.coords}
     return {"reference_point": int(view.numbers[held]), **pixel}
@@ -237,7 +237,7 @@ def with_errors(
     around: Arcs,
     weight: np.ndarray | None,
 ) -> xr.Dataset:
-    """Values of the points with coherence and standard errors relative to their surroundings."""
+    """Return the values of the points with their coherence, and standard errors relative to the surroundings."""
     velocity = values["velocity"]
     height = values.get("height_error", np.zeros_like(velocity))
     own = np.arange(velocity.size)

@@ -1,4 +1,4 @@
-"""How velocity and height error turn the phases of points and links: the columns of their model."""
+"""Columns of the link model: phase per unit of velocity and of height error (DEM error)."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ from insarray.products.views.points import PointsView
 
 @dataclass(frozen=True)
 class PhaseColumns:
-    """Phase of a point per velocity and per height error.
+    """Columns of the phase model of points, for velocity and height error.
 
-    A height error h moves the displacement toward the satellite by baseline h / (slant_range sin(incidence_angle)), and
-    phase = -4 pi / wavelength times that displacement.
+    A height error h changes the displacement toward the satellite by baseline h / (slant_range sin(incidence_angle)),
+    and phase = -4 pi / wavelength times that displacement.
 
     Parameters
     ----------
     scale
         -4 pi / wavelength, rad/m.
     years
-        Since the first epoch, (time,).
+        Years since the first epoch, (time,).
     baseline
         Perpendicular baselines in m, (time,) or (time, point); None: the model has no height error.
     slant_range, incidence_angle
@@ -40,13 +40,13 @@ class PhaseColumns:
 
     @property
     def time(self) -> np.ndarray:
-        """Rad per (m/year), (time,)."""
+        """Column of the velocity, rad per (m/year), (time,)."""
         return self.scale * self.years
 
     def height(self, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-        """Rad per m of height error of links between points a and b, with the means of both ends' geometry.
+        """Return the height error column, rad/m, of links between points a and b, with the mean geometry of both.
 
-        (time,) if all links share it, else (time, link); the same point twice gives the column of the point.
+        (time,) if all links share it, else (time, link); for a and b the same, the column of the points.
         """
         if self.baseline is None:
             return None
@@ -64,11 +64,11 @@ class PhaseColumns:
         b: np.ndarray,
         epochs: slice = slice(None),
     ) -> np.ndarray:
-        """Phase of the model, rad, (epoch, link), of links between a and b, or of points if these are the same."""
+        """Return the model phase, rad, (epoch, link), of links between a and b, or of points if a equals b."""
         total = self.time[epochs, None] * velocity
         column = self.height(a, b)
         if column is not None:
-            # a height error that is not determined is not part of the model
+            # an undetermined height error is not part of the model
             total += (column[epochs] if column.ndim == 2 else column[epochs, None]) * np.nan_to_num(height_error)
         return np.asarray(total)
 
@@ -85,14 +85,14 @@ def phase_columns(
     slant_range: xr.DataArray | float | None = None,
     incidence_angle: xr.DataArray | float | None = None,
 ) -> PhaseColumns:
-    """Columns of points, by what is given or the dataset has.
+    """Return the columns of points, from the arguments or else the dataset.
 
     Parameters
     ----------
     points
-        With the attribute `wavelength`.
+        Points with the attribute `wavelength`.
     height_error
-        Whether the model has one.
+        Whether the model includes a height error.
     baselines
         m, (time) or (time, point).
     slant_range, incidence_angle
@@ -101,9 +101,9 @@ def phase_columns(
     Raises
     ------
     StackError
-        If something is missing.
+        If baselines or geometry are missing.
     ArgumentError
-        If something has the wrong dimensions or cannot be.
+        If an argument has the wrong dimensions or is invalid.
     """
     scale = 1.0 / metres_per_radian(points.require_wavelength())
     years = years_since(points.times, points.times[0])
@@ -128,7 +128,7 @@ def phase_columns(
 
 
 def _geometry(points: PointsView, name: str, given: xr.DataArray | float | None) -> np.ndarray | float:
-    """Geometry of the points, or one number for all."""
+    """Return the geometry of the points, or one number for all of them."""
     found = given if given is not None else points.data.get(name)
     if found is None:
         raise StackError(f"height_error: there is no {name}; give it as a number or per point")

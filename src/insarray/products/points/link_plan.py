@@ -1,4 +1,4 @@
-"""What the link model of a wrapped stack takes before it is estimated: points, links and memory."""
+"""Plan the link model of a wrapped stack: number of points and links, memory."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -13,9 +13,9 @@ from insarray.model.errors import ArgumentError
 from insarray.products.points.links import CHUNK, link_arcs
 from insarray.products.points.selection import candidate_points
 
-_PER_SAMPLE = 12  # phases of the points as they are gathered, put in order, and kept
-_PER_PIXEL = 48  # maps of quality, and those that are written
-_PER_SEARCHED = 48  # phases of a part in float64, their lattice and what is tried
+_PER_SAMPLE = 12  # phases of the points, collected, sorted and kept
+_PER_PIXEL = 48  # quality maps, and output maps
+_PER_SEARCHED = 48  # phases of a part in float64, their lattice and trial values
 _PER_LINK = 60  # ends and results
 _PER_INTEGRATED = 1_000  # sparse factors and their inverses; measured 770 to 1,230 for 14,000 to 160,000 points
 _COMPILED = 150_000_000  # compiled kernels of the search
@@ -23,20 +23,20 @@ _COMPILED = 150_000_000  # compiled kernels of the search
 
 @dataclass(frozen=True)
 class LinkPlan:
-    """Size of a link model; everything is held by one process.
+    """Size of a link model, which is computed in one process.
 
     Parameters
     ----------
     points
-        Pixels that pass the criteria; a few may have no phase.
+        Number of pixels that pass the criteria; some of them may have no phase.
     links
-        Arcs between them.
+        Number of arcs between them.
     dates
-        Of the stack.
+        Number of dates of the stack.
     pixels
-        Of the image.
+        Number of pixels of the image.
     workers
-        Parts of the links that are searched at the same time.
+        Number of parts of the links that are searched at the same time.
     """
 
     points: int
@@ -47,17 +47,17 @@ class LinkPlan:
 
     @property
     def peak_bytes(self) -> int:
-        """Estimate of the largest memory of the process: while links are searched, or integrated."""
+        """Estimated peak memory of the process in bytes: while searching or integrating links."""
         held = self.pixels * _PER_PIXEL + self.points * self.dates * _PER_SAMPLE + self.links * _PER_LINK
         searching = min(self.links, self.workers * CHUNK) * self.dates * _PER_SEARCHED
         return BASE_BYTES + _COMPILED + held + max(searching, self.links * _PER_INTEGRATED)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
+        """Return plain values for ``--json``."""
         return {**asdict(self), "peak_bytes": self.peak_bytes}
 
     def require_memory(self) -> None:
-        """Raise ArgumentError if the machine has less memory than `peak_bytes`."""
+        """Raise ArgumentError if less memory than `peak_bytes` is available."""
         available = psutil.virtual_memory().available
         if self.peak_bytes > available:
             raise ArgumentError(
@@ -69,16 +69,16 @@ class LinkPlan:
 def plan_links(
     wrapped: xr.Dataset, criteria: dict[str, Any], *, network: LinkNetwork, neighbours: int, max_length: float | None
 ) -> LinkPlan:
-    """Plan of `select_points`, `estimate_links` and `integrate_links`; maps of quality are read, phases are not.
+    """Plan `select_points`, `estimate_links` and `integrate_links`; reads quality maps, but no phases.
 
     Parameters
     ----------
     wrapped
-        As for `select_points`.
+        As in `select_points`.
     criteria
-        Keywords of `select_points`.
+        Keyword arguments of `select_points`.
     network, neighbours, max_length
-        Of `estimate_links`.
+        As in `estimate_links`.
 
     Raises
     ------

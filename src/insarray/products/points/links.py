@@ -1,4 +1,4 @@
-"""Velocity and height error of links between points, from their wrapped phases alone."""
+"""Estimate velocity and height error differences of links (arcs) between points from wrapped phases."""
 
 import logging
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ Range = tuple[float, float]
 PUBLISHED_STEP = (0.005, 2.5)
 """Steps of the published grid: m/year and m."""
 
-_HOPS = 3  # of the published interferograms: each epoch with the next three
+_HOPS = 3  # the published method pairs each epoch with the next three
 CHUNK = 65_536
-"""Links that are worked on at a time."""
+"""Number of links processed at a time."""
 
 _OUTPUTS = (
     *("velocity_difference", "velocity_difference_std", "height_error_difference", "height_error_difference_std"),
@@ -39,22 +39,22 @@ _PUBLISHED = ("velocity_difference", "height_error_difference", "link_coherence"
 
 @dataclass(frozen=True)
 class LinkTask:
-    """What is the same for all links.
+    """Constants of the search that all links share.
 
     Parameters
     ----------
     columns
-        Of the points.
+        Model columns of the points.
     point_a, point_b
         Ends of the links, (link,).
     velocity, height_error
-        Ranges; None: the model has no height error.
+        Search ranges; None: the model has no height error.
     weight
-        (time,) or None.
+        Weights of the epochs, (time,), or None.
     prior
-        Standard deviations of both.
+        Prior standard deviations of both.
     step
-        Of the published grid; None: the search of this package.
+        Steps of the published grid; None: the method of this package.
     """
 
     columns: PhaseColumns
@@ -84,69 +84,69 @@ def estimate_links(
     step: Range | None = None,
     chunk: int = CHUNK,
 ) -> xr.Dataset:
-    """Velocity and height error differences of the links between points; lazy if the phases are.
+    """Estimate velocity and height error differences of links between points; lazily if the phases are lazy.
 
     Parameters
     ----------
     points
-        `wrapped_phase` (time, point) in rad, relative to one epoch, positive away from the satellite, as of
-        `select_points`; attribute `wavelength`. An epoch that either end lacks does not count in a link.
+        Dataset with `wrapped_phase` (time, point) in rad, relative to one epoch, positive away from the satellite, as
+        from `select_points`; attribute `wavelength`. Epochs missing at either end of a link are ignored in that link.
     velocity
-        Least and greatest velocity difference in m/year.
+        Minimum and maximum velocity difference in m/year.
     height_error
-        Least and greatest height error difference in m; None: the model is the velocity alone.
+        Minimum and maximum height error difference in m; None: the model has the velocity only.
     network
-        "delaunay": sides of the triangulation; "nearest": links to the `neighbours` nearest points; or "both".
+        "delaunay": edges of the triangulation; "nearest": links to the `neighbours` nearest points; or "both".
     neighbours
-        Of "nearest" and "both".
+        Number of neighbours for "nearest" and "both".
     max_length
-        Longest link, in m (pixels without a CRS).
+        Maximum length of a link in m (pixels without a CRS).
     weights
-        Inverse variances of the phase of the epochs in any unit, (time); default: all alike.
+        Inverse variances of the phase of the epochs in any unit, (time); default: equal.
     prior
-        Standard deviations that velocity differences (m/year) and height error differences (m) are expected to have;
-        infinite where nothing is known.
+        Expected standard deviations of velocity differences (m/year) and height error differences (m); infinite for no
+        prior.
     baselines
         Perpendicular baselines in m, (time) or (time, point), relative to any epoch; default: those of the dataset.
     slant_range, incidence_angle
-        m, and degrees from the vertical, a number or (point); default: those of the dataset. A link has the mean of the
+        m, and degrees from the vertical, a number or (point); default: those of the dataset. A link has the mean
         geometry of its ends.
     method
         "insarray": maximum of the periodogram of the epochs. "published": maximum on a grid of the modulus of the mean
-        over interferograms of up to three epochs apart, refined by a quadratic: much slower and, for the velocity,
-        about ten times less precise; for comparison.
+        over interferograms of up to three epochs apart, refined by a quadratic; much slower, and about ten times less
+        precise for the velocity; for comparison.
     step
-        Of the published grid, m/year and m; by default 0.005 and 2.5. Its upper ends are not part of it.
+        Steps of the published grid, m/year and m; default 0.005 and 2.5. The upper ends of the ranges are excluded.
     chunk
-        Links that are worked on at a time. Results are the same to the bit for any number ("insarray").
+        Number of links processed at a time. With "insarray" the results do not depend on it, bit for bit.
 
     Returns
     -------
     xarray.Dataset
-        (link), with the coordinates `point_a` < `point_b`. `velocity_difference` in m per year of 365.25 days, that of b
-        minus that of a, positive toward the satellite; `height_error_difference` in m, positive where b is higher above
-        the DEM than a. By "insarray" also: standard errors `..._std`; `link_coherence` and `second_coherence`, that of
-        the next best model; `false_alarm`, the probability that noise alone reaches the coherence somewhere in the
-        ranges; `link_flag`. NaN where not determined: baselines that are all alike leave the height error NaN, and say
-        so in `link_flag`.
+        (link), with the coordinates `point_a` < `point_b`. `velocity_difference` in m per year of 365.25 days, b minus
+        a, positive toward the satellite; `height_error_difference` in m, positive where b is higher above the DEM than
+        a. With "insarray" also: standard errors `..._std`; `link_coherence` and `second_coherence`, that of the
+        second-best model; `false_alarm`, the probability that noise alone reaches the coherence within the ranges;
+        `link_flag`. Undetermined values are NaN: if all baselines are equal, the height error is NaN, and `link_flag`
+        says so.
 
     Raises
     ------
     StackError
         If the points lack phases, wavelength, baselines or geometry.
     ArgumentError
-        If an option cannot be, or no link is left.
+        If an option is invalid, or no link is left.
 
     See Also
     --------
-    insarray.select_points : points of a wrapped stack.
-    insarray.integrate_links : values of points from arcs.
-    insarray.plot.links : values of arcs.
+    insarray.select_points : select points of a wrapped stack.
+    insarray.integrate_links : velocity and DEM error of points from arcs.
+    insarray.plot.links : plot values of arcs.
 
     Notes
     -----
-    The phase of a link follows -4 pi / wavelength (t v + B h / (R sin(incidence))), with t the years since the first
-    epoch, B the perpendicular baseline, R the slant range.
+    The phase of a link is modelled as -4 pi / wavelength (t v + B h / (R sin(incidence))), where t is years since the
+    first epoch, B the perpendicular baseline, and R the slant range.
 
     References
     ----------
@@ -174,7 +174,7 @@ def estimate_links(
     arcs = link_arcs(view.data, network, neighbours, max_length)
     grid_step = None if method == "insarray" else PUBLISHED_STEP if step is None else step
     task = LinkTask(columns, *arcs, velocity, height_error, epoch_weights(view, weights), prior, grid_step)
-    _search(task, np.zeros((columns.years.size, 0)), slice(0, 0))  # complains about the ranges now, not when computed
+    _search(task, np.zeros((columns.years.size, 0)), slice(0, 0))  # validate the ranges now, not when computed
     outputs = _OUTPUTS if method == "insarray" else _PUBLISHED
     shared = {"wrapped_phase": view.phase}
     found = map_chunks(_links_of_part, task, shared, outputs, "link", arcs.point_a.size, chunk)
@@ -216,12 +216,12 @@ def _check(network: str, method: str, step: Range | None, chunk: int, height_err
 
 
 def epoch_weights(points: PointsView, weights: xr.DataArray | None) -> np.ndarray | None:
-    """Weights of the epochs as an array.
+    """Return the weights of the epochs as an array.
 
     Raises
     ------
     ArgumentError
-        If they are not one finite number, not negative, for each epoch.
+        If they are not one finite, non-negative number per epoch.
     """
     if weights is None:
         return None
@@ -231,12 +231,12 @@ def epoch_weights(points: PointsView, weights: xr.DataArray | None) -> np.ndarra
 
 
 def link_arcs(points: xr.Dataset, network: LinkNetwork, neighbours: int, max_length: float | None) -> Arcs:
-    """Links between points, which have the coordinates x and y.
+    """Return the links between points, which have the coordinates x and y.
 
     Raises
     ------
     ArgumentError
-        If none is left, or two points are in the same place.
+        If none is left, or two points are at the same position.
     """
     x, y = positions(points)
     networks = []
@@ -254,7 +254,7 @@ def link_arcs(points: xr.Dataset, network: LinkNetwork, neighbours: int, max_len
 
 
 def _links_of_part(task: LinkTask, arrays: Arrays, part: slice) -> Arrays:
-    """Variables of some of the links."""
+    """Return the results of some of the links."""
     phase = arrays["wrapped_phase"]
     a, b = task.point_a[part], task.point_b[part]
     return _search(task, phase[:, b].astype(np.float64) - phase[:, a], part)
@@ -279,8 +279,8 @@ def _search(task: LinkTask, difference: np.ndarray, part: slice) -> Arrays:
 
 
 def _published(task: LinkTask, difference: np.ndarray) -> Arrays:
-    """The published search: one geometry for all links, interferograms of up to three epochs apart."""
-    assert task.height_error is not None  # noqa: S101  for the type checker: `_check` has seen to it
+    """Search as published: one geometry for all links, interferograms of up to three epochs apart."""
+    assert task.height_error is not None  # noqa: S101  for the type checker: `_check` guarantees it
     assert task.step is not None  # noqa: S101
     if np.isnan(difference).any():
         raise StackError("method: 'published' needs the phases of all epochs; leave points or epochs out")

@@ -1,4 +1,4 @@
-"""One unwrapped stack of overlapping tiles, tied together by whole cycles."""
+"""Mosaic of overlapping unwrapped tiles, tied by whole cycles, as a stack of pairs."""
 
 import logging
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ _MAPS = ("tile_velocity", "tile_height_error")
 
 
 class Ties(NamedTuple):
-    """How tiles are tied, by the numbers of the tiles, row by row.
+    """Cycles and levels that tie the tiles; tiles are numbered row by row.
 
     Parameters
     ----------
     cycles
-        Whole cycles to be subtracted from the phases of each tile, (time, tile).
+        Whole cycles to subtract from the phase of each tile, (time, tile).
     levels
-        Likewise of the maps, (tile,) by name.
+        Levels to subtract from each map of the model, (tile,), by name.
     group
-        0 for tiles that are tied to the most others, 1, 2, ... for others.
+        Number of the group of connected tiles, (tile,): 0 for the largest, then 1, 2, ...
     unmet
-        Overlaps that disagree with the cycles, (time,).
+        Number of overlaps that disagree with the cycles, (time,).
     overlaps
-        Their number.
+        Number of overlaps with common points.
     """
 
     cycles: np.ndarray
@@ -46,21 +46,21 @@ class Ties(NamedTuple):
 
 
 def tie_tiles(tiles: xr.Dataset, wrapped: xr.Dataset, network: Network) -> xr.Dataset:
-    """The pairs of a network from tiles that are stored; the overlaps are read now, everything else lazily.
+    """Tie stored tiles and return the pairs of a network as a stack; the overlaps are read now, the rest lazily.
 
     Parameters
     ----------
     tiles
-        Of `insarray.products.points.tiles.unwrap_tiles`, stored and opened.
+        Opened store of `insarray.products.points.tiles.unwrap_tiles`.
     wrapped
-        The stack that they are tiles of.
+        Wrapped stack that the tiles were made from.
     network
-        Pairs of its dates.
+        Pairs of dates of the stack.
 
     Raises
     ------
     StackError
-        If the tiles are not those of the stack, or no tile has a point.
+        If the tiles were not made from this stack.
     """
     view = as_wrapped(wrapped)
     rows, columns = layout(view, int(tiles.attrs["tile_size"]), int(tiles.attrs["tile_overlap"]))
@@ -75,7 +75,7 @@ def tie_tiles(tiles: xr.Dataset, wrapped: xr.Dataset, network: Network) -> xr.Da
 
 
 def _ties(tiles: xr.Dataset, rows: Axis, columns: Axis) -> Ties:
-    """Votes of all overlaps, and the levels that follow."""
+    """Read the overlaps, count the votes of their points, and return the cycles and levels of the tiles."""
     names = [name for name in _MAPS if name in tiles]
     edges, cycles, votes = [], [], []
     steps: dict[str, list[float]] = {name: [] for name in names}
@@ -103,7 +103,7 @@ Window = tuple[slice, slice]
 
 
 def _overlaps(rows: Axis, columns: Axis) -> Sequence[tuple[int, int, Window, Window]]:
-    """Neighbouring tiles a and b, and where each has their overlap among the tiles side by side."""
+    """Return pairs of neighbouring tiles, each with the windows of their overlap in the two tiles (side by side)."""
     found = []
     across = len(columns)
     for i in range(len(rows)):
@@ -118,7 +118,7 @@ def _overlaps(rows: Axis, columns: Axis) -> Sequence[tuple[int, int, Window, Win
 
 
 def _stack(tiles: xr.Dataset, view: WrappedView, rows: Axis, columns: Axis, ties: Ties, network: Network) -> xr.Dataset:
-    """Canonical stack of the pairs, lazily."""
+    """Return the canonical stack of the pairs, lazily."""
     dates = _mosaic(tiles["tile_phase"], rows, columns, TURN * ties.cycles)
     place = np.searchsorted(view.times, network.times)  # a network may leave dates out
     ends = (xr.DataArray(place[numbers], dims="pair") for numbers in (network.reference, network.secondary))
@@ -148,7 +148,7 @@ def _stack(tiles: xr.Dataset, view: WrappedView, rows: Axis, columns: Axis, ties
 
 
 def _mosaic(layer: xr.DataArray, rows: Axis, columns: Axis, level: np.ndarray | None = None) -> xr.DataArray:
-    """Layer of the image, from the middle of each tile, less the level (..., tile) of the tile."""
+    """Return a layer of the image from the cores of the tiles, minus `level` (..., tile)."""
     bare = layer.drop_vars(layer.coords)
     lines = []
     for i in range(len(rows)):

@@ -1,4 +1,4 @@
-"""Velocity and height error of each point once more, from its own phases against those of the points around it."""
+"""Re-estimate velocity and height error of each point from its phases relative to the points around it."""
 
 import logging
 from dataclasses import dataclass
@@ -43,44 +43,44 @@ def refine_points(
     slant_range: xr.DataArray | float | None = None,
     incidence_angle: xr.DataArray | float | None = None,
 ) -> xr.Dataset:
-    """Model of points, each estimated once more from its phases less those of its surroundings.
+    """Re-estimate the model of points from their phases minus those of their surroundings.
 
-    A point's own phases, less the atmosphere that it shares with its neighbours, have half the variance of the
-    difference over a link, and its neighbours tell its velocity within little: wrong links find back.
+    The phases of a point, minus the atmosphere that it shares with its neighbours, have half the variance of a link
+    difference, and its neighbours narrow down its velocity: this corrects values from wrong links.
 
     Parameters
     ----------
     points
         As in `estimate_links`.
     model
-        Of `integrate_links`, or of this function.
+        Result of `integrate_links` or of this function.
     velocity
-        Least and greatest velocity in m/year, relative to the mean of the neighbours.
+        Minimum and maximum velocity in m/year, relative to the mean of the neighbours.
     height_error
-        Least and greatest height error in m, relative to what the level of the model is; must be given if the model has
-        one, and only then.
+        Minimum and maximum height error in m, on the level of the model; required if the model has a height error, and
+        not permitted otherwise.
     neighbours
-        Points nearest to each that are its surroundings.
+        Number of nearest points that form the surroundings of a point.
     iterations
-        Times, each with the surroundings of the model of the last.
+        Number of iterations; each uses the surroundings of the previous model.
     weights, baselines, slant_range, incidence_angle
         As in `estimate_links`.
 
     Returns
     -------
     xarray.Dataset
-        As of `integrate_links`, with the same reference point, if there is one. The standard errors are relative to
-        the surroundings, too. NaN for points that have no neighbour with a model.
+        As from `integrate_links`, with the same reference point, if there is one. The standard errors are also relative
+        to the surroundings. NaN for points without a neighbour that has a model.
 
     Raises
     ------
     StackError, ArgumentError
-        If points and model do not belong together, or an option cannot be.
+        If points and model do not belong together, or an option is invalid.
 
     See Also
     --------
-    insarray.integrate_links : values of points from arcs.
-    insarray.unwrap_points : phases of points without wraps.
+    insarray.integrate_links : velocity and DEM error of points from arcs.
+    insarray.unwrap_points : unwrap the phases of points.
 
     References
     ----------
@@ -98,7 +98,7 @@ def refine_points(
     >>> refined.attrs["refined_iterations"]
     2
     """
-    view = as_points(points).computed()  # once, as phases are needed several times
+    view = as_points(points).computed()  # once, as phases are used several times
     model = model_of(model, view)
     tall = _check(model, height_error, neighbours, iterations)
     columns = phase_columns(
@@ -123,7 +123,7 @@ def refine_points(
 
 
 def _check(model: xr.Dataset, height_error: Range | None, neighbours: int, iterations: int) -> bool:
-    """Whether the model has a height error."""
+    """Return whether the model has a height error."""
     tall = "height_error" in model
     if tall != (height_error is not None):
         raise ArgumentError(f"height_error: the model has {'one; give its range' if tall else 'none; leave it out'}")
@@ -134,7 +134,7 @@ def _check(model: xr.Dataset, height_error: Range | None, neighbours: int, itera
 
 
 def _once_more(task: _Task, phase: xr.DataArray, values: dict[str, np.ndarray], around: Arcs) -> dict[str, np.ndarray]:
-    """Velocity and height error of the points by their phases against their surroundings."""
+    """Estimate velocity and height error of the points from their phases relative to the surroundings."""
     own = np.arange(phase.sizes["point"])
     height = values.get("height_error", np.zeros(own.size))
     level = _mean_of_neighbours(values["velocity"], around)
@@ -161,7 +161,7 @@ def _points_of_part(task: _Task, arrays: Arrays, part: slice) -> Arrays:
 
 
 def _mean_of_neighbours(values: np.ndarray, around: Arcs) -> np.ndarray:
-    """Mean over the arcs of a point, of the other ends that are not NaN; NaN if there is none."""
+    """Return the mean of the finite values at the neighbours of each point; NaN if there are none."""
     here, there = np.concatenate(around), np.concatenate(around[::-1])
     known = np.isfinite(values[there])
     here, there = here[known], there[known]

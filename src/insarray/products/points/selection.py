@@ -1,4 +1,4 @@
-"""Points of a wrapped stack: selected by quality, read block by block, and put back on their grid."""
+"""Select points of a wrapped stack by quality, read their phases block by block, and convert points back to maps."""
 
 import logging
 from typing import Any
@@ -29,42 +29,42 @@ def select_points(
     max_amplitude_dispersion: float | None = None,
     mask: Raster | None = None,
 ) -> xr.Dataset:
-    """Points of a wrapped stack that pass every criterion, with their phases in memory.
+    """Select the points of a wrapped stack that pass all criteria, and read their phases.
 
-    The maps of the criteria are read first, then the phases block by block: no more than some blocks and what is
-    selected, 4 bytes per epoch and point, is in memory at any time.
+    The maps of the criteria are read first, then the phases block by block: memory holds a few blocks and the selected
+    phases, 4 bytes per epoch and point.
 
     Parameters
     ----------
     wrapped
         `wrapped_phase` (time, y, x) in rad, of the epoch minus that of the reference epoch, positive away from the
-        satellite, NaN where missing; perhaps maps (y, x) of quality and geometry, and `perpendicular_baseline` in m,
+        satellite, NaN where missing; optionally maps (y, x) of quality and geometry, and `perpendicular_baseline` in m,
         (time) or (time, y, x). Attribute `wavelength` in m.
     min_temporal_coherence
-        Points of at least this `temporal_coherence`.
+        Minimum `temporal_coherence` of a point.
     max_amplitude_dispersion
-        Points of at most this `amplitude_dispersion`.
+        Maximum `amplitude_dispersion` of a point.
     mask
-        Points where this raster, a file or an array (y, x), is neither 0 nor without data.
+        Raster, a file or an array (y, x): points are selected only where it is neither 0 nor no-data.
 
     Returns
     -------
     xarray.Dataset
-        `wrapped_phase` (time, point), in the order of rows and columns, whatever the blocks; `x`, `y`, `row`, `col`
-        and the maps of the stack as coordinates (point). Epochs that a point lacks are NaN; a point without any is left
-        out. The grid is in the attributes, for `points_to_grid`.
+        `wrapped_phase` (time, point), ordered by row and column regardless of the blocks; `x`, `y`, `row`, `col` and
+        the maps of the stack as coordinates (point). Missing epochs of a point are NaN; points without any phase are
+        dropped. The grid is in the attributes, for `points_to_grid`.
 
     Raises
     ------
     ArgumentError
         If no criterion is given, or no point is left.
     StackError
-        If the stack lacks the layer of a criterion, or is no wrapped stack.
+        If the stack lacks the layer of a criterion, or is not a wrapped stack.
 
     See Also
     --------
-    insarray.open_wrapped : open wrapped phases.
-    insarray.estimate_links : velocity and DEM error of arcs.
+    insarray.open_wrapped : open wrapped phase.
+    insarray.estimate_links : velocity and DEM error differences of arcs.
 
     References
     ----------
@@ -90,7 +90,7 @@ def select_points(
     place = xr.DataArray(np.where(good, np.arange(good.size).reshape(good.shape), -1), dims=("y", "x"))
     parts = collect_blocks(_points_of_block, None, layers | {"place": place})
     where = np.concatenate([part["place"] for part in parts])
-    order = np.argsort(where)  # the order of the image, not that of the blocks
+    order = np.argsort(where)  # sort in image order, independent of the blocks
     found = {name: np.concatenate([part.pop(name) for part in parts], axis=1)[:, order] for name in layers}
     where = where[order]
     if not where.size:
@@ -120,21 +120,21 @@ def candidate_points(
     max_amplitude_dispersion: float | None = None,
     mask: Raster | None = None,
 ) -> xr.Dataset:
-    """Where the points of `select_points` can be: its coordinates (point) without the phases, of which none is read."""
+    """Return the candidate points of `select_points`: coordinates (point) without phases, which are not read."""
     view = as_wrapped(wrapped)
     good = _selected(view, min_temporal_coherence, max_amplitude_dispersion, mask)
     return xr.Dataset(coords=_point_coords(view.data, view.grid, np.flatnonzero(good)))
 
 
 def attributes_of(name: str) -> dict[str, object]:
-    """Attributes of a variable of points."""
+    """Return the attributes of a variable of points."""
     if name == "perpendicular_baseline":
         return {"units": "m", "long_name": "perpendicular baseline relative to the reference epoch"}
     return attributes(name)
 
 
 def _selected(view: WrappedView, coherence: float | None, dispersion: float | None, mask: Raster | None) -> np.ndarray:
-    """Pixels that pass, (y, x), at least one."""
+    """Return the mask (y, x) of the pixels that pass; raise if there are none."""
     wrapped = view.data
     if coherence is None and dispersion is None and mask is None:
         raise ArgumentError(
@@ -168,7 +168,7 @@ def _criteria(coherence: float | None, dispersion: float | None, mask: Raster | 
 
 
 def _points_of_block(_: None, arrays: Arrays) -> Arrays:
-    """Selected pixels of a block that have any phase, (..., point), and where they are in the image."""
+    """Return the selected pixels of a block that have any phase, (..., point), and their positions in the image."""
     place = arrays["place"]
     chosen = (place >= 0) & np.isfinite(arrays["wrapped_phase"]).any(axis=0)
     return {name: values[..., chosen] for name, values in arrays.items()}
@@ -193,9 +193,9 @@ def _point_coords(wrapped: xr.Dataset, grid: Grid, where: np.ndarray) -> dict[st
 
 
 def positions(points: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates x and y of points in metres, (point,), in rows and columns where there is no CRS.
+    """Return the coordinates x and y of points in metres, (point,); rows and columns if there is no CRS.
 
-    Degrees are turned into metres of a sphere at the middle latitude.
+    Degrees are converted to metres on a sphere at the mean latitude.
 
     Raises
     ------
@@ -213,12 +213,12 @@ def positions(points: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def grid_of_points(points: xr.Dataset) -> Grid:
-    """Grid that points were selected from.
+    """Return the grid from which points were selected.
 
     Raises
     ------
     StackError
-        If the attributes do not say.
+        If the attributes do not define it.
     """
     try:
         height, width = (int(v) for v in points.attrs["spatial:shape"])
@@ -229,23 +229,23 @@ def grid_of_points(points: xr.Dataset) -> Grid:
 
 
 def points_to_grid(points: xr.Dataset) -> xr.Dataset:
-    """Maps (y, x) of the floating-point variables (point) on the grid that the points are from; NaN elsewhere.
+    """Convert the floating-point variables (point) to maps (y, x) on the original grid; NaN elsewhere.
 
     Parameters
     ----------
     points
-        With the coordinates `row` and `col` and the attributes of `select_points`.
+        Dataset with the coordinates `row` and `col` and the attributes of `select_points`.
 
     Raises
     ------
     StackError
-        If the attributes do not say what the grid is.
+        If the attributes do not define the grid.
 
     See Also
     --------
-    insarray.select_points : points of a wrapped stack.
+    insarray.select_points : select points of a wrapped stack.
     insarray.to_cog : write a GeoTIFF.
-    insarray.plot.points : values of points.
+    insarray.plot.points : plot values of points.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Wrapped stack to unwrapped stack: tiles computed into a store, tied, and put together."""
+"""Unwrapping of a whole wrapped stack in tiles that are stored, tied and mosaicked."""
 
 import os
 from collections.abc import Iterable
@@ -39,30 +39,32 @@ def unwrap_stack(
 ) -> xr.Dataset:
     """Unwrap a whole wrapped stack in overlapping tiles, guided by velocity and DEM error of its points.
 
-    Every tile is one block of a run into the store `tiles`: it can be interrupted, resumed, and spread over a cluster.
-    Neighbouring tiles are then tied by whole cycles, one per date, such that their overlaps agree as well as they can.
+    Each tile is one block of a run into the store `tiles`, which can be interrupted, resumed and run on a cluster.
+    Neighbouring tiles are then tied by one number of whole cycles per date that fits all overlaps best.
 
     Parameters
     ----------
     wrapped
-        As of `insarray.open_wrapped`: `wrapped_phase` (time, y, x) in rad, and the layers of the criteria.
+        Stack as of `insarray.open_wrapped`: `wrapped_phase` (time, y, x) in rad, and the layers of the criteria.
     tiles
-        Path of a store for the unwrapped tiles, of which the result reads: keep it until the result is stored.
+        Path of the store of the unwrapped tiles, from which the result is read: keep it until the result is stored.
     network
-        Pairs of the result: "single", every date with the first; "hop3", every date with the next three; or labels
+        Pairs of the result: "single", each date with the first; "hop3", each date with the next three; or labels
         such as "20190105_20190117".
     min_temporal_coherence, max_amplitude_dispersion, mask
         Criteria of the points, as in `insarray.select_points`.
     velocity, height_error, neighbours
-        Of the links, as in `insarray.estimate_links`: differences in m/year, and in m; None: no DEM error is estimated.
+        Links, as in `insarray.estimate_links`: ranges of differences in m/year and m (None: no DEM error is estimated),
+        and number of neighbours.
     fill
-        Also unwrap the pixels between the points, by the whole cycles that bring them nearest to the nearest point.
+        Also unwrap the pixels between the points: add the whole cycles that bring their phase closest to that of the
+        nearest point.
     tile, overlap
-        Size of a tile, and of what neighbouring tiles have in common, in pixels. Memory grows with the tile.
+        Size of a tile and overlap of neighbouring tiles, in pixels. Memory grows with the size of a tile.
     slant_range, incidence_angle
-        m and degrees, where the stack has no such layers.
+        In m and degrees, if the stack has no such layers.
     **how
-        Of `insarray.run`: scheduler, workers, client, resume, block_timeout, progress, command.
+        Options of `insarray.run`: scheduler, workers, client, resume, block_timeout, progress, command.
 
     Returns
     -------
@@ -70,12 +72,13 @@ def unwrap_stack(
         Canonical stack, lazy: `unwrapped_phase` (pair, y, x), congruent with the wrapped phases, NaN where there is no
         point; `connected_component_labels`: 1 for the largest group of tiles that are tied, 0 without phase;
         `unwrapping_label`: 1 point, 2 filled; `temporal_coherence` of the points with their model; `velocity` in m/year
-        and perhaps `height_error` in m, relative to the scene. `tile_overlaps_unmet`: overlaps that disagree, per date.
+        and, if estimated, `height_error` in m, relative to the scene. The attribute `tile_overlaps_unmet` is the number
+        of overlaps that disagree, per date.
 
     Raises
     ------
     ArgumentError, StackError
-        If an option cannot be, or the stack lacks a layer.
+        If an option is invalid, or the stack lacks a layer.
     InsarrayError
         If OR-tools is not installed.
 
@@ -112,12 +115,12 @@ def unwrap_stack(
 
 
 def epoch_network(view: WrappedView, network: EpochNetwork | Iterable[str]) -> Network:
-    """Pairs of the dates of a stack, with their perpendicular baselines if the stack has them.
+    """Return pairs of the dates of a stack, with their perpendicular baselines if the stack has them.
 
     Raises
     ------
     ArgumentError
-        If there is no such network, or a date of it is not in the stack.
+        If `network` is unknown, or one of its dates is not in the stack.
     """
     if isinstance(network, str) and network not in get_args(EpochNetwork):
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""A wrapped stack in overlapping tiles, each unwrapped by itself: one task a tile."""
+"""Unwrapping of a wrapped stack in overlapping tiles, one task per tile."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +25,10 @@ Range = tuple[float, float]
 LABELS = ("none", "point", "filled")
 """Meanings of `unwrapping_label` 0, 1, 2."""
 
-_FEWEST = 10  # points of a tile, below which it has none
+_FEWEST = 10  # a tile with fewer points is left empty
 _GEOMETRY = ("slant_range", "incidence_angle", "perpendicular_baseline")
 _QUALITY = ("temporal_coherence", "amplitude_dispersion")
-_BYTES_PER_LINK = 1_000  # of the integration; as in `link_plan`
+_BYTES_PER_LINK = 1_000  # for the integration; as in `link_plan`
 _BYTES_PER_SAMPLE = 60  # phases, differences over arcs and cycles
 
 
@@ -39,11 +39,11 @@ class Axis:
     Parameters
     ----------
     length
-        Of the image.
+        Length of the image, pixels.
     starts
         First pixel of each tile.
     size
-        Of a tile; the last may be cut off by the edge of the image.
+        Length of a tile, pixels; the last may be cut off by the edge of the image.
     """
 
     length: int
@@ -52,7 +52,7 @@ class Axis:
 
     @classmethod
     def of(cls, length: int, size: int, overlap: int) -> "Axis":
-        """Tiles of `size` pixels that overlap by `overlap`; one of the whole length if that is no longer."""
+        """Return tiles of `size` pixels that overlap by `overlap`, or one tile if the image is no longer than that."""
         if length <= size:
             return cls(length, (0,), length)
         step = size - overlap
@@ -60,32 +60,32 @@ class Axis:
 
     @property
     def stops(self) -> tuple[int, ...]:
-        """End of each tile."""
+        """Return the end (exclusive) of each tile."""
         return tuple(min(start + self.size, self.length) for start in self.starts)
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """Edges of what is taken from each tile: the middles of the overlaps."""
+        """Return the edges of the cores of the tiles: the middles of the overlaps."""
         middles = ((stop + start) // 2 for stop, start in zip(self.stops[:-1], self.starts[1:], strict=True))
         return 0, *middles, self.length
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """Pixels of each tile."""
+        """Return the number of pixels of each tile."""
         return tuple(stop - start for start, stop in zip(self.starts, self.stops, strict=True))
 
     def own(self, i: int) -> slice:
-        """Where tile i is among the tiles side by side."""
+        """Return the slice of tile i in the array of tiles side by side."""
         before = sum(self.lengths[:i])
         return slice(before, before + self.lengths[i])
 
     def core(self, i: int) -> slice:
-        """What of tile i is in the image, among the tiles side by side."""
+        """Return the slice of the core of tile i, the part used in the mosaic, in the array of tiles side by side."""
         shift = self.own(i).start - self.starts[i]
         return slice(self.cuts[i] + shift, self.cuts[i + 1] + shift)
 
     def overlap(self, i: int) -> tuple[slice, slice]:
-        """Overlap of tiles i and i + 1 in either of them, among the tiles side by side."""
+        """Return the slices of the overlap of tiles i and i + 1, in each of the two, among the tiles side by side."""
         start, stop = self.starts[i + 1], self.stops[i]
         shifts = (self.own(k).start - self.starts[k] for k in (i, i + 1))
         here, there = (slice(start + shift, stop + shift) for shift in shifts)
@@ -97,20 +97,20 @@ class Axis:
 
 @dataclass(frozen=True)
 class TileOptions:
-    """How a stack is cut into tiles, and each is unwrapped.
+    """Options of the tiles and of the unwrapping of each.
 
     Parameters
     ----------
     criteria
-        Of `insarray.select_points`: min_temporal_coherence, max_amplitude_dispersion; name and limit.
+        Name and limit of each criterion of `insarray.select_points`: min_temporal_coherence, max_amplitude_dispersion.
     velocity, height_error, neighbours
-        Of `insarray.estimate_links`.
+        Arguments of `insarray.estimate_links`.
     fill
-        Also give the pixels between the points the cycles of the nearest point.
+        Also unwrap the pixels between the points, with the cycles of the nearest point.
     tile, overlap
-        Pixels.
+        Size and overlap, in pixels.
     slant_range, incidence_angle
-        Where the stack has none.
+        In m and degrees, if the stack has no such layers.
     """
 
     criteria: tuple[tuple[str, float], ...]
@@ -126,7 +126,7 @@ class TileOptions:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is the same for all tiles."""
+    """Constants of all tiles."""
 
     options: TileOptions
     times: np.ndarray
@@ -136,19 +136,19 @@ class _Task:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """Numbers of the geometry, for the functions of links and points."""
+        """Return the geometry arguments of the functions of links and points."""
         given = {"slant_range": self.options.slant_range, "incidence_angle": self.options.incidence_angle}
         used = self.options.height_error is not None
         return {name: value for name, value in given.items() if used and value is not None}
 
 
 def layout(view: WrappedView, tile: int, overlap: int) -> tuple[Axis, Axis]:
-    """Tiles along y and x.
+    """Return the tiles along y and x.
 
     Raises
     ------
     ArgumentError
-        If the sizes cannot be.
+        If the sizes are invalid.
     """
     if tile < 32:
         raise ArgumentError(f"tile: {tile!r} is not a number of pixels of at least 32")
@@ -159,12 +159,12 @@ def layout(view: WrappedView, tile: int, overlap: int) -> tuple[Axis, Axis]:
 
 
 def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None = None) -> xr.Dataset:
-    """Unwrap every tile by itself, lazily, one block a tile; the tiles lie side by side with their overlaps.
+    """Unwrap each tile independently, lazily, as one block; the result has the tiles side by side with their overlaps.
 
     Parameters
     ----------
     wrapped
-        As of `insarray.open_wrapped`.
+        Stack as of `insarray.open_wrapped`.
     options
         Sizes of the tiles, criteria of the points, and ranges of the model.
     mask
@@ -174,15 +174,15 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     -------
     xarray.Dataset
         `tile_phase` (time, y, x), unwrapped and congruent with `wrapped_phase`, NaN where there is no point;
-        `unwrapping_label`, `tile_coherence`, `tile_velocity` and perhaps `tile_height_error` (y, x). y and x count the
-        pixels of the tiles.
+        `unwrapping_label`, `tile_coherence`, `tile_velocity` and, if estimated, `tile_height_error` (y, x). y and x are
+        the numbers of the pixels in the array of tiles side by side.
 
     Raises
     ------
     ArgumentError, StackError
-        If an option cannot be, or the stack lacks a layer.
+        If an option is invalid, or the stack lacks a layer.
     """
-    flow_module()  # report a missing OR-tools now, not after an hour
+    flow_module()  # raises if OR-tools is missing, before anything is computed
     view = as_wrapped(wrapped)
     rows, columns = layout(view, options.tile, options.overlap)
     if not options.criteria and mask is None:
@@ -196,7 +196,7 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     if mask is not None:
         layers["mask"] = good_pixels(view, view.data["wrapped_phase"], mask)
     extended = {name: _side_by_side(layer, rows, columns) for name, layer in layers.items()}
-    # every pixel may be a point, with half of its links, as each has two ends
+    # every pixel may be a point; each link is shared by two points
     memory = view.times.size * _BYTES_PER_SAMPLE + (3 + options.neighbours) * _BYTES_PER_LINK // 2
     found = map_blocks(_unwrap_tile, extended, _outputs(options), constants=task, bytes_per_pixel=memory)
     attrs = {
@@ -219,7 +219,7 @@ def _is_layer(data: xr.Dataset, name: str) -> bool:
 
 
 def _task(view: WrappedView, options: TileOptions) -> _Task:
-    """Check the options against the layers of the stack, and add what tiles need of the stack."""
+    """Check the options against the layers of the stack, and return them with the constants of the stack."""
     data = view.data
     for name, limit in options.criteria:
         require_share(name, limit)
@@ -242,7 +242,7 @@ def _task(view: WrappedView, options: TileOptions) -> _Task:
 
 
 def _spacing(view: WrappedView) -> tuple[float, float]:
-    """Pixel size along y and x in metres, or in pixels where there is no CRS."""
+    """Return the pixel size along y and x in metres, or in pixels if there is no CRS."""
     grid = view.grid
     dy, dx = abs(float(grid.dy)), abs(float(grid.dx))
     if "degree" in str(view.data["x"].attrs.get("units", "")):
@@ -252,7 +252,7 @@ def _spacing(view: WrappedView) -> tuple[float, float]:
 
 
 def _side_by_side(layer: xr.DataArray, rows: Axis, columns: Axis) -> xr.DataArray:
-    """The tiles of a layer with their overlaps, one block each; y and x count its pixels."""
+    """Return the tiles of a layer side by side with their overlaps, one block each; y and x are pixel numbers."""
     layer = layer.transpose(..., "y", "x").chunk({d: -1 for d in layer.dims if d not in ("y", "x")})
     bare = layer.drop_vars([name for name in layer.coords if name != "time"])
     for dim, axis in (("y", rows), ("x", columns)):
@@ -279,7 +279,7 @@ def _outputs(options: TileOptions) -> dict[str, Variable]:
 
 
 def _try(task: _Task, view: WrappedView) -> None:
-    """Complain about ranges and numbers of neighbours now, not when the first tile is computed."""
+    """Estimate links of a few artificial points, so that invalid ranges or neighbours raise before the run."""
     few = 2 + task.options.neighbours
     coords: dict[str, Any] = {"time": view.data["time"], "x": ("point", np.arange(few) ** 2.0)}
     coords["y"] = ("point", np.arange(few) % 7.0)
@@ -299,7 +299,7 @@ def _try(task: _Task, view: WrappedView) -> None:
 
 
 def _unwrap_tile(task: _Task, arrays: Arrays) -> Arrays:
-    """Points, links, model and unwrapped phases of one tile."""
+    """Select points, estimate links and model, and unwrap one tile."""
     phase = arrays["wrapped_phase"]
     shape = phase.shape[-2:]
     good = _chosen(task, arrays) & np.isfinite(phase).all(axis=0)
@@ -337,7 +337,7 @@ def _chosen(task: _Task, arrays: Arrays) -> np.ndarray:
 
 
 def _points(task: _Task, arrays: Arrays, good: np.ndarray) -> xr.Dataset:
-    """Points of the tile, with positions in metres."""
+    """Return the points of the tile, with positions in metres."""
     height, width = good.shape
     coords: dict[str, Any] = {
         "time": task.times.astype("datetime64[ns]"),
@@ -355,7 +355,7 @@ def _points(task: _Task, arrays: Arrays, good: np.ndarray) -> xr.Dataset:
 
 
 def _solve(task: _Task, points: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Model and unwrapped phases of points."""
+    """Return model and unwrapped phases of points."""
     geometry: dict[str, Any] = task.geometry
     links = estimate_links(
         points,
@@ -372,7 +372,7 @@ def _solve(task: _Task, points: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def _fill(phase: np.ndarray, result: Arrays) -> None:
-    """Give pixels that have all epochs and are no points the cycles that bring them nearest to the nearest point."""
+    """Unwrap complete pixels between the points with the cycles that bring them closest to the nearest point."""
     label = result["unwrapping_label"]
     empty = (label == 0) & np.isfinite(phase).all(axis=0)
     known = np.argwhere(label == 1)

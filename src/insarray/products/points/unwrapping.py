@@ -1,4 +1,4 @@
-"""Unwrapped phases of points, guided by their model or by their links."""
+"""Unwrap the phases of points, guided by their model or their links."""
 
 import logging
 from typing import NamedTuple
@@ -18,12 +18,12 @@ from insarray.products.views.points import PointsView, arcs_of, as_points, model
 
 logger = logging.getLogger(__name__)
 
-_ARCS = 65_536  # at a time
-_SAMPLES = 1 << 24  # arcs and epochs that are unwrapped at a time
+_ARCS = 65_536  # processed at a time
+_SAMPLES = 1 << 24  # arcs times epochs unwrapped at a time
 
 
 class _Guide(NamedTuple):
-    """Model of each arc: NaN-free differences, the constant of its epochs, and what the arc is worth."""
+    """Model of each arc: finite differences, the constant of its epochs, and its quality."""
 
     velocity: np.ndarray
     height_error: np.ndarray
@@ -43,25 +43,26 @@ def unwrap_points(
     slant_range: xr.DataArray | float | None = None,
     incidence_angle: xr.DataArray | float | None = None,
 ) -> xr.Dataset:
-    """Unwrapped phases of points, epoch by epoch, by the fewest and cheapest whole cycles that let all triangles close.
+    """Unwrap the phases of points epoch by epoch, with the cheapest set of cycles that closes all triangles.
 
-    The phase differences over the sides of the triangulation are taken nearest to what guides them, and cycles are
-    added at least cost where the model agrees least with the phases.
+    The phase differences along the edges of the triangulation are taken nearest to the guiding model; cycles are added
+    at minimum cost, where the model agrees least with the phases.
 
     Parameters
     ----------
     points
         As in `estimate_links`.
     model
-        Velocity and height error of the points, of `refine_points` or `integrate_links`; None: no guide, as gradients of
-        less than half a cycle. Where it is NaN the arc has no guide either.
+        Velocity and height error of the points, from `refine_points` or `integrate_links`; None: no guide, so gradients
+        are taken as less than half a cycle. Arcs where it is NaN have no guide either.
     links
-        Of `estimate_links`: a side of the triangulation that is a link and passes the gate is guided by it instead of
-        the model. Links of the published method have no gate: all pass.
+        Result of `estimate_links`: an edge of the triangulation that is a link and passes the thresholds is guided by
+        it instead of the model. Links of the published method have no thresholds: all pass.
     max_false_alarm, min_margin
-        Gate of a link: its `false_alarm` at most, and by how much its coherence exceeds the second.
+        Thresholds of a link: its maximum `false_alarm`, and the minimum difference between its coherence and the
+        second.
     reference
-        Point whose phase is 0; default: that of the model, else the complete point of the greatest `point_coherence`,
+        Point whose phase is 0; default: that of the model, else the complete point with the highest `point_coherence`,
         else the first complete one.
     baselines, slant_range, incidence_angle
         As in `estimate_links`.
@@ -70,27 +71,28 @@ def unwrap_points(
     -------
     xarray.Dataset
         `unwrapped_phase` (time, point) in rad, relative to the reference point: the wrapped phase minus that of the
-        reference point and whole cycles. NaN in all epochs for a point that lacks one. Attribute `unwrapping_guide`:
-        "none" also if the model leaves more residues than there are without a guide, and was therefore not used.
+        reference point, plus whole cycles. NaN in all epochs for a point that lacks an epoch. The attribute
+        `unwrapping_guide` is "none" also if the model was not used because it leaves more residues than no guide.
 
     Raises
     ------
     StackError, ArgumentError, ReferencePointError
-        If the inputs do not belong together, or an option cannot be.
+        If the inputs do not belong together, or an option is invalid.
     InsarrayError
         If OR-tools is not installed.
 
     See Also
     --------
-    insarray.integrate_links : values of points from arcs.
-    insarray.invert : displacement series of the pairs.
+    insarray.integrate_links : velocity and DEM error of points from arcs.
+    insarray.invert : invert pairs to displacement series.
 
     Notes
     -----
-    Measured on simulated points with a subsidence bowl, new buildings and atmosphere: without a guide 10 % of the epochs
-    have a wrong cycle, with the integrated model 0.3 %, refined 0.2 %. Guiding by gated links does not improve on that.
-    A model of few and noisy epochs can be worse than none. The number of residues, triangles whose gradients do not
-    close, tells: in 14 scenes of 8 to 30 epochs and noise of 0.2 to 1.2 rad the guide with fewer had fewer wrong cycles.
+    On simulated points with a subsidence bowl, new buildings and atmosphere, 10 % of the epochs have a wrong cycle
+    without a guide, 0.3 % with the integrated model, and 0.2 % with the refined one. Guiding by thresholded links does
+    not improve on that. A model of few, noisy epochs can be worse than none. It is used only if it leaves no more
+    residues (triangles whose gradients do not close) than no guide: in 14 scenes of 8 to 30 epochs with noise of 0.2 to
+    1.2 rad, the guide with fewer residues also had fewer wrong cycles.
 
     References
     ----------
@@ -108,7 +110,7 @@ def unwrap_points(
     >>> unwrapped.unwrapped_phase.dims
     ('time', 'point')
     """
-    view = as_points(points).computed()  # once, as phases are needed several times
+    view = as_points(points).computed()  # once, as phases are used several times
     points = view.data
     model = None if model is None else model_of(model, view)
     if links is not None and "velocity_difference" not in links:
@@ -142,7 +144,7 @@ def unwrap_points(
     for part in parts:
         guided += count_residues(phase[part, complete], triangulation, predicted(part))
         bare += count_residues(phase[part, complete], triangulation)
-    helps = guided <= bare or links is not None  # links differ from arc to arc: their residues do not tell
+    helps = guided <= bare or links is not None  # links are estimated per arc: their residues do not indicate quality
     for part in parts:
         found = unwrap_epochs(
             phase[part, complete],
@@ -165,7 +167,7 @@ def unwrap_points(
 
 
 def _has_heights(data: xr.Dataset) -> bool:
-    """Whether a model or links have a height error that is determined somewhere."""
+    """Return whether a model or links have a height error that is finite anywhere."""
     names = [name for name in ("height_error", "height_error_difference") if name in data]
     return any(bool(np.isfinite(data[name].values).any()) for name in names)
 
@@ -185,7 +187,7 @@ def _guide(
     max_false_alarm: float,
     min_margin: float,
 ) -> _Guide:
-    """Differences over arcs: of the links that pass the gate, else of the model, else 0."""
+    """Return the differences over arcs: of the links that pass the thresholds, else of the model, else 0."""
     velocity, height = np.zeros((2, arcs.point_a.size))
     known = np.zeros(arcs.point_a.size, bool)
     if model is not None:
@@ -212,13 +214,13 @@ def _guide(
         a, b = arcs.point_a[part], arcs.point_b[part]
         rest = phase[:, b].astype(np.float64) - phase[:, a] - columns.phase(velocity[part], height[part], a, b)
         constant[part], quality[part] = common_phase(rest)
-    # an arc without a model has no constant either: what fits its epochs best is then motion
+    # no constant without a model: the best fit to the epochs would be motion
     constant[~known] = 0.0
     return _Guide(velocity, height, constant, quality if known.any() else np.ones(quality.size))
 
 
 def _same(arcs: Arcs, links: Arcs, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Arcs that are good links, and the numbers of these links."""
+    """Return the arcs that are accepted links, and the indices of these links."""
     points = 1 + int(max(arcs.point_b.max(initial=0), links.point_b.max()))
     keys = arcs.point_a * points + arcs.point_b, links.point_a * points + links.point_b
     _, at, number = np.intersect1d(*keys, assume_unique=True, return_indices=True)
@@ -228,7 +230,7 @@ def _same(arcs: Arcs, links: Arcs, good: np.ndarray) -> tuple[np.ndarray, np.nda
 def _reference(
     view: PointsView, model: xr.Dataset | None, reference: PointReference | None, complete: np.ndarray
 ) -> int:
-    """Position of the reference point, which must be complete."""
+    """Return the index of the reference point, which must be complete."""
     if reference is None and model is not None and (held := reference_point(model, view)) is not None:
         reference = int(view.numbers[held])
     if reference is None:

@@ -1,1 +1,1 @@
-"""Displacement series: inversion, residuals, reference, ramps, covariance."""
+"""Displacement time series: inversion, residuals, reference, ramps, covariance."""

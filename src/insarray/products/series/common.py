@@ -1,4 +1,4 @@
-"""What operations on a series share: which variables stay true, and where an area has all dates."""
+"""Helpers shared by operations on time series."""
 
 import numpy as np
 import xarray as xr
@@ -20,15 +20,15 @@ _FITTED = (
     "fit_residual",
     "fit_flag",
 )
-"""Variables of `insarray.fit` that are in the conventions table; the other terms are not."""
+"""Variables of `insarray.fit` in the conventions table; its other terms are not in the table."""
 
 
 def only_series(series: xr.Dataset) -> xr.Dataset:
-    """Series without the terms of motion that were fitted to it: what changes the series makes them wrong."""
+    """Drop the fitted terms of motion from a series, as they do not hold for a changed series."""
     return series.drop_vars([name for name in series.data_vars if name not in VARIABLES or name in _FITTED])
 
 
 def complete_pixels(view: SeriesView, area: Area) -> np.ndarray:
-    """Pixels (row, col) of an area that have data on all dates, boolean; reads the series only there."""
+    """Return a boolean mask (row, col) of the pixels of an area with data on all dates; reads only that area."""
     values = view.displacement.isel(y=area.rows, x=area.cols).values
     return np.asarray(np.isfinite(values).all(axis=0))

@@ -1,4 +1,4 @@
-"""Covariance between the dates of a series, from the variances of its pairs."""
+"""Covariance between the dates of a time series from the variances of its pairs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -35,14 +35,14 @@ def covariance(
     noise: Literal["variance", "fisher"] = "variance",
     looks: float | None = None,
 ) -> xr.Dataset:
-    """Covariance of the dates of the series that `insarray.invert` gives with the same weights, lazily.
+    """Compute the covariance of the dates of the series that `insarray.invert` gives with the same weights, lazily.
 
     Parameters
     ----------
     stack
-        With `coherence`; pairs are taken as independent.
+        Stack with `coherence`; pairs are assumed independent.
     weights
-        Those of `insarray.invert` with norm "l2".
+        As in `insarray.invert` with norm "l2".
     noise
         Variance of a pair: "variance" of a distributed scatterer, or "fisher", its Cramer-Rao bound.
     looks
@@ -52,19 +52,19 @@ def covariance(
     -------
     xarray.Dataset
         `displacement_covariance` (time, other_time, y, x) in m^2, relative to the first date of each network subset,
-        whose rows are 0; NaN at dates that no pair observes. It holds the noise of the pairs alone: atmosphere, and the
-        noise of the reference point, are for the user to add. 4 bytes x dates^2 a pixel: for `insarray.fit` of many
-        pixels, the fit straight from the pairs is the same thing without it.
+        whose rows are 0; NaN at dates that no pair observes. It contains only the noise of the pairs; the user adds
+        atmosphere and the noise of the reference point. It takes 4 bytes x dates^2 per pixel: for `insarray.fit` of
+        many pixels, fitting the pairs directly gives the same without it.
 
     Raises
     ------
     ArgumentError, StackError
-        If the weights or the noise are unknown, or the stack lacks what they need.
+        If the weights or the noise are unknown, or the stack lacks the layers that they need.
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.invert : displacement series of the pairs.
+    insarray.fit : fit time functions with standard errors.
+    insarray.invert : invert pairs to displacement series.
 
     References
     ----------
@@ -104,7 +104,7 @@ def covariance(
 
 
 def covariance_block(task: _Task, arrays: Arrays) -> Arrays:
-    """Covariance of one block; `arrays` holds `unwrapped_phase`, `coherence` and perhaps `weights`."""
+    """Return the covariance of one block; `arrays` holds `unwrapped_phase`, `coherence` and optionally `weights`."""
     phase = arrays["unwrapped_phase"]
     pairs, *pixels = phase.shape
     dates = task.network.n_dates

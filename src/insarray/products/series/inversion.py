@@ -1,4 +1,4 @@
-"""Displacement series of a stack: check, plan, solve block by block, describe."""
+"""Invert the interferograms of a stack to displacement time series."""
 
 import logging
 from dataclasses import asdict, dataclass
@@ -34,12 +34,12 @@ OUTPUTS = (
 )
 
 ROBUST_OUTPUTS = ("duality_gap", "number_of_iterations")
-"""What robust norms have besides."""
+"""Additional outputs of robust norms."""
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """All that `solve_block` needs besides the samples; the same for every block."""
+    """Constants of `solve_block`, the same for every block."""
 
     network: Network
     weights: Weights | Literal["given"]
@@ -50,15 +50,15 @@ class Inversion:
     method: Robust | None
 
     def changes_all(self, before: Network) -> str | None:
-        """Why a pixel without a sample of the pairs that `before` lacks may change all the same; None if none does.
+        """Return why pixels without new pairs may change when the network `before` is extended; None if they do not.
 
-        A pair that is missing adds exactly 0 to the sums of the elimination, so it changes no bit as long as the other
-        dates are eliminated in the order of the network before.
+        A missing pair adds exactly 0 to the sums of the elimination, so it changes no bit as long as the other dates
+        are eliminated in the order of the previous network.
 
         Parameters
         ----------
         before
-            Network of the series that is there; its pairs are among those of `network`.
+            Network of the stored series; its pairs are among those of `network`.
         """
         dates = np.flatnonzero(np.isin(self.network.times, before.times))
         if self.method is not None:
@@ -75,12 +75,12 @@ class Inversion:
         return None
 
     def carry(self, before: Network, values: Arrays) -> Arrays:
-        """Results of `solve_block` where no new pair has a sample, from those that are there.
+        """Convert stored results to those of `solve_block` for blocks in which no new pair has a sample.
 
         Parameters
         ----------
         before
-            As in `changes_all`, which has found nothing.
+            As in `changes_all`, which returned None.
         values
             Stored results of the block, all of `OUTPUTS`.
         """
@@ -112,41 +112,42 @@ def invert(
     alpha: float | None = None,
     iterations: int | None = None,
 ) -> xr.Dataset:
-    """Displacement series of the pairs, by least squares or robustly, lazily if the stack is lazy.
+    """Invert pairs to displacement time series, by least squares or robust norms, lazily if the stack is lazy.
 
     Parameters
     ----------
     stack
         Canonical stack with `unwrapped_phase` (pair, y, x) in radians and attribute `wavelength`.
     phase
-        Which of them to invert: as unwrapped, or with the cycles that `correct_unwrapping` has added.
+        Phase to invert: as unwrapped, or with the cycles added by `correct_unwrapping`.
     norm
-        "l2": least squares, sum of `w r^2`. "l1": least absolute deviations, sum of `w |r|`, which leaves a few pairs with
-        wrong cycles aside. "huber": squares for small residuals r, absolute values for large ones.
+        "l2": least squares, sum of `w r^2`. "l1": least absolute deviations, sum of `w |r|`, which is insensitive to a
+        few pairs with wrong cycles. "huber": squares of small residuals r, absolute values of large ones.
     weights
-        How pairs are weighted per pixel: "none", "coherence", "variance" (inverse phase variance of a distributed
-        scatterer), "fisher" (its Cramer-Rao form), or a DataArray (pair, y, x) of the w of the formulas above, for "l2"
-        and "huber" inverse variances in 1/rad^2. With "l1" the named ones are square roots of these, as residuals
-        count in units of their standard deviation in every norm.
+        Weights of the pairs per pixel: "none", "coherence", "variance" (inverse phase variance of a distributed
+        scatterer), "fisher" (its Cramer-Rao form), or a DataArray (pair, y, x) of the w in the formulas above, for "l2"
+        and "huber" inverse variances in 1/rad^2. With "l1" the named weights are the square roots of these, as
+        residuals count in units of their standard deviation in every norm.
     looks
         Independent looks of the coherence, for "variance" and "fisher"; default: attribute `looks` of the stack.
     reference
-        (row, col), `lonlat`, `area` or "auto". "check": the stack is taken as referenced already, after a look at a few
-        pixels: an error if its pairs have constants of their own. None: it is taken so without a look.
+        (row, col), `lonlat`, `area` or "auto". "check": assume that the stack is referenced, but raise an error if a
+        sample of pixels shows that the pairs have arbitrary constants. None: assume it without a check.
     gap
-        What to do at dates that no pair ties to the first: "nan" leaves them out, "subset" keeps every piece relative
-        to its own first date, "nsbas" ties pieces by a common velocity, "min_norm" by the least velocity
-        (see `insarray.kernels.network.gaps.close_gaps`). All but "nan" accept a network that is disconnected as a whole.
+        Treatment of dates that no pair connects to the first: "nan" leaves them out, "subset" keeps each subset
+        relative to its own first date, "nsbas" connects subsets by a common velocity, "min_norm" by the minimum
+        velocity (see `insarray.kernels.network.gaps.close_gaps`). All but "nan" accept a disconnected network.
     tolerance
-        For "l1" and "huber": certified gap to the optimum, relative to the objective, at which a pixel is done; 1e-3.
+        For "l1" and "huber": certified gap to the optimum, relative to the objective, at which a pixel has converged;
+        1e-3.
     max_iterations
-        For "l1" and "huber": steps after which a pixel is given up and flagged `not_converged`; 100 and 500.
+        For "l1" and "huber": steps after which a pixel is flagged `not_converged`; 100 and 500.
     threshold
-        For "huber": where large residuals begin, in multiples of their scale (median-based, per pixel); 1.345.
+        For "huber": threshold of large residuals, in multiples of their scale (median-based, per pixel); 1.345.
     rho, alpha, iterations
-        For "l1", instead of `tolerance`: a fixed number of ADMM steps as published, to reproduce others' results; 0.4,
-        1.0, 20 where not given. The answer depends on the unit of the phase (rad) and may be far from the optimum;
-        `duality_gap` says how far at most.
+        For "l1", instead of `tolerance`: a fixed number of ADMM steps as published, to reproduce results of others;
+        default 0.4, 1.0, 20. The result depends on the unit of the phase (rad) and may be far from the optimum;
+        `duality_gap` is an upper bound of the difference.
 
     Returns
     -------
@@ -155,23 +156,23 @@ def invert(
         `network_subset`, and (y, x) `temporal_coherence`, `residual_rms` (rad), `solver_flag`; with "l1" and "huber"
         also `duality_gap` and `number_of_iterations`.
 
-        `displacement_std` follows from the weights where these are inverse variances; with "none" and "coherence"
-        it is scaled by the residuals of the pixel, and NaN where no pair is redundant. It does not contain the noise
-        of the reference point. With "l1" and "huber" it is that of Gaussian noise apart from the outliers, and pairs
-        with wrong cycles do not widen it.
+        `displacement_std` follows from the weights if these are inverse variances; with "none" and "coherence" it is
+        scaled by the residuals of the pixel, and NaN without redundant pairs. It does not contain the noise of the
+        reference point. With "l1" and "huber" it is that of Gaussian noise without outliers; pairs with wrong cycles do
+        not increase it.
 
     Raises
     ------
     ArgumentError, StackError, NetworkError, ReferencePointError
-        See the messages; nothing has been computed then except what the reference needs.
+        See the messages; only what the reference needs has been computed by then.
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.residuals : what the series leaves of the pairs.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.fit : fit time functions with standard errors.
+    insarray.residuals : residuals of pairs from a series.
+    insarray.quality_mask : mask of pixels that pass criteria.
     insarray.run : compute into a store.
-    insarray.append : bring new pairs into a store.
+    insarray.append : append new pairs to a store.
 
     References
     ----------
@@ -251,7 +252,7 @@ def _log(view: StackView, task: Inversion, norm: Norm) -> None:
 
 
 def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
-    """Series of one block: the one function behind notebooks, threads and clusters.
+    """Invert one block; used by notebooks, threads and clusters alike.
 
     Parameters
     ----------
@@ -275,7 +276,7 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
         spread, given_up = certificate.scale, ~certificate.reached & (solution.used > 0)
         robust = {"duality_gap": certificate.gap, "number_of_iterations": certificate.iterations}
     if task.weights not in INVERSE_VARIANCES:
-        solution.std[:] = solution.std * spread  # relative weights: real standard deviations by the residuals
+        solution.std[:] = solution.std * spread  # relative weights: scale by the residuals
     flag = _solver_flag(solution.used, solution.label, pairs, given_up)
     close_gaps(solution.phase, solution.std, solution.label, task.network.years, task.gap)
     results = {
@@ -292,7 +293,7 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
 
 
 def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
-    """Inverse variances (pair, pixel) of a block."""
+    """Return the inverse variances (pair, pixel) of a block."""
     weights = block_weights(task.weights, task.looks, arrays)
     if weights is not None and task.weights == "given" and isinstance(task.method, L1 | ADMM):
         return np.where(weights > 0, np.square(weights, dtype=np.float64), 0.0)  # given as factors of |r|
@@ -300,13 +301,13 @@ def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
 
 
 def _residual_spread(solution: Solution) -> np.ndarray:
-    """Standard deviation of the weighted residuals, by their degrees of freedom; NaN without redundancy."""
+    """Return the standard deviation of the weighted residuals, by their degrees of freedom; NaN without redundancy."""
     freedom = solution.redundancy
     return np.sqrt(np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan))
 
 
 def _solver_flag(used: np.ndarray, label: np.ndarray, pairs: int, given_up: np.ndarray) -> np.ndarray:
-    """Index into `SOLVER_FLAGS` of each pixel, from its number of used pairs and its `network_subset`."""
+    """Return the index into `SOLVER_FLAGS` of each pixel, from its number of used pairs and its `network_subset`."""
     conditions = {
         "no_data": used == 0,
         "not_converged": given_up,
@@ -332,9 +333,9 @@ def _attributes(view: StackView, task: Inversion, norm: str) -> dict[str, Any]:
 
 
 def _workspace(task: Inversion) -> int:
-    """Working memory of a pixel in `solve_block`: weights of the pairs, standard deviations in float64, flags."""
+    """Return the working memory of `solve_block` per pixel: weights, standard deviations in float64, flags."""
     if task.weights == "given":
-        weights = 17 if isinstance(task.method, L1 | ADMM) else 0  # their squares in float64
+        weights = 17 if isinstance(task.method, L1 | ADMM) else 0  # squared in float64
     else:
         weights = 0 if task.weights == "none" else 4
     spread = 2 if task.weights in INVERSE_VARIANCES else 10

@@ -1,4 +1,4 @@
-"""Two series with reference dates of their own made one, without a break in the velocity."""
+"""Join two time series with different reference dates without a jump."""
 
 import logging
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _KEPT = ("wavelength", "sign", "gap")
 
 @dataclass(frozen=True)
 class _Task:
-    """Where the dates of the two series are: those in common, in both, and the order of all of them."""
+    """Indices of the dates of two series: common dates in both, added dates, and the order of all."""
 
     common: tuple[tuple[int, int], ...]
     added: tuple[int, ...]
@@ -27,34 +27,33 @@ class _Task:
 
 
 def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
-    """Series of the dates of both, relative to the reference date of the first; lazily if one of them is lazy.
+    """Join two series, relative to the reference date of the first; lazily if one of them is lazy.
 
-    The levels of the two are tied per pixel by the dates that they have in common: by the mean difference there. So
-    a product whose reference date moves on, or a series that was begun anew, has one velocity and no jump. The values
-    of the first stay as they are.
+    The second is shifted per pixel by the mean difference at the common dates, so that a product with a moving
+    reference date, or a restarted series, has one velocity and no jump. The values of the first are unchanged.
 
     Parameters
     ----------
     first, second
-        Series on the same grid with the same reference place, and at least one date in common, such as the date
-        to which the second is relative.
+        Series on the same grid with the same reference place and at least one common date, such as the date to which
+        the second is relative.
 
     Returns
     -------
     xarray.Dataset
-        `displacement` and `network_subset` (time, y, x). Dates of the second are NaN, and of a piece of their own, where
-        the pixel has no common date or the date is not tied to it. Standard deviations are not there, as they would
-        need the covariance of the two.
+        `displacement` and `network_subset` (time, y, x). Dates of the second are NaN, and in a subset of their own,
+        where the pixel has no common date or the date is not connected to it. Standard deviations are dropped, as they
+        would need the covariance of the two series.
 
     Raises
     ------
     StackError
-        If grids or places of the reference differ, or there is no common date.
+        If grids or reference places differ, or there is no common date.
 
     See Also
     --------
-    insarray.append : bring new pairs into a store.
-    insarray.rereference : another date or place of zero.
+    insarray.append : append new pairs to a store.
+    insarray.rereference : change the reference date or place.
 
     Examples
     --------
@@ -110,7 +109,7 @@ def _task(first: SeriesView, second: SeriesView) -> tuple[_Task, np.ndarray]:
 
 
 def join_block(task: _Task, arrays: Arrays) -> Arrays:
-    """Joined series of one block; `arrays` holds `first`, `second` and perhaps their `..._subset`."""
+    """Join one block; `arrays` holds `first`, `second` and optionally their `..._subset`."""
     labels = {name: arrays.get(f"{name}_subset", _seen(arrays[name])) for name in ("first", "second")}
     tied = {name: np.where(labels[name] == 1, arrays[name].astype(np.float64), np.nan) for name in labels}
     difference = np.stack([tied["first"][i] - tied["second"][j] for i, j in task.common])

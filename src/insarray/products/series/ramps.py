@@ -1,4 +1,4 @@
-"""Deramping: a plane or quadratic surface per date or pair, fitted over the map and subtracted."""
+"""Deramp: fit a plane or quadratic surface per date or pair, and subtract it."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
 logger = logging.getLogger(__name__)
 
 _MOST_PASSES = 15
-_STEADY = 1e-2  # change of a surface, in standard deviations of its residuals, at which passes end
+_STEADY = 1e-2  # end of iterations: change of a surface in standard deviations of its residuals
 
 _SURFACES = {"displacement": "ramp_of_date", "unwrapped_phase": "ramp_of_pair", "corrected_phase": "ramp_of_pair"}
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """All that one pass needs."""
+    """Constants of one pass of the fit."""
 
     layer: str
     kind: Ramp
@@ -41,7 +41,7 @@ class _Fit:
 
 @dataclass(frozen=True)
 class _Ramps:
-    """Surfaces as they are subtracted; coefficients per pixel of row and column, counted from the origin."""
+    """Surfaces to subtract; coefficients per pixel of row and column, counted from the origin."""
 
     layer: str
     kind: Ramp
@@ -58,38 +58,38 @@ def deramp(
     robust: bool = False,
     phase: Phase = "unwrapped_phase",
 ) -> xr.Dataset:
-    """Take a surface out of every date of a series, or every pair of a stack.
+    """Subtract a fitted surface from every date of a series, or every pair of a stack.
 
-    The surfaces are fitted now, in one pass over the data, and subtracted lazily if the data are lazy. They are the
-    same to the bit however the data are chunked.
+    The surfaces are fitted immediately, in one pass over the data, and subtracted lazily if the data are lazy. They do
+    not depend on the chunks, bit for bit.
 
     Parameters
     ----------
     data
         Series with `displacement`, or stack.
     kind
-        "linear", "quadratic", or along one axis alone: "linear_range" and "quadratic_range" along the columns,
+        "linear", "quadratic", or along one axis only: "linear_range" and "quadratic_range" along the columns,
         "linear_azimuth" and "quadratic_azimuth" along the rows (range and azimuth in radar geometry).
     mask
         Where to fit, a DataArray (y, x) or raster file: not where it is 0, NaN or its no-data value. The surface is
         subtracted everywhere.
     robust
-        Leave aside what does not lie on the surface, as long as it is less than half of the pixels, so that ground that
-        moves does not tilt it: least squares reweighted by Tukey's biweight, which takes up to 15 passes over the data
-        instead of 1 (attribute `ramp_passes`). The skirts of a smooth bowl still count a little: mask it if you can.
+        Reject outliers of up to half of the pixels, so that moving ground does not tilt the surface: least squares
+        iteratively reweighted by Tukey's biweight, up to 15 passes over the data instead of 1 (attribute
+        `ramp_passes`). The outskirts of a smooth bowl still have some influence: mask it if possible.
     phase
-        Which phase of a stack.
+        Phase of a stack to deramp.
 
     Returns
     -------
     xarray.Dataset
-        `data` with the surface subtracted, without the terms of motion (`velocity`, ...), which are to be fitted anew.
-        The reference of a series does not move: the surface is taken relative to its value there (the mean over a
-        reference area). A stack, which has no reference yet, loses the constant, too.
+        `data` with the surface subtracted, without the terms of motion (`velocity`, ...), which must be fitted again.
+        The reference of a series does not change: the surface is relative to its value there (the mean over a reference
+        area). A stack, which has no reference yet, also loses the constant.
 
-        Coordinate `ramp_coefficient` (time or pair, ramp_term) and its attributes say what was subtracted:
+        The coordinate `ramp_coefficient` (time or pair, ramp_term) and its attributes record what was subtracted:
         factors of `terms` in row = (y - origin_y) / row_spacing and col = (x - origin_x) / col_spacing. `ramp_surface`
-        makes maps of it.
+        converts it to maps.
 
     Raises
     ------
@@ -100,8 +100,8 @@ def deramp(
 
     See Also
     --------
-    insarray.ramp_surface : the surfaces that were subtracted.
-    insarray.rereference : another date or place of zero.
+    insarray.ramp_surface : the subtracted surfaces.
+    insarray.rereference : change the reference date or place.
 
     References
     ----------
@@ -144,7 +144,7 @@ def deramp(
 
 
 def ramp_surface(data: xr.Dataset) -> xr.DataArray:
-    """Surface that `deramp` has subtracted, lazily if `data` are lazy; adding it gives back what was there.
+    """Return the surface that `deramp` has subtracted, lazily if `data` are lazy; adding it restores the original.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
 
     See Also
     --------
-    insarray.deramp : subtract surfaces.
+    insarray.deramp : subtract fitted surfaces.
 
     Examples
     --------
@@ -200,7 +200,7 @@ def _in_pieces(view: StackView | SeriesView) -> bool:
 def _inputs(
     view: StackView | SeriesView, layer: str, rows: np.ndarray | None = None, cols: np.ndarray | None = None
 ) -> dict[str, xr.DataArray]:
-    """Layer, its pieces if they count, and row and column of every pixel (views that take no memory)."""
+    """Return the layer, its network subsets if used, and row and column of every pixel (views without memory)."""
     data = view.data
     inputs = {layer: data[layer]}
     if _in_pieces(view):
@@ -208,7 +208,7 @@ def _inputs(
     chunks = {dim: data[layer].chunksizes[dim] for dim in ("y", "x")} if data[layer].chunks else {}
     for name, dim, other, values in (("row", "y", "x", rows), ("col", "x", "y", cols)):
         positions = xr.DataArray(np.arange(data.sizes[dim]) if values is None else values, dims=dim)
-        if chunks:  # first, so that the view is of one block
+        if chunks:  # chunk before expanding, so that each block is a view
             positions = positions.chunk({dim: chunks[dim]})
         positions = positions.expand_dims({other: data.sizes[other]}).transpose("y", "x")
         inputs[name] = positions.chunk(chunks) if chunks else positions
@@ -225,13 +225,13 @@ def _positions(arrays: Arrays, origin: tuple[float, float]) -> tuple[np.ndarray,
 def _fitted(
     view: StackView | SeriesView, layer: str, kind: Ramp, mask: Raster | None, *, robust: bool
 ) -> tuple[_Ramps, int]:
-    """Surfaces about the middle of the image, and the number of passes that they took."""
+    """Fit surfaces centred on the image; return them and the number of passes."""
     data, inputs = view.data, _inputs(view, layer)
     if mask is not None:
         inputs["mask"] = good_pixels(view, data[layer], mask)
     layers, terms = data[layer].shape[0], kernel.TERMS[kind]
     size = np.array([data.sizes["y"], data.sizes["x"]])
-    # powers of two: positions in these units, and coefficients per pixel, are not rounded
+    # powers of two, so that scaling positions and coefficients does not round
     unit = 2.0 ** np.ceil(np.log2(np.maximum(size, 2) / 2))
     middle, units = (float((size[0] - 1) / 2), float((size[1] - 1) / 2)), (float(unit[0]), float(unit[1]))
     task = _Fit(layer, kind, middle, units, np.zeros((layers, len(terms))), np.full(layers, np.inf))
@@ -252,8 +252,8 @@ def _reweighted(
     coefficients: np.ndarray,
     spread: np.ndarray,
 ) -> tuple[np.ndarray, int]:
-    """Iteratively reweighted least squares from a first solution; every pass also measures the scale for the next."""
-    least = 1e-6 * spread  # data without noise: weights stay defined
+    """Iterate reweighted least squares; every pass also measures the residual scale for the next one."""
+    least = 1e-6 * spread  # keeps weights defined for data without noise
     passes, steady = 1, False
     while passes < _MOST_PASSES and not steady:
         passes += 1
@@ -276,9 +276,9 @@ def _pass(task: _Fit, inputs: dict[str, xr.DataArray]) -> tuple[np.ndarray, np.n
 
 
 def sum_block(task: _Fit, arrays: Arrays) -> Arrays:
-    """Sums over one block; `arrays` holds the layer, row, col and perhaps `network_subset` and `mask`."""
+    """Return the sums over one block; `arrays` holds the layer, row, col and optionally `network_subset` and `mask`."""
     samples = arrays[task.layer]
-    if "network_subset" in arrays:  # later pieces have a datum of their own
+    if "network_subset" in arrays:  # other subsets have a datum of their own
         samples = np.where(arrays["network_subset"] == 1, samples, np.float32(np.nan))
     rows, cols = _positions(arrays, task.origin)
     sums, histogram = kernel.sum_samples(
@@ -320,12 +320,12 @@ def _solved(view: StackView | SeriesView, task: _Fit, sums: np.ndarray) -> np.nd
 
 
 def _referenced(view: StackView | SeriesView, task: _Ramps) -> _Ramps:
-    """The same surfaces counted from the reference, where they are 0 (on average over an area)."""
+    """Return the surfaces relative to the reference, where they are 0 (on average over an area)."""
     if not isinstance(view, SeriesView) or view.place is None:
         return task
     place, terms = view.place, kernel.TERMS[task.kind]
     if place.bounds is None:
-        row, col = _row_col(view, place.y, place.x)  # perhaps outside, if the data were cropped
+        row, col = _row_col(view, place.y, place.x)  # may lie outside cropped data
         coefficients = kernel.moved(task.coefficients, terms, row - task.origin[0], col - task.origin[1])
         coefficients[:, 0] = 0.0
         return replace(task, origin=(row, col), coefficients=coefficients)
@@ -343,7 +343,7 @@ def _referenced(view: StackView | SeriesView, task: _Ramps) -> _Ramps:
 
 
 def _row_col(view: SeriesView, y: float, x: float) -> tuple[float, float]:
-    """Row and column of coordinates, which may lie outside of the image."""
+    """Return row and column of coordinates, which may lie outside the image."""
     found = Place(y, x).on(*view.centres)
     if isinstance(found, tuple):
         return float(found[0]), float(found[1])
@@ -357,17 +357,17 @@ def _surfaces(task: _Ramps, arrays: Arrays) -> np.ndarray:
 
 
 def _workspace(task: _Ramps) -> int:
-    """Working memory of a pixel: surfaces in float64, those of the pieces, and what is left when they are subtracted."""
+    """Return the working memory per pixel: surfaces in float64, those of the subsets, and the difference."""
     return (30 if task.pieces else 13) * len(task.coefficients)
 
 
 def subtract_block(task: _Ramps, arrays: Arrays) -> Arrays:
-    """Deramped layer of one block."""
+    """Deramp one block."""
     return {task.layer: (arrays[task.layer] - _surfaces(task, arrays)).astype(np.float32)}
 
 
 def surface_block(task: _Ramps, arrays: Arrays) -> Arrays:
-    """Surfaces of one block."""
+    """Return the surfaces of one block."""
     return {_SURFACES[task.layer]: _surfaces(task, arrays).astype(np.float32)}
 
 

@@ -1,4 +1,4 @@
-"""Another reference for a series that is there already, and series of different references joined to one."""
+"""Change the reference date or place of an existing time series."""
 
 import logging
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class _Task:
 def rereference(
     series: xr.Dataset, *, date: Time | None = None, reference: tuple[int, int] | LonLat | Area | None = None
 ) -> xr.Dataset:
-    """Series relative to another date, another place, or both; lazily if the series is lazy.
+    """Change the reference date, place, or both of a series; lazily if the series is lazy.
 
     Parameters
     ----------
@@ -49,27 +49,28 @@ def rereference(
     Returns
     -------
     xarray.Dataset
-        `series` with `displacement`, `network_subset`, `solver_flag`, `reference_phase` and the attributes of the reference
-        changed, and without the terms of motion (`velocity`, ...), which are to be fitted anew, and `ramp_coefficient`. Pixels that are not tied to the new
-        date become NaN; with ``gap="subset"`` their pieces stay relative to their own first dates.
+        `series` with changed `displacement`, `network_subset`, `solver_flag`, `reference_phase` and reference
+        attributes, and without `ramp_coefficient` and the terms of motion (`velocity`, ...), which must be fitted
+        again. Pixels that are not connected to the new date become NaN; with ``gap="subset"`` their subsets stay
+        relative to their own first dates.
 
-        Another date also drops `displacement_std`: it was relative to the old date, and relative to the new one depends
-        on the covariance of both, which a series does not hold. Another place leaves it, as it never contained
-        the noise of the reference.
+        A new date also drops `displacement_std`: it was relative to the old date, and converting it requires the
+        covariance of both dates, which a series does not hold. A new place keeps it, as it never contained the noise of
+        the reference.
 
     Raises
     ------
     ArgumentError
         If neither is given, the date is not in the series, or the place lies outside the image.
     ReferencePointError
-        If no pixel has data at the date, or the place lacks dates or is not tied to the reference date on all of them;
-        they are listed, and the nearest pixel that has all is offered.
+        If no pixel has data at the date, or the place lacks dates or is not connected to the reference date on all of
+        them; the message lists them and offers the nearest pixel that has all.
 
     See Also
     --------
-    insarray.invert : displacement series of the pairs.
-    insarray.deramp : subtract surfaces.
-    insarray.join : two series of one place.
+    insarray.invert : invert pairs to displacement series.
+    insarray.deramp : subtract fitted surfaces.
+    insarray.join : join two series.
 
     Examples
     --------
@@ -109,7 +110,7 @@ def rereference(
     task = _Task(level, index, view.in_pieces)
     needed = (30 if view.in_pieces else 12) * len(labels)
     changed = map_blocks(rereference_block, task, inputs, outputs, {"time": len(labels)}, bytes_per_pixel=needed)
-    result = only_series(data).drop_vars("ramp_coefficient", errors="ignore")  # it was relative to the old reference
+    result = only_series(data).drop_vars("ramp_coefficient", errors="ignore")  # relative to the old reference
     if index is not None and view.times[index] != view.reference_time:
         result = result.drop_vars("displacement_std", errors="ignore")
     for name in outputs:
@@ -128,7 +129,7 @@ def rereference(
 
 
 def _with_reference_phase(result: xr.Dataset, view: SeriesView, level: np.ndarray | None) -> xr.Dataset:
-    """Result that says what is subtracted from its pairs now: the displacement of the new place moves it."""
+    """Update `reference_phase`, the phase subtracted from the pairs, for the displacement of the new place."""
     if level is None:
         return result
     result = result.drop_vars("reference_phase", errors="ignore")
@@ -142,7 +143,7 @@ def _with_reference_phase(result: xr.Dataset, view: SeriesView, level: np.ndarra
 
 
 def _tied(view: SeriesView) -> xr.DataArray:
-    """Displacement where it is observed relative to the reference date, not filled in nor of another datum."""
+    """Return the displacement of the subset of the reference date, without filled dates or dates with another datum."""
     data = view.data
     return view.displacement.where(data["network_subset"] == 1) if "network_subset" in data else view.displacement
 
@@ -160,7 +161,7 @@ def _require_data(view: SeriesView, index: int) -> None:
 
 
 def rereference_block(task: _Task, arrays: Arrays) -> Arrays:
-    """Series of one block relative to its new reference."""
+    """Rereference one block."""
     moved = arrays["displacement"].astype(np.float64)
     label = arrays.get("network_subset")
     if task.level is not None:
@@ -172,7 +173,7 @@ def rereference_block(task: _Task, arrays: Arrays) -> Arrays:
     if label is None:
         return {"displacement": (moved - start).astype(np.float32)}
     renumbered = _renumbered(label, task.date)
-    if task.pieces:  # only the piece of the date is relative to it, the others to their own first dates
+    if task.pieces:  # only the subset of the date is relative to it, the others to their own first dates
         moved = relative_to_pieces(np.where(renumbered == 1, moved - start, moved), renumbered)
     else:
         moved -= start
@@ -183,7 +184,7 @@ def rereference_block(task: _Task, arrays: Arrays) -> Arrays:
 
 
 def _renumbered(label: np.ndarray, date: int) -> np.ndarray:
-    """Pieces with that of the date as 1, and the others from 2 in the order of their first dates."""
+    """Renumber subsets: that of the date becomes 1, the others follow from 2 in the order of their first dates."""
     own = label[date]
     pieces = np.unique(label[label > 0])
     begin = np.full((len(pieces), *own.shape), len(label))

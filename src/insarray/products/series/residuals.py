@@ -1,4 +1,4 @@
-"""What a series leaves of its pairs: residuals per pair and per date, and the pairs that are most often wrong."""
+"""Residuals of pairs from a time series, per pair and per date, and ranking of the worst pairs."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,12 +22,12 @@ _SUMS = ("count", "square", "wrong")
 
 @dataclass(frozen=True)
 class _Task:
-    """What is the same for every block.
+    """Constants that are the same for every block.
 
     Parameters
     ----------
     pairs
-        Index of both dates of each pair among those of the series, (pair, 2).
+        Indices of both dates of each pair among those of the series, (pair, 2).
     level
         Phase of the reference in each pair, rad, (pair,).
     scale
@@ -40,12 +40,12 @@ class _Task:
 
 
 class PairMisfit(NamedTuple):
-    """How well a pair agrees with the series, over all pixels."""
+    """Misfit of a pair to the series over all pixels."""
 
     pair: str
     pixels: int
     rms: float  # rad
-    wrong: float  # part of the pixels with a residual of more than half a cycle
+    wrong: float  # fraction of the pixels with a residual above half a cycle
 
 
 def residuals(
@@ -54,36 +54,36 @@ def residuals(
     *,
     phase: Phase = "unwrapped_phase",
 ) -> xr.Dataset:
-    """Residuals of the pairs of a stack from a series, lazily if one of them is lazy.
+    """Compute the residuals of the pairs of a stack from a series, lazily if one of them is lazy.
 
     Parameters
     ----------
     stack
-        Pairs, of all or some of those that the series was made of, or others between its dates, masked or not.
+        Pairs of the series, all or some, or other pairs between its dates, masked or not.
     series
-        It has all pixels of the stack, in any order, and says where its reference is, or what was subtracted from each
+        Series with all pixels of the stack, in any order, and with its reference, or the phase subtracted from each
         pair (`reference_phase`).
     phase
-        Variable of the stack.
+        Phase variable of the stack.
 
     Returns
     -------
     xarray.Dataset
-        `residual` (pair, y, x) in rad, phase minus what the series says, and `residual_of_date` (time, y, x), the mean
-        of the sizes of those of the date's pairs. NaN where the pair is missing or its dates are not tied.
+        `residual` (pair, y, x) in rad, observed phase minus that of the series, and `residual_of_date` (time, y, x),
+        the mean absolute residual of the pairs of a date. NaN where the pair is missing or its dates are not connected.
 
     Raises
     ------
     StackError
-        If dates, pixels or wavelength of the pairs are not those of the series, or it was deramped or lost terms since.
+        If dates, pixels or wavelength differ, or the series was deramped or had terms removed.
     ReferencePointError
-        If the reference of a pair is not known.
+        If the reference of a pair is unknown.
 
     See Also
     --------
-    insarray.pair_misfit : the pairs that agree least.
-    insarray.invert : displacement series of the pairs.
-    insarray.closure : phases of loops of pairs.
+    insarray.pair_misfit : rank pairs by their misfit.
+    insarray.invert : invert pairs to displacement series.
+    insarray.closure : closure phase of loops.
 
     Examples
     --------
@@ -110,14 +110,14 @@ def pair_misfit(
     *,
     phase: Phase = "unwrapped_phase",
 ) -> list[PairMisfit]:
-    """Pairs by how often they are wrong, the worst first; reads everything once, block by block.
+    """Rank the pairs by their fraction of wrong pixels, the worst first; reads all data once, block by block.
 
     The arguments are those of `residuals`.
 
     See Also
     --------
-    insarray.residuals : what the series leaves of the pairs.
-    insarray.select_pairs : leave pairs out.
+    insarray.residuals : residuals of pairs from a series.
+    insarray.select_pairs : select pairs.
     insarray.closure_summary : statistics of loops and pairs.
 
     Examples
@@ -171,7 +171,7 @@ def _task(view: StackView, of: SeriesView) -> _Task:
 
 
 def _level(view: StackView, of: SeriesView) -> np.ndarray:
-    """Phase of the reference in each pair: what was subtracted, if the series says so, else that at its place."""
+    """Return the phase of the reference in each pair: the subtracted phase if recorded, else that at its place."""
     labels = view.network.labels
     if of.network is not None and "reference_phase" in of.data.coords:
         stored = dict(zip(of.network.labels, of.data["reference_phase"].values.tolist(), strict=True))
@@ -188,7 +188,7 @@ def _inputs(view: StackView, of: SeriesView) -> dict[str, xr.DataArray]:
 
 
 def residual_block(task: _Task, arrays: Arrays) -> Arrays:
-    """Residuals of one block."""
+    """Return the residuals of one block."""
     residual = _residual(task, arrays)
     count, total = np.zeros((2, *arrays["displacement"].shape))
     for k, (i, j) in enumerate(task.pairs):
@@ -207,13 +207,13 @@ def _residual(task: _Task, arrays: Arrays) -> np.ndarray:
     for k, (i, j) in enumerate(task.pairs):
         moved = displacement[j].astype(np.float64) - displacement[i]
         residual[k] = phase[k] - task.level[k] - moved / task.scale
-        if label is not None:  # the displacement between two pieces is an assumption
+        if label is not None:  # the displacement between two subsets is an assumption
             residual[k][(label[i] != label[j]) | (label[i] == 0)] = np.nan
     return residual
 
 
 def _sums(task: _Task, arrays: Arrays) -> Arrays:
-    """Number, sum of squares and number beyond half a cycle of each pair's residuals."""
+    """Return number, sum of squares, and number above half a cycle, of the residuals of each pair."""
     sums = np.zeros((len(_SUMS), len(task.pairs)))
     for k, residual in enumerate(_residual(task, arrays)):
         r = residual[np.isfinite(residual)].astype(np.float64)

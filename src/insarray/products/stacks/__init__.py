@@ -1,1 +1,1 @@
-"""What is made of a stack: selections, averages, reference, weights, closure, corrected unwrapping."""
+"""Products of a stack: selections, averages, reference, weights, closure, unwrapping corrections."""

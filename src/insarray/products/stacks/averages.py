@@ -1,4 +1,4 @@
-"""Averages over pairs or dates, and how often the unwrapping reached each pixel."""
+"""Averages over pairs or dates, and counts of unwrapped pairs per pixel."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from insarray.products.views.stacks import View, as_data, as_series, as_stack
 logger = logging.getLogger(__name__)
 
 Statistic = Average | Callable[..., Any]
-"""Name, or function ``f(samples, axis=0)`` as NumPy has them, of samples (pair or time, y, x)."""
+"""Name of a statistic, or function ``f(samples, axis=0)`` as in NumPy, of samples (pair or time, y, x)."""
 
 COUNTS = ("nonzero_component_count", "component_intersection")
 
@@ -33,23 +33,23 @@ class _Task:
 
 
 def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "mean") -> xr.Dataset:
-    """Mean, median, standard deviation or another statistic of a layer over its pairs or dates, lazily if it is lazy.
+    """Compute the mean, median, standard deviation or another statistic over pairs or dates, lazily if lazy.
 
     Parameters
     ----------
     data
         Stack or series.
     layer
-        Variable of floating-point numbers with the dimensions (pair, y, x), such as "coherence", or (time, y, x).
+        Floating-point variable with the dimensions (pair, y, x), such as "coherence", or (time, y, x).
     statistic
-        "mean", "median", "std" (of the samples themselves: divided by their number), or a function that is called
-        block by block as ``statistic(samples, axis=0)`` and must itself leave NaN out, such as ``numpy.nanmax``.
+        "mean", "median", "std" (divided by the number of samples), or a function that is called for every block as
+        ``statistic(samples, axis=0)`` and must ignore NaN itself, such as ``numpy.nanmax``.
 
     Returns
     -------
     xarray.Dataset
-        One variable (y, x) in the layer's units: ``mean_<layer>``, ``median_<layer>``, ``std_<layer>``, for a function
-        ``statistic_<layer>``. Samples that are NaN are left out; NaN where there is none.
+        One variable (y, x) in the units of the layer: ``mean_<layer>``, ``median_<layer>``, ``std_<layer>``, or for a
+        function ``statistic_<layer>``. NaN samples are ignored; NaN where all are NaN.
 
     Raises
     ------
@@ -58,13 +58,13 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
 
     See Also
     --------
-    insarray.component_counts : how often the unwrapping reached a pixel.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.component_counts : number of unwrapped pairs per pixel.
+    insarray.quality_mask : mask of pixels that pass criteria.
 
     Notes
     -----
-    Sums run over the samples in their order in float32, as ``numpy.nanmean(samples, axis=0)`` of float32 runs, so that
-    the result is that of others to the bit; their relative error is below 6e-8 times the number of samples.
+    Samples are summed in order in float32, as ``numpy.nanmean(samples, axis=0)`` does for float32, so that results
+    agree bitwise with others; the relative error is below 6e-8 times the number of samples.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
     view = _view(data)
     samples = _samples(view, layer)
     task = _Task(statistic, layer, f"{'statistic' if callable(statistic) else statistic}_{layer}")
-    # the samples once more in order, or their differences from the mean; a function may copy them several times
+    # sorted samples, or differences from the mean; a function may make several copies
     needed = {"mean": 0, "median": 5, "std": 8}.get(str(statistic), 24) * len(samples) + 16
     maps = map_blocks(average_block, task, {layer: samples}, (task.output,), {}, bytes_per_pixel=needed)
     own = {"statistic": getattr(statistic, "__name__", str(statistic))}
@@ -90,7 +90,7 @@ def temporal_average(data: xr.Dataset, *, layer: str, statistic: Statistic = "me
 
 
 def _view(data: xr.Dataset) -> View:
-    """View of pairs or dates; a stack may lack the phase, and rasters that are averaged their dates."""
+    """Return a view of pairs or dates; a stack needs no phase here, and rasters to be averaged need no dates."""
     if isinstance(data, xr.Dataset) and "pair" in data.dims and "displacement" not in data:
         dated = "reference_time" in data.coords
         return as_stack(data, phaseless=True) if dated else View(canonical(data, "pair"))
@@ -110,11 +110,11 @@ def _samples(view: View, layer: str) -> xr.DataArray:
 
 
 def average_block(task: _Task, arrays: Arrays) -> Arrays:
-    """Statistic of one block; `arrays` holds the layer."""
+    """Return the statistic of one block; `arrays` holds the layer."""
     samples = arrays[task.layer]
     if callable(task.statistic):
         empty = np.isnan(samples).all(axis=0)
-        # NumPy's functions warn of pixels without a sample: they get one, and lose the result
+        # NumPy's functions warn for pixels without samples: fill these, then set them to NaN
         found = np.asarray(task.statistic(np.where(empty, np.float32(0), samples), axis=0))
         if found.shape != samples.shape[1:]:
             raise ArgumentError(
@@ -126,7 +126,7 @@ def average_block(task: _Task, arrays: Arrays) -> Arrays:
 
 def _mean(samples: np.ndarray) -> np.ndarray:
     total, number = np.zeros((2, *samples.shape[1:]), np.float32)
-    for sample in samples:  # one after the other: `sum` adds in an order that depends on the shape of the block
+    for sample in samples:  # in order: `sum` adds in an order that depends on the block shape
         here = np.isfinite(sample)
         total += np.where(here, sample, np.float32(0))
         number += here
@@ -140,7 +140,7 @@ def _std(samples: np.ndarray) -> np.ndarray:
 
 
 def _median(samples: np.ndarray) -> np.ndarray:
-    """As ``numpy.nanmedian``, which warns of pixels without a sample, and warnings cannot be silenced in a thread."""
+    """Return the median as ``numpy.nanmedian``, whose warnings for empty pixels cannot be silenced in a thread."""
     ordered = np.sort(samples, axis=0)  # NaN last
     last = np.isfinite(samples).sum(axis=0)[None] - 1
     low, high = (np.take_along_axis(ordered, at, axis=0)[0] for at in (last // 2, (last + 1) // 2))
@@ -148,18 +148,18 @@ def _median(samples: np.ndarray) -> np.ndarray:
 
 
 def component_counts(stack: xr.Dataset) -> xr.Dataset:
-    """How often the unwrapping reached each pixel, lazily if the stack is lazy.
+    """Count the unwrapped pairs of each pixel, lazily if the stack is lazy.
 
     Parameters
     ----------
     stack
-        With `connected_component_labels` (pair, y, x), 0 = not unwrapped.
+        Stack with `connected_component_labels` (pair, y, x), 0 = not unwrapped.
 
     Returns
     -------
     xarray.Dataset
-        `nonzero_component_count` (time, y, x): number of pairs with the date whose label is not 0;
-        `component_intersection` (y, x): True where it is not 0 in any pair.
+        `nonzero_component_count` (time, y, x): number of pairs of the date with a non-zero label;
+        `component_intersection` (y, x): True where the label is non-zero in every pair.
 
     Raises
     ------
@@ -168,8 +168,8 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
 
     See Also
     --------
-    insarray.temporal_average : maps of what is typical.
-    insarray.mask : leave samples out.
+    insarray.temporal_average : statistics of a layer over pairs or dates.
+    insarray.mask : mask samples.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def component_counts(stack: xr.Dataset) -> xr.Dataset:
 
 
 def count_block(network: Network, arrays: Arrays) -> Arrays:
-    """Counts of one block; `arrays` holds `connected_component_labels`."""
+    """Return the counts of one block; `arrays` holds `connected_component_labels`."""
     reached = arrays["connected_component_labels"] != 0
     counts = np.zeros((network.n_dates, *reached.shape[1:]), np.uint16)
     for (i, j), here in zip(network.pairs, reached, strict=True):

@@ -1,4 +1,4 @@
-"""Closure of the loops of a stack: maps, statistics of loops and pairs, and which pairs to doubt."""
+"""Closure phase of loops: maps, statistics of loops and pairs, and suspect pairs."""
 
 import logging
 import math
@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 OUTPUTS = ("closure_phase", "integer_closure", "number_of_loops", "nonzero_closure_count")
 
 THRESHOLD = 0.05
-"""Share of non-zero closures from which a loop counts as unclosed; one cycle there alone makes 1.4 rad rms."""
+"""Fraction of non-zero closures above which a loop is unclosed; one-cycle errors there alone give 1.4 rad rms."""
 
 _MAPS = ("number_of_loops", "nonzero_closure_count")
 
 
 @dataclass(frozen=True)
 class LoopTask:
-    """All that a block needs besides its samples; the same for every block."""
+    """Constants of a block, the same for every block."""
 
     loops: Loops
     n_pairs: int
@@ -45,40 +45,41 @@ def closure(
     phase: Phase = "unwrapped_phase",
     reference: Asked = "check",
 ) -> xr.Dataset:
-    """Closure phase of the loops of a stack, lazily if the stack is lazy.
+    """Compute the closure phase of the loops of a stack, lazily if the stack is lazy.
 
     Parameters
     ----------
     stack
-        Canonical stack with `unwrapped_phase` (pair, y, x) in radians, masked if you like: a masked sample is missing.
+        Canonical stack with `unwrapped_phase` (pair, y, x) in radians, optionally masked: masked samples are missing.
     loops
-        "triplets": all triangles i < j < k, whose closure is phase(ij) + phase(jk) - phase(ik). A number from 3 to 6:
-        all loops of at most so many pairs that no further pair cuts short. "fundamental": as few as generate all, of
-        any length. A pair that is in no loop is not checked.
+        "triplets": all triangles i < j < k, with closure phase(ij) + phase(jk) - phase(ik). A number from 3 to 6: all
+        loops of up to that many pairs which no other pair shortcuts. "fundamental": a minimal generating set, of any
+        length. Pairs in no loop are not checked.
     phase
-        Which of them to close: as unwrapped, or with the cycles that `correct_unwrapping` has added.
+        Phase to close: as unwrapped, or with the cycles added by `correct_unwrapping`.
     reference
-        As in `invert`. Unwrapping leaves an arbitrary constant in each pair: without a reference every closure of a stack
-        that has not been referenced is off by the constants of its pairs, and says nothing.
+        As in `invert`. Unwrapping leaves an arbitrary constant in each pair: without a reference, every closure of an
+        unreferenced stack is offset by the constants of its pairs and meaningless.
 
     Returns
     -------
     xarray.Dataset
-        (loop, y, x): `closure_phase` in radians, and `integer_closure`, the whole cycles nearest to it; both NaN where
-        a pair of the loop is missing. (y, x): `number_of_loops` observed, and `nonzero_closure_count`, how many of
-        them have a non-zero `integer_closure`. Coordinates (loop, side) name the walk round each loop: `loop_pair`,
-        `loop_sign`, `loop_time`. An unwrapping error of one pair by n cycles adds n times its sign to its loops.
+        (loop, y, x): `closure_phase` in radians, and `integer_closure`, the nearest whole number of cycles; both NaN
+        where a pair of the loop is missing. (y, x): `number_of_loops` observed, and `nonzero_closure_count`, the number
+        of these with a non-zero `integer_closure`. Coordinates (loop, side) describe the path around each loop:
+        `loop_pair`, `loop_sign`, `loop_time`. An unwrapping error of n cycles in one pair adds n times its sign to its
+        loops.
 
     Raises
     ------
     ArgumentError, StackError, NetworkError, ReferencePointError
-        See the messages; nothing has been computed then except what the reference needs.
+        See the messages; only what the reference needs has been computed by then.
 
     See Also
     --------
     insarray.closure_summary : statistics of loops and pairs.
-    insarray.correct_unwrapping : add missing cycles.
-    insarray.invert : displacement series of the pairs.
+    insarray.correct_unwrapping : correct whole-cycle unwrapping errors.
+    insarray.invert : invert pairs to displacement series.
 
     References
     ----------
@@ -113,7 +114,7 @@ def closure(
 
 
 def close_block(task: LoopTask, arrays: Arrays) -> Arrays:
-    """Closure of one block; `arrays` holds `unwrapped_phase` (pair, y, x)."""
+    """Return the closure of one block; `arrays` holds `unwrapped_phase` (pair, y, x)."""
     phase = arrays["unwrapped_phase"]
     pairs, *pixels = phase.shape
     found = close_loops(phase.reshape(pairs, -1), task.loops.pairs, task.loops.signs, task.reference)
@@ -123,44 +124,44 @@ def close_block(task: LoopTask, arrays: Arrays) -> Arrays:
 def closure_summary(
     loops: xr.Dataset, *, threshold: float = THRESHOLD, maps: bool = False, workers: int | None = None
 ) -> xr.Dataset:
-    """Statistics of loops and pairs, and the pairs to doubt: one pass, in which nothing outlives its block but sums.
+    """Compute statistics of loops and pairs, and find suspect pairs, in one pass that keeps only sums.
 
-    A loop is unclosed if its integer closure is not 0 in more than `threshold` of its pixels. Then, again and again,
-    the pair whose removal takes most non-zero closures of unclosed loops with it is named, and its loops are set
-    aside, until none is left. The pairs named can be left out (`select_pairs`) without cutting the network.
+    A loop is unclosed if its integer closure is not 0 in more than `threshold` of its pixels. Iteratively, the pair
+    whose removal eliminates the most non-zero closures of unclosed loops is selected and its loops are removed, until
+    no loop is unclosed. The selected pairs can be excluded (`select_pairs`) without disconnecting the network.
 
     Parameters
     ----------
     loops
         Result of `closure`, lazy or stored. It should be referenced.
     threshold
-        From 0 to less than 1.
+        At least 0 and below 1.
     maps
-        Keep `number_of_loops` and `nonzero_closure_count` (y, x), too, in memory, from the same pass.
+        Also return `number_of_loops` and `nonzero_closure_count` (y, x), in memory, from the same pass.
     workers
-        Blocks at a time, in threads; default: as Dask is set up, or as many threads as processors.
+        Number of blocks at a time, in threads; default: dask's configuration, or one thread per processor.
 
     Returns
     -------
     xarray.Dataset
         In memory. (loop): `loop_pixels`, `loop_nonzero_fraction`, `loop_closure_rms` (rad, of the closure without its
         whole cycles), `loop_unclosed`. (pair): `pair_loops`, `pair_pixels`, `pair_nonzero_fraction`,
-        `pair_closure_rms`, `pair_drop_order` (0: keep; 1, 2, ...: to doubt, the worst first). Fractions and rms are
-        NaN where nothing was observed. Attributes `pixels_observed` (with an observed loop), `pixels_nonzero` (of
-        these, with a non-zero closure), `threshold`.
+        `pair_closure_rms`, `pair_drop_order` (0: keep; 1, 2, ...: suspect, the worst first). Fractions and rms are NaN
+        where nothing was observed. Attributes `pixels_observed` (with an observed loop), `pixels_nonzero` (of these,
+        with a non-zero closure), `threshold`.
 
     Raises
     ------
     ArgumentError
-        If `threshold` or `workers` is out of range, or the blocks do not fit into the memory.
+        If `threshold` or `workers` is out of range, or the blocks do not fit into memory.
     StackError
         If `loops` is not the result of `closure`.
 
     See Also
     --------
-    insarray.closure : phases of loops of pairs.
-    insarray.select_pairs : leave pairs out.
-    insarray.plot.closure : network and map of the loops.
+    insarray.closure : closure phase of loops.
+    insarray.select_pairs : select pairs.
+    insarray.plot.closure : plot closure in the network and as map.
 
     References
     ----------
@@ -217,13 +218,13 @@ def _zeros(loops: Loops, network: Network) -> dict[str, xr.Variable]:
 
 
 def sum_block(task: LoopTask, arrays: Arrays) -> Arrays:
-    """Sums of one block; `arrays` holds `closure_phase` and `integer_closure`, each (loop, y, x)."""
+    """Return the sums of one block; `arrays` holds `closure_phase` and `integer_closure`, each (loop, y, x)."""
     closure, cycles = (arrays[name].reshape(len(task.loops), -1) for name in OUTPUTS[:2])
     return sum_loops(closure, cycles, task.loops.pairs, task.n_pairs)._asdict()
 
 
 def _table(total: LoopSums, loops: Loops, network: Network, threshold: float) -> dict[str, np.ndarray]:
-    """Statistics of loops and pairs by name."""
+    """Return the statistics of loops and pairs by name."""
     pairs, n = loops.pairs, network.n_pairs
     unclosed, order = find_suspects(total.observed, total.nonzero, pairs, network.temporal_baseline, threshold)
     samples = sum_over_pairs(total.observed, pairs, n)

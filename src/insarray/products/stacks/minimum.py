@@ -1,4 +1,4 @@
-"""How much of a pixel must be observed for time functions to be fitted to it."""
+"""Minimum number of observations of a pixel for fits of time functions."""
 
 from typing import NamedTuple
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from insarray.model.errors import ArgumentError
 
-_DATES, _SHARE = 5, 3  # so many dates, and one in so many of those of the data
-_FREEDOM = 3  # degrees of freedom from which the variance of Student's t is finite
+_DATES, _SHARE = 5, 3  # default minimum of dates, and the fraction 1/n of all dates
+_FREEDOM = 3  # the variance of Student's t is finite from 3 degrees of freedom
 
 
 class Minimum(NamedTuple):
-    """What a pixel needs.
+    """Minimum requirements for a pixel.
 
     Parameters
     ----------
     dates
-        Number of dates that are observed.
+        Number of observed dates.
     redundancy
-        Degrees of freedom: dates or pairs beyond what is fitted to them.
+        Degrees of freedom: number of dates or pairs minus number of fitted terms.
     """
 
     dates: int
@@ -26,24 +26,24 @@ class Minimum(NamedTuple):
 
 
 def minimum_of(dates: int, freedom: int, min_dates: int | None, min_redundancy: int | None) -> Minimum:
-    """What was asked for, or the defaults.
+    """Return the given minimum, or the defaults.
 
     Parameters
     ----------
     dates
-        Of the data.
+        Number of dates of the data.
     freedom
-        Degrees of freedom of a pixel that lacks nothing.
+        Degrees of freedom of a pixel with all observations.
     min_dates
-        Default: a third of the dates, and five where that is less; but of fewer than ten dates half.
+        Default: a third of the dates, but at least five, or half of the dates if there are fewer than ten.
     min_redundancy
-        Default: three, but never more than a third of `freedom`. For a velocity alone it asks no more than the default of
-        `min_dates`; it counts with more terms, and more offsets.
+        Default: three, but at most a third of `freedom`. For a velocity alone this requires no more than the default of
+        `min_dates`; it matters with more terms or offsets.
 
     Raises
     ------
     ArgumentError
-        If one is no whole number, or so large that no pixel could have it.
+        If an argument is not a whole number, or so large that no pixel could meet it.
     """
     if min_dates is None:
         min_dates = max(-(-dates // _SHARE), min(_DATES, -(-dates // 2)))
@@ -64,12 +64,12 @@ def minimum_of(dates: int, freedom: int, min_dates: int | None, min_redundancy: 
 
 
 def whole_number(name: str, value: object) -> int:
-    """Value as a number of things.
+    """Return `value` as a non-negative integer.
 
     Raises
     ------
     ArgumentError
-        If it is none.
+        If it is not one.
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise ArgumentError(f"{name}: {value!r} is not a number of dates or observations; give 0, 1, 2, ...")

@@ -1,4 +1,4 @@
-"""Good pixels: one mask by what a result says of itself, which fits, pictures, files and pages all take."""
+"""Quality mask of a result, accepted by fits, plots, exports and reports."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -17,7 +17,7 @@ from insarray.products.views.aligning import in_blocks_of
 from insarray.products.views.stacks import View, as_series, require_dataset
 
 CRITERIA = "criteria"
-"""Attribute of a quality mask that says what it is made of."""
+"""Attribute of a quality mask that lists its criteria."""
 
 
 @renamed(raster="mask")
@@ -31,45 +31,45 @@ def quality_mask(
     exclude_flags: str | Sequence[str] = (),
     mask: Raster | None = None,
 ) -> xr.DataArray:
-    """Pixels of a result that pass every criterion given, lazily if the result is lazy.
+    """Return the pixels of a result that pass all given criteria, lazily if the result is lazy.
 
     Parameters
     ----------
     result
-        Result of `insarray.invert`, `insarray.fit`, or both merged; it has what the criteria are of.
+        Result of `insarray.invert`, `insarray.fit`, or both merged, with the variables that the criteria need.
     min_dates
-        Pixels with a displacement at no fewer dates, in whatever piece of the network.
+        Minimum number of dates with a displacement, in any subset of the network.
     min_temporal_coherence
-        Pixels of at least this `temporal_coherence`.
+        Minimum `temporal_coherence`.
     max_residual_rms
-        Pixels of at most this `residual_rms`, rad.
+        Maximum `residual_rms`, rad.
     max_velocity_std
-        Pixels of at most this `velocity_std`, m/year.
+        Maximum `velocity_std`, m/year.
     exclude_flags
-        Meanings of `solver_flag`, `fit_flag` or `unwrapping_flag`, such as "dates_untied" or "no_redundancy": pixels with
-        one of them fail. A meaning that several flags of the result have counts in each of them.
+        Meanings of `solver_flag`, `fit_flag` or `unwrapping_flag`, such as "dates_untied" or "no_redundancy": pixels
+        with one of them fail. A meaning shared by several flags of the result applies to each of them.
     mask
-        Pixels where this raster, a file or an array (y, x), is neither 0 nor without data.
+        Raster, a file or an array (y, x): pixels pass where it is neither 0 nor no-data.
 
     Returns
     -------
     xarray.DataArray
-        `quality_mask` (y, x), boolean, with the coordinates of the result; what has no value fails. Every `mask` takes it,
-        on this grid or any part of it; its attribute `criteria` says what it is made of.
+        `quality_mask` (y, x), boolean, with the coordinates of the result; missing values fail. It can be passed as
+        `mask` to all functions, on this grid or a part of it; its attribute `criteria` lists the criteria.
 
     Raises
     ------
     ArgumentError
-        If no criterion is given, or one cannot be.
+        If no criterion is given, or one is invalid.
     StackError
-        If the result lacks what a criterion is of.
+        If the result lacks a variable that a criterion needs.
 
     See Also
     --------
-    insarray.mask : leave samples out.
-    insarray.fit : time functions with standard errors.
+    insarray.mask : mask samples.
+    insarray.fit : fit time functions with standard errors.
     insarray.to_cog : write a GeoTIFF.
-    insarray.report : one page about a result.
+    insarray.report : write an HTML report of a result.
 
     References
     ----------
@@ -120,31 +120,31 @@ _PLACES = ("y", "x", "spatial_ref")
 
 
 def mask_name(mask: Raster | None) -> str | None:
-    """What the attributes call a mask: a file by its name, a quality mask by its criteria."""
+    """Return the name of a mask in attributes: the file name, or the criteria of a quality mask."""
     if isinstance(mask, xr.DataArray) and CRITERIA in mask.attrs:
         return str(mask.attrs[CRITERIA])
     return raster_name(mask)
 
 
 def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
-    """Dataset without values where a mask is not good, lazily if the data or the mask are lazy.
+    """Remove values where a mask is not good, lazily if the data or the mask are lazy.
 
     Parameters
     ----------
     data
-        Dataset on a grid; variables without y and x stay as they are.
+        Dataset on a grid; variables without y and x are unchanged.
     mask
-        A file, or an array (y, x): good is what is neither 0 nor without data. None leaves all as it is.
+        File or array (y, x); good is neither 0 nor no-data. None changes nothing.
 
     Returns
     -------
     xarray.Dataset
-        Floats are NaN there, whole numbers and flags 0. The attribute `masked_by` names the mask.
+        Floats become NaN there, integers and flags 0. The attribute `masked_by` names the mask.
 
     Raises
     ------
     ArgumentError, FileError
-        If the mask lacks pixels of the data, or cannot be read.
+        If the mask does not cover all pixels of the data, or cannot be read.
     """
     layers = {name: v for name, v in data.data_vars.items() if {"y", "x"} <= set(v.dims)}
     if mask is None or not layers:
@@ -160,7 +160,7 @@ def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
 
 
 def masked_layer(layer: xr.DataArray, mask: Raster | None) -> xr.DataArray:
-    """One variable as `masked` leaves it."""
+    """Return one variable masked as by `masked`."""
     if mask is None:
         return layer
     alone: xr.DataArray = masked(layer.to_dataset(name="layer"), mask)["layer"].rename(layer.name)
@@ -171,7 +171,7 @@ def masked_layer(layer: xr.DataArray, mask: Raster | None) -> xr.DataArray:
 
 
 def _require_criteria(dates: int | None, coherence: float | None, residual: float | None, error: float | None) -> None:
-    """Raise ArgumentError for a limit that cannot be."""
+    """Raise ArgumentError for invalid limits."""
     if dates is not None:
         whole_number("min_dates", dates)
     if coherence is not None:
@@ -192,7 +192,7 @@ def _map(result: xr.Dataset, name: str, asked_by: str) -> xr.DataArray:
 
 
 def _dates(result: xr.Dataset) -> xr.DataArray:
-    """Number of dates with a displacement, (y, x)."""
+    """Return the number of dates with a displacement, (y, x)."""
     if "displacement" not in result or "time" not in result["displacement"].dims:
         raise StackError(
             "min_dates: the result has no displacement (time, y, x) whose dates could be counted; merge the series in, or "
@@ -207,7 +207,7 @@ def _dates(result: xr.Dataset) -> xr.DataArray:
 
 
 def _has_flag(result: xr.Dataset, meaning: str) -> xr.DataArray:
-    """Pixels that some flag of the result says this of."""
+    """Return the pixels where any flag of the result has the given meaning."""
     known = {name: meanings for name, meanings in FLAGS.items() if name in result}
     found = None
     for name, meanings in known.items():

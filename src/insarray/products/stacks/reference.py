@@ -1,4 +1,4 @@
-"""Reference point: given, an area, or found; its phase in every pair, or an error that says what is missing."""
+"""Reference of a stack: a point, an area, or found automatically; its phase in every pair."""
 
 import logging
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from insarray.products.views.stacks import StackView, View, as_stack
 logger = logging.getLogger(__name__)
 
 QUALITY_THRESHOLD = 0.85
-"""Mean coherence from which a pixel is a candidate for the automatic reference."""
+"""Minimum mean coherence of candidates for the automatic reference."""
 
-_SEARCH = 200  # rows and columns around a missing reference in which a good pixel is looked for
-_NAMED = 5  # pairs that a message lists
+_SEARCH = 200  # search radius for a good pixel around an invalid reference, in rows and columns
+_NAMED = 5  # pairs listed in a message
 _EIGHT = np.ones((3, 3), bool)
 
 
@@ -33,27 +33,27 @@ class LonLat:
 
 
 Reference = Literal["auto"] | tuple[int, int] | LonLat | Area | Place
-"""How a reference is asked for."""
+"""Specification of a reference."""
 
 Asked = Reference | Literal["check"] | None
-"""The same for stacks that may be referenced already: "check" looks whether they are, None does not."""
+"""The same for stacks that may be referenced already: "check" tests whether they are, None does not."""
 
-_SPOTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the image, where constants of the pairs are looked for
-_SPOT = 9  # rows and columns of a spot
+_SPOTS = (0.2, 0.35, 0.5, 0.65, 0.8)  # positions, as fractions of the image, where constants of the pairs are tested
+_SPOT = 9  # rows and columns of a test window
 _FEWEST_SPOTS = 3
-_CONSTANT = 1.0  # rad: closure of a triplet from which it does not close; multilooking alone makes less
-_STEADY = 0.5  # rad: difference of its closures at all spots up to which it is a constant
-_SHARE = 0.2  # of the triplets with such a closure from which the pairs have constants of their own
+_CONSTANT = 1.0  # rad: closure of a triplet that counts as unclosed; multilooking alone causes less
+_STEADY = 0.5  # rad: difference of the closures of all windows up to which they are constant
+_SHARE = 0.2  # fraction of triplets with a constant closure above which pairs have constants
 
 
 def lonlat(lon: float, lat: float) -> LonLat:
-    """Reference point at a WGS 84 position, in degrees.
+    """Return a reference point at a WGS 84 position, in degrees.
 
     See Also
     --------
-    insarray.area : a rectangle of pixels.
-    insarray.find_reference : choose a pixel.
-    insarray.invert : displacement series of the pairs.
+    insarray.area : define a rectangle of pixels.
+    insarray.find_reference : find a reference pixel.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -65,13 +65,13 @@ def lonlat(lon: float, lat: float) -> LonLat:
 
 
 def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
-    """Reference area of rows and columns, the stops excluded.
+    """Return a reference area of rows and columns, stops excluded.
 
     See Also
     --------
-    insarray.lonlat : a place by longitude and latitude.
-    insarray.find_reference : choose a pixel.
-    insarray.invert : displacement series of the pairs.
+    insarray.lonlat : define a point by longitude and latitude.
+    insarray.find_reference : find a reference pixel.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -84,21 +84,22 @@ def area(row_start: int, row_stop: int, col_start: int, col_stop: int) -> Area:
 
 @dataclass(frozen=True)
 class ReferencePhase:
-    """Phase (or displacement) to subtract from every pair (or date), and the place that it is of."""
+    """Phase (or displacement) to subtract from every pair (or date), and the place where it was taken."""
 
     phase: np.ndarray
     place: Place
 
 
 def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
-    """Phase of the reference in every pair; reads the stack only there ("auto": all of it, once).
+    """Return the phase of the reference in every pair; reads only that part of the stack ("auto": all, once).
 
     Parameters
     ----------
     view
-        With the masks that the inversion will use: a masked sample cannot be a reference.
+        Stack with the masks that the inversion will use: a masked sample cannot be a reference.
     reference
-        See `Asked`; None: no reference. "auto" keeps that of a product that says it has or means one, and finds one otherwise.
+        See `Asked`; None: no reference. "auto" keeps the reference of a product that states one, and finds one
+        otherwise.
 
     Returns
     -------
@@ -108,9 +109,9 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
     Raises
     ------
     ReferencePointError
-        If the point has no data in some pair (they are listed, and the nearest pixel that has all is offered), if an
+        If the point has no data in some pair (the message lists them and offers the nearest pixel that has all), if an
         area has no pixel with all pairs, or if no pixel at all has data in every pair. If "check" finds that the pairs
-        have constants of their own.
+        have arbitrary constants.
     ArgumentError
         If the point lies outside the image.
     """
@@ -129,7 +130,7 @@ def reference_phase(view: StackView, reference: Asked) -> ReferencePhase | None:
 
 
 def _of_product(view: StackView) -> ReferencePhase | None:
-    """The reference that the product says it has; a pixel that is masked there is taken as it is, which is 0."""
+    """Return the reference that the product states; a masked pixel is accepted, with phase 0."""
     stated = view.data.attrs.get("product_reference")
     if stated is None:
         return None
@@ -149,25 +150,25 @@ def level_at(
     labels: Sequence[str],
     layers: Literal["pairs", "dates"],
 ) -> ReferencePhase:
-    """Value of `samples` (layer, y, x) at a reference in every layer; reads them only there.
+    """Return the value of `samples` (layer, y, x) at a reference in every layer; reads only there.
 
     Parameters
     ----------
     view
-        What the samples are a layer of.
+        View that the samples are a layer of.
     samples
         Phase of pairs or displacement of dates.
     where
-        See `Reference`; or a place that was recorded.
+        See `Reference`, or a recorded place.
     labels
-        What the layers are called in errors.
+        Names of the layers in errors.
     layers
-        What they are.
+        Kind of the layers.
 
     Raises
     ------
     ReferencePointError, ArgumentError
-        As `reference_phase`.
+        As in `reference_phase`.
     """
     where = _on_image(view, where)
     if isinstance(where, Area):
@@ -181,7 +182,7 @@ def level_at(
 
 
 def _on_image(view: View, where: object) -> tuple[int, int] | Area:
-    """Row and column, or area, within the image."""
+    """Return row and column, or area, within the image."""
     height, width = view.data.sizes["y"], view.data.sizes["x"]
     if isinstance(where, Place):
         found = where.on(*view.centres)
@@ -211,7 +212,7 @@ def _on_image(view: View, where: object) -> tuple[int, int] | Area:
 
 
 def _whole(value: object, reference: object) -> int:
-    """Number of a row or column, which must be whole: 19.47 is a latitude."""
+    """Return a row or column number, which must be whole: 19.47 is a latitude."""
     try:
         number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
@@ -238,10 +239,10 @@ def _of_area(view: View, samples: xr.DataArray, wanted: Area, layers: str) -> Re
 
 
 def _require_no_constants(view: StackView) -> None:
-    """Raise ReferencePointError if the pairs have constants of their own, as unwrapping leaves them.
+    """Raise ReferencePointError if the pairs have arbitrary constants from unwrapping.
 
-    Then the closure of a loop is the same, and not zero, wherever one looks; an unwrapping error, or noise, is not. Looked
-    for at a few spots, in triplets; a stack without triplets is taken as it is.
+    If they do, the closure of a loop is a non-zero constant over the image, unlike unwrapping errors or noise. Tested
+    for triplets in a few windows; a stack without triplets is accepted.
     """
     triplets = view.network.triplets()
     if not len(triplets):
@@ -265,11 +266,11 @@ def _require_no_constants(view: StackView) -> None:
 
 
 def _closure_at(view: StackView, triplets: np.ndarray, at: float) -> np.ndarray | None:
-    """Median closure (triplet,) of the pixels of a spot; None if no pixel there has all pairs of any triplet."""
+    """Return the median closure (triplet,) in a window; None if no pixel there has all pairs of any triplet."""
     spot = {}
     for dim in ("y", "x"):
         size = view.data.sizes[dim]
-        middle, half = int(at * size), min(_SPOT // 2, size // 16)  # spots do not overlap
+        middle, half = int(at * size), min(_SPOT // 2, size // 16)  # windows do not overlap
         spot[dim] = slice(middle - half, middle + half + 1)
     phase = view.phase.isel(spot).values.reshape(view.network.n_pairs, -1).astype(np.float64)
     closure = phase[triplets[:, 0]] + phase[triplets[:, 1]] - phase[triplets[:, 2]]
@@ -294,11 +295,12 @@ def _complaint(samples: xr.DataArray, row: int, col: int, missing: list[str], la
 
 
 def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
-    """Row and column of a good reference pixel, found in one pass over the stack.
+    """Find row and column of a good reference pixel, in one pass over the stack.
 
-    Candidates have data in every pair and, if the stack has connected components, a non-zero label in every pair. Of
-    these the largest 8-connected region; in it, of the pixels whose mean coherence is at least
-    `QUALITY_THRESHOLD`, the one nearest to their largest region's centroid; if no pixel is that good, the best.
+    Candidates have data in every pair and, if the stack has connected components, a non-zero label in every pair. The
+    largest 8-connected region of candidates is taken; among its pixels with a mean coherence of at least
+    `QUALITY_THRESHOLD`, the one nearest to the centroid of their largest region is returned; if there is none, the
+    pixel with the highest mean coherence.
 
     Raises
     ------
@@ -307,9 +309,9 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
 
     See Also
     --------
-    insarray.lonlat : a place by longitude and latitude.
-    insarray.area : a rectangle of pixels.
-    insarray.invert : displacement series of the pairs.
+    insarray.lonlat : define a point by longitude and latitude.
+    insarray.area : define a rectangle of pixels.
+    insarray.invert : invert pairs to displacement series.
 
     Examples
     --------
@@ -334,13 +336,13 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
 
 
 def empty_pairs(view: StackView) -> list[str]:
-    """Labels of the pairs without any phase; reads all of it once."""
+    """Return the labels of the pairs without any phase; reads the whole phase once."""
     some = view.phase.notnull().any(("y", "x")).values
     return [label for label, has in zip(view.network.labels, some, strict=True) if not has]
 
 
 def _no_candidate(view: StackView) -> str:
-    """Why there is no reference, and whose fault it is if pairs are empty."""
+    """Return why there is no reference candidate, naming empty pairs."""
     empty = empty_pairs(view)
     if not empty:
         return (
@@ -368,7 +370,7 @@ def _candidates(_: None, arrays: Arrays) -> Arrays:
 def choose_pixel(
     candidates: np.ndarray, quality: np.ndarray | None, threshold: float = QUALITY_THRESHOLD
 ) -> tuple[int, int]:
-    """Candidate of good quality nearest to the middle of the largest region; the rule of `find_reference`.
+    """Return the good candidate nearest to the centre of the largest region, as `find_reference` does.
 
     Parameters
     ----------
@@ -377,7 +379,7 @@ def choose_pixel(
     quality
         Map of the same shape, or None if all are equally good.
     threshold
-        Quality from which a candidate is good.
+        Minimum quality of a good candidate.
     """
     region = _largest_region(candidates)
     if quality is not None:

@@ -1,4 +1,4 @@
-"""Stacks: select pairs, mask samples; everything stays lazy."""
+"""Select pairs and mask samples of a stack, lazily."""
 
 import logging
 import os
@@ -30,10 +30,10 @@ def select_pairs(
     exclude_pairs: Iterable[str | Sequence[Time]] = (),
     min_mean_coherence: float | None = None,
 ) -> xr.Dataset:
-    """Stack of the pairs that pass every limit; see `insarray.model.selection.select`.
+    """Select the pairs that pass all limits; see `insarray.model.selection.select`.
 
-    `min_mean_coherence` reads the coherence of all pairs once for its mean over the image, and keeps the spanning tree of
-    highest coherence.
+    `min_mean_coherence` reads the coherence of all pairs once for its mean over the image, and keeps the spanning tree
+    with the highest coherence.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def select_pairs(
     See Also
     --------
     insarray.open_stack : open unwrapped interferograms.
-    insarray.mask : leave samples out.
+    insarray.mask : mask samples.
     insarray.closure_summary : statistics of loops and pairs.
 
     Examples
@@ -71,7 +71,7 @@ def select_pairs(
         min_coherence=min_mean_coherence,
         coherence=mean,
     )
-    view.network.subset(keep)  # refuses an empty selection
+    view.network.subset(keep)  # raises for an empty selection
     logger.info("select_pairs: %d of %d pairs", int(np.count_nonzero(keep)), len(keep))
     return take(view.data, "pair", np.flatnonzero(keep))
 
@@ -88,29 +88,29 @@ def mask(
     mask_components: bool = False,
     mask: Raster | None = None,
 ) -> xr.Dataset:
-    """Stack whose phase is NaN where a sample is not to be used.
+    """Set the phase to NaN where samples must not be used.
 
     Parameters
     ----------
     stack
-        It keeps its other variables as they are.
+        Stack; its other variables are unchanged.
     min_coherence
-        Samples below this coherence, or without one, are masked.
+        Samples with lower or missing coherence are masked.
     mask_components
-        Samples of connected component 0 are masked.
+        Mask samples of connected component 0.
     mask
-        Raster: pixels where it is 0, NaN or its no-data value are masked in all pairs. A file is warped to the grid with the
-        nearest neighbour; a DataArray (y, x) must be on it.
+        Raster: pixels where it is 0, NaN or its no-data value are masked in all pairs. A file is warped to the grid
+        with nearest neighbour; a DataArray (y, x) must be on the grid.
 
     Raises
     ------
     StackError
-        If the stack lacks the layer that a mask needs: nothing is ever "masked" without it.
+        If the stack lacks the layer that a mask needs.
 
     See Also
     --------
-    insarray.select_pairs : leave pairs out.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.select_pairs : select pairs.
+    insarray.quality_mask : mask of pixels that pass criteria.
 
     Examples
     --------
@@ -156,25 +156,25 @@ def _layer(view: StackView, name: str, asked_by: str) -> xr.DataArray:
 
 
 def require_share(name: str, value: float) -> None:
-    """Raise ArgumentError unless `value` is between 0 and 1, as a coherence is."""
+    """Raise ArgumentError unless `value` is between 0 and 1."""
     if not 0 <= value <= 1:
         raise ArgumentError(f"{name}: {value!r} is not between 0 and 1")
 
 
 def raster_name(raster: Raster | None) -> str | None:
-    """What the attributes call a raster."""
+    """Return the name of a raster in attributes."""
     return None if raster is None else str(raster) if isinstance(raster, str | os.PathLike) else "array"
 
 
 def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray:
-    """True where a raster is neither 0 nor without data, as an array (y, x) with the blocks of a layer of the data.
+    """Return True where a raster is neither 0 nor no-data, as an array (y, x) with the blocks of a layer of the data.
 
-    Lazy if the raster is an array that is lazy, and the layer is, too.
+    Lazy if both the raster and the layer are lazy.
 
     Raises
     ------
     ArgumentError, FileError
-        If it lacks pixels of the data, or cannot be read.
+        If the raster does not cover all pixels of the data, or cannot be read.
     """
     if isinstance(raster, str | os.PathLike):
         from insarray.io.layers.warp import read_on_grid

@@ -1,4 +1,4 @@
-"""Unwrapping errors corrected: whole cycles found by closure, per pixel or component, or over bridges."""
+"""Correct unwrapping errors: whole cycles found by closure, per pixel or component, or by bridging components."""
 
 import logging
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 
 OUTPUTS = ("corrected_phase", "unwrapping_cycles", "unwrapping_flag")
 
-_BATCH_BYTES = 2**30  # of the interferograms that bridging holds at a time
+_BATCH_BYTES = 2**30  # bytes of interferograms that bridging holds at a time
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What a block needs to be corrected; `components` are rows (pair, label, cycles to add), None: by its closure."""
+    """Constants of a block; `components` are rows (pair, label, cycles to add), or None for correction by closure."""
 
     network: Network
     reference: np.ndarray | None
@@ -46,49 +46,52 @@ def correct_unwrapping(
     reference: Asked = "check",
     tolerance: float = 0.25,
 ) -> xr.Dataset:
-    """Add the whole cycles that unwrapping has got wrong, as a new variable.
+    """Correct whole-cycle unwrapping errors; the result is a new variable.
 
     Parameters
     ----------
     stack
-        Canonical stack, with the masks that the inversion will use.
+        Canonical stack with the masks that the inversion will use.
     method
-        "pixel": cycles in the residuals of the pixel's own L1 fit, lazily. "component": the cycles that more than half
-        of the decided pixels of a connected component find in this way, for the whole component; reads the stack once
-        at this call. "bridging": cycles in the phase step over the shortest way between neighbouring components
-        of each interferogram (see `insarray.kernels.unwrapping.bridging`); reads the stack at this call, once for every GiB of it.
+        "pixel": cycles in the residuals of an L1 fit of the pixel, lazily. "component": cycles found in this way by
+        more than half of the decided pixels of a connected component, applied to the whole component; reads the stack
+        once during the call. "bridging": cycles in the phase step across the shortest gap between neighbouring
+        components of each interferogram (see `insarray.kernels.unwrapping.bridging`); reads the stack during the call,
+        once for every GiB of its size.
     phase
-        What to correct: "corrected_phase" goes on where an earlier call has stopped, for example after "bridging".
+        Phase to correct: "corrected_phase" continues from an earlier call, for example after "bridging".
     reference
-        As in `invert`; without one ("pixel", "component") the stack must be referenced, as closure finds any constant of a
-        pair as well.
+        As in `invert`; without one ("pixel", "component") the stack must be referenced, as closure also contains any
+        constant of a pair.
     tolerance
-        Largest distance from a whole number of cycles at which residuals ("pixel", "component") or steps ("bridging")
-        are taken as one.
+        Maximum distance from a whole number of cycles at which residuals ("pixel", "component") or steps ("bridging")
+        are corrected.
 
     Returns
     -------
     xarray.Dataset
-        The stack with `corrected_phase` (rad, not referenced), `unwrapping_cycles` (what was added, (pair, y, x)) and
-        `unwrapping_flag` (y, x): closed (nothing to do), corrected, ambiguous, no_loops. At an ambiguous pixel some pairs
-        are left as they are: where several choices of wrong pairs are equally likely or residuals are far from whole cycles
-        ("pixel"), or where a component is not decided or the sample is in none ("component", "bridging"). Give ``phase="corrected_phase"`` to `invert`.
+        The stack with `corrected_phase` (rad, not referenced), `unwrapping_cycles` (the added cycles, (pair, y, x)) and
+        `unwrapping_flag` (y, x): closed (no correction needed), corrected, ambiguous, no_loops. At ambiguous pixels
+        some pairs are not corrected: because several sets of wrong pairs are equally likely or residuals are far from
+        whole cycles ("pixel"), or because a component is undecided or the sample is in none ("component", "bridging").
+        Pass ``phase="corrected_phase"`` to `invert`.
 
     Raises
     ------
     ArgumentError, StackError, NetworkError, ReferencePointError
-        If an option cannot be, components are missing, or the network has no loop.
+        If an option is invalid, components are missing, or the network has no loop.
 
     See Also
     --------
-    insarray.closure : phases of loops of pairs.
-    insarray.correction_account : what the correction did.
-    insarray.invert : displacement series of the pairs.
+    insarray.closure : closure phase of loops.
+    insarray.correction_account : statistics of a correction.
+    insarray.invert : invert pairs to displacement series.
 
     Notes
     -----
-    The fewest wrong cycles are not always the true ones: a date all of whose pairs but one are wrong alike is moved to
-    the wrong side. Compare `nonzero_closure_count` of `closure` and the flag before trusting a region.
+    The solution with the fewest wrong cycles is not always the true one: a date with the same error in all pairs but
+    one is moved in the wrong direction. Check `nonzero_closure_count` of `closure` and the flag before trusting a
+    region.
 
     References
     ----------
@@ -139,16 +142,16 @@ def correct_unwrapping(
 
 @dataclass(frozen=True)
 class Account:
-    """What a correction has changed.
+    """Statistics of a correction.
 
     Parameters
     ----------
     pairs
-        Label of each pair with corrected samples, and the part of its samples that was, the largest first.
+        Label of each pair with corrected samples, and their fraction of its samples, the largest first.
     samples
-        Part of all samples that was corrected.
+        Fraction of all samples that was corrected.
     pixels
-        Number of pixels by the meaning of their `unwrapping_flag`.
+        Number of pixels for each meaning of `unwrapping_flag`.
     """
 
     pairs: dict[str, float]
@@ -157,9 +160,9 @@ class Account:
 
 
 def correction_account(corrected: xr.Dataset) -> Account:
-    """Account of a correction, lazy or stored: one pass over `unwrapping_cycles` and `unwrapping_flag`.
+    """Return statistics of a correction, lazy or stored: one pass over `unwrapping_cycles` and `unwrapping_flag`.
 
-    Samples of stored results count where their pixel has data.
+    For stored results, all samples of pixels with data are counted.
 
     Raises
     ------
@@ -168,7 +171,7 @@ def correction_account(corrected: xr.Dataset) -> Account:
 
     See Also
     --------
-    insarray.correct_unwrapping : add missing cycles.
+    insarray.correct_unwrapping : correct whole-cycle unwrapping errors.
     insarray.closure_summary : statistics of loops and pairs.
 
     References
@@ -212,7 +215,7 @@ def _block_account(flags: int, arrays: Arrays) -> Arrays:
 
 
 def add_cycles(stack: xr.Dataset, cycles: xr.DataArray) -> xr.Dataset:
-    """Stack with the `corrected_phase` of stored `unwrapping_cycles` (pair, y, x), without finding them again."""
+    """Return the stack with `corrected_phase` from stored `unwrapping_cycles` (pair, y, x)."""
     view = as_stack(stack)
     found = in_blocks_of(aligned("unwrapping_cycles", cycles, view, ("pair", "y", "x")), view.phase)
     corrected = view.phase.variable + TURN * found.variable
@@ -252,7 +255,7 @@ def _cycles(task: Correction, samples: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _by_component(components: np.ndarray, samples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cycles of each sample by its component, and the pixels of which a component is not decided."""
+    """Return the cycles of each sample from its component, and a mask of the pixels with an undecided component."""
     keys = components[:, 0] * 2**16 + components[:, 1]
     order = np.argsort(keys)
     keys, values = keys[order], components[order, 2].astype(np.int16)
@@ -262,7 +265,7 @@ def _by_component(components: np.ndarray, samples: np.ndarray, labels: np.ndarra
         wanted = k * 2**16 + labels[k].astype(np.int64)
         at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
         known = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
-        here = np.isfinite(samples[k])  # a sample in component 0 is not checked by anything
+        here = np.isfinite(samples[k])  # samples in component 0 are never checked
         known &= labels[k] > 0
         cycles[k] = np.where(known & here, values[at] if len(keys) else 0, 0)
         undecided |= here & ~known
@@ -270,7 +273,7 @@ def _by_component(components: np.ndarray, samples: np.ndarray, labels: np.ndarra
 
 
 def _agreed(view: StackView, task: Correction) -> np.ndarray:
-    """Rows (pair, label, cycles to add) of the components whose decided pixels agree: one pass over the stack."""
+    """Return rows (pair, label, cycles to add) of components whose decided pixels agree; one pass over the stack."""
     inputs = {"unwrapped_phase": view.phase, "connected_component_labels": view.data["connected_component_labels"]}
     found = collect_blocks(_block_votes, task, inputs)
     agreed = majority(np.concatenate([votes for votes, _ in found]), np.concatenate([count for _, count in found]))
@@ -285,7 +288,7 @@ def _block_votes(task: Correction, arrays: Arrays) -> tuple[np.ndarray, np.ndarr
 
 
 def _bridges(view: StackView, tolerance: float) -> np.ndarray:
-    """Rows (pair, label, cycles to add) of the components that continue the largest one of their pair."""
+    """Return rows (pair, label, cycles to add) of components, bridged to the largest one of their pair."""
     rows: list[tuple[int, int, int]] = []
     stack = xr.Dataset({"phase": view.phase, "labels": view.data["connected_component_labels"]})
     pair_bytes = 6 * stack.sizes["y"] * stack.sizes["x"]

@@ -1,4 +1,4 @@
-"""Weights of the pairs: which layer they come from, and the weights of a block."""
+"""Weights of pairs: input layers, and weights of a block."""
 
 from typing import Literal, get_args
 
@@ -19,14 +19,14 @@ INVERSE_VARIANCES = ("variance", "fisher", "given")
 def weighting(
     view: StackView, weights: Weights | xr.DataArray, looks: float | None
 ) -> tuple[dict[str, xr.DataArray], Weights | Literal["given"], float | None]:
-    """Inputs of a block function, by name; which weights; looks.
+    """Return the inputs of a block function by name, the kind of weights, and the looks.
 
-    Weights that are given are matched to the stack by their pairs, y and x; (pair) alone is one weight for the pair.
+    Weights given as an array are aligned to the stack by pairs, y and x; (pair) alone gives one weight per pair.
 
     Raises
     ------
     ArgumentError, StackError
-        If the weights are unknown, or the stack lacks what they need.
+        If the weights are unknown, or the stack lacks the layers that they need.
     """
     inputs = {"unwrapped_phase": view.phase}
     if not isinstance(weights, str):
@@ -46,12 +46,12 @@ def weighting(
     if "coherence" not in view.data:
         raise StackError(f"weights: {weights!r} needs coherence, which the stack does not have; open it with coherence")
     looks = looks if looks is not None else view.data.attrs.get("looks")
-    pair_weights(np.empty(0, np.float32), weights, looks)  # refuses missing or impossible looks before anything runs
+    pair_weights(np.empty(0, np.float32), weights, looks)  # raises for missing or invalid looks before the run
     return inputs | {"coherence": view.data["coherence"]}, weights, None if weights == "coherence" else looks
 
 
 def require_weights(weights: np.ndarray, *, missing: bool = False) -> None:
-    """Raise ArgumentError unless these are weights: not negative, finite, or NaN where `missing` is allowed, not all 0."""
+    """Raise ArgumentError unless weights are finite, non-negative and not all 0; NaN is valid if `missing`."""
     known = weights[~np.isnan(weights)] if missing else weights
     if known.size and not (np.isfinite(known) & (known >= 0)).all():
         wrong = known[~(np.isfinite(known) & (known >= 0))].flat[0]
@@ -61,12 +61,12 @@ def require_weights(weights: np.ndarray, *, missing: bool = False) -> None:
 
 
 def block_weights(weights: Weights | Literal["given"], looks: float | None, arrays: Arrays) -> np.ndarray | None:
-    """Weights (pair, pixel) of a block with the inputs of `weighting`; None if all are equal."""
+    """Return the weights (pair, pixel) of a block with the inputs of `weighting`; None if all are equal."""
     if weights == "none":
         return None
     if weights == "given":
         given = arrays["weights"].reshape(len(arrays["weights"]), -1)
-        if (given < 0).any():  # of lazy weights it is known only here
+        if (given < 0).any():  # lazy weights are checked here only
             raise ArgumentError(f"weights: holds {np.nanmin(given):g}; weights are not negative, 0 leaves out")
         return given
     coherence = arrays["coherence"]

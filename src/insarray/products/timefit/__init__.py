@@ -1,1 +1,1 @@
-"""Time functions fitted to series or pairs, and what they predict."""
+"""Fits of time functions to series or pairs, and predictions from them."""

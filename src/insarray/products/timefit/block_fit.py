@@ -1,4 +1,4 @@
-"""Time functions of one block: rows and weights from the layers, the fit, variables from its factors."""
+"""Fit time functions in one block: rows and weights, the fit, and output variables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MOST_ROWS = np.iinfo(np.uint16).max
 
 @dataclass(frozen=True)
 class FitTask:
-    """All that `fit_block` needs besides the layers; the same for every block. Rows are dates, or pairs if `pairs`."""
+    """Constants of `fit_block`, the same for every block. Rows are dates, or pairs if `pairs` is set."""
 
     model: TimeModel
     design: np.ndarray
@@ -56,7 +56,7 @@ class FitTask:
 
     @property
     def inverse_variances(self) -> bool:
-        """Whether the squares of the residuals come in units of their variance."""
+        """Whether squared residuals are in units of their variance."""
         return self.weights in (*INVERSE_VARIANCES, "covariance")
 
 
@@ -69,15 +69,15 @@ class _Rows(NamedTuple):
 
 
 def fit_block(task: FitTask, arrays: Arrays) -> Arrays:
-    """Terms of one block.
+    """Fit the terms of one block.
 
     Parameters
     ----------
     task
         Model and options.
     arrays
-        `displacement` (time, y, x) and perhaps `network_subset`, or `unwrapped_phase` (pair, y, x); what the weights,
-        the covariance and the height error need.
+        `displacement` (time, y, x) and optionally `network_subset`, or `unwrapped_phase` (pair, y, x), and the arrays
+        that weights, covariance and height error need.
     """
     values = arrays["unwrapped_phase"] if task.pairs else arrays["displacement"]
     pixels = values.shape[1:]
@@ -98,7 +98,7 @@ def fit_block(task: FitTask, arrays: Arrays) -> Arrays:
 
 
 def _rows(task: FitTask, values: np.ndarray, arrays: Arrays) -> _Rows:
-    """Displacement of the rows in m, and what it is weighted with."""
+    """Return the displacement of the rows in m, and their weights."""
     flat = values.reshape(len(values), -1)
     how: dict[str, Any] = {"offsets": not task.pairs}
     if task.pairs:
@@ -119,7 +119,7 @@ def _rows(task: FitTask, values: np.ndarray, arrays: Arrays) -> _Rows:
 
 
 def _with_height(task: FitTask, rows: _Rows, arrays: Arrays) -> _Rows:
-    """Rows with the baseline as the last column."""
+    """Return the rows with the baseline as the last column."""
     if task.baseline is not None:
         return rows._replace(design=np.column_stack([rows.design, task.baseline]))
     maps = arrays["baseline"].reshape(len(arrays["baseline"]), -1).astype(np.float64)
@@ -128,7 +128,7 @@ def _with_height(task: FitTask, rows: _Rows, arrays: Arrays) -> _Rows:
 
 
 def _fit(task: FitTask, rows: _Rows, arrays: Arrays) -> Fit:
-    """Fit whose covariance is that of the factors, in m^2 and the like, by the method asked for."""
+    """Fit the terms with the chosen method; the covariance is in the units of the terms (m^2, ...)."""
     covariance = _covariance(task, arrays)
     if task.weights == "covariance":
         assert covariance is not None  # noqa: S101  for the type checker: `fit` has checked it
@@ -150,13 +150,13 @@ def _fit(task: FitTask, rows: _Rows, arrays: Arrays) -> Fit:
 
 
 def _covariance(task: FitTask, arrays: Arrays) -> np.ndarray | None:
-    """Covariance of the dates, (date, date, pixel) or (date, date, 1)."""
+    """Return the covariance of the dates, (date, date, pixel) or (date, date, 1)."""
     found = task.covariance
     if "covariance" in arrays:
         found = arrays["covariance"].reshape(*arrays["covariance"].shape[:-2], -1).astype(np.float64)
     elif found is not None:
         found = found[..., None]
-    if found is not None and found.ndim == 2:  # variances
+    if found is not None and found.ndim == 2:  # variances only
         found = found[:, None] * np.eye(len(found))[:, :, None]
     return found
 
@@ -167,7 +167,7 @@ def _scaled(fitted: Fit, factor: np.ndarray) -> Fit:
 
 
 def _in_metres_of_height(fitted: Fit, factor: np.ndarray) -> Fit:
-    """Fit whose last term is the height error, not the displacement per metre of baseline."""
+    """Convert the last term from displacement per metre of baseline to height error."""
     with np.errstate(divide="ignore", invalid="ignore"):
         per_metre = np.where(factor > 0, 1 / factor, np.nan)
     terms, covariance = fitted.terms.copy(), fitted.covariance.copy()
@@ -178,7 +178,7 @@ def _in_metres_of_height(fitted: Fit, factor: np.ndarray) -> Fit:
 
 
 def _dates_observed(task: FitTask, rows: _Rows, fitted: Fit) -> np.ndarray:
-    """Number of dates that the rows which were used tell of, (pixel,)."""
+    """Return the number of dates covered by the used rows, (pixel,)."""
     if task.ends is None:
         return fitted.used
     used = np.isfinite(rows.values)
@@ -195,7 +195,7 @@ def _dates_observed(task: FitTask, rows: _Rows, fitted: Fit) -> np.ndarray:
 
 
 def _flag(fitted: Fit, masked: np.ndarray, few: np.ndarray) -> np.ndarray:
-    """`fit_flag`; what comes first says the most."""
+    """Return `fit_flag`; the first applicable meaning is used."""
     undetermined = np.isnan(fitted.terms).any(axis=0)
     names = ("masked", "no_data", "too_few_observations", "undetermined_terms", "no_redundancy")
     conditions = [masked, fitted.used == 0, few, undetermined, fitted.freedom <= 0]
@@ -204,7 +204,7 @@ def _flag(fitted: Fit, masked: np.ndarray, few: np.ndarray) -> np.ndarray:
 
 
 def _blank(fitted: Fit, pixels: np.ndarray) -> Fit:
-    """Fit without values at some pixels; the degrees of freedom stay, as they may be the reason."""
+    """Set the results of some pixels to NaN; keep the degrees of freedom, which may be the reason."""
     if not pixels.any():
         return fitted
     names = ("terms", "covariance", "offset", "square", "residual")
@@ -212,7 +212,7 @@ def _blank(fitted: Fit, pixels: np.ndarray) -> Fit:
 
 
 def outputs(task: FitTask) -> tuple[str, ...]:
-    """Names of the variables of a fit, each term followed by its standard error."""
+    """Return the names of the variables of a fit, each term followed by its standard error."""
     terms = [*_terms(task.model), *(["height_error"] if task.height else []), *([] if task.pairs else ["intercept"])]
     names = [name for term in terms for name in (term, f"{term}_std")]
     names += ["degrees_of_freedom", "fit_flag"]
@@ -235,12 +235,12 @@ def _terms(model: TimeModel) -> Iterator[str]:
 
 
 def period_name(years: str) -> str:
-    """What a period is called, of its years as `TimeModel.names` has them."""
+    """Return the name of a period given in years as in `TimeModel.names`."""
     return _PERIODS.get(float(years), f"period_{years}y")
 
 
 def _results(task: FitTask, fitted: Fit, flag: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Variables of a fit, as they are stored."""
+    """Yield the variables of a fit in their stored data types."""
     for name, values in _values_and_errors(task, fitted):
         yield name, values.astype(np.float32)
     yield "degrees_of_freedom", fitted.freedom.clip(0).astype(np.uint16)
@@ -254,7 +254,7 @@ def _results(task: FitTask, fitted: Fit, flag: np.ndarray) -> Iterator[tuple[str
 
 
 def _values_and_errors(task: FitTask, fitted: Fit) -> Iterator[tuple[str, np.ndarray]]:
-    """Terms and standard errors; amplitude and phase of a period by the covariance of its cosine and sine."""
+    """Yield terms and standard errors; amplitude and phase of a period from the covariance of cosine and sine."""
     with np.errstate(invalid="ignore", divide="ignore"):
         std = np.sqrt(np.einsum("iip->ip", fitted.covariance))
         names = [*task.model.names, *(["height_error"] if task.height else [])]
@@ -277,10 +277,10 @@ def _values_and_errors(task: FitTask, fitted: Fit) -> Iterator[tuple[str, np.nda
 
 
 def workspace(task: FitTask) -> int:
-    """Working memory of a pixel in `fit_block`: rows, baselines and covariances in float64, factors and theirs."""
+    """Return the working memory of `fit_block` per pixel: rows, baselines, covariances and factors in float64."""
     rows, terms = len(task.design), task.design.shape[1] + task.height
     needed = 16 * terms**2 + (145 if task.uncertainty == "bootstrap" else 16) * terms + 80
-    if task.pairs:  # and a byte for each, twice, of the dates that are counted
+    if task.pairs:  # plus two bytes for each counted date
         needed += (10 + {"none": 0, "given": 4}.get(task.weights, 8)) * rows
     if task.height and task.baseline is None:
         needed += 8 * (rows + (0 if task.closing is None else task.closing.shape[1]))

@@ -1,4 +1,4 @@
-"""Time functions of a displacement series or of the pairs themselves: velocity, seasons, steps, relaxation, height error."""
+"""Fit time functions (velocity, seasonal, steps, relaxation, height error) to a displacement series or to pairs."""
 
 import logging
 from collections.abc import Sequence
@@ -37,18 +37,18 @@ _KEPT = (
     "ramp_mask",
     "removed_terms",
 )
-"""Attributes of a series that its time functions keep."""
+"""Attributes of a series that its fit inherits."""
 
 SeriesWeights = Literal["none", "covariance"]
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What is fitted to: dates of a series, or pairs of a stack."""
+    """Observations to fit: dates of a series, or pairs of a stack."""
 
     inputs: dict[str, xr.DataArray]
     origin: np.datetime64
-    first: np.ndarray | None  # times at which the rows begin, if they are pairs
+    first: np.ndarray | None  # start times of the rows if they are pairs
     last: np.ndarray
     level: np.ndarray | None
     scale: float
@@ -59,7 +59,7 @@ class _Rows:
     sizes: dict[str, int]
     attrs: dict[str, Any]
     dates: int
-    ends: np.ndarray | None  # numbers of the dates of each row, (pair, 2), if they are pairs
+    ends: np.ndarray | None  # date indices of each row, (pair, 2), if they are pairs
 
     @property
     def span(self) -> tuple[np.datetime64, np.datetime64]:
@@ -94,79 +94,79 @@ def fit(
     seed: int = 0,
     residuals: bool = False,
 ) -> xr.Dataset:
-    """Time functions of every pixel by least squares, all in one fit, lazily if the data is lazy.
+    """Fit time functions to every pixel in one least-squares fit, lazily if the data are lazy.
 
     Parameters
     ----------
     data
-        A series with `displacement` (time, y, x) or (time, point) in m; dates of each `network_subset`, if there, share an offset, so
-        that a gap in the network does not bend the functions. Or a stack of pairs: no inversion is needed then, and
-        missing pairs or gaps do not matter; what the pairs say of the functions is weighed as `insarray.invert` would.
-        For a part of the time give ``series.sel(time=slice(...))``.
+        Series with `displacement` (time, y, x) or (time, point) in m; dates of the same `network_subset`, if present,
+        share an offset, so that a gap in the network does not affect the functions. Or a stack of pairs, which needs no
+        inversion and may have missing pairs or gaps; pairs are weighted as in `insarray.invert`. For a part of the time
+        pass ``series.sel(time=slice(...))``.
     degree, periods, steps, velocity_changes, exponentials, logarithms
-        Terms, see `insarray.model.time_model.TimeModel`; the default is the velocity alone. Events lie between the first
-        and the last date: what is before or after changes nothing, so nothing could be found.
+        Terms, see `insarray.model.time_model.TimeModel`; the default is the velocity alone. Events must lie between the
+        first and the last date, as others have no effect on the observations.
     height_error
-        Fit the error of the height with which the topography was removed, too: it moves the displacement by
-        perpendicular_baseline / (slant_range sin(incidence_angle)) times itself.
+        Also fit the height error (DEM error) of the topography that was removed: it contributes perpendicular_baseline
+        / (slant_range sin(incidence_angle)) times itself to the displacement.
     baselines
-        Perpendicular baselines in m, (time) or (pair), perhaps with (y, x); those of pairs are closed to dates.
-        Default: the coordinate `perpendicular_baseline`.
+        Perpendicular baselines in m, (time) or (pair), optionally with (y, x); baselines of pairs are converted to
+        dates. Default: the coordinate `perpendicular_baseline`.
     slant_range, incidence_angle
         m and degrees, number or map (y, x); default: the variables of these names, or else the attributes.
     weights
-        Of a series: "none", "covariance" (generalised least squares with the covariance of the dates), or a DataArray
-        of inverse variances in 1/m^2, (time) or (time, y, x). Of a stack: those of `insarray.invert`.
+        For a series: "none", "covariance" (generalised least squares with the covariance of the dates), or a DataArray
+        of inverse variances in 1/m^2, (time) or (time, y, x). For a stack: as in `insarray.invert`.
     covariance
-        Of the dates of a series in m^2: (time), (time, other) or either with (y, x), relative to any date. Default: the
-        variable `displacement_covariance` (see `insarray.covariance`). A common part of all dates does not count.
+        Covariance of the dates of a series in m^2: (time), (time, other) or either with (y, x), relative to any date.
+        Default: the variable `displacement_covariance` (see `insarray.covariance`). A part common to all dates has no
+        effect.
     looks, phase, reference
-        Of a stack, as in `insarray.invert`.
+        For a stack, as in `insarray.invert`.
     min_dates, min_redundancy
-        Fewest dates observed at a pixel, and fewest degrees of freedom (dates less offsets, or pairs, less terms), with
-        which it is given terms. Defaults: a third of the dates of the data, and five where that is less (of fewer than
-        ten dates half); three degrees of freedom, the least with which the variance of Student's t, that is of a
-        velocity over its standard error, is finite (but no more than a third of those of a complete pixel). 0 and 0 give
-        terms wherever they are determined.
+        Minimum number of observed dates, and of degrees of freedom (dates minus offsets, or pairs, minus terms), for a
+        pixel to be fitted. Defaults: a third of the dates of the data, but at least five (half of the dates if there
+        are fewer than ten); three degrees of freedom, the minimum for a finite variance of Student's t, the ratio of a
+        velocity to its standard error (but at most a third of those of a complete pixel). With 0 and 0 a pixel is
+        fitted wherever the terms are determined.
     mask
-        Pixels to be fitted: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        Fit only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
         `insarray.quality_mask`.
     uncertainty
-        "residuals": standard errors by the scatter about the fit, of dates (series) or pairs (stack) that are taken as
-        independent; pairs are not where the atmosphere of their common dates is more than their own noise: then take the
-        series, whose fit is also the better one. "covariance":
-        propagated from the covariance of the dates or from weights that are inverse variances. "bootstrap": by drawing
-        dates or pairs again, with replacement.
+        "residuals": standard errors from the residuals of dates (series) or pairs (stack), assumed independent; pairs
+        are not independent where the atmosphere of their common dates exceeds their own noise: then fit the series,
+        which also gives the better fit. "covariance": propagated from the covariance of the dates or from weights that
+        are inverse variances. "bootstrap": by resampling dates or pairs with replacement.
     samples, seed
-        Of the bootstrap; the same seed gives the same draws in every pixel.
+        Of the bootstrap; the same seed gives the same samples in every pixel.
     residuals
-        Give `fit_residual` (time, y, x), or `pair_fit_residual` (pair, y, x), too.
+        Also return `fit_residual` (time, y, x), or `pair_fit_residual` (pair, y, x).
 
     Returns
     -------
     xarray.Dataset
         (y, x), each with its standard error as `..._std`: `velocity` in m per year of 365.25 days (with further
         polynomial terms that of the first date), `acceleration`, `jerk`; `annual_amplitude` in m and `annual_phase` in
-        rad (A cos(2 pi t / T - phase), t since the first date), `semiannual_...`, or `period_<T>y_...`;
-        `step_<date>`, `velocity_change_<date>`, `exponential_<date>_<days>d`, `logarithmic_<date>_<days>d`;
-        `height_error` in m; for a series `intercept` in m. All of displacement toward the satellite. NaN where the
-        pixel does not determine the term, lacks `min_dates` or `min_redundancy`, or is masked, standard errors also
-        where there is no redundancy. `fit_flag`, `degrees_of_freedom`, and `reduced_chi_square` (weights that are inverse variances) or `fit_residual_std` (equal
-        weights).
+        rad (A cos(2 pi t / T - phase), t since the first date), `semiannual_...`, or `period_<T>y_...`; `step_<date>`,
+        `velocity_change_<date>`, `exponential_<date>_<days>d`, `logarithmic_<date>_<days>d`; `height_error` in m; for a
+        series `intercept` in m. All refer to displacement toward the satellite. NaN where the pixel does not determine
+        the term, lacks `min_dates` or `min_redundancy`, or is masked; standard errors also without redundancy.
+        `fit_flag`, `degrees_of_freedom`, and `reduced_chi_square` (weights that are inverse variances) or
+        `fit_residual_std` (equal weights).
 
     Raises
     ------
     ArgumentError
-        If the model or an option cannot be.
+        If the model or an option is invalid.
     StackError
-        If the data lacks what is asked for.
+        If the data lack a required layer.
 
     See Also
     --------
-    insarray.invert : displacement series of the pairs.
-    insarray.predict : displacement of the functions at other dates.
-    insarray.remove_terms : series without seasons or steps.
-    insarray.quality_mask : pixels that pass criteria.
+    insarray.invert : invert pairs to displacement series.
+    insarray.predict : displacement of the fitted functions at other dates.
+    insarray.remove_terms : subtract fitted terms from a series.
+    insarray.quality_mask : mask of pixels that pass criteria.
     insarray.covariance : covariance of the dates.
 
     References
@@ -215,11 +215,11 @@ def fit(
         fitted = fitted.assign_coords({"time": view.data["time"]} if series else pair_coords(view.network))  # type: ignore[arg-type]
     asked: dict[str, Any] = {"fit_min_dates": least.dates, "fit_min_redundancy": least.redundancy}
     asked |= {} if mask is None else {"fit_mask": mask_name(mask)}
-    # with the variable, as attributes of a dataset are lost when it is merged with the series
+    # on the variable, as dataset attributes are lost when merged with the series
     fitted.fit_flag.attrs |= {"time_model": model.as_json(), "time_origin": str(rows.origin)[:19], **asked}
     attrs = rows.attrs | {
         "model": " ".join(model.names) + (" height_error" if height_error else ""),
-        "fit_weights": rows.weights,  # not "weights", which a series has of its own
+        "fit_weights": rows.weights,  # not "weights", an attribute of series
         "uncertainty": uncertainty,
         **asked,
     }
@@ -233,7 +233,7 @@ def fit(
 def _series_rows(
     view: SeriesView, weights: Weights | SeriesWeights | xr.DataArray, covariance: xr.DataArray | None
 ) -> _Rows:
-    """Dates of a series."""
+    """Return the dates of a series as rows."""
     series = view.data
     if len(view.times) < 2:
         raise StackError(f"series: {len(view.times)} date(s); a velocity needs at least two")
@@ -283,7 +283,7 @@ def _series_rows(
 
 
 def _aligned_covariance(view: SeriesView, given: xr.DataArray) -> xr.DataArray:
-    """Covariance of the dates of the series, both of its dimensions of dates in their order."""
+    """Return the covariance aligned to the dates of the series in both dimensions."""
     if isinstance(given, xr.DataArray):
         others = [dim for dim in given.dims if dim not in ("time", "y", "x")]
         if len(others) == 1 and others[0] != "other_time":
@@ -293,7 +293,7 @@ def _aligned_covariance(view: SeriesView, given: xr.DataArray) -> xr.DataArray:
 
 
 def _require_covariance(values: np.ndarray) -> None:
-    """Raise ArgumentError unless these are variances, or a symmetric matrix with variances on its diagonal."""
+    """Raise ArgumentError unless `values` are variances, or a symmetric matrix with variances on its diagonal."""
     variances = np.diag(values) if values.ndim == 2 else values
     if not (np.isfinite(variances) & (variances >= 0)).all():
         wrong = variances[~(np.isfinite(variances) & (variances >= 0))][0]
@@ -305,7 +305,7 @@ def _require_covariance(values: np.ndarray) -> None:
 def _pair_rows(
     view: StackView, weights: Weights | SeriesWeights | xr.DataArray, looks: float | None, reference: Asked
 ) -> _Rows:
-    """Pairs of a stack."""
+    """Return the pairs of a stack as rows."""
     network = view.network
     scale = metres_per_radian(view.require_wavelength())
     inputs, named, looks = weighting(view, weights, looks)  # type: ignore[arg-type]
@@ -341,13 +341,13 @@ def _require_variances(rows: _Rows, uncertainty: Uncertainty) -> None:
 def _minimum(
     model: TimeModel, rows: _Rows, min_dates: int | None, min_redundancy: int | None, *, height: bool
 ) -> Minimum:
-    """What a pixel needs to be given terms."""
-    fitted = len(model.names) + height + (rows.ends is None)  # dates have an offset
+    """Return the minimum requirements for a pixel to be fitted."""
+    fitted = len(model.names) + height + (rows.ends is None)  # series have an offset
     return minimum_of(rows.dates, sum(rows.sizes.values()) - fitted, min_dates, min_redundancy)
 
 
 def _mask(view: SeriesView | StackView, rows: _Rows, mask: Raster | None) -> dict[str, xr.DataArray]:
-    """Map of the pixels to be fitted, if there is one."""
+    """Return the map of the pixels to be fitted, if given."""
     if mask is None:
         return {}
     return {"good": good_pixels(view, next(iter(rows.inputs.values())), mask)}
@@ -393,7 +393,7 @@ def _task(
 
 
 def _maps(geometry: HeightGeometry | None) -> dict[str, xr.DataArray]:
-    """Maps of the geometry."""
+    """Return the maps of the geometry."""
     if geometry is None:
         return {}
     found = {} if geometry.maps is None else {"baseline": geometry.maps}

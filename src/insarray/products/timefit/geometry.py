@@ -1,4 +1,4 @@
-"""Geometry of the height error: perpendicular baselines of dates or pairs, and metres of range per metre of height."""
+"""Geometry of the height error: perpendicular baselines of rows, and displacement per metre of height and baseline."""
 
 from functools import partial
 from typing import NamedTuple
@@ -13,27 +13,26 @@ from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.stacks import SeriesView, StackView
 
 LIMITS = {"slant_range": (1e4, 1e8), "incidence_angle": (2.0, 90.0)}
-"""Between what numbers the geometry must lie: m, degrees; an angle in radians, or a range in km, does not."""
+"""Valid ranges in m and degrees; angles in radians and ranges in km are outside."""
 
-_LEAST_BASELINE = 1e-3  # metres; all baselines below are no baselines
+_LEAST_BASELINE = 1e-3  # metres; smaller baselines count as zero
 
 
 class HeightGeometry(NamedTuple):
-    """What the height error needs, for rows that are dates or pairs.
+    """Geometry needed for the height error, for rows that are dates or pairs.
 
-    A height error h moves the displacement toward the satellite by perpendicular_baseline * factor * h.
+    A height error h changes the displacement toward the satellite by perpendicular_baseline * factor * h.
 
     Parameters
     ----------
     factor
         1 / (slant_range sin(incidence_angle)) in 1/m, (y, x) or a number.
     baseline
-        Metres, (row,), where all pixels share it, else None.
+        Baselines in m, (row,), if all pixels share them, else None.
     maps
-        Metres, (row, y, x) or (pair, y, x), where they do not.
+        Baselines in m, (row, y, x) or (pair, y, x), if they vary over the image.
     closing
-        Matrix (date, pair) that turns baselines of pairs into those of dates, if `maps` has pairs and the rows are
-        dates.
+        Matrix (date, pair) that converts baselines of pairs to dates, if `maps` has pairs and the rows are dates.
     """
 
     factor: xr.DataArray | float
@@ -49,16 +48,16 @@ def height_geometry(
     slant_range: xr.DataArray | float | None,
     incidence_angle: xr.DataArray | float | None,
 ) -> HeightGeometry:
-    """Geometry of a series (rows are dates) or a stack (pairs), given or as the dataset has it.
+    """Return the geometry of a series (rows are dates) or a stack (pairs), from arguments or the dataset.
 
-    What is given is matched to the data by its dates or pairs, y and x.
+    Arguments are aligned to the data by dates or pairs, y and x.
 
     Raises
     ------
     StackError
-        If something is missing, or the baselines are all zero: then there is nothing to find.
+        If a quantity is missing, or all baselines are zero, so that the height error cannot be determined.
     ArgumentError
-        If something given has the wrong dimensions, lacks dates, pairs or pixels, or cannot be.
+        If an argument has the wrong dimensions, lacks dates, pairs or pixels, or is invalid.
     """
     distance = _map(view, "slant_range", slant_range)
     angle = _map(view, "incidence_angle", incidence_angle)
@@ -78,7 +77,7 @@ def _layer(view: SeriesView | StackView) -> xr.DataArray:
 
 
 def _baselines(view: SeriesView | StackView, row: str, given: xr.DataArray | None) -> xr.DataArray:
-    """Perpendicular baselines of the rows of the data, or of their pairs."""
+    """Return the perpendicular baselines of the rows of the data, or of their pairs."""
     found = given if given is not None else view.data.get("perpendicular_baseline")
     if found is None:
         raise StackError(
@@ -96,7 +95,7 @@ def _baselines(view: SeriesView | StackView, row: str, given: xr.DataArray | Non
 
 
 def _per_row(view: SeriesView | StackView, given: np.ndarray, lead: str, row: str) -> np.ndarray:
-    """Baselines of the rows: as given, or closed from pairs to dates."""
+    """Return the baselines of the rows, converted from pairs to dates if needed."""
     if not np.isfinite(given).all():
         at = int(np.flatnonzero(~np.isfinite(given))[0])
         raise StackError(f"baselines: {given[at]} at {lead} {at}; every one must be known")
@@ -119,14 +118,14 @@ def _times(view: SeriesView | StackView) -> np.ndarray:
 
 
 def _closing(view: SeriesView | StackView) -> np.ndarray:
-    """Matrix (date, pair) of the baselines of the dates of the data, relative to the first one of the network."""
+    """Return the matrix (date, pair) that converts baselines to dates, relative to the network's first date."""
     network = _network(view)
     network.require_connected("baselines of pairs that are not connected say nothing about dates")
     return np.asarray(network.closing()[dates_in(network, _times(view))])
 
 
 def dates_in(network: Network, times: np.ndarray) -> np.ndarray:
-    """Where dates, ``datetime64[s]``, are in the network."""
+    """Return the indices of dates, ``datetime64[s]``, in the network."""
     at = np.searchsorted(network.times, times).clip(max=network.n_dates - 1)
     missing = network.times[at] != times
     if missing.any():
@@ -137,7 +136,7 @@ def dates_in(network: Network, times: np.ndarray) -> np.ndarray:
 def _map(
     view: SeriesView | StackView, name: str, given: xr.DataArray | np.ndarray | float | None
 ) -> xr.DataArray | float:
-    """A map of the geometry, or one number for the image; given, a variable of the data, or its attribute."""
+    """Return a map of the geometry, or one number: the argument, or a variable or attribute of the data."""
     least, most = LIMITS[name]
     found = given if given is not None else view.data.get(name, view.data.attrs.get(name))
     if found is None:
@@ -157,12 +156,12 @@ def _map(
 
 
 def within_limits(name: str, values: np.ndarray) -> np.ndarray:
-    """Values of the geometry with NaN where they are 0, which is no-data.
+    """Return values of the geometry with NaN for 0, which is no-data.
 
     Raises
     ------
     ArgumentError
-        If others are outside what they can be, as angles in radians are.
+        If other values are out of range, such as angles in radians.
     """
     least, most = LIMITS[name]
     known = np.where(values == 0, np.nan, values)

@@ -1,4 +1,4 @@
-"""What fitted time functions say: displacement at any time, and series without chosen terms."""
+"""Predict displacement from fitted time functions, and remove terms from a series."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -21,32 +21,32 @@ logger = logging.getLogger(__name__)
 
 
 def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArray:
-    """Displacement by fitted time functions, lazily if the model is lazy.
+    """Predict the displacement of fitted time functions, lazily if the model is lazy.
 
     Parameters
     ----------
     model
         Result of `insarray.fit`.
     times
-        Dates or times, also outside those that were fitted.
+        Dates or times, including those outside the fitted interval.
 
     Returns
     -------
     xarray.DataArray
-        `displacement` (time, y, x) in m toward the satellite: on the datum of the series that was fitted, or, from
-        pairs, since the first date. Without the height error, which is no motion. NaN where a term is not determined.
+        `displacement` (time, y, x) in m toward the satellite: on the datum of the fitted series, or, for pairs, since
+        the first date. The height error, which is not motion, is excluded. NaN where a term is undetermined.
 
     Raises
     ------
     StackError
-        If `model` is no result of `insarray.fit`.
+        If `model` is not a result of `insarray.fit`.
     ArgumentError
-        If a time cannot be read, or there is none.
+        If a time cannot be parsed, or none is given.
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.remove_terms : series without seasons or steps.
+    insarray.fit : fit time functions with standard errors.
+    insarray.remove_terms : subtract fitted terms from a series.
 
     Examples
     --------
@@ -80,39 +80,39 @@ def remove_terms(
     slant_range: xr.DataArray | float | None = None,
     incidence_angle: xr.DataArray | float | None = None,
 ) -> xr.Dataset:
-    """Series without some of the fitted terms, lazily if they are lazy.
+    """Remove fitted terms from a series, lazily if they are lazy.
 
     Parameters
     ----------
     series
-        With `displacement` (time, y, x).
+        Series with `displacement` (time, y, x).
     model
-        Result of `insarray.fit`, of the same pixels.
+        Result of `insarray.fit` for the same pixels.
     terms
-        Their names as variables of `model`, periods without ``_amplitude``: "annual", "step_20190706", "velocity",
-        "height_error". Default: all that are motion.
+        Names of terms as variables of `model`, periods without ``_amplitude``: "annual", "step_20190706", "velocity",
+        "height_error". Default: all terms of motion.
     baselines, slant_range, incidence_angle
         For "height_error", as in `insarray.fit`.
 
     Returns
     -------
     xarray.Dataset
-        `series` with the terms taken out of `displacement`, each relative to its value at the reference date, so that
-        the displacement stays zero there; attribute `removed_terms`. Variables that describe the old displacement
-        (`velocity`, ...) are left out, standard deviations stay those of the observation.
+        `series` with the terms subtracted from `displacement`, each relative to its value at the reference date, so
+        that the displacement stays zero there; attribute `removed_terms`. Variables that describe the old displacement
+        (`velocity`, ...) are dropped; standard deviations remain those of the observation.
 
     Raises
     ------
     ArgumentError
         If a term is not in the model.
     StackError
-        If something needed is missing, or the grids differ.
+        If required data are missing, or the grids differ.
 
     See Also
     --------
-    insarray.fit : time functions with standard errors.
-    insarray.predict : displacement of the functions at other dates.
-    insarray.deramp : subtract surfaces.
+    insarray.fit : fit time functions with standard errors.
+    insarray.predict : displacement of the fitted functions at other dates.
+    insarray.deramp : subtract fitted surfaces.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def remove_terms(
         removed = removed + _height_part(
             view, model, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle
         )
-    if removed.ndim == 3:  # else no term was named
+    if removed.ndim == 3:  # otherwise no term was removed
         xr.align(series.displacement, removed, join="exact")
     left = series.displacement - removed
     result = only_series(series).assign(displacement=_as_displacement(series, left))
@@ -150,7 +150,7 @@ def remove_terms(
 
 
 def _on_pixels(model: xr.Dataset, view: SeriesView) -> xr.Dataset:
-    """Model on the pixels of the series, by their coordinates, and with coordinates that are equal to the bit."""
+    """Return the model on the pixels of the series, matched by coordinates, with bitwise equal coordinates."""
     found = model.isel(require_same_grid("model", model, view))
     return found.assign_coords({dim: view.data[dim].variable for dim in ("y", "x") if dim in view.data.coords})
 
@@ -163,7 +163,7 @@ def _functions(model: xr.Dataset) -> tuple[TimeModel, np.datetime64]:
 
 
 def _names(functions: TimeModel) -> list[str]:
-    """Terms as a user names them."""
+    """Return the terms by their public names."""
     return list(dict.fromkeys(_name(column) for column in functions.names))
 
 
@@ -175,7 +175,7 @@ def _name(column: str) -> str:
 def _sum(
     model: xr.Dataset, functions: TimeModel, design: np.ndarray, times: np.ndarray, names: Sequence[str]
 ) -> xr.DataArray:
-    """Sum of the named terms at the times, (time, y, x)."""
+    """Return the sum of the named terms at the times, (time, y, x)."""
     total = xr.DataArray(np.zeros(len(times)), dims="time", coords={"time": times})
     for i, column in enumerate(functions.names):
         name = _name(column)
@@ -199,13 +199,13 @@ def _height_part(
     slant_range: xr.DataArray | float | None,
     incidence_angle: xr.DataArray | float | None,
 ) -> xr.DataArray:
-    """Displacement by the height error since the reference date, (time, y, x)."""
+    """Return the displacement by the height error since the reference date, (time, y, x)."""
     geometry = height_geometry(view, baselines=baselines, slant_range=slant_range, incidence_angle=incidence_angle)
     series = view.data
     if geometry.baseline is not None:
         baseline = xr.DataArray(geometry.baseline, dims="time", coords={"time": series.time})
     else:
-        assert geometry.maps is not None  # noqa: S101  for the type checker: one of both is there
+        assert geometry.maps is not None  # noqa: S101  for the type checker: one of both is given
         maps = geometry.maps.drop_vars(["pair", "time"], errors="ignore")
         if geometry.closing is not None:
             maps = xr.dot(xr.DataArray(geometry.closing, dims=("time", "pair")), maps, dim="pair")

@@ -1,4 +1,4 @@
-"""Terms of `insarray.fit` as they are given: dates in whatever form, one or several, and whether anything follows from them."""
+"""Parse and check the time function arguments of `insarray.fit`."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def model_of(
     exponentials: Sequence[tuple[Time, float]],
     logarithms: Sequence[tuple[Time, float]],
 ) -> TimeModel:
-    """Model of what was given: dates in whatever form, one date or period without brackets, too."""
+    """Return the model of the arguments: dates in any form, and a single date or period without a list."""
     dates: list[Any] = [
         tuple(_date(event) for event in _several(name, events))
         for name, events in (("steps", steps), ("velocity_changes", velocity_changes))
@@ -36,7 +36,7 @@ def model_of(
 
 
 def _several(name: str, given: Any) -> list[Any]:
-    """What was given as a list, a single one, too."""
+    """Return the argument as a list; a single value becomes a list of one."""
     if isinstance(given, str | float | int | np.datetime64 | dt.date | np.number):
         return [given]
     try:
@@ -46,7 +46,7 @@ def _several(name: str, given: Any) -> list[Any]:
 
 
 def _date(event: Time) -> str:
-    """Date as a model keeps it: as text, without the time of day if there is none."""
+    """Return a date as text, as models store it, without the time of day if it is midnight."""
     return str(as_time(event)).removesuffix("T00:00:00") if not isinstance(event, str) else event
 
 
@@ -59,7 +59,7 @@ def _relaxation(name: str, item: Any) -> tuple[str, float]:
 
 
 def require_events_between(model: TimeModel, first: np.datetime64, last: np.datetime64) -> None:
-    """Raise ArgumentError for an event that no date follows, or none precedes: it changes nothing that was observed."""
+    """Raise ArgumentError for events without a later or an earlier date, which have no effect on the observations."""
     events = {
         "steps": model.steps,
         "velocity_changes": model.velocity_changes,
@@ -68,7 +68,7 @@ def require_events_between(model: TimeModel, first: np.datetime64, last: np.date
     }
     for name, given in events.items():
         for event in given:
-            # a step on the last date can be seen there, a change of velocity only behind it
+            # a step is visible on the last date, a change of velocity only after it
             too_late = as_time(event) > last if name == "steps" else as_time(event) >= last
             too_early = as_time(event) <= first if name == "steps" else False
             if too_late or too_early:

@@ -1,1 +1,1 @@
-"""The entrance: checked, immutable views of what users give, and arguments matched by label."""
+"""Views: checked, immutable forms of user datasets, and arguments aligned to them by label."""

@@ -1,4 +1,4 @@
-"""Arguments with coordinates of their own, matched to the data by label: never by row, column, position or order."""
+"""Align arguments to the data by coordinate labels, never by index or position."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, InsarrayError, StackError
 from insarray.products.views.stacks import SeriesView, StackView, View
 
-_OFF = 0.25  # of a pixel: how far apart coordinates of one pixel may be, in float32 or after a warp
+_OFF = 0.25  # pixels: tolerance of coordinates, for float32 or warped ones
 
 _LEADS = ("pair", "time", "other_time")
 
@@ -18,28 +18,28 @@ _LEADS = ("pair", "time", "other_time")
 def aligned(
     name: str, argument: Any, view: View, *choices: tuple[str, ...], error: type[InsarrayError] = ArgumentError
 ) -> xr.DataArray:
-    """Argument on the pixels, pairs and dates of the data, in their order; lazily if it is lazy.
+    """Return the argument aligned to the pixels, pairs and dates of the data; lazily if it is lazy.
 
-    Dimensions may come in any order. Where the argument has coordinates, each pixel, pair and date of the data is looked
-    up in them; others that it has besides are left out. Where it has none it is taken in the order of the dataset.
+    Dimensions may be in any order. If the argument has coordinates, each pixel, pair and date of the data is looked up
+    in them, and additional ones are dropped. Otherwise it is taken in the order of the dataset.
 
     Parameters
     ----------
     name
-        Of the argument, for errors.
+        Name of the argument, for errors.
     argument
-        DataArray, or an array whose shape is that of one of the choices.
+        DataArray, or an array with the shape of one of the choices.
     view
         The data.
     choices
-        Dimensions that it may have, each in the order in which they are returned.
+        Permitted dimensions, each in the order in which they are returned.
     error
         Class of the error.
 
     Raises
     ------
     ArgumentError
-        If it has other dimensions, lacks pixels, pairs or dates, or has another length without saying which they are.
+        If it has other dimensions, lacks pixels, pairs or dates, or has another length and no coordinates.
     """
     array = _as_array(name, argument, view, choices, error)
     dims = next((dims for dims in choices if set(dims) == set(array.dims)), None)
@@ -56,7 +56,7 @@ def aligned(
 
 
 def in_blocks_of(array: xr.DataArray, layer: xr.DataArray) -> xr.DataArray:
-    """Array with the spatial blocks of a layer, and one chunk along the rest; as it is if the layer is not lazy."""
+    """Rechunk to the spatial blocks of a layer, other dimensions in one chunk; do nothing if it is not lazy."""
     if not layer.chunks:
         return array
     chunks: dict[Any, Any] = {dim: layer.chunksizes[dim] if dim in ("y", "x") else -1 for dim in array.dims}
@@ -65,12 +65,12 @@ def in_blocks_of(array: xr.DataArray, layer: xr.DataArray) -> xr.DataArray:
 
 
 def align_series(series: SeriesView, view: View, name: str = "series") -> SeriesView:
-    """Series on the pixels of other data.
+    """Return the series on the pixels of other data.
 
     Raises
     ------
     StackError
-        If it lacks pixels of them.
+        If the series lacks some of the pixels.
     """
     indices = {dim: _spatial(name, series.data, view, dim, StackError) for dim in ("y", "x")}
     wanted = {dim: index for dim, index in indices.items() if index is not None}
@@ -88,7 +88,7 @@ def align_series(series: SeriesView, view: View, name: str = "series") -> Series
 
 
 def require_same_grid(name: str, other: xr.Dataset, view: View) -> dict[str, np.ndarray]:
-    """Index of the pixels of the data in another dataset, for each dimension in which they differ.
+    """Return the indices of the data's pixels in another dataset, for each dimension in which they differ.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _as_array(
         fitting = [dims for dims in choices if tuple(sizes.get(dim, -1) for dim in dims) == tuple(values.shape)]
         if len(fitting) == 1 and values.dtype.kind in "fiub":
             return xr.DataArray(values, dims=fitting[0])
-    except (TypeError, ValueError):  # of NumPy, for whatever is no array
+    except (TypeError, ValueError):  # NumPy's errors for objects that are not arrays
         values = argument
     shape = getattr(values, "shape", None)
     what = type(argument).__name__ if not shape else f"{type(argument).__name__} of shape {tuple(shape)}"
@@ -124,7 +124,7 @@ def _as_array(
 
 
 def _index(name: str, array: xr.DataArray, view: View, dim: str, error: type[InsarrayError]) -> np.ndarray | None:
-    """Index along a dimension that brings the array to the data; None if it is in their order already."""
+    """Return the index along a dimension that aligns the array; None if it is in order."""
     if dim in ("y", "x"):
         return _spatial(name, array, view, dim, error)
     labels = _labels(array, dim)
@@ -150,7 +150,7 @@ def _index(name: str, array: xr.DataArray, view: View, dim: str, error: type[Ins
 
 
 def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
-    """What the pairs or dates of an array are called; None if it does not say."""
+    """Return the labels of pairs or dates of an array; None if it has none."""
     if dim == "pair":
         if {"reference_time", "secondary_time"} <= set(array.coords) and array["reference_time"].dims == ("pair",):
             ends = (array[name].values.astype("datetime64[s]") for name in ("reference_time", "secondary_time"))
@@ -174,7 +174,7 @@ def _wanted(view: View, dim: str) -> list[str]:
 
 
 def _numbers(array: xr.DataArray, view: View, dim: str) -> np.ndarray | bool:
-    """Index by whole numbers that array and data both have as coordinate; False if they have none, or others."""
+    """Return the index by integer coordinates of array and data; False if they have none or differ."""
     if any(dim not in data.coords or data[dim].dtype.kind not in "iu" for data in (array, view.data)):
         return False
     at = {int(number): k for k, number in enumerate(array[dim].values)}
@@ -199,7 +199,7 @@ def _require_length(name: str, array: xr.DataArray, view: View, dim: str, error:
 def _spatial(
     name: str, array: xr.DataArray | xr.Dataset, view: View, dim: str, error: type[InsarrayError]
 ) -> np.ndarray | None:
-    """Index of the data's rows or columns in an array; None if they are the same."""
+    """Return the indices of the data's rows or columns in an array; None if they are the same."""
     size = view.data.sizes[dim]
     if dim not in array.coords or dim not in view.data.coords:
         if array.sizes[dim] != size:

@@ -1,4 +1,4 @@
-"""Layers as the data model has them: dimensions in order, data types, units, one chunk of pairs or dates, even blocks."""
+"""Normalise layers to the data model: dimension order, data types, units, chunks."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from insarray.model.errors import StackError
 
 
 def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
-    """Dataset in the terms of the data model; nothing is computed.
+    """Convert a dataset to the data model; nothing is computed.
 
     Parameters
     ----------
     dataset
-        Layers with y and x, some with another dimension. xarray may have transposed them, made whole numbers floats
-        (``where``), merged, cut or shifted their chunks.
+        Layers with y and x, optionally with another dimension. They may be transposed, be floats instead of integers
+        (``where``), or have merged, split or shifted chunks.
     lead
-        "pair", "time" or "loop": the dimension of which every block needs all.
+        "pair", "time" or "loop": the dimension that must be in one chunk.
 
     Raises
     ------
     StackError
-        If a dimension is missing, or a layer has others, another kind of values or another unit than its name says.
+        If a dimension is missing, or a layer's dimensions, kind of values or units do not match its name.
     """
     for dim in (lead, "y", "x"):
         if dim not in dataset.dims and "point" in dataset.dims:
@@ -46,7 +46,7 @@ def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
 
 
 def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset whose coordinates of pairs and dates are no lazy arrays with chunks of their own; those of pixels go."""
+    """Compute lazy coordinates of pairs and dates; drop those of pixels."""
     lazy = {name: c for name, c in dataset.coords.items() if c.variable.chunks}
     if not lazy:
         return dataset
@@ -72,7 +72,7 @@ def _layer(name: str, variable: xr.Variable, lead: str) -> xr.Variable:
 
 
 def _without_fill(variable: xr.Variable, dtype: np.dtype[Any]) -> xr.Variable:
-    """Whole numbers with 0, which means none, for the fill value that a reprojection has put outside of the image."""
+    """Replace the fill value of a reprojection by 0, which means none, in integer layers."""
     fill = variable.attrs.get("_FillValue")
     if fill is None or dtype.kind == "f" or variable.dtype.kind not in "iu":
         return variable
@@ -93,7 +93,7 @@ def _require_unit(name: str, variable: xr.Variable, entry: Variable) -> None:
 
 
 def evenly_chunked(dataset: xr.Dataset) -> xr.Dataset:
-    """Dataset whose lazy layers have the same spatial blocks, all alike but the last, and each block all of the rest."""
+    """Rechunk lazy layers to common spatial blocks, equal except the last, with other dimensions in one chunk."""
     lazy = {name: v.variable for name, v in dataset.data_vars.items() if v.chunks and {"y", "x"} <= set(v.dims)}
     if not lazy:
         return dataset

@@ -1,4 +1,4 @@
-"""The entrance for wrapped phases: stacks, points, and the links between points."""
+"""Views of wrapped stacks, points, and links between points."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from insarray.products.views.stacks import SeriesView, View, as_series, require_
 
 @dataclass(frozen=True, eq=False)
 class WrappedView(View):
-    """A wrapped stack: `wrapped_phase` (time, y, x).
+    """Wrapped stack: `wrapped_phase` (time, y, x).
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ class PointsView(View):
     Parameters
     ----------
     data, order
-        See `View`; points ascending by their numbers.
+        See `View`; points in ascending order of their numbers.
     times
         Dates, ascending, ``datetime64[s]``.
     numbers
-        Of the points: what links call them, int64, shape (point,).
+        Numbers of the points, which identify them in links, int64, shape (point,).
     """
 
     times: np.ndarray = field(kw_only=True)
@@ -62,36 +62,36 @@ class PointsView(View):
         return phase
 
     def computed(self) -> "PointsView":
-        """View of the same points in memory."""
+        """Return a view of the same points in memory."""
         return PointsView(self.data.compute(), self.order, times=self.times, numbers=self.numbers)
 
 
 @dataclass(frozen=True, eq=False)
 class PointSeriesView(SeriesView):
-    """Displacement series of points, as an image of one row, for products that treat every pixel by itself.
+    """Displacement series of points as an image of one row, for products that process each pixel independently.
 
     Parameters
     ----------
     points
-        Dataset that the row was made of.
+        Dataset from which the row was made.
     """
 
     points: xr.Dataset = field(kw_only=True)
 
     def on_grid(self, result: xr.Dataset) -> xr.Dataset:
-        """Result with the dimension point, and the coordinates of the points."""
+        """Return the result with the dimension point and the coordinates of the points."""
         found = result.isel(y=0).drop_vars(["y", "x"], errors="ignore").rename(x="point")
         of_points = {name: coord for name, coord in self.points.coords.items() if set(coord.dims) <= {"point"}}
         return found.assign_coords(of_points)
 
 
 def as_row(series: xr.Dataset | View) -> xr.Dataset | View:
-    """A series of points as a view of an image of one row; everything else as it is.
+    """Return a view of a series of points as an image of one row; other data unchanged.
 
     Raises
     ------
     StackError
-        Naming what is missing or different.
+        If something is missing or different; the message names it.
     """
     if not isinstance(series, xr.Dataset) or "point" not in series.get("displacement", xr.DataArray()).dims:
         return series
@@ -110,12 +110,12 @@ def as_row(series: xr.Dataset | View) -> xr.Dataset | View:
 
 
 def as_wrapped(stack: xr.Dataset | WrappedView) -> WrappedView:
-    """View of a wrapped stack.
+    """Return a view of a wrapped stack.
 
     Raises
     ------
     StackError
-        Naming what is missing or different.
+        If something is missing or different; the message names it.
     """
     if isinstance(stack, WrappedView):
         return stack
@@ -127,12 +127,12 @@ def as_wrapped(stack: xr.Dataset | WrappedView) -> WrappedView:
 
 
 def as_points(points: xr.Dataset | PointsView, name: str = "points") -> PointsView:
-    """View of points with wrapped phases.
+    """Return a view of points with wrapped phases.
 
     Raises
     ------
     StackError
-        Naming what is missing or different.
+        If something is missing or different; the message names it.
     """
     if isinstance(points, PointsView):
         return points
@@ -160,12 +160,12 @@ def _numbers(points: xr.Dataset) -> np.ndarray:
 
 
 def in_order(data: xr.Dataset, dim: str) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
-    """Dataset ascending along a dimension by its coordinate, and the order if it was another.
+    """Sort a dataset along a dimension by its coordinate; return the order if it has changed.
 
     Raises
     ------
     StackError
-        If something comes twice.
+        If a coordinate value is repeated.
     """
     if dim not in data.coords or data[dim].dtype.kind not in "iuM":
         return data, {}
@@ -180,12 +180,12 @@ def in_order(data: xr.Dataset, dim: str) -> tuple[xr.Dataset, dict[str, np.ndarr
 
 
 def arcs_of(links: xr.Dataset, points: PointsView) -> Arcs:
-    """Links as positions of their ends among the points.
+    """Return links as indices of their end points.
 
     Raises
     ------
     StackError
-        If these are no links, or points of them are missing.
+        If `links` are not links, or some of their points are missing.
     """
     require_dataset(links, "links", "insarray.estimate_links")
     for name in ("point_a", "point_b"):
@@ -206,12 +206,12 @@ def arcs_of(links: xr.Dataset, points: PointsView) -> Arcs:
 
 
 def model_of(model: xr.Dataset, points: PointsView, maker: str = "insarray.integrate_links") -> xr.Dataset:
-    """Model of points (`velocity`, ...) in the order of the points.
+    """Return the model of points (`velocity`, ...) in the order of the points.
 
     Raises
     ------
     StackError
-        If it has no velocity of these points.
+        If it has no velocity for these points.
     """
     require_dataset(model, "model", maker)
     if "velocity" not in model or model["velocity"].dims != ("point",):

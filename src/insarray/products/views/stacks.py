@@ -1,4 +1,4 @@
-"""The entrance: what a dataset is, worked out and checked once per call, whatever xarray has done to it before."""
+"""Views: determine and check once per call what a dataset holds, whatever xarray has done to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from insarray.model.place import Area, Place
 from insarray.products.views.layers import canonical
 
 Phase = Literal["unwrapped_phase", "corrected_phase"]
-"""Phase to work on: as it was unwrapped, or with the cycles that `correct_unwrapping` has added."""
+"""Phase to process: as unwrapped, or with the cycles added by `correct_unwrapping`."""
 
-_MOST_ZEROS = 0.05  # of the pixels: more that are zero on all dates are no reference but no-data
+_MOST_ZEROS = 0.05  # of the pixels: if more are zero on all dates, zero is no-data and not a reference
 
 _INHERITED = (
     "product_reference",
@@ -45,15 +45,15 @@ _INHERITED = (
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What stacks and series share.
+    """Common base of the views of stacks and series.
 
     Parameters
     ----------
     data
-        Dataset whose layers have the dimensions, in order, and the data types of the data model; the first dimension in
-        one chunk, pairs and dates ascending, spatial blocks uniform.
+        Dataset whose layers have the dimension order and data types of the data model, the first dimension in one
+        chunk, pairs and dates ascending, and uniform spatial blocks.
     order
-        By dimension, the index of each pair, date or point of `data` in the dataset as it was given, where it was in another
+        Per dimension, the index of each pair, date or point of `data` in the original dataset, if it was in another
         order.
     """
 
@@ -73,7 +73,7 @@ class View:
 
     @cached_property
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates y and x of the pixel centres; rows and columns where there are none."""
+        """Coordinates y and x of the pixel centres, or rows and columns if there are none."""
         y, x = (
             np.asarray(self.data[dim].values, np.float64)
             if dim in self.data.coords
@@ -84,22 +84,22 @@ class View:
 
     @property
     def wavelength(self) -> float | None:
-        """Of the radar in m."""
+        """Radar wavelength in m."""
         found = self.data.attrs.get("wavelength")
         return None if found is None else float(found)
 
     @property
     def inherited(self) -> dict[str, Any]:
-        """Attributes that products keep."""
+        """Attributes that products inherit."""
         return {name: self.data.attrs[name] for name in _INHERITED if name in self.data.attrs}
 
     def require_wavelength(self) -> float:
-        """Wavelength in m.
+        """Return the wavelength in m.
 
         Raises
         ------
         StackError
-            If it is unknown: metres need it, and no sensor is assumed.
+            If it is unknown; no sensor is assumed.
         """
         if self.wavelength is None:
             raise StackError(
@@ -108,19 +108,19 @@ class View:
         return self.wavelength
 
     def on_grid(self, result: xr.Dataset) -> xr.Dataset:
-        """Result with the y, x and CRS of the data."""
+        """Return the result with the y, x and CRS of the data."""
         return on_grid_of(self.data, result)
 
     def record(self, place: Place | None) -> dict[str, Any]:
-        """Attributes that record a place."""
+        """Return the attributes that record a place."""
         return {} if place is None else place.attributes(self._grid_if_any, *self.centres)
 
     def area(self, area: Area, pixels: int) -> Place:
-        """Place of an area of rows and columns of this image."""
+        """Return the place of an area of rows and columns of this image."""
         return Place.of_area(*self.centres, area, pixels)
 
     def pixel(self, row: int, col: int) -> Place:
-        """Place of a pixel of this image."""
+        """Return the place of a pixel of this image."""
         return Place.of_pixel(*self.centres, row, col)
 
     @cached_property
@@ -133,16 +133,16 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class StackView(View):
-    """A stack of pairs.
+    """Stack of pairs.
 
     Parameters
     ----------
     data, order
         See `View`.
     network
-        Pairs, ascending by their dates.
+        Network of the pairs, in ascending order of their dates.
     phase_name
-        Which of its phases to work on.
+        Name of the phase to process.
     """
 
     network: Network = field(kw_only=True)
@@ -150,19 +150,19 @@ class StackView(View):
 
     @property
     def phase(self) -> xr.DataArray:
-        """Phase to work on (pair, y, x), rad."""
+        """Phase to process (pair, y, x), rad."""
         phase: xr.DataArray = self.data[self.phase_name]
         return phase
 
     @property
     def fingerprints(self) -> dict[str, xr.DataArray]:
-        """Coordinate that says by which files each pair is known, if there is one."""
+        """Coordinate with the fingerprint of the files of each pair, if there is one."""
         return {name: self.data.coords[name] for name in ("pair_fingerprint",) if name in self.data.coords}
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesView(View):
-    """A displacement series.
+    """Displacement time series.
 
     Parameters
     ----------
@@ -171,11 +171,11 @@ class SeriesView(View):
     times
         Dates, ascending, ``datetime64[s]``.
     network
-        Pairs that it was made of; None if the dataset does not say.
+        Network of its pairs; None if the dataset does not record it.
     reference_time
-        Date at which the displacement is zero; it need not be among `times`.
+        Date at which the displacement is zero; not necessarily in `times`.
     in_pieces
-        Whether each piece of the network is relative to its own first date (``gap="subset"``).
+        Whether each network subset is relative to its own first date (``gap="subset"``).
     """
 
     times: np.ndarray = field(kw_only=True)
@@ -196,12 +196,12 @@ class SeriesView(View):
 
     @cached_property
     def place(self) -> Place | None:
-        """Place at which the displacement is zero; None if the dataset does not say.
+        """Place at which the displacement is zero; None if the dataset does not record it.
 
         Raises
         ------
         ReferencePointError
-            If it says so by a row and column at which it is not zero.
+            If it is recorded by a row and column at which the displacement is not zero.
         """
         stated = place_of(self.data)
         if stated is not None or not {"reference_row", "reference_area"} & set(self.data.attrs):
@@ -209,7 +209,7 @@ class SeriesView(View):
         return self._numbered_place()
 
     def _numbered_place(self) -> Place:
-        """Place of a dataset that has rows and columns alone, which a crop makes wrong: held against the data."""
+        """Return the place of a dataset that records only row and column, checked with the data after a crop."""
         attrs, shape = self.data.attrs, (self.data.sizes["y"], self.data.sizes["x"])
         if "reference_area" in attrs:
             area = Area(*(int(value) for value in attrs["reference_area"]))
@@ -225,7 +225,7 @@ class SeriesView(View):
             if row < shape[0] and col < shape[1] and self._is_zero(self.displacement.isel(y=[row], x=[col]))[0, 0]:
                 return self.pixel(row, col)
             found = np.argwhere(self._is_zero(self.displacement))
-            if 0 < len(found) <= _MOST_ZEROS * shape[0] * shape[1]:  # any of them will do; a crop only lowers numbers
+            if 0 < len(found) <= _MOST_ZEROS * shape[0] * shape[1]:  # any will do; a crop only lowers numbers
                 away = np.abs(found - (row, col)).sum(axis=1) + (found > (row, col)).any(axis=1) * sum(shape)
                 return self.pixel(*(int(at) for at in found[np.argmin(away)]))
             name = f"row {row}, column {col}"
@@ -236,13 +236,13 @@ class SeriesView(View):
 
     @staticmethod
     def _is_zero(displacement: xr.DataArray) -> np.ndarray:
-        """Pixels (y, x) that have data, all of it zero."""
+        """Return a mask (y, x) of the pixels with data that are zero on all dates."""
         missing = displacement.isnull()
         zero: np.ndarray = (((displacement == 0) | missing).all("time") & ~missing.all("time")).values
         return zero
 
     def reference_attributes(self) -> dict[str, Any]:
-        """Attributes of place and date of the reference, for what is made of the series."""
+        """Return the attributes of reference place and date, for products of the series."""
         attrs = self.data.attrs
         numbered = {"reference_row", "reference_area"} & set(attrs)
         stated = place_of(self.data)
@@ -252,16 +252,16 @@ class SeriesView(View):
 
 @dataclass(frozen=True, eq=False)
 class LoopsView(View):
-    """Closure of loops: the result of `closure`.
+    """Closure of loops, as returned by `closure`.
 
     Parameters
     ----------
     data, order
         See `View`.
     network
-        Pairs.
+        Network of the pairs.
     loops
-        Loops, in the order of the dataset.
+        Loops in the order of the dataset.
     """
 
     network: Network = field(kw_only=True)
@@ -269,21 +269,21 @@ class LoopsView(View):
 
 
 def as_stack(stack: xr.Dataset | StackView, phase: Phase = "unwrapped_phase", *, phaseless: bool = False) -> StackView:
-    """View of a stack: names, dimensions and data types of the data model, pairs in order.
+    """Return a view of a stack: names, dimensions and data types of the data model, pairs in order.
 
     Parameters
     ----------
     stack
-        Dataset, in any order of pairs, rows, columns and dimensions.
+        Dataset with pairs, rows, columns and dimensions in any order.
     phase
-        Which of its phases to work on.
+        Phase to process.
     phaseless
-        Whether it may lack the phase, for products of other layers.
+        Accept a stack without phase, for products of other layers.
 
     Raises
     ------
     ArgumentError, StackError
-        Naming what is missing or different.
+        If something is missing or different; the message names it.
     """
     if isinstance(stack, StackView):
         return stack
@@ -306,19 +306,19 @@ def as_stack(stack: xr.Dataset | StackView, phase: Phase = "unwrapped_phase", *,
 
 
 def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesView:
-    """View of a displacement series: dates ascending, layers as the data model has them.
+    """Return a view of a displacement series: dates ascending, layers as in the data model.
 
     Parameters
     ----------
     series
-        Dataset, in any order of dates, rows, columns and dimensions.
+        Dataset with dates, rows, columns and dimensions in any order.
     name
-        Of the argument, for errors.
+        Name of the argument, for errors.
 
     Raises
     ------
     StackError
-        Naming what is missing or different.
+        If something is missing or different; the message names it.
     """
     if isinstance(series, SeriesView):
         return series
@@ -346,7 +346,7 @@ def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesVi
 
 
 def as_data(data: xr.Dataset | View, phase: Phase = "unwrapped_phase") -> "SeriesView | StackView":
-    """View of a series, if there is a displacement, else of a stack."""
+    """Return a view of a series if there is a displacement, else of a stack."""
     if isinstance(data, SeriesView | StackView):
         return data
     require_dataset(data, "data", "insarray.invert or insarray.open_stack")
@@ -361,12 +361,12 @@ def as_data(data: xr.Dataset | View, phase: Phase = "unwrapped_phase") -> "Serie
 
 
 def as_loops(loops: xr.Dataset | LoopsView) -> LoopsView:
-    """View of the closure of loops.
+    """Return a view of the closure of loops.
 
     Raises
     ------
     StackError
-        If it is not the result of `closure`, or pairs of its loops were left out since.
+        If it is not the result of `closure`, or pairs of its loops have been removed.
     """
     if isinstance(loops, LoopsView):
         return loops
@@ -380,7 +380,7 @@ def as_loops(loops: xr.Dataset | LoopsView) -> LoopsView:
 
 
 def require_dataset(data: object, name: str, maker: str) -> None:
-    """Raise StackError unless an argument is a dataset, saying what makes one."""
+    """Raise StackError unless an argument is a dataset; the message names the function that makes one."""
     if isinstance(data, xr.DataArray):
         raise StackError(f"{name}: is one variable, {data.name!r}; give the whole dataset of {maker}")
     if not isinstance(data, xr.Dataset):
@@ -388,5 +388,5 @@ def require_dataset(data: object, name: str, maker: str) -> None:
 
 
 def _gap(series: xr.Dataset) -> str | None:
-    """How gaps were treated; with the labels, too, as attributes of a dataset are lost more easily."""
+    """Return the gap method; also stored on the labels, as dataset attributes are easily lost."""
     return series["network_subset"].attrs.get("gap", series.attrs.get("gap"))
