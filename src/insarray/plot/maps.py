@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import xarray as xr
 
-from insarray.model.conventions import FLAGS, VARIABLES
+from insarray.model.conventions import FLAGS, VARIABLES, shown_units
 from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 _MASKED = "0.8"
 _MAX_SIDE = 3000  # pixels; more than a printed page resolves
-_MILLIMETRES = re.compile(
-    r"(displacement|velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
-)
 _CYCLIC = re.compile(r"wrapped_phase|(annual|semiannual|period_\w+)_phase")
 _SHARES = (
     "coherence",
@@ -39,7 +36,7 @@ _CLASSES: dict[str, tuple[str, ...]] = {
     "water_mask": ("water", "land"),
 }
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
-_UNITS = {"m/year": "m/yr", "1": "", "radian": "rad", "degree": "°"}
+_UNITS = {"m/year": "m/yr", "mm/year": "mm/yr", "1": "", "radian": "rad", "degree": "°"}
 _TITLES = {
     "velocity": "LOS velocity",
     "displacement": "LOS displacement",
@@ -169,9 +166,8 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
     from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 
     units = VARIABLES[name].units if name in VARIABLES else str(layer.attrs.get("units", "1"))
-    scale, shown = 1.0, _UNITS.get(units, units)
-    if _MILLIMETRES.fullmatch(name) and units in ("m", "m/year"):
-        scale, shown = 1000.0, "m" + _UNITS.get(units, units)
+    read, scale = shown_units(name, units)
+    shown = _UNITS.get(read, read)
     label = _TITLES.get(name, name.replace("_", " ")) + (f" ({shown})" if shown else "")
     if name in ("velocity", "displacement"):
         label += "\npositive toward satellite"
