@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from insarray.engine.store.point_store import save_points
     from insarray.export.mintpy import to_mintpy
     from insarray.export.rasters import to_cog, to_netcdf
+    from insarray.export.tables import to_table
     from insarray.io.geometry.open import open_geometry
     from insarray.io.open import open_stack
     from insarray.io.readers.mintpy_series import open_series
@@ -102,6 +103,7 @@ _HOMES = {
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
+    "to_table": "insarray.export.tables",
     "unwrap_points": "insarray.products.points.unwrapping",
 }
 
@@ -149,6 +151,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "progress_bar",
     "to_cog",
     "to_netcdf",
+    "to_table",
     "to_mintpy",
     "plot",
     "report",

@@ -248,14 +248,22 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
 
 @cli.typed("Export", "output_commands.export")
 class Export(group.Quality):
-    """Write a GeoTIFF of a variable, or NetCDF of all.
+    """Write a GeoTIFF, NetCDF, or a table for GIS.
 
-    PATH ends in .tif for a cloud-optimised GeoTIFF, in .nc for NetCDF.
+    PATH ends in .tif for a cloud-optimised GeoTIFF of a variable, in .nc for NetCDF of all. As a table, with a row for each
+    pixel or point and a column for each date, it ends in .csv, .parquet (GeoParquet), .gpkg (GeoPackage), .geojson, .fgb
+    (FlatGeobuf), .shp or .kmz.
     """
 
     store: str = argument("STORE")
     path: str = argument("PATH")
     variable: str | None = option("Variable to write; default for a GeoTIFF: the name of PATH.", None, "NAME")
+    area: str | None = option(
+        "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
+        None, "WHERE",
+    )  # fmt: skip
+    every: int = option("For tables: each n-th row and column, or point.", 1, "N", limits=(1, None))
+    polygons: str | None = option("For tables: only what is in the polygons of a vector file.", None, "FILE")
     overwrite: bool = flag("Replace PATH.")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from insarray.cli.inputs import mask_of
+from insarray.cli.inputs import cropped, mask_of
 from insarray.cli.main import Export, Plot, Report
 from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
@@ -15,11 +15,46 @@ from insarray.products.stacks.closure import closure_summary
 
 
 def export(options: Export) -> None:
-    """Write a GeoTIFF or NetCDF file."""
+    """Write a GeoTIFF or NetCDF file, or a table."""
+    from insarray.export.tables import is_table
+
+    write = _table if is_table(options.path) else _raster
+    write(options)
+    echo(f"{options.path}: written")
+
+
+def _table(options: Export) -> None:
+    from insarray.export.tables import to_table
+
+    dataset = open_result(options.store)
+    if options.variable is not None:
+        raise ArgumentError("variable: a table has all of them; leave --variable out")
+    to_table(
+        dataset,
+        options.path,
+        every=options.every,
+        area=options.area,
+        polygons=options.polygons,
+        mask=mask_of(dataset, options),
+        overwrite=options.overwrite,
+    )
+
+
+def _raster(options: Export) -> None:
     from insarray.export.rasters import to_cog, to_netcdf
 
-    path, variable, dataset = options.path, options.variable, open_result(options.store)
-    good, suffix = mask_of(dataset, options), Path(path).suffix.lower()
+    path, variable, dataset = (
+        options.path,
+        options.variable,
+        cropped(open_result(options.store), options.area, options.store),
+    )
+    suffix = Path(path).suffix.lower()
+    for name, given in (("every", options.every != 1), ("polygons", options.polygons is not None)):
+        if given:
+            raise ArgumentError(
+                f"{name}: is for tables, and {path} is none; leave --{name} out, or use --mask or --area"
+            )
+    good = mask_of(dataset, options)
     if suffix == ".nc":
         if variable is not None:
             dataset = dataset[[_known(dataset, variable, options.store)]]
@@ -28,8 +63,10 @@ def export(options: Export) -> None:
         name = _known(dataset, variable or Path(path).stem, options.store)
         to_cog(dataset[name], path, attrs=dataset.attrs, mask=good, overwrite=options.overwrite)
     else:
-        raise ArgumentError(f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF or .nc for NetCDF")
-    echo(f"{path}: written")
+        raise ArgumentError(
+            f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF, .nc for NetCDF, or .csv, .parquet, .gpkg, .geojson, .fgb, .shp "
+            "or .kmz for a table"
+        )
 
 
 def report(options: Report) -> None:

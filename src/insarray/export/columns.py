@@ -1,7 +1,7 @@
 """Columns of a table of points: names, units and digits, as EGMS and the plugins that read its files have them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -42,7 +42,10 @@ _GEOMETRY = {"height", "height_wgs84", "incidence_angle", "slant_range", "los_ea
 
 _MOST_NAME = 10
 _DECIMALS = {"mm": 3, "mm/year": 4, "m": 3, "1": 4, "degree": 4, "radian": 4}
-_DIRECTIONS = (("vertical", "upward"), ("eastward", "eastward"), ("", "toward the satellite"))
+_DIRECTIONS = {"vertical": "upward", "eastward": "eastward"}
+"""Of a displacement by how its name begins; others are along the line of sight."""
+
+_LOS = "toward the satellite"
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Columns:
     dims: tuple[str, ...]
     maps: tuple[Column, ...]
     dates: tuple[str, ...] = ()
-    direction: str = field(default=_DIRECTIONS[-1][1])
+    direction: str = _LOS
 
     @property
     def units(self) -> str:
@@ -145,13 +148,13 @@ def columns_of(dataset: xr.Dataset) -> Columns:
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise ArgumentError(f"dataset: two of its variables are {double[0]!r} in a table; drop or rename one")
-    return Columns(dims, columns, dates, _direction(dataset) if dates else _DIRECTIONS[-1][1])
+    return Columns(dims, columns, dates, _direction(dataset) if dates else _LOS)
 
 
 def _columns(dataset: xr.Dataset, dims: tuple[str, ...]) -> Iterator[Column]:
     known = [*dataset.data_vars, *(name for name in dataset.coords if name not in _PLACE)]
     maps = [str(name) for name in known if set(dataset[name].dims) == set(dims) and dataset[name].dtype.kind == "f"]
-    for name in [*(name for name in _FIRST if name in maps), *(name for name in maps if name not in _FIRST)]:
+    for name in [*(name for name in _FIRST if name in maps), *sorted(name for name in maps if name not in _FIRST)]:
         attrs = dataset[name].attrs
         units, factor = shown_units(name, str(attrs.get("units", "1")))
         about = " ".join(str(attrs.get("long_name", name.replace("_", " "))).split())
@@ -161,7 +164,7 @@ def _columns(dataset: xr.Dataset, dims: tuple[str, ...]) -> Iterator[Column]:
 def _direction(dataset: xr.Dataset) -> str:
     """What a positive displacement is, by the name that its attributes give it."""
     words = str(dataset["displacement"].attrs.get("long_name", ""))
-    return next(direction for begin, direction in _DIRECTIONS if words.startswith(begin))
+    return next((direction for begin, direction in _DIRECTIONS.items() if words.startswith(begin)), _LOS)
 
 
 def rounded(values: np.ndarray, decimals: int | None) -> np.ndarray:

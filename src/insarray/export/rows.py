@@ -13,8 +13,8 @@ from insarray.io.source import Window
 from insarray.model.dataset import crs_of, grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import is_geographic
-from insarray.products.views.points import as_row
 from insarray.products.views.layers import evenly_chunked
+from insarray.products.views.points import as_row
 from insarray.products.views.stacks import as_series
 
 _ROWS = 8192  # handed on at once
@@ -99,7 +99,9 @@ class Source:
         grid = grid_of(self.data)
         ends = self.window or (slice(0, grid.height), slice(0, grid.width))
         numbers = [_every(n, self.every, part) for n, part in zip(grid.shape, ends, strict=True)]
-        thin = self.data.isel({dim: slice(at.start, at.stop, at.step) for dim, at in zip(("y", "x"), numbers, strict=True)})
+        thin = self.data.isel(
+            {dim: slice(at.start, at.stop, at.step) for dim, at in zip(("y", "x"), numbers, strict=True)}
+        )
         inside = None if self.polygons is None else self.polygons.on(grid)
         digits = [len(str(n - 1)) for n in grid.shape]
         for rows, cols in _windows(thin, len(self.columns.dates) + len(self.columns.maps)):
@@ -221,4 +223,3 @@ def _windows(data: xr.Dataset, layers: int) -> Iterator[tuple[slice, slice]]:
     edges = [np.cumsum([0, *lengths]).tolist() for lengths in sizes]
     for down, across in itertools.product(*(list(itertools.pairwise(ends)) for ends in edges)):
         yield slice(*down), slice(*across)
-

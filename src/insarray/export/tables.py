@@ -209,4 +209,3 @@ def _lines(rows: Rows, columns: Columns, line: str) -> Iterator[str]:
 
 def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""')) if any(c in name for c in ',"\n\r') else name
-

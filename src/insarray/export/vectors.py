@@ -127,8 +127,8 @@ class _Batches:
         for date in columns.dates:
             about = f"displacement {columns.direction} since the reference date"
             yield self._field(short.get(date, date), number, about, "mm")
-        about = {"ARROW:extension:name": "geoarrow.wkb"} if self._suffix != ".parquet" else {}
-        yield self._pa.field(_GEOMETRY, self._pa.binary(), metadata=about)
+        kind = {} if self._suffix == ".parquet" else {"ARROW:extension:name": "geoarrow.wkb"}
+        yield self._pa.field(_GEOMETRY, self._pa.binary(), metadata=kind)
 
     def _field(self, name: str, kind: Any, about: str, units: str = "") -> Any:
         """Field whose meaning and unit are in the file as far as its format has a place for them."""
@@ -191,4 +191,3 @@ class _Batches:
         if self.count:
             column["bbox"] = self._bounds.tolist()
         return {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
-

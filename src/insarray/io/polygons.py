@@ -92,7 +92,9 @@ def read_polygons(path: str | os.PathLike[str], crs: str | None, middle: float) 
         If it cannot be read, says no CRS, or holds something else than polygons.
     """
     if crs is None:
-        raise ArgumentError("polygons: the data have no CRS (radar coordinates), so no polygon is on them; geocode them")
+        raise ArgumentError(
+            "polygons: the data have no CRS (radar coordinates), so no polygon is on them; geocode them"
+        )
     file = expand_one(path, "polygons", "give one file")
     if is_url(file):
         raise FileError(f"{file}: polygons are read from this machine; copy it")
@@ -150,7 +152,7 @@ def _turned(shape: Any, middle: float) -> Any:
 
     left, _, right, _ = shape.bounds
     turn = -360.0 * math.floor(((left + right) / 2 - middle + 180.0) / 360.0)
-    return shapely.transform(shape, lambda xy: xy + (turn, 0.0)) if turn else shape
+    return shapely.transform(shape, lambda xy: xy + np.array([turn, 0.0])) if turn else shape
 
 
 def _covered(shape: Any, grid: Grid) -> Covered:
