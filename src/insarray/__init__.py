@@ -37,6 +37,7 @@ if _TYPE_CHECKING:
     from insarray.products.series.ramps import deramp, ramp_surface
     from insarray.products.series.rereference import rereference
     from insarray.products.series.residuals import pair_misfit, residuals
+    from insarray.products.series.timeseries import timeseries
     from insarray.products.stacks.averages import component_counts, temporal_average
     from insarray.products.stacks.closure import closure, closure_summary
     from insarray.products.stacks.quality import quality_mask
@@ -100,6 +101,7 @@ _HOMES = {
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
     "temporal_average": "insarray.products.stacks.averages",
+    "timeseries": "insarray.products.series.timeseries",
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
@@ -133,6 +135,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "residuals",
     "pair_misfit",
     "quality_mask",
+    "timeseries",
     "covariance",
     "fit",
     "predict",

@@ -267,6 +267,19 @@ class Export(group.Quality):
     overwrite: bool = flag("Replace PATH.")
 
 
+@cli.typed("Export", "output_commands.timeseries")
+class Timeseries(group.Places, group.Quality):
+    """Write the series of places or polygons, with standard errors.
+
+    STORE is a stored series, of an image or of points. A table has a line for each place and date; without --out it is
+    printed. Of polygons it has mean, median and percentiles.
+    """
+
+    store: str = argument("STORE")
+    out: str | None = option("Where to write: .csv, or .nc (NetCDF).", None, "PATH", names=("-o", "--out"))
+    overwrite: bool = flag("Replace the file.")
+
+
 @cli.typed("Export", "output_commands.plot")
 class Plot(group.Quality):
     """Plot a network, a map, small multiples, or a point.

@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from insarray.cli.inputs import cropped, mask_of
-from insarray.cli.main import Export, Plot, Report
+from insarray.cli.main import Export, Plot, Report, Timeseries
 from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
 from insarray.model.dates import date_index
@@ -67,6 +67,25 @@ def _raster(options: Export) -> None:
             f"{path}: ends in {suffix!r}; use .tif for a GeoTIFF, .nc for NetCDF, or .csv, .parquet, .gpkg, .geojson, .fgb, .shp "
             "or .kmz for a table"
         )
+
+
+def timeseries(options: Timeseries) -> None:
+    """Write or print the series of places."""
+    from insarray.cli.options import Places
+    from insarray.export.places import series_lines, write_series
+    from insarray.export.rasters import require_free
+    from insarray.products.series.timeseries import timeseries as series_at
+
+    if options.out is not None:  # before the work
+        require_free(Path(options.out), overwrite=options.overwrite)
+    dataset = open_result(options.store)
+    good = mask_of(dataset, options)
+    found = series_at(dataset, **options.keywords(Places), mask=good)
+    if options.out is None:
+        echo("".join(series_lines(found)), nl=False)
+        return
+    write_series(found, options.out, dataset, options.points, options.polygons, overwrite=options.overwrite)
+    echo(f"{options.out}: written")
 
 
 def report(options: Report) -> None:

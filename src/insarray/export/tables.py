@@ -20,6 +20,7 @@ from insarray.io.source import AreaLike
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.secrets import without_secrets
+from insarray.model.text import quoted_cell
 from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster
 
@@ -204,8 +205,4 @@ def _lines(rows: Rows, columns: Columns, line: str) -> Iterator[str]:
     values = [rows.maps[column.name][:, None] for column in columns.maps]
     table = np.concatenate([rows.latitude[:, None], rows.longitude[:, None], *values, rows.series], axis=1).tolist()
     for name, numbers in zip(rows.pid, table, strict=True):
-        yield _quoted(name) + (line % tuple(numbers)).replace(",nan", ",")
-
-
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""')) if any(c in name for c in ',"\n\r') else name
+        yield quoted_cell(name) + (line % tuple(numbers)).replace(",nan", ",")
