@@ -8,7 +8,7 @@ from insarray._version import __version__
 from insarray.cli import options as group
 from insarray.cli.commands import Sections
 from insarray.cli.say import echo
-from insarray.cli.typed import Options, argument, flag, option
+from insarray.cli.typed import LonLats, Options, Range, argument, flag, option
 from insarray.model import choices
 
 
@@ -282,23 +282,34 @@ class Timeseries(group.Places, group.Quality):
 
 @cli.typed("Export", "output_commands.plot")
 class Plot(group.Quality):
-    """Plot a network, a map, small multiples, or a point.
+    """Plot networks, maps, points, profiles and comparisons.
 
     WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
-    a point), points. PATH ends in .png, .pdf or .svg.
+    a point), points, profile (along a line), compare (with the store --with). PATH ends in .png, .pdf or .svg.
     """
 
-    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points"] = argument("WHAT")
+    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points", "profile", "compare"] = (
+        argument("WHAT")
+    )
     store: str = argument("STORE")
     path: str = argument("PATH")
     variable: str | None = option(
-        "For map; for multiples, default displacement; for points, default velocity.", None, "NAME"
+        "For map; for multiples, default displacement; for points, profile and compare, default velocity.", None, "NAME"
     )
-    date: str | None = option("For map and points; default: the last.", None, "DATE")
+    date: str | None = option("For map, points, profile and compare; default: the last.", None, "DATE")
+    dates: tuple[str, ...] = option("For multiples, dates or pairs; default: twelve.", (), "DATE")
+    limits: tuple[float, ...] | None = option(
+        "Ends of the colours, in the units of the bar.", None, "MIN MAX", kind=Range()
+    )
     row: int | None = option("For point.")
     col: int | None = option("For point.")
     lon: float | None = option("For point, WGS 84 degrees.")
     lat: float | None = option("For point, WGS 84 degrees.")
+    lonlat: tuple[float, ...] | None = option(
+        "For profile: both ends of the line.", None, "LON LAT LON LAT", kind=LonLats()
+    )
+    width: float = option("For profile: of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
+    other: str | None = option("For compare: the other result.", None, "STORE", names=("--with",))
 
 
 @cli.typed("Export", "output_commands.report")
