@@ -118,6 +118,7 @@ PRODUCTS = {
         ).to_dataset(),
         True,
     ),
+    "timeseries": ("series", lambda d: ia.timeseries(d, lonlat=[(-104.997, 37.044), (-104.9945, 37.0425)]), False),
     "predict": ("model", lambda d: ia.predict(d, ["2020-02-01", "2021-01-01"]), True),
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
@@ -397,8 +398,8 @@ def test_refusals_are_few_and_each_has_its_line(name):
 def test_the_table_has_every_function_that_takes_a_dataset():
     """Functions of points are held to the law in tests/test_law_of_points.py, files and stores in tests of their own."""
     elsewhere = {
-        "estimate_links", "integrate_links", "refine_points", "unwrap_points", "unwrap_stack", "points_to_grid", "save_points",
-        "plan_run", "run", "append", "to_cog", "to_netcdf", "to_mintpy", "open_geometry", "report",
+        "estimate_links", "integrate_links", "refine_points", "unwrap_points", "points_to_grid", "save_points",
+        "plan_run", "run", "append", "to_cog", "to_netcdf", "to_table", "to_mintpy", "open_geometry", "report",
     }  # fmt: skip
     of_datasets = {
         name

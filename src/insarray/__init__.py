@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from insarray.engine.store.point_store import save_points
     from insarray.export.mintpy import to_mintpy
     from insarray.export.rasters import to_cog, to_netcdf
+    from insarray.export.tables import to_table
     from insarray.io.geometry.open import open_geometry
     from insarray.io.open import open_stack
     from insarray.io.readers.mintpy_series import open_series
@@ -37,6 +38,7 @@ if _TYPE_CHECKING:
     from insarray.products.series.ramps import deramp, ramp_surface
     from insarray.products.series.rereference import rereference
     from insarray.products.series.residuals import pair_misfit, residuals
+    from insarray.products.series.timeseries import timeseries
     from insarray.products.stacks.averages import component_counts, temporal_average
     from insarray.products.stacks.closure import closure, closure_summary
     from insarray.products.stacks.quality import quality_mask
@@ -100,9 +102,11 @@ _HOMES = {
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
     "temporal_average": "insarray.products.stacks.averages",
+    "timeseries": "insarray.products.series.timeseries",
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
+    "to_table": "insarray.export.tables",
     "unwrap_points": "insarray.products.points.unwrapping",
     "unwrap_stack": "insarray.products.points.stacks",
 }
@@ -133,6 +137,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "residuals",
     "pair_misfit",
     "quality_mask",
+    "timeseries",
     "covariance",
     "fit",
     "predict",
@@ -152,6 +157,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "progress_bar",
     "to_cog",
     "to_netcdf",
+    "to_table",
     "to_mintpy",
     "plot",
     "report",

@@ -10,7 +10,8 @@ from insarray._version import __version__
 
 _LIBRARIES = (
     "numpy", "scipy", "numba", "xarray", "dask", "distributed", "zarr", "numcodecs", "h5py", "h5netcdf", "netCDF4",
-    "rasterio", "rioxarray", "pyproj", "fsspec", "s3fs", "pyogrio", "ortools", "matplotlib",
+    "rasterio", "rioxarray", "pyproj", "fsspec", "s3fs", "pyogrio", "pyarrow", "shapely", "exactextract",
+    "ortools", "matplotlib",
 )  # fmt: skip
 
 

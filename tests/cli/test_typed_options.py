@@ -21,6 +21,7 @@ FUNCTIONS = {
     groups.Selecting: ia.select_pairs,
     groups.Masking: ia.mask,
     groups.Quality: ia.quality_mask,
+    groups.Places: ia.timeseries,
     groups.Minimum: ia.fit,
     groups.Weighting: ia.invert,
     groups.Inverting: ia.invert,

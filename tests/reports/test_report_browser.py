@@ -45,10 +45,14 @@ def result():
 
 def opened(browser, dataset, folder, scheme="light"):
     """The page in the browser, which has nothing to complain about."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     path = ia.report(dataset, folder / "report.html")
     feature = {"name": "prefers-color-scheme", "value": scheme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     browser.get(path.as_uri())
+    ready = "const map = document.getElementById('map'); return !map || map.dataset.ready === 'yes'"
+    WebDriverWait(browser, 10).until(lambda here: here.execute_script(ready))
     assert browser.get_log("browser") == []
 
 
@@ -148,7 +152,8 @@ def test_arrow_keys_move_by_a_pixel(browser, result, tmp_path):
 
 
 def test_a_click_on_a_coarse_page_finds_the_nearest_pixel(browser, result, tmp_path, monkeypatch):
-    monkeypatch.setattr("insarray.reports.page._HISTORY_BYTES", 8000)
+    monkeypatch.setattr("insarray.reports.page._PAGE_BYTES", 0)
+    monkeypatch.setattr("insarray.reports.page._LEAST_SERIES", 4000)
     opened(browser, result, tmp_path)
     step, first = browser.execute_script(
         "const d = JSON.parse(document.getElementById('series-data').textContent); return [d.step, d.first]"
@@ -174,7 +179,7 @@ def test_a_pixel_without_data_says_so(browser, result, tmp_path):
 
 def test_what_is_northwards_is_clicked_northwards(browser, result, tmp_path):
     north = result.isel(y=slice(None, None, -1))
-    north.spatial_ref.attrs.pop("GeoTransform")
+    north.spatial_ref.attrs.pop("GeoTransform", None)
     opened(browser, north, tmp_path)
     click(browser, 4, 21, (20, 30), box_of(browser))
     assert text(browser, "series-place").startswith("row 4, column 21;")

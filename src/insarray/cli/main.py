@@ -8,7 +8,7 @@ from insarray._version import __version__
 from insarray.cli import options as group
 from insarray.cli.commands import Sections
 from insarray.cli.say import echo
-from insarray.cli.typed import Options, Range, argument, flag, option
+from insarray.cli.typed import LonLats, Options, Range, argument, flag, option
 from insarray.model import choices
 
 
@@ -289,36 +289,68 @@ class Unwrap(group.ReadingWrapped, group.Geometry, group.Tiling, group.Storing):
 
 @cli.typed("Export", "output_commands.export")
 class Export(group.Quality):
-    """Write a GeoTIFF of a variable, or NetCDF of all.
+    """Write a GeoTIFF, NetCDF, or a table for GIS.
 
-    PATH ends in .tif for a cloud-optimised GeoTIFF, in .nc for NetCDF.
+    PATH ends in .tif for a cloud-optimised GeoTIFF of a variable, in .nc for NetCDF of all. As a table, with a row for each
+    pixel or point and a column for each date, it ends in .csv, .parquet (GeoParquet), .gpkg (GeoPackage), .geojson, .fgb
+    (FlatGeobuf), .shp or .kmz.
     """
 
     store: str = argument("STORE")
     path: str = argument("PATH")
     variable: str | None = option("Variable to write; default for a GeoTIFF: the name of PATH.", None, "NAME")
+    area: str | None = option(
+        "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
+        None, "WHERE",
+    )  # fmt: skip
+    every: int = option("For tables: each n-th row and column, or point.", 1, "N", limits=(1, None))
+    polygons: str | None = option("For tables: only what is in the polygons of a vector file.", None, "FILE")
     overwrite: bool = flag("Replace PATH.")
+
+
+@cli.typed("Export", "output_commands.timeseries")
+class Timeseries(group.Places, group.Quality):
+    """Write the series of places or polygons, with standard errors.
+
+    STORE is a stored series, of an image or of points. A table has a line for each place and date; without --out it is
+    printed. Of polygons it has mean, median and percentiles.
+    """
+
+    store: str = argument("STORE")
+    out: str | None = option("Where to write: .csv, or .nc (NetCDF).", None, "PATH", names=("-o", "--out"))
+    overwrite: bool = flag("Replace the file.")
 
 
 @cli.typed("Export", "output_commands.plot")
 class Plot(group.Quality):
-    """Plot a network, a map, small multiples, or a point.
+    """Plot networks, maps, points, profiles and comparisons.
 
     WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
-    a point), points. PATH ends in .png, .pdf or .svg.
+    a point), points, profile (along a line), compare (with the store --with). PATH ends in .png, .pdf or .svg.
     """
 
-    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points"] = argument("WHAT")
+    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points", "profile", "compare"] = (
+        argument("WHAT")
+    )
     store: str = argument("STORE")
     path: str = argument("PATH")
     variable: str | None = option(
-        "For map; for multiples, default displacement; for points, default velocity.", None, "NAME"
+        "For map; for multiples, default displacement; for points, profile and compare, default velocity.", None, "NAME"
     )
-    date: str | None = option("For map and points; default: the last.", None, "DATE")
+    date: str | None = option("For map, points, profile and compare; default: the last.", None, "DATE")
+    dates: tuple[str, ...] = option("For multiples, dates or pairs; default: twelve.", (), "DATE")
+    limits: tuple[float, ...] | None = option(
+        "Ends of the colours, in the units of the bar.", None, "MIN MAX", kind=Range()
+    )
     row: int | None = option("For point.")
     col: int | None = option("For point.")
     lon: float | None = option("For point, WGS 84 degrees.")
     lat: float | None = option("For point, WGS 84 degrees.")
+    lonlat: tuple[float, ...] | None = option(
+        "For profile: both ends of the line.", None, "LON LAT LON LAT", kind=LonLats()
+    )
+    width: float = option("For profile: of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
+    other: str | None = option("For compare: the other result.", None, "STORE", names=("--with",))
 
 
 @cli.typed("Export", "output_commands.report")

@@ -1,6 +1,6 @@
 """Groups of options shared by commands; each has the keywords of one library function."""
 
-from insarray.cli.typed import DateAndDays, Options, Range, argument, flag, option
+from insarray.cli.typed import DateAndDays, LonLats, Options, Range, argument, flag, option
 from insarray.model import choices
 
 
@@ -77,6 +77,18 @@ class Quality(Criteria):
 
     min_dates: int | None = option("Only pixels observed at this many dates.", None, "N")
     mask: str | None = option("Only pixels where this raster is neither 0 nor without data.", None, "RASTER")
+
+
+class Places(Options):
+    """Where; one of the first three."""
+
+    lonlat: tuple[float, ...] | None = option(
+        "WGS 84 degrees, of several places one after the other.", None, "LON LAT", kind=LonLats()
+    )
+    points: str | None = option("Table of places with columns lon, lat and perhaps name.", None, "CSV")
+    polygons: str | None = option("Vector file of polygons; needs insarray[vector].", None, "FILE")
+    radius: float = option("How far the nearest pixel with data may be.", 100.0, "M", limits=(0, None))
+    percentiles: tuple[float, ...] = option("Of the pixels in a polygon.", (5.0, 95.0), "P")
 
 
 class Minimum(Options):

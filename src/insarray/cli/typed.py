@@ -181,6 +181,25 @@ class Range(Several):
         return tuple(map(float, words))
 
 
+class LonLats(Several):
+    """Longitudes and latitudes by turns, of one place or several."""
+
+    name = "lon lat"
+
+    def count(self, words: Sequence[str]) -> int:
+        """All numbers that follow, which may be negative."""
+        return next((k for k, word in enumerate(words) if not _is_number(word)), len(words))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """An even number of numbers; the library checks their values."""
+        if isinstance(value, tuple):
+            return value
+        words = str(value).split()
+        if not words or len(words) % 2 or not all(map(_is_number, words)):
+            self.fail(f"{value!r} is not LON LAT, or several of them", param, ctx)
+        return tuple(map(float, words))
+
+
 class DateAndDays(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """DATE,DAYS: an event and its relaxation time."""
 

@@ -132,7 +132,7 @@ def _of_numbers(area: object, parts: Sequence[Any], crs: object) -> Box:
         left, bottom, right, top = (plain_number(part) if isinstance(part, str) else float(part) for part in parts)
     except (TypeError, ValueError):
         raise ArgumentError(f"area: {area!r} is not {_FORMS}") from None
-    box = Box(left, bottom, right, top, _LONLAT if crs is None else _crs_name(crs))
+    box = Box(left, bottom, right, top, _LONLAT if crs is None else crs_name(crs))
     if not all(map(math.isfinite, (left, bottom, right, top))) or bottom >= top:
         raise ArgumentError(f"area: {area!r} has no extent; give {_FORMS}")
     if is_geographic(box.crs):
@@ -146,7 +146,8 @@ def _of_numbers(area: object, parts: Sequence[Any], crs: object) -> Box:
     return box
 
 
-def _crs_name(crs: object) -> str:
+def crs_name(crs: object) -> str:
+    """A CRS as text; ArgumentError if there is no such."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
@@ -192,7 +193,7 @@ def _boxes_of_geojson(path: Path) -> tuple[list[_Bounds], str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         boxes = [(*np.min(points, axis=0), *np.max(points, axis=0)) for points in _lines(content)]
         named = content.get("crs") or {}
-        crs = _crs_name(named["properties"]["name"]) if named else _LONLAT
+        crs = crs_name(named["properties"]["name"]) if named else _LONLAT
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FileError(f"{path}: is not GeoJSON ({' '.join(str(error).split())[:100]}); give {_FORMS}") from error
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in boxes], _LONLAT if "CRS84" in crs else crs
@@ -231,7 +232,7 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
         raise ArgumentError(
             f"area: {path.suffix} files need pyogrio: pip install 'insarray[vector]'; or give GeoJSON, or bounds"
         ) from error
-    _require_vectors(path)
+    require_vectors(path)
     try:
         crs = pyogrio.read_info(str(path))["crs"]
         bounds = pyogrio.read_bounds(str(path))[1]
@@ -240,11 +241,11 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
     if crs is None:
         raise FileError(f"{path}: says no CRS; write it into the file, or give the bounds with @EPSG:CODE")
     known = bounds[:, np.isfinite(bounds).all(axis=0)].T
-    return [(float(a), float(b), float(c), float(d)) for a, b, c, d in known], _crs_name(crs)
+    return [(float(a), float(b), float(c), float(d)) for a, b, c, d in known], crs_name(crs)
 
 
-def _require_vectors(path: Path) -> None:
-    """Raise FileError if the content does not match the extension: GDAL would open a text that names other files."""
+def require_vectors(path: Path) -> None:
+    """Raise FileError if the content is not of the extension: GDAL would open a text that names other files."""
     if path.is_dir():  # .gdb
         return
     try:
@@ -252,6 +253,10 @@ def _require_vectors(path: Path) -> None:
             start = content.read(2000)
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+    if path.suffix.lower() in _GEOJSON:
+        if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            raise FileError(f"{path}: is not GeoJSON; give {_FORMS}")
+        return
     named = path.suffix.lower().removeprefix(".").encode()  # kml, gml
     xml = named in start.lower() and b"<" in start and b"DataSource" not in start and b"VRTDataset" not in start
     expected = _STARTS.get(path.suffix.lower())

@@ -86,3 +86,9 @@ class InsarAccessor:
         if "reference_time" in self._dataset.coords:
             facts["network"] = repr(self.network)
         return f"<insar {', '.join(f'{name}: {value}' for name, value in facts.items())}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: kind, grid, dates, reference, wavelength, the network, and Dask's dashboard."""
+        from insarray.model.notebook import page_of
+
+        return page_of(self._dataset)

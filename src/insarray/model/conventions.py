@@ -1,6 +1,7 @@
 """Table of all variable names, units, dtypes, signs and CF attributes; they are defined nowhere else."""
 
 import math
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -278,6 +279,18 @@ class _Fill(dict[str, float | int | bool | complex]):
 
 FILL = _Fill({"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": False})
 """No-data by dtype: NaN for floats, 0 = none for integer layers."""
+
+
+_MOTION = re.compile(
+    r"(displacement|velocity|acceleration|jerk|velocity_difference|intercept|fit_residual|rmse|\w+_amplitude"
+    r"|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
+)
+
+
+def shown_units(name: str, units: str) -> tuple[str, float]:
+    """Units in which people read a variable, and the factor to them: of the moving ground mm, of heights m."""
+    in_metres = units == "m" or units.startswith("m/year")
+    return (f"m{units}", 1000.0) if in_metres and _MOTION.fullmatch(name) else (units, 1.0)
 
 
 UNITS = {

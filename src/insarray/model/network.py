@@ -117,6 +117,11 @@ class Network:
         first, last = date_label(self.times[0]), date_label(self.times[-1])
         return f"<Network {self.n_dates} dates {first}..{last}, {self.n_pairs} pairs, {self.n_components} component(s)>"
 
+    def _repr_html_(self) -> str:
+        from insarray.model.notebook import network_page
+
+        return network_page(self)
+
     # -- sizes and times ----------------------------------------------------------------------------------------
 
     @property

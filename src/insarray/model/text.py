@@ -14,3 +14,8 @@ def printable(text: str) -> str:
 def one_line(text: object) -> str:
     """Return the text on one line, so that a name cannot pose as a separate line."""
     return printable(str(text)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def quoted_cell(text: str) -> str:
+    """Text as a cell of a CSV table."""
+    return '"{}"'.format(text.replace('"', '""')) if any(c in text for c in ',"\n\r') else text

@@ -1,10 +1,24 @@
 """Plots with matplotlib: networks, closure, maps, points, links, and the time series of a point."""
 
+from insarray.plot.comparison import compare
 from insarray.plot.figures import save
 from insarray.plot.maps import map, velocity  # noqa: A004  the field's word
 from insarray.plot.multiples import multiples
 from insarray.plot.networks import closure, network
 from insarray.plot.points import point
+from insarray.plot.profiles import profile
 from insarray.plot.scattered import links, points
 
-__all__ = ["closure", "links", "map", "multiples", "network", "point", "points", "save", "velocity"]
+__all__ = [
+    "closure",
+    "compare",
+    "links",
+    "map",
+    "multiples",
+    "network",
+    "point",
+    "points",
+    "profile",
+    "save",
+    "velocity",
+]

@@ -1,5 +1,7 @@
 """Helpers of all plots: figures and axes, date axes, pixel of a point, files."""
 
+import io
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +13,8 @@ from insarray.model.grid import Grid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_NOTEBOOK_DPI = 80
 
 
 def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
@@ -59,10 +63,38 @@ def require_format(path: str | Path) -> Path:
 
 
 def new_axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
-    """Return the given axes, or those of a new figure without window or global state."""
+    """Given axes, or those of a new figure that belongs to no window and no global state, and that notebooks show."""
+    if ax is not None:
+        return ax
+    return new_figure(None, size).add_subplot(axes_class=_classes()[0])
+
+
+def new_figure(figure: "Figure | None", size: tuple[float, float]) -> "Figure":
+    """Given figure, or a new one that belongs to no window and no global state, and that notebooks show."""
+    return _classes()[1](figsize=size, dpi=120, layout="compressed") if figure is None else figure
+
+
+@cache
+def _classes() -> tuple[type["Axes"], type["Figure"]]:
+    """Axes and figures that are pictures where a notebook shows them, sharp on screens of twice the resolution, too."""
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    return Figure(figsize=size, dpi=120, layout="compressed").subplots() if ax is None else ax
+    def picture(figure: "Figure") -> tuple[bytes, dict[str, int]]:
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=2 * _NOTEBOOK_DPI)
+        wide, high = (round(float(inches) * _NOTEBOOK_DPI) for inches in figure.get_size_inches())
+        return content.getvalue(), {"width": wide, "height": high}
+
+    class ShownAxes(Axes):
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            return picture(cast("Figure", self.figure))
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            return picture(self)
+
+    return ShownAxes, ShownFigure
 
 
 def date_axis(times: np.ndarray, ax: "Axes") -> np.ndarray:

@@ -2,13 +2,14 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import xarray as xr
 
-from insarray.model.conventions import FLAGS, VARIABLES
+from insarray.model.conventions import FLAGS, VARIABLES, shown_units
 from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
 
 _MASKED = "0.8"
-_MAX_SIDE = 3000  # pixels; a printed page resolves no more
-_MILLIMETRES = re.compile(
-    r"(displacement|velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
-)
+_SHORT = 3  # times that one sign must be larger than the other for the bar to end where the other does
+_MAX_SIDE = 3000  # pixels; more than a printed page resolves
 _CYCLIC = re.compile(r"wrapped_phase|(annual|semiannual|period_\w+)_phase")
 _SHARES = (
     "coherence",
@@ -38,8 +37,8 @@ _CLASSES: dict[str, tuple[str, ...]] = {
     **FLAGS,
     "water_mask": ("water", "land"),
 }
-_OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts where 0 is a value if the other count is not 0
-_UNITS = {"m/year": "m/yr", "1": "", "radian": "rad", "degree": "°"}
+_OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
+_UNITS = {"m/year": "m/yr", "mm/year": "mm/yr", "1": "", "radian": "rad", "degree": "°"}
 _TITLES = {
     "velocity": "LOS velocity",
     "displacement": "LOS displacement",
@@ -49,8 +48,14 @@ _TITLES = {
 }
 
 
-def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None = None) -> "Axes":
-    """Plot the line-of-sight velocity in mm/yr; see `map`.
+Limits = Sequence[float]
+"""Ends of the colours, in the units of the bar."""
+
+
+def velocity(
+    data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None = None, limits: Limits | None = None
+) -> "Axes":
+    """Map of the line-of-sight velocity in mm/yr; `map` says how.
 
     Raises
     ------
@@ -72,18 +77,23 @@ def velocity(data: xr.Dataset, ax: "Axes | None" = None, *, mask: Raster | None 
     >>> axes.get_aspect() != "auto"
     True
     """
-    return map(data, "velocity", ax, mask=mask)
+    return map(data, "velocity", ax, mask=mask, limits=limits)
 
 
 def map(  # noqa: A001  the field's word
-    data: xr.Dataset, name: str, ax: "Axes | None" = None, *, mask: Raster | None = None
+    data: xr.Dataset,
+    name: str,
+    ax: "Axes | None" = None,
+    *,
+    mask: Raster | None = None,
+    limits: Limits | None = None,
 ) -> "Axes":
     """Plot a map of any variable (y, x), with colour bar, scale bar and reference point; masked pixels are grey.
 
-    Displacements and velocities (and other signed variables) have a diverging colour map centred on zero, from minus to
-    plus the 99th percentile of the absolute value: red is away from the satellite, blue toward it. Coherences range
-    from 0 to 1, other variables from the 1st to the 99th percentile. Displacements are shown in mm, velocities in
-    mm/yr.
+    Displacements and velocities (and everything else of both signs) have a diverging map centred on zero, from minus
+    to plus the 99th percentile of their size: red is away from the satellite, blue toward it. Where one sign is much smaller
+    than the other, or not there, the bar ends where it does. Coherences go from 0 to 1, other numbers from the 1st to the
+    99th percentile. Displacements are shown in mm, velocities in mm/yr. A notebook shows the picture that is returned.
 
     Parameters
     ----------
@@ -96,13 +106,15 @@ def map(  # noqa: A001  the field's word
     ax
         Axes to plot in, in the units of the grid's CRS; None: a new figure (``.figure`` of the returned axes).
     mask
-        Plot only pixels where this raster, a file or an array (y, x), is neither 0 nor no-data, such as
-        `insarray.quality_mask`. The others are grey and ignored in the colour scale.
+        Pixels to draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
+        `insarray.quality_mask`. The others are grey, and do not count for the colours.
+    limits
+        Ends of the colours, in the units of the bar (mm, mm/yr): the same for pictures that are to be compared.
 
     Raises
     ------
     ArgumentError
-        If there is no such variable, or its dimensions are not (y, x).
+        If there is no such variable, it has other dimensions than (y, x), or `limits` are no two ascending numbers.
     StackError
         If `data` has no grid.
 
@@ -133,7 +145,7 @@ def map(  # noqa: A001  the field's word
     seen = data.get(_OBSERVED.get(name, ""))
     seen = None if seen is None else masked_layer(seen, mask)
     observed = values != 0 if seen is None else seen.transpose("y", "x")[::step, ::step].values != 0
-    style = _style(name, layer, values, observed)
+    style = _style(name, layer, values, observed, limits)
     wide, high = values.shape[1] * step * grid.dx, values.shape[0] * step * grid.dy
     aspect = ground_aspect(grid)
     ax = new_axes(ax, size_of_map(grid, aspect))
@@ -164,52 +176,90 @@ class Style:
     classes: tuple[str, ...] = ()
 
 
-def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndarray) -> Style:
-    """Return the style for the variable `name` and its values; `observed` is used for integers."""
+def _style(
+    name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndarray, limits: Limits | None = None
+) -> Style:
+    """Colours, limits and label that suit the variable `name` and its values; `observed` matters to integers."""
     import matplotlib as mpl
     from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 
-    units = VARIABLES[name].units if name in VARIABLES else str(layer.attrs.get("units", "1"))
-    scale, shown = 1.0, _UNITS.get(units, units)
-    if _MILLIMETRES.fullmatch(name) and units in ("m", "m/year"):
-        scale, shown = 1000.0, "m" + _UNITS.get(units, units)
-    label = _TITLES.get(name, name.replace("_", " ")) + (f" ({shown})" if shown else "")
-    if name in ("velocity", "displacement"):
-        label += "\npositive toward satellite"
+    ends = None if limits is None else _ends(limits)
+
+    label, scale = labelled(name, layer)
     if name in _CLASSES:
         classes = _CLASSES[name]
-        colours = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee"][: len(classes)])
+        shades = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee"][: len(classes)])
         norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, len(classes))
-        return Style(np.ma.masked_array(values.astype(np.uint8)), label, colours, norm, classes=classes)
+        return Style(np.ma.masked_array(values.astype(np.uint8)), label, shades, norm, classes=classes)
     if values.dtype.kind != "f":
         masked = np.ma.masked_array(values, ~observed)
-        limits = Normalize(*((masked.min(), masked.max()) if masked.count() else (0, 1)))
-        if name in _OBSERVED:  # 0 is a value, with the same colour in every picture
-            limits = Normalize(0, max(limits.vmax or 1, 1))
-        return Style(masked, label, mpl.colormaps["viridis"].with_extremes(bad=_MASKED), limits)
+        low, high = (masked.min(), masked.max()) if masked.count() else (0, 1)
+        if name in _OBSERVED:  # its 0 is a value, and has the same colour in every picture
+            low, high = 0, max(high, 1)
+        scale_of = Normalize(*(ends or (low, high)))
+        return Style(masked, label, mpl.colormaps["viridis"].with_extremes(bad=_MASKED), scale_of)
     masked = np.ma.masked_invalid(values.astype(np.float64) * scale)
     found = masked.compressed()
     low, high = np.percentile(found, (1, 99)) if found.size else (0.0, 1.0)
-    if _CYCLIC.fullmatch(name):  # cyclic: both ends have the same colour
-        scheme, low, high = "twilight", -np.pi, np.pi
-    elif name in _SHARES:
-        scheme, low, high = "viridis", 0.0, 1.0
-    elif name in ("velocity", "displacement") or low < 0 < high:
-        high = float(np.percentile(np.abs(found), 99)) if found.size else 1.0
-        scheme, low = "RdBu", -high
-    else:
-        scheme = "magma_r" if name.endswith(("_std", "_rms")) else "viridis"
+    scheme, low, high = _scheme(name, found, low, high)
+    if ends is not None:
+        low, high = ends
+    colours: Colormap = _half(scheme, low, high) if scheme == "RdBu" else mpl.colormaps[scheme]
     if not high > low:
         low, high = low - 0.5, high + 0.5
     below, above = bool((found < low).any()), bool((found > high).any())
     extend = "both" if below and above else "min" if below else "max" if above else "neither"
-    return Style(masked, label, mpl.colormaps[scheme].with_extremes(bad=_MASKED), Normalize(low, high), extend)
+    return Style(masked, label, colours.with_extremes(bad=_MASKED), Normalize(low, high), extend)
 
 
-def colouring(name: str, layer: xr.DataArray) -> Style:
-    """Return the style of a variable with any dimensions."""
+def labelled(name: str, layer: xr.DataArray) -> tuple[str, float]:
+    """Label of an axis or a bar of a variable, and what its values are multiplied with for it."""
+    units = VARIABLES[name].units if name in VARIABLES else str(layer.attrs.get("units", "1"))
+    read, scale = shown_units(name, units)
+    shown = _UNITS.get(read, read)
+    label = _TITLES.get(name, name.replace("_", " ")) + (f" ({shown})" if shown else "")
+    return label + ("\npositive toward satellite" if name in ("velocity", "displacement") else ""), scale
+
+
+def _scheme(name: str, found: np.ndarray, low: float, high: float) -> tuple[str, float, float]:
+    """Name of the colours and their ends, of values between two percentiles."""
+    if _CYCLIC.fullmatch(name):  # both ends are the same
+        return "twilight", -np.pi, np.pi
+    if name in _SHARES:
+        return "viridis", 0.0, 1.0
+    if name not in ("velocity", "displacement") and not low < 0 < high:
+        return "magma_r" if name.endswith(("_std", "_rms")) else "viridis", low, high
+    size = float(np.percentile(np.abs(found), 99)) if found.size else 1.0
+    least, most = (max(end, 0.0) if end < size / _SHORT else size for end in (-low, high))
+    return "RdBu", -least, most
+
+
+def _half(scheme: str, low: float, high: float) -> "Colormap":
+    """A diverging colour map whose middle is zero, of which only the part between two ends is used."""
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    whole = mpl.colormaps[scheme]
+    size = max(abs(low), abs(high))
+    if low == -high or not size:
+        return whole
+    return ListedColormap(whole(np.linspace((low / size + 1) / 2, (high / size + 1) / 2, 256)))
+
+
+def _ends(limits: Limits) -> tuple[float, float]:
+    try:
+        low, high = (float(value) for value in limits)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not low < high or not math.isfinite(high - low):
+        raise ArgumentError(f"limits: {limits!r} are no two ascending numbers, in the units of the colour bar")
+    return low, high
+
+
+def colouring(name: str, layer: xr.DataArray, limits: Limits | None = None) -> Style:
+    """Colours, limits and label of a variable, whatever its dimensions."""
     values = np.asarray(layer.values)
-    return _style(name, layer, values, values != 0)
+    return _style(name, layer, values, values != 0, limits)
 
 
 def size_of_map(grid: Grid, aspect: float | None) -> tuple[float, float]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import grid_of, reference_in
+from insarray.model.dataset import grid_of, network_of, reference_in
+from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
-from insarray.plot.maps import colouring, frame, ground_aspect, mark_reference
+from insarray.plot.figures import new_figure
+from insarray.plot.maps import Limits, colouring, frame, ground_aspect, mark_reference
 from insarray.products.stacks.quality import masked_layer
 from insarray.products.stacks.selection import Raster
 
@@ -20,15 +22,18 @@ if TYPE_CHECKING:
 _PANELS = 12
 _MAX_SIDE = 800  # pixels of a panel
 _WIDTH = 2.6  # inches of a panel
+_NAMES = {"time": "dates", "pair": "pairs"}
 
 
 def multiples(
     data: xr.Dataset,
     name: str,
     *,
-    layers: Sequence[int] | None = None,
+    layers: Sequence[int | str] | None = None,
     wrap: bool = False,
     mask: Raster | None = None,
+    limits: Limits | None = None,
+    figure: "Figure | None" = None,
 ) -> "Figure":
     """Plot maps of a variable at several dates or pairs, with one colour bar.
 
@@ -40,11 +45,16 @@ def multiples(
         Variable (time, y, x), such as `displacement`, or (pair, y, x), such as `unwrapped_phase`. Colours, units and
         reference point as in `map`. If the image is larger than 800 pixels, only every n-th row and column is read.
     layers
-        Indices of the dates or pairs to plot; default: up to twelve at equal steps, including the first and last.
+        Dates or pairs to draw: their numbers, or "20190105" and "20190105_20190117"; by default twelve at equal steps, first
+        and last included, or all if there are no more. The title says how many of how many are shown.
     wrap
         Plot a phase (radian) modulo 2 pi, from -pi to pi, in cyclic colours: fringes, as in the interferogram.
     mask
-        Pixels to plot, as in `map`.
+        Pixels to draw, as in `map`.
+    limits
+        Ends of the colours, as in `map`.
+    figure
+        Where to draw; a new one if None.
 
     Raises
     ------
@@ -66,21 +76,22 @@ def multiples(
     >>> len(figure.axes) >= 12
     True
     """
-    from matplotlib.figure import Figure
-
     kind = _kind(data, name, wrap=wrap)
     layer, grid = masked_layer(data[name], mask), grid_of(data)
-    chosen = _chosen(layer.sizes[kind], layers, kind)
+    count = layer.sizes[kind]
+    chosen = _chosen(data, count, layers, kind)
     step = max(1, math.ceil(max(grid.shape) / _MAX_SIDE))
     shown = layer.transpose(kind, "y", "x")[chosen, ::step, ::step].load()
     if wrap:
         shown = shown.copy(data=np.angle(np.exp(1j * shown.values.astype(np.float64))))
-    style = colouring("wrapped_phase" if wrap else name, shown)
+    style = colouring("wrapped_phase" if wrap else name, shown, limits)
     columns = min(len(chosen), 4)
     rows = math.ceil(len(chosen) / columns)
     aspect = ground_aspect(grid)
     size = (_WIDTH * columns + 1, (_WIDTH * _shape(grid, aspect) + 0.3) * rows)
-    figure = Figure(figsize=size, dpi=120, layout="compressed")
+    figure = new_figure(figure, size)
+    if len(chosen) < count:
+        figure.suptitle(f"{len(chosen)} of {count} {_NAMES.get(kind, kind)}", fontsize="medium")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     right, bottom = grid.left + shown.shape[2] * step * grid.dx, grid.top + shown.shape[1] * step * grid.dy
     for k, ax in enumerate(axes[: len(chosen)]):
@@ -114,14 +125,29 @@ def _kind(data: xr.Dataset, name: str, *, wrap: bool) -> str:
     return others[0]
 
 
-def _chosen(count: int, layers: Sequence[int] | None, kind: str) -> list[int]:
-    """Return the indices of the layers to plot."""
+def _chosen(data: xr.Dataset, count: int, layers: Sequence[int | str] | None, kind: str) -> list[int]:
+    """Numbers of the layers to draw."""
     if layers is None:
         return sorted({int(k) for k in np.linspace(0, count - 1, min(_PANELS, count)).round()})
-    wrong = [k for k in layers if not -count <= k < count]
-    if wrong or not len(layers):
+    if isinstance(layers, str) or not len(layers):
+        raise ArgumentError(
+            f"layers: {layers!r}; give numbers from 0 to {count - 1}, or the names, one for each {kind}"
+        )
+    numbers = [_number(data, layer, kind) if isinstance(layer, str) else int(layer) for layer in layers]
+    wrong = [number for number in numbers if not -count <= number < count]
+    if wrong:
         raise ArgumentError(f"layers: {list(layers)}; give numbers from 0 to {count - 1}, one for each {kind} to draw")
-    return [int(k) % count for k in layers]
+    return [number % count for number in numbers]
+
+
+def _number(data: xr.Dataset, layer: str, kind: str) -> int:
+    """Number of a date or pair by its name."""
+    if kind == "time":
+        return date_index(data["time"].values, layer)
+    labels = network_of(data).labels if kind == "pair" else []
+    if layer not in labels:
+        raise ArgumentError(f"layers: {layer!r} is none of the {len(labels)} pairs, such as {', '.join(labels[:2])}")
+    return labels.index(layer)
 
 
 def _shape(grid: Grid, aspect: float | None) -> float:

@@ -9,7 +9,7 @@ from insarray.model.dataset import network_of
 from insarray.model.dates import date_label
 from insarray.model.errors import NetworkError, StackError
 from insarray.model.network import Network
-from insarray.plot.figures import date_axis, new_axes
+from insarray.plot.figures import date_axis, new_axes, new_figure
 from insarray.plot.maps import map  # noqa: A004  the field's word
 
 if TYPE_CHECKING:
@@ -99,13 +99,12 @@ def closure(summary: xr.Dataset, figure: "Figure | None" = None) -> "Figure":
     True
     """
     from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     if "pair_nonzero_fraction" not in summary:
         raise StackError("summary: has no 'pair_nonzero_fraction'; make it with insarray.closure_summary")
     pairs, with_map = network_of(summary), "nonzero_closure_count" in summary
-    figure = Figure((13.5 if with_map else 8, 4.8), dpi=120, layout="compressed") if figure is None else figure
+    figure = new_figure(figure, (13.5 if with_map else 8, 4.8))
     axes = figure.subplots(1, 1 + with_map, squeeze=False, width_ratios=(1.25, 1)[: 1 + with_map])[0]
     ax, share = axes[0], 100 * summary.pair_nonzero_fraction.values
     checked, doubted = np.isfinite(share), summary.pair_drop_order.values > 0

@@ -24,7 +24,7 @@ def point(
     lat: float | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Plot the time series of one pixel: displacement in mm, with error bars, and its velocity as a line.
+    """History of one pixel: displacement in mm, with bars of one standard error, and the line of its velocity.
 
     Dates that are not connected to the reference date (`network_subset` > 1) have another colour and marker per subset,
     as their level is arbitrary. Dates without displacement are marked along the lower edge. The line has the slope
@@ -81,6 +81,7 @@ def point(
         if number != 1:
             marker, fill, text = "s", "white", f"piece {number}, not tied to the reference date"
         bars = None if error is None else np.nan_to_num(error[inside])
+        text += "" if bars is None else " ± one standard error"
         x, y = days[inside], displacement[inside]
         ax.errorbar(x, y, bars, fmt=marker, color=colour, mfc=fill, ms=4.5, elinewidth=0.9, capsize=2, label=text)
     if not seen.all():
@@ -91,7 +92,7 @@ def point(
     ax.axhline(0, color="0.7", lw=0.8, zorder=0)
     ax.set_ylabel("LOS displacement (mm)\npositive toward satellite")
     ax.set_title(_place(grid, row, col), fontsize="medium")
-    if len(ax.get_legend_handles_labels()[1]) > 1:
+    if len(ax.get_legend_handles_labels()[1]) > 1 or error is not None:
         ax.legend(fontsize="small")
     return ax
 

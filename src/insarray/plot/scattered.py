@@ -8,7 +8,7 @@ import xarray as xr
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
 from insarray.plot.figures import new_axes
-from insarray.plot.maps import Style, colouring, frame, ground_aspect, mark_reference, size_of_map
+from insarray.plot.maps import Limits, Style, colouring, frame, ground_aspect, mark_reference, size_of_map
 from insarray.products.points.selection import grid_of_points
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _MOST_LINKS = 300_000  # more lines would overlap completely
 
 
-def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -> "Axes":
-    """Plot a map of a variable of points, with the colours of `map`; points without a value are grey.
+def points(
+    data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None, *, limits: Limits | None = None
+) -> "Axes":
+    """Map of a variable of points, coloured as `map` colours it; points without a value are grey.
 
     Parameters
     ----------
@@ -28,7 +30,9 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
     name
         Variable or coordinate (point).
     ax
-        Axes to plot in; None: a new figure (``.figure`` of the returned axes).
+        Where to draw; a new figure (``.figure`` of what is returned) if None.
+    limits
+        Ends of the colours, as in `map`.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def points(data: xr.Dataset, name: str = "velocity", ax: "Axes | None" = None) -
     grid = grid_of_points(data)
     aspect = ground_aspect(grid)
     ax = new_axes(ax, size_of_map(grid, aspect))
-    style = colouring(name, layer)
+    style = colouring(name, layer, limits)
     x, y = data.x.values, data.y.values
     unknown = np.ma.getmaskarray(style.values)
     ax.scatter(x[unknown], y[unknown], s=_size(len(x)), color="0.8", lw=0, rasterized=True)

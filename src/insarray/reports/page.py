@@ -21,11 +21,13 @@ from insarray.products.stacks.selection import Raster
 from insarray.reports import pictures, summary
 from insarray.reports.checks import problems
 from insarray.reports.thinning import Sampling, thinned
-from insarray.reports.time_series import series_sampling, time_series
+from insarray.reports.time_series import series_within
 from insarray.reports.totals import maps_of, totals
 
-_MAP_SIDE = 800  # pixels: the resolution of a picture on the page
-_SERIES_BYTES = 8 * 2**20
+_MAP_SIDE = 800  # pixels: as many as a picture on the page shows
+_PAGE_BYTES = 3_000_000
+_LEAST_SERIES = 300_000  # of the page, whatever its other parts take
+_ROOM = 10_000  # for what is not known before
 _MOST_MAPS = 14
 _LATER = ("residual_rms", "fit_flag", "unwrapping_flag")
 _INTEGERS = ("uint8", "uint16", "int16")
@@ -42,9 +44,9 @@ def report(
 ) -> Path:
     """Write an HTML report of a result: how it was made, maps, possible problems, and time series of clicked points.
 
-    The page is one file that loads nothing else. Sections appear if the result has the data for them. Flags, means and
-    connections of dates are exact, over all pixels; maps, percentiles and time series are sampled at every n-th row and
-    column, and the page states n. The result is read three times, block by block, and may be larger than memory.
+    The page is one file of at most 3 MB that loads nothing. Sections appear as far as the result has what they are of. Flags,
+    means and ties of dates are exact, over all pixels; maps, percentiles and time series are of every n-th row and column,
+    and the page says which n. The result is read three times, block by block: it may be larger than memory.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ def report(
     refuse_inputs(path, source.dataset, mask)
     _require_maps(source.dataset)
     source = replace(source, dataset=masked(source.dataset, mask))
-    text = _rendered(_content(source) | {"title": shown(title or _name(source))})
+    content = _content(source) | {"title": shown(title or _name(source))}
+    text = _rendered(_with_series(source.dataset, content))
     with complete_file(path, overwrite=overwrite) as final:
         final.write_text(printable(text), encoding="utf-8")
     return Path(path)
@@ -189,15 +192,25 @@ def _maps(
     found = []
     clickable = None
     for name, layers in drawn:
-        picture, box = pictures.map_picture(layers, name)
+        picture, box = pictures.map_picture(layers, name, len(drawn))
         item = {"name": name, "meaning": str(layers[name].attrs.get("long_name", name)), "svg": picture}
         if "displacement" in dataset and clickable is None:
-            spots = series_sampling(dataset, _SERIES_BYTES)
-            data = time_series(dataset, spots) | {"box": box, "edges": sampling.edges}
-            clickable = item | {"data": data, "sampling": spots.text()}
+            clickable = item | {"data": {"box": box, "edges": sampling.edges}}
         else:
             found.append(item)
     return {"clickable": clickable, "maps": found}
+
+
+def _with_series(dataset: xr.Dataset, content: dict[str, Any]) -> dict[str, Any]:
+    """Content with the time series of so many pixels as the rest of the page leaves room for."""
+    map_ = content["clickable"]
+    if map_ is None:
+        return content
+    without = map_ | {"data": map_["data"] | {"scale": 1.0}, "sampling": ""}
+    used = len(_rendered(content | {"clickable": without}).encode()) + _ROOM
+    budget = max(_PAGE_BYTES - used, _LEAST_SERIES)
+    spots, data = series_within(dataset, budget)
+    return content | {"clickable": map_ | {"data": data | map_["data"], "sampling": spots.text()}}
 
 
 def _rendered(content: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Plots of a result as SVG text, in the text colour of the page for light and dark themes."""
 
+import base64
 import io
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +19,15 @@ from insarray.plot.maps import colouring, ground_aspect, size_of_map
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 _INK = "#010203"  # placeholder of the page's text colour
 _DOTS = 110  # per inch, of raster content
 _PANELS = 6
+_MAPS_BYTES = 1_600_000  # of those of all maps together
+_PANEL_BYTES = 240_000  # of those of all dates together
+_LEAST_SIDE = 64  # pixels
+_LEAST_BYTES = 3000  # of a colour bar
 
 
 @contextmanager
@@ -36,23 +43,63 @@ def _style(salt: str) -> Iterator[None]:
         yield
 
 
-def _svg(figure: "Figure") -> str:
+def _svg(figure: "Figure", raster_bytes: int = _PANEL_BYTES) -> str:
+    """Picture as text; the pixels in it take no more than so many bytes, however large or noisy what they show is."""
     text = io.StringIO()
     figure.savefig(text, format="svg", dpi=_DOTS, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     picture = text.getvalue()
     picture = picture[picture.index("<svg") :].replace(_INK, "var(--ink)")
+    whole = sum(map(len, _RASTER.findall(picture)))
+    picture = _RASTER.sub(
+        lambda found: _lighter(found[1], max(raster_bytes * len(found[1]) // whole, _LEAST_BYTES)), picture
+    )
     return re.sub(
         r' id="[a-zA-Z]+[a-zA-Z.]*_\d+"', "", picture
     )  # ids differ between pictures, and nothing refers to them
 
 
-def map_picture(maps: xr.Dataset, name: str) -> tuple[str, tuple[float, float, float, float]]:
-    """Return the map of a variable, and its left, right, top and bottom edges as fractions of the picture."""
+_RASTER = re.compile(r'xlink:href="data:image/png;base64,\s*([^"]+)"')
+
+
+def _lighter(encoded: str, most: int) -> str:
+    """An embedded PNG with a palette, of 64 colours or fewer pixels if it is still too large."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA")
+    few = picture.getcolors(16) is not None  # classes, whose colours must not be mixed
+    how = Image.Resampling.NEAREST if few else Image.Resampling.BOX
+    wide, high = picture.size
+    colours, scale = 256, 1.0
+    while True:
+        size = max(1, round(scale * wide)), max(1, round(scale * high))
+        content = io.BytesIO()
+        part = picture if size == picture.size else picture.resize(size, how)
+        _with_palette(part, colours).save(content, "PNG", optimize=True)
+        text = base64.b64encode(content.getvalue()).decode()
+        if len(text) <= most or max(size) <= _LEAST_SIDE:
+            break
+        if colours == 64:
+            scale *= min(0.97 * math.sqrt(most / len(text)), 0.95)
+        colours = 64
+    return f'preserveAspectRatio="none" xlink:href="data:image/png;base64,{text}"'
+
+
+def _with_palette(picture: "Image", number: int) -> "Image":
+    """Picture with at most so many colours."""
+    from PIL import Image
+
+    if picture.getchannel("A").getextrema() != (255, 255):  # transparent somewhere
+        return picture.quantize(number, method=Image.Quantize.FASTOCTREE)
+    return picture.convert("RGB").quantize(number, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def map_picture(maps: xr.Dataset, name: str, count: int) -> tuple[str, tuple[float, float, float, float]]:
+    """Map of a variable, one of `count`, and where its left, right, top and bottom pixel edges are, as parts of the picture."""
     with _style(name):
         ax = plot.map(maps, name)
         for text in ax.texts:  # text on the map, which is light in both themes
             text.set_color("black")
-        return _svg(ax.figure), _box(ax, maps)  # type: ignore[arg-type]
+        return _svg(ax.figure, _MAPS_BYTES // max(count, 4)), _box(ax, maps)  # type: ignore[arg-type]
 
 
 def _box(ax: "Axes", maps: xr.Dataset) -> tuple[float, float, float, float]:

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,28 @@ from insarray.model.time_model import TimeModel
 from insarray.products.timefit.prediction import predict
 from insarray.reports.thinning import Sampling, lonlats, thinned
 
-_LARGEST = 32767  # of int16; the smallest value is no-data
+_FINEST = 2e-5  # m: half of it is far less than what is measured, and fewer digits take less room
+_PACKED = 0.6  # of the bytes that are left after packing, as a rule
+_LARGEST = 32767  # of int16; one below its smallest is no data
 _NONE = -32768
 _SERIES = ("displacement", "displacement_std", "network_subset")
 _MAPS = ("velocity", "velocity_std", "temporal_coherence")
 
 
+def series_within(dataset: xr.Dataset, budget: int) -> tuple[Sampling, dict[str, Any]]:
+    """The time series of a finest sampling that take at most `budget` bytes of the page, and the sampling."""
+    spots = series_sampling(dataset, round(budget / _PACKED))
+    while True:
+        data = time_series(dataset, spots)
+        size = sum(len(text) for text in data.values() if isinstance(text, str))
+        if size <= budget or spots.step >= max(spots.shape):
+            return spots, data
+        coarser = math.ceil(spots.step * math.sqrt(size / budget))
+        spots = Sampling(spots.shape, max(spots.step + 1, coarser))
+
+
 def series_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
-    """Return the finest sampling whose time series take at most `budget` bytes of the page."""
+    """The finest sampling whose time series take at most `budget` bytes, were they not packed."""
     dates, shape = dataset.sizes["time"], (dataset.sizes["y"], dataset.sizes["x"])
     fitted = _model_times(dataset)
     each = 2 * dates + 2 * len(fitted) + 4 * (len(_MAPS) + 2)
@@ -31,7 +46,7 @@ def series_sampling(dataset: xr.Dataset, budget: int) -> Sampling:
 
 
 def time_series(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
-    """Return plain values for the script of the page; arrays are little-endian in base64, dates last.
+    """Plain values for the page's script; arrays are packed, dates last.
 
     Displacements are integers times `scale` or `std_scale`, in m, and therefore accurate to half of that.
     """
@@ -57,13 +72,13 @@ def time_series(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any]:
         found["std_scale"] = _scale(std)
         found["std"] = _integers(std, found["std_scale"])
     if "network_subset" in taken and bool((taken.network_subset > 1).any()):
-        found["subset"] = _base64(_dates_last(taken.network_subset), "<u1")
+        found["subset"] = _packed(_dates_last(taken.network_subset), "<u1")
     for name in _MAPS:
         if name in taken:
-            found[name] = _base64(taken[name].values, "<f4")
+            found[name] = _packed(taken[name].values, "<f4")
     position = lonlats(grid, sampling)
     if position is not None:
-        found["lon"], found["lat"] = (_base64(part, "<f4") for part in position)
+        found["lon"], found["lat"] = (_packed(part, "<f4") for part in position)
     found["start"] = _start(taken)
     return found
 
@@ -108,18 +123,21 @@ def _dates_last(array: xr.DataArray) -> np.ndarray:
 
 
 def _scale(*arrays: np.ndarray | None) -> float:
-    """Return the metres per unit, which map the largest value to the largest integer."""
+    """Metres of one unit: fine enough, and so large that the largest size is no more than the largest integer."""
     largest = max((float(np.nanmax(np.abs(a), initial=0.0)) for a in arrays if a is not None), default=0.0)
-    return largest / _LARGEST if largest > 0 else 1.0
+    return max(largest / _LARGEST, _FINEST) if largest > 0 else 1.0
 
 
 def _integers(values: np.ndarray, scale: float) -> str:
     with np.errstate(invalid="ignore"):
-        return _base64(np.where(np.isfinite(values), np.rint(values / scale), _NONE), "<i2")
+        return _packed(np.where(np.isfinite(values), np.rint(values / scale), _NONE), "<i2")
 
 
-def _base64(values: np.ndarray, dtype: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values.astype(dtype)).tobytes()).decode()
+def _packed(values: np.ndarray, dtype: str) -> str:
+    """Array as text: little-endian, the first bytes of all numbers, then the second, ..., deflated, in base64."""
+    numbers = np.ascontiguousarray(values.astype(dtype))
+    planes = np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, numbers.itemsize).T)
+    return base64.b64encode(zlib.compress(planes.tobytes(), 9)).decode()
 
 
 def _start(taken: xr.Dataset) -> list[int] | None:

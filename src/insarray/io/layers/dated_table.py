@@ -20,6 +20,12 @@ _MOST_HEADER = 1 << 20  # bytes of the first line that are examined
 # D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; optionally followed by a unit
 _DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|m)[\])]?)?")
 _LAT, _LON = ("latitude", "lat"), ("longitude", "lon", "long", "lng")
+UNITS = "units"
+"""Column of our own tables that says, in every row, unit and direction of the displacement."""
+
+OWN_UNITS: dict[str, str | None] = {"mm toward the satellite": None, "mm upward": "U", "mm eastward": "E"}
+"""What it says, and the component that this means: vertical, eastward, or along the line of sight."""
+
 _NAMES = ("pid", "id", "code", "point_id")
 
 
@@ -38,7 +44,9 @@ class Layout:
     series
         Indices of these columns.
     suffix
-        Units that follow the dates.
+        Units behind their dates.
+    stated
+        What the column `units`, which our own tables have, says of the displacement in the first line of numbers.
     """
 
     header: list[str]
@@ -46,6 +54,7 @@ class Layout:
     times: list[np.datetime64]
     series: list[int]
     suffix: set[str | None]
+    stated: str | None = None
 
     def position(self, names: Sequence[str]) -> int | None:
         """Return the index of the first of these columns that exists, or None."""
@@ -59,6 +68,11 @@ class Layout:
             if found[0] is not None and found[1] is not None:
                 return found[0], found[1], degrees
         return None
+
+    @property
+    def units(self) -> int | None:
+        """Column that says the units, of our own tables alone."""
+        return None if self.stated is None else self.position([UNITS])
 
     @property
     def names(self) -> int | None:
@@ -101,7 +115,13 @@ def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
             continue
         series.append(position)
         suffix.add(found[2] if found else None)
-    layout = Layout(header, delimiter, times, series, suffix)
+    stated = None
+    if UNITS in header:
+        second = text.readline(_MOST_HEADER)
+        cells = next(numbered_cells(path, [second], delimiter))[1] if second.strip() else []
+        said = dict(zip(header, cells, strict=False)).get(UNITS, "").strip()
+        stated = said if said in OWN_UNITS else None  # others may have a column of this name
+    layout = Layout(header, delimiter, times, series, suffix, stated)
     return layout if len(times) > 1 and layout.place is not None else None
 
 
@@ -122,7 +142,7 @@ class Cells:
         FileError
             If a line has too few or too many cells, or a cell that is not a number; the message names the line.
         """
-        named = layout.names
+        named, units = layout.names, layout.units
         rows, values, names = [], [], []
         with table_text(path) as text:
             lines = numbered_cells(path, text, layout.delimiter)
@@ -134,6 +154,10 @@ class Cells:
                         "it was cut, and write decimals with a point"
                     )
                 where = f"{path}, line {number}"
+                if units is not None and cells[units].strip() != layout.stated:
+                    raise FileError(
+                        f"{where}: its units are {cells[units]!r}, those above {layout.stated!r}; convert them"
+                    )
                 rows.append(_numbers(where, layout, cells, layout.series).astype(np.float32))
                 values.append(_numbers(where, layout, cells, columns))
                 names.append("" if named is None else cells[named].strip())

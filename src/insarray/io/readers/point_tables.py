@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.files import expand_one, fingerprint, name_of
-from insarray.io.layers.dated_table import Cells, Layout, layout_of, table_text
+from insarray.io.layers.dated_table import OWN_UNITS, Cells, Layout, layout_of, table_text
 from insarray.io.locations import location
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH
 from insarray.io.source import PathLike
 from insarray.io.tables import found_in
 from insarray.model.choices import Sign
-from insarray.model.conventions import attributes
+from insarray.model.conventions import attributes, shown_units, variable
 from insarray.model.dataset import epoch_coords, point_coords
 from insarray.model.errors import ArgumentError, FileError, InsarrayError
 
@@ -61,7 +61,11 @@ _EGMS: dict[str, _Column] = {
 _EGMS_NAMES = {"pid", "easting", "northing", "mean_velocity"}
 _EGMS_CRS, _DEGREES = "EPSG:3035", "EPSG:4326"
 _MEASURED = ("velocity", "velocity_std", "rmse")
-"""Data variables; the other columns become coordinates."""
+"""Variables; the rest of the columns of EGMS are coordinates."""
+
+_RENAMED = {"mean_velocity": "velocity", "mean_velocity_std": "velocity_std"}
+_GEOMETRY = ("height", "height_wgs84", "incidence_angle", "slant_range", "los_east", "los_north", "los_up")
+"""Coordinates; the rest of the columns of our own tables are variables."""
 
 # names of Ortho files: EGMS_L3_E32N34_100km_U_2018_2022_1.csv
 _ORTHO = re.compile(r"EGMS_L3_E\d+N\d+_100km_([UE])(?:_|\.)", re.IGNORECASE)
@@ -79,13 +83,14 @@ def open_points(
     Parameters
     ----------
     path
-        ``EGMS_L2a_*.csv``, ``EGMS_L2b_*.csv`` or ``EGMS_L3_*.csv``, or a ``.zip`` with one; or any table with a column
-        per date (``20190105``, ``D20190105``, ``2019-01-05``) and columns ``lat`` and ``lon``, or ``easting`` and
-        ``northing``.
+        ``EGMS_L2a_*.csv``, ``EGMS_L2b_*.csv`` or ``EGMS_L3_*.csv``, or the ``.zip`` with it; what `insarray.to_table` has
+        written as CSV; or any table with a column for each
+        date (``20190105``, ``D20190105``, ``2019-01-05``) and columns ``lat`` and ``lon``, or ``easting`` and ``northing``.
     units
-        Units of the displacement: "metre" or "millimetre". Not needed for EGMS and columns such as ``20190105_mm``.
+        Of the displacement: "metre" or "millimetre". EGMS and `insarray.to_table` say so themselves, and so do columns such as
+        ``20190105_mm``.
     sign
-        Direction of a positive displacement: "toward" or "away" from the satellite. Not needed for EGMS.
+        "toward" or "away" from the satellite, what a positive displacement means. EGMS and `to_table` need none.
     crs
         CRS of eastings and northings. Not needed for EGMS.
 
@@ -169,7 +174,9 @@ class _Told:
     crs
         CRS of x and y.
     known
-        Columns by index.
+        Columns by their position.
+    measured
+        Names of those that become variables; the others become coordinates.
     component
         Component of an Ortho product, "U" or "E".
     """
@@ -179,6 +186,7 @@ class _Told:
     known: Mapping[int, _Column]
     product: str
     place: tuple[int, int]
+    measured: Collection[str] = ()
     component: str | None = None
 
     @property
@@ -208,7 +216,7 @@ class _Told:
             layer = ("point", values, {"units": column.units, "long_name": column.long_name})
             points = (
                 points.assign({column.name: layer})
-                if column.name in _MEASURED
+                if column.name in self.measured
                 else points.assign_coords({column.name: layer})
             )
         known = {"product": self.product, "input_fingerprint": fingerprint([path]), "input_files": 1}
@@ -236,7 +244,7 @@ class _Told:
         return points
 
     def _notes(self, layout: Layout) -> dict[str, object]:
-        used = {*layout.series, *self.columns, layout.names}
+        used = {*layout.series, *self.columns, layout.names, layout.units}
         left = [name for k, name in enumerate(layout.header) if k not in used and name]
         return {"notes": [f"columns that were left out: {', '.join(left)}"]} if left else {}
 
@@ -244,15 +252,15 @@ class _Told:
 def _told(path: Path, layout: Layout, units: PointUnits | None, sign: Sign | None, crs: str | None) -> _Told:
     x, y, degrees = layout.place or (0, 0, False)
     if set(layout.header) >= _EGMS_NAMES:
-        given = next((n for n, v in (("units", units), ("sign", sign), ("crs", crs)) if v is not None), None)
-        if given is not None:
-            raise ArgumentError(f"{given}: {path} is of EGMS, which says so itself; leave {given} out")
+        _refuse_given(f"{path} is of EGMS", units, sign, crs)
         component = _component(path, layout)
         left = {"los_east", "los_north", "los_up", "incidence_angle"} if component else set()
         known = {
             layout.header.index(name): c for name, c in _EGMS.items() if name in layout.header and name not in left
         }
-        return _Told(1e-3, _EGMS_CRS, known, "egms", (x, y), component)
+        return _Told(1e-3, _EGMS_CRS, known, "egms", (x, y), _MEASURED, component)
+    if layout.stated is not None:
+        return _own(path, layout, units, sign, crs)
     said = {None if word is None else _SUFFIX[word] for word in layout.suffix}
     found = units if said == {None} else next(iter(said))
     if len(said) > 1 or (units is not None and found != units):
@@ -272,6 +280,36 @@ def _told(path: Path, layout: Layout, units: PointUnits | None, sign: Sign | Non
         raise ArgumentError(f"crs: {path} has longitudes and latitudes ({found_in(layout.header)}); leave crs out")
     factor = _SCALE[found] * (1.0 if sign == "toward" else -1.0)
     return _Told(factor, _DEGREES if degrees else str(crs), {}, "point table", (x, y))
+
+
+def _refuse_given(what: str, units: object, sign: object, crs: object) -> None:
+    given = next((n for n, v in (("units", units), ("sign", sign), ("crs", crs)) if v is not None), None)
+    if given is not None:
+        raise ArgumentError(f"{given}: {what}, which says so itself; leave {given} out")
+
+
+def _own(path: Path, layout: Layout, units: PointUnits | None, sign: Sign | None, crs: str | None) -> _Told:
+    """What is known of a table that `insarray.to_table` has written."""
+    _refuse_given(f"{path} is of insarray", units, sign, crs)
+    x, y, degrees = layout.place or (0, 0, False)
+    if not degrees:
+        raise FileError(f"{path}: is of insarray, but has lost its columns latitude and longitude; write it again")
+    found = {position: _own_column(name) for position, name in enumerate(layout.header) if position not in (x, y)}
+    known = {position: column for position, column in found.items() if column is not None}
+    measured = {column.name for column in known.values()} - set(_GEOMETRY)
+    component = OWN_UNITS[str(layout.stated)]
+    known = {k: c for k, c in known.items() if not (component and c.name.startswith("los_"))}
+    return _Told(1e-3, _DEGREES, known, "insarray table", (x, y), measured, component)
+
+
+def _own_column(name: str) -> _Column | None:
+    """What a column of our own tables is, by its name; None if it is nothing of the data model."""
+    source = _RENAMED.get(name, name)
+    try:
+        entry = variable(source)
+    except KeyError:
+        return _EGMS.get(name)
+    return _Column(source, entry.units, entry.long_name, 1 / shown_units(source, entry.units)[1])
 
 
 def _component(path: Path, layout: Layout) -> str | None:

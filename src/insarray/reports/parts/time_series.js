@@ -1,6 +1,6 @@
 // The time series of the pixel that is clicked on the map, drawn as SVG from the numbers in #series-data.
 "use strict";
-(function () {
+(async function () {
   const source = document.getElementById("series-data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
@@ -10,16 +10,27 @@
   const count = data.dates.length;
   const NONE = -32768;
 
-  function numbers(name, Type) {
+  // deflated, in base64: the first bytes of all numbers, then the second, ...
+  async function numbers(name, Type) {
     if (!data[name]) return null;
-    return new Type(Uint8Array.from(atob(data[name]), (c) => c.charCodeAt(0)).buffer);
+    const packed = Uint8Array.from(atob(data[name]), (c) => c.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+    const size = Type.BYTES_PER_ELEMENT, length = planes.length / size;
+    const bytes = new Uint8Array(planes.length);
+    for (let k = 0; k < size; k++) for (let i = 0; i < length; i++) bytes[i * size + k] = planes[k * length + i];
+    return new Type(bytes.buffer);
   }
-  const displacement = numbers("displacement", Int16Array);
-  const std = numbers("std", Int16Array);
-  const subset = numbers("subset", Uint8Array);
-  const model = numbers("model", Int16Array);
+  if (typeof DecompressionStream === "undefined") {
+    document.getElementById("series-place").textContent = "Time series need a browser of 2023 or later.";
+    return;
+  }
+  const displacement = await numbers("displacement", Int16Array);
+  const std = await numbers("std", Int16Array);
+  const subset = await numbers("subset", Uint8Array);
+  const model = await numbers("model", Int16Array);
   const maps = {};
-  for (const name of ["velocity", "velocity_std", "temporal_coherence", "lon", "lat"]) maps[name] = numbers(name, Float32Array);
+  for (const name of ["velocity", "velocity_std", "temporal_coherence", "lon", "lat"]) maps[name] = await numbers(name, Float32Array);
   const day = (text) => Date.parse(text + "Z") / 864e5;
   const days = data.dates.map(day);
   const modelDays = data.model_dates.map(day);
@@ -161,4 +172,5 @@
     show(within(here[0] + flip[0] * move[0], rows), within(here[1] + flip[1] * move[1], cols));
   });
   if (here) show(here[0], here[1]);
+  map.dataset.ready = "yes"; // for who waits until clicks are answered
 })();
