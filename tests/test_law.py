@@ -398,7 +398,7 @@ def test_refusals_are_few_and_each_has_its_line(name):
 def test_the_table_has_every_function_that_takes_a_dataset():
     """Functions of points are held to the law in tests/test_law_of_points.py, files and stores in tests of their own."""
     elsewhere = {
-        "estimate_links", "integrate_links", "refine_points", "unwrap_points", "points_to_grid", "save_points",
+        "estimate_links", "integrate_links", "refine_points", "unwrap_points", "unwrap_stack", "points_to_grid", "save_points",
         "plan_run", "run", "append", "to_cog", "to_netcdf", "to_table", "to_mintpy", "open_geometry", "report",
     }  # fmt: skip
     of_datasets = {
