@@ -91,6 +91,8 @@ PRODUCTS = {
     "invert the corrected": ("corrected", lambda d: ia.invert(d, phase="corrected_phase", reference=None), True),
     "rereference": ("series", lambda d: ia.rereference(d, date="20200125"), True),
     "join": ("series", lambda d: ia.join(d, whole("series")), True),
+    "correct": ("series", lambda d: ia.correct(d, {"troposphere": delay()}), True),
+    "correct pairs": ("stack", lambda d: ia.correct(d, {"ionosphere": delay()}), True),
     "deramp": ("series", ia.deramp, False),
     "deramp pairs": ("stack", ia.deramp, False),
     "ramp_surface": ("deramped", ia.ramp_surface, True),
@@ -124,6 +126,15 @@ PRODUCTS = {
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),
 }
+
+
+@cache
+def delay():
+    """A correction of dates that is zero nowhere."""
+    series = whole("series")
+    values = np.random.default_rng(5).normal(0, 0.02, (8, *series.displacement.shape[1:]))
+    coords = {name: series[name] for name in ("time", "y", "x")}
+    return xr.DataArray(values, coords, ("time", "y", "x"), attrs={"units": "m"})
 
 
 def small(series):
@@ -263,6 +274,8 @@ PIXELS = {
 
 
 EXCEPT = {
+    ("correct", "where"): "the correction that is kept is everywhere, whatever is masked",
+    ("correct pairs", "where"): "the correction that is kept is everywhere, whatever is masked",
     ("ramp_surface", "where"): "the surface is everywhere, whatever is masked",
     ("remove_terms by a model", "where"): "a masked model masks the displacement, not its standard deviation",
     ("ramp_surface", "clip_box"): "rioxarray drops the coordinate of the coefficients: refused in one line",

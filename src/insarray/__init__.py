@@ -25,6 +25,7 @@ if _TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.corrections.correct import correct
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -59,6 +60,7 @@ _HOMES = {
     "closure": "insarray.products.stacks.closure",
     "closure_summary": "insarray.products.stacks.closure",
     "component_counts": "insarray.products.stacks.averages",
+    "correct": "insarray.products.corrections.correct",
     "correct_unwrapping": "insarray.products.stacks.unwrapping",
     "correction_account": "insarray.products.stacks.unwrapping",
     "covariance": "insarray.products.series.covariance",
@@ -124,6 +126,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "correct",
     "rereference",
     "join",
     "deramp",

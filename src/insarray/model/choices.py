@@ -42,3 +42,6 @@ LinkNetwork = Literal["delaunay", "nearest", "both"]
 
 LinkMethod = Literal["insarray", "published"]
 """How links are estimated."""
+
+MissingDates = Literal["error", "nan"]
+"""What becomes of dates that a correction lacks."""

@@ -36,6 +36,8 @@ _KEPT = (
     "ramp_robust",
     "ramp_mask",
     "removed_terms",
+    "corrections",
+    "correction_sources",
 )
 """Attributes of a series that its time functions keep."""
 
