@@ -93,6 +93,11 @@ PRODUCTS = {
     "join": ("series", lambda d: ia.join(d, whole("series")), True),
     "correct": ("series", lambda d: ia.correct(d, {"troposphere": delay()}), True),
     "correct pairs": ("stack", lambda d: ia.correct(d, {"ionosphere": delay()}), True),
+    "solid_earth_tide": (
+        "series",
+        lambda d: ia.solid_earth_tide(d, time_of_day="06:00", incidence_angle=35.0, heading=-13.0),
+        True,
+    ),
     "deramp": ("series", ia.deramp, False),
     "deramp pairs": ("stack", ia.deramp, False),
     "ramp_surface": ("deramped", ia.ramp_surface, True),
@@ -274,6 +279,7 @@ PIXELS = {
 
 
 EXCEPT = {
+    ("solid_earth_tide", "where"): "the tide is everywhere, whatever is masked",
     ("correct", "where"): "the correction that is kept is everywhere, whatever is masked",
     ("correct pairs", "where"): "the correction that is kept is everywhere, whatever is masked",
     ("ramp_surface", "where"): "the surface is everywhere, whatever is masked",

@@ -26,6 +26,7 @@ if _TYPE_CHECKING:
     from insarray.model.grid import Grid
     from insarray.model.network import Network
     from insarray.products.corrections.correct import correct
+    from insarray.products.corrections.tides import solid_earth_tide
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -98,6 +99,7 @@ _HOMES = {
     "select_pairs": "insarray.products.stacks.selection",
     "select_points": "insarray.products.points.selection",
     "show_versions": "insarray.versions",
+    "solid_earth_tide": "insarray.products.corrections.tides",
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
     "temporal_average": "insarray.products.stacks.averages",
@@ -126,6 +128,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "solid_earth_tide",
     "correct",
     "rereference",
     "join",

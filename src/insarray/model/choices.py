@@ -45,3 +45,6 @@ LinkMethod = Literal["insarray", "published"]
 
 MissingDates = Literal["error", "nan"]
 """What becomes of dates that a correction lacks."""
+
+Look = Literal["right", "left"]
+"""Side to which the radar looks."""

@@ -212,7 +212,7 @@ def _level(view: View, given: Given, place: Place | None, first: np.ndarray | No
             f"corrections: {given.name} has no data at the reference, y {place.y:.9g}, x {place.x:.9g}, on {label}"
             f"{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}; rereference, or give one that covers it"
         )
-    return np.nan_to_num(level)
+    return np.asarray(np.nan_to_num(level))
 
 
 def _differences(values: np.ndarray, first: np.ndarray | None, second: np.ndarray) -> np.ndarray:

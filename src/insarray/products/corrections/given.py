@@ -45,7 +45,7 @@ class Given:
 
     @property
     def lead(self) -> str:
-        """ "time" or "pair"."""
+        """Dimension of dates or pairs."""
         return "time" if "time" in self.layer.dims else "pair"
 
     @property
@@ -72,7 +72,7 @@ def given_corrections(corrections: Corrections, wavelength: float | None) -> lis
         corrections = {str(name): layer for name, layer in corrections.data_vars.items()}
     if not isinstance(corrections, Mapping) or not corrections:
         raise ArgumentError("corrections: give a dataset, a named array, or arrays by name, at least one")
-    return [_given(name, layer, wavelength) for name, layer in corrections.items()]
+    return [_given(str(name), layer, wavelength) for name, layer in corrections.items()]
 
 
 def _given(name: str, layer: xr.DataArray, wavelength: float | None) -> Given:
