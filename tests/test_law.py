@@ -418,6 +418,7 @@ def test_the_table_has_every_function_that_takes_a_dataset():
     elsewhere = {
         "estimate_links", "integrate_links", "refine_points", "unwrap_points", "points_to_grid", "save_points",
         "plan_run", "run", "append", "to_cog", "to_netcdf", "to_mintpy", "open_geometry", "report",
+        "troposphere", "ionosphere",
     }  # fmt: skip
     of_datasets = {
         name

@@ -27,6 +27,7 @@ if _TYPE_CHECKING:
     from insarray.model.network import Network
     from insarray.products.corrections.correct import correct
     from insarray.products.corrections.tides import solid_earth_tide
+    from insarray.products.corrections.troposphere import troposphere
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -106,6 +107,7 @@ _HOMES = {
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
+    "troposphere": "insarray.products.corrections.troposphere",
     "unwrap_points": "insarray.products.points.unwrapping",
 }
 
@@ -128,6 +130,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "troposphere",
     "solid_earth_tide",
     "correct",
     "rereference",
