@@ -26,6 +26,7 @@ if _TYPE_CHECKING:
     from insarray.model.grid import Grid
     from insarray.model.network import Network
     from insarray.products.corrections.correct import correct
+    from insarray.products.corrections.ionosphere import ionosphere
     from insarray.products.corrections.tides import solid_earth_tide
     from insarray.products.corrections.troposphere import troposphere
     from insarray.products.points.integration import integrate_links
@@ -72,6 +73,7 @@ _HOMES = {
     "fit": "insarray.products.timefit.fit",
     "integrate_links": "insarray.products.points.integration",
     "invert": "insarray.products.series.inversion",
+    "ionosphere": "insarray.products.corrections.ionosphere",
     "join": "insarray.products.series.joining",
     "lonlat": "insarray.products.stacks.reference",
     "mask": "insarray.products.stacks.selection",
@@ -131,6 +133,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correction_account",
     "invert",
     "troposphere",
+    "ionosphere",
     "solid_earth_tide",
     "correct",
     "rereference",
