@@ -98,6 +98,11 @@ PRODUCTS = {
         lambda d: ia.solid_earth_tide(d, time_of_day="06:00", incidence_angle=35.0, heading=-13.0),
         True,
     ),
+    "stratified_troposphere": (
+        "series",
+        lambda d: ia.stratified_troposphere(d, dem=relief(), robust=False),
+        False,
+    ),
     "deramp": ("series", ia.deramp, False),
     "deramp pairs": ("stack", ia.deramp, False),
     "ramp_surface": ("deramped", ia.ramp_surface, True),
@@ -140,6 +145,13 @@ def delay():
     values = np.random.default_rng(5).normal(0, 0.02, (8, *series.displacement.shape[1:]))
     coords = {name: series[name] for name in ("time", "y", "x")}
     return xr.DataArray(values, coords, ("time", "y", "x"), attrs={"units": "m"})
+
+
+@cache
+def relief():
+    """Heights of the pixels."""
+    like = whole("stack").coherence[0].drop_vars("pair")
+    return like.copy(data=np.linspace(0, 2000, like.size).reshape(like.shape)).assign_attrs(units="m")
 
 
 def small(series):

@@ -27,6 +27,7 @@ if _TYPE_CHECKING:
     from insarray.model.network import Network
     from insarray.products.corrections.correct import correct
     from insarray.products.corrections.ionosphere import ionosphere
+    from insarray.products.corrections.stratified import stratified_troposphere
     from insarray.products.corrections.tides import solid_earth_tide
     from insarray.products.corrections.troposphere import troposphere
     from insarray.products.points.integration import integrate_links
@@ -105,6 +106,7 @@ _HOMES = {
     "solid_earth_tide": "insarray.products.corrections.tides",
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
+    "stratified_troposphere": "insarray.products.corrections.stratified",
     "temporal_average": "insarray.products.stacks.averages",
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
@@ -133,6 +135,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correction_account",
     "invert",
     "troposphere",
+    "stratified_troposphere",
     "ionosphere",
     "solid_earth_tide",
     "correct",

@@ -48,3 +48,6 @@ MissingDates = Literal["error", "nan"]
 
 Look = Literal["right", "left"]
 """Side to which the radar looks."""
+
+HeightModel = Literal["linear", "power"]
+"""How the delay of a stratified troposphere depends on the height."""

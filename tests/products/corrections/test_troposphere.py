@@ -335,7 +335,7 @@ def bad(tmp_path, name):
     if name == "feet of a map":
         return good, {"dem": heights().assign_attrs(units="feet")}, "dem: its heights are in 'feet'"
     if name == "no DEM":
-        return good, {"dem": None}, "dem: the data have no height; give heights in m"
+        return good, {"dem": None}, "the data have no height; give dem"
     if name == "no angle":
         return good, {"incidence_angle": None}, "troposphere: there is no incidence_angle"
     if name == "another place":

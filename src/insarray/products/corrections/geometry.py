@@ -1,5 +1,6 @@
 """What corrections need to know of the data: dates and hours, where the pixels are, where the satellite is."""
 
+import os
 import re
 from dataclasses import dataclass
 from typing import get_args
@@ -7,13 +8,16 @@ from typing import get_args
 import numpy as np
 import xarray as xr
 
+from insarray.io.geometry.open import open_heights, require_metres
+from insarray.io.layers.cubes import highest_of
+from insarray.io.source import PathLike
 from insarray.kernels.corrections.lattice import nodes
 from insarray.model.choices import Look
-from insarray.model.dataset import crs_of
+from insarray.model.dataset import crs_of, grid_of
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import is_geographic
 from insarray.products.timefit.geometry import geometry_map
-from insarray.products.views.aligning import in_blocks_of, positions
+from insarray.products.views.aligning import aligned, in_blocks_of, positions
 from insarray.products.views.stacks import SeriesView, StackView
 
 Angle = xr.DataArray | float
@@ -105,6 +109,31 @@ def lattice_of(view: SeriesView | StackView) -> Lattice:
 def pixel_coordinates(view: SeriesView | StackView) -> dict[str, xr.DataArray]:
     """Coordinates y (`row`) and x (`col`) of every pixel in the blocks of the data."""
     return positions(view, layer_of(view), *view.centres)
+
+
+def heights_of(
+    view: SeriesView | StackView, dem: PathLike | xr.DataArray | None, needed_by: str, *, look: bool = False
+) -> tuple[xr.DataArray, float]:
+    """Heights (y, x) in m in the blocks of the data, and the greatest of them if `look`, NaN if it is not known.
+
+    Raises
+    ------
+    StackError, ArgumentError, FileError
+        If they are not known, in another unit, or not on the pixels of the data.
+    """
+    if isinstance(dem, str | os.PathLike):
+        heights = open_heights(dem, view.data)
+        highest = highest_of(dem, grid_of(view.data)) if look else np.nan
+    else:
+        given = view.data.get("height") if dem is None else dem
+        if given is None:
+            raise StackError(
+                f"{needed_by}: the data have no height; give dem, a raster or a map (y, x) of heights in m (--dem)"
+            )
+        heights = aligned("dem", given, view, ("y", "x"))
+        require_metres("dem", str(heights.attrs.get("units", "m")))
+        highest = float(heights.max()) if look and not heights.chunks else np.nan
+    return in_blocks_of(heights, layer_of(view)), highest
 
 
 def incidence(view: SeriesView | StackView, given: Angle | None, needed_by: str) -> xr.DataArray:

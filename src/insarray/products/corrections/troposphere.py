@@ -1,7 +1,6 @@
 """Delay of the troposphere in line of sight, from files of weather models and zenith delays."""
 
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 
@@ -12,27 +11,23 @@ from insarray.engine.blocks import Arrays, map_blocks
 from insarray.io.corrections.open import delay_files
 from insarray.io.corrections.source import Bounds, DelayFile, Delays, read_kept
 from insarray.io.corrections.times import Weighted, at_times
-from insarray.io.geometry.open import open_heights, require_metres
-from insarray.io.layers.cubes import highest_of
 from insarray.io.source import Files, PathLike
 from insarray.kernels.corrections.columns import Points, at_points, located
 from insarray.kernels.corrections.lattice import between
 from insarray.model.choices import MissingDates
 from insarray.model.conventions import Variable
-from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError, StackError, StackWarning
 from insarray.products.corrections.geometry import (
     Angle,
     Lattice,
     acquisitions,
+    heights_of,
     incidence,
     lattice_of,
-    layer_of,
     of_dates,
     pixel_coordinates,
     times_of,
 )
-from insarray.products.views.aligning import aligned, in_blocks_of
 from insarray.products.views.stacks import SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
@@ -172,19 +167,8 @@ def _about(name: str, source: str, reference: str) -> Variable:
 
 
 def _heights(view: SeriesView | StackView, dem: PathLike | xr.DataArray | None, top: float) -> xr.DataArray:
-    """Heights (y, x) in m in the blocks of the data."""
-    layer = layer_of(view)
-    highest = np.nan
-    if isinstance(dem, str | os.PathLike):
-        heights = open_heights(dem, view.data)
-        highest = highest_of(dem, grid_of(view.data)) if np.isfinite(top) else np.nan
-    else:
-        given = view.data.get("height") if dem is None else dem
-        if given is None:
-            raise StackError("dem: the data have no height; give heights in m, a raster or a map (y, x) (--dem)")
-        heights = aligned("dem", given, view, ("y", "x"))
-        require_metres("dem", str(heights.attrs.get("units", "m")))
-        highest = np.nan if heights.chunks else float(heights.max())
+    """Heights (y, x) in m in the blocks of the data, after a look at the highest."""
+    heights, highest = heights_of(view, dem, "troposphere", look=np.isfinite(top))
     if highest > _MOST:
         raise _no_height(highest)
     if highest > top:
@@ -194,7 +178,7 @@ def _heights(view: SeriesView | StackView, dem: PathLike | xr.DataArray | None, 
             ),
             stacklevel=4,
         )
-    return in_blocks_of(heights, layer)
+    return heights
 
 
 def _bounds(view: SeriesView | StackView, lattice: Lattice) -> Bounds:
