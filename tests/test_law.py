@@ -98,6 +98,11 @@ PRODUCTS = {
         lambda d: ia.solid_earth_tide(d, time_of_day="06:00", incidence_angle=35.0, heading=-13.0),
         True,
     ),
+    "assess_corrections": (
+        "long series",
+        lambda d: ia.assess_corrections(d, {"troposphere": long_delay()}),
+        False,
+    ),
     "stratified_troposphere": (
         "series",
         lambda d: ia.stratified_troposphere(d, dem=relief(), robust=False),
@@ -145,6 +150,14 @@ def delay():
     values = np.random.default_rng(5).normal(0, 0.02, (8, *series.displacement.shape[1:]))
     coords = {name: series[name] for name in ("time", "y", "x")}
     return xr.DataArray(values, coords, ("time", "y", "x"), attrs={"units": "m"})
+
+
+@cache
+def long_delay():
+    """The same for the long series."""
+    series = whole("long series")
+    values = np.random.default_rng(5).normal(0, 0.02, series.displacement.shape)
+    return series.displacement.copy(data=values).assign_attrs(units="m")
 
 
 @cache

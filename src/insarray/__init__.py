@@ -25,6 +25,7 @@ if _TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.corrections.assess import assess_corrections
     from insarray.products.corrections.correct import correct
     from insarray.products.corrections.ionosphere import ionosphere
     from insarray.products.corrections.stratified import stratified_troposphere
@@ -60,6 +61,7 @@ _HOMES = {
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
     "append": "insarray.engine.run.append",
+    "assess_corrections": "insarray.products.corrections.assess",
     "area": "insarray.products.stacks.reference",
     "closure": "insarray.products.stacks.closure",
     "closure_summary": "insarray.products.stacks.closure",
@@ -138,6 +140,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "stratified_troposphere",
     "ionosphere",
     "solid_earth_tide",
+    "assess_corrections",
     "correct",
     "rereference",
     "join",
