@@ -164,7 +164,7 @@ def _of_series(
         (first,) = index_of(dated, [start], missing_is_nan=False)
         second = index_of(dated, view.labels, missing_is_nan=missing == "nan")
         inputs[_input(one.name)] = on_pixels(dated, view, view.displacement)
-        level = _level(view, dated, view.place, np.full(len(second), first), second)
+        level = _level(view, dated, view.place, np.full(len(second), first), second, missing)
         parts.append(_Part(one.name, dated.scale, np.full(len(second), first), second, level, by_pair=False))
     return parts, inputs
 
@@ -182,7 +182,7 @@ def _of_stack(
             at = index_of(one, dates, missing_is_nan=missing == "nan")
             first, second = at[network.reference], at[network.secondary]
         inputs[_input(one.name)] = on_pixels(one, view, view.phase)
-        level = _level(view, one, _place_of_stack(view), None if one.lead == "pair" else first, second)
+        level = _level(view, one, _place_of_stack(view), None if one.lead == "pair" else first, second, missing)
         parts.append(_Part(one.name, one.scale, first, second, level, by_pair=one.lead == "pair"))
     return parts, inputs
 
@@ -199,20 +199,26 @@ def _place_of_stack(view: StackView) -> Place | None:
     return Place.of_attributes(view.data.attrs, view.grid) if "reference_y" in view.data.attrs else None
 
 
-def _level(view: View, given: Given, place: Place | None, first: np.ndarray | None, second: np.ndarray) -> np.ndarray:
+def _level(
+    view: View,
+    given: Given,
+    place: Place | None,
+    first: np.ndarray | None,
+    second: np.ndarray,
+    missing: MissingDates,
+) -> np.ndarray:
     """Correction of the reference place at each date or pair, metres; reads it only there."""
     if place is None:
         return np.zeros(len(second))
-    values = _at_place(view, given, place) * given.scale
-    level = _differences(values, first, second)
-    bad = np.flatnonzero(~np.isfinite(level) & (second >= 0) & (True if first is None else first >= 0))
-    if len(bad):
+    level = _differences(_at_place(view, given, place) * given.scale, first, second)
+    bad = np.flatnonzero(~np.isfinite(level))
+    if len(bad) and (missing == "error" or len(bad) == len(level)):
         label = given.labels[second[bad[0]]]
         raise ReferencePointError(
             f"corrections: {given.name} has no data at the reference, y {place.y:.9g}, x {place.x:.9g}, on {label}"
             f"{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}; rereference, or give one that covers it"
         )
-    return np.asarray(np.nan_to_num(level))
+    return level
 
 
 def _differences(values: np.ndarray, first: np.ndarray | None, second: np.ndarray) -> np.ndarray:
