@@ -41,6 +41,13 @@ def correct(options: Correct) -> None:
     run_into(correct_data(data, found, missing=options.missing, keep=options.keep), options)
 
 
+def corrected_of(options: Correct, data: xr.Dataset, *, partly: bool) -> xr.Dataset:
+    """Corrected data, lazily; as they are if nothing is asked for and that may be (`partly`)."""
+    data = _with_geometry(data, options)
+    found = _corrections(data, options, partly=partly)
+    return correct_data(data, found, missing=options.missing, keep=options.keep) if found else data
+
+
 def _with_geometry(data: xr.Dataset, options: Correct) -> xr.Dataset:
     """Data with the maps of the file of geometry."""
     if options.geometry is None:
@@ -49,7 +56,7 @@ def _with_geometry(data: xr.Dataset, options: Correct) -> xr.Dataset:
     return data.assign({name: maps[name].variable for name in ("incidence_angle", "height") if name in maps})
 
 
-def _corrections(data: xr.Dataset, options: Correct) -> dict[str, xr.DataArray]:
+def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) -> dict[str, xr.DataArray]:
     """Corrections by name.
 
     Raises
@@ -85,7 +92,7 @@ def _corrections(data: xr.Dataset, options: Correct) -> dict[str, xr.DataArray]:
             keep_velocity=options.keep_velocity,
         )
         found |= _layers(layered)
-    if not found:
+    if not found and not partly:
         raise ArgumentError(
             "correct: name a correction: --troposphere, --tides, --ionosphere, --stratified or --layers"
         )
