@@ -29,7 +29,7 @@ from insarray.products.views.stacks import SeriesView, StackView, View, as_data
 
 logger = logging.getLogger(__name__)
 
-_BYTES = 30  # of working memory for a sample of a correction: float64, relative to date and place, and to a piece
+_BYTES = (18, 36)  # of working memory for a sample: sum, correction and difference in float64; and relative to pieces
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def correct(
         inputs["network_subset"] = view.data["network_subset"]
     about = _about(view, layers, given, keep=keep)
     lead = {str(view.data[layers[0]].dims[0]): view.data[layers[0]].shape[0]}
-    needed = _BYTES * max(lead.values())
+    needed = _BYTES[pieces] * max(lead.values())
     corrected = map_blocks(correct_block, task, inputs, about, lead, bytes_per_pixel=needed)
     logger.info("correct: %s from %d layers", ", ".join(one.name for one in given), max(lead.values()))
     return _described(view, layers, corrected, {one.name: one.source for one in given}, keep=keep)
@@ -258,15 +258,16 @@ def _at_place(view: View, given: Given, place: Place) -> np.ndarray:
 def correct_block(task: _Task, arrays: Arrays) -> Arrays:
     """Corrected layers of one block, and the corrections as they were subtracted."""
     results: Arrays = {}
-    total: np.ndarray | None = None
+    total = np.zeros((len(task.parts[0].second), *arrays[task.layers[0]].shape[1:]))
     for part in task.parts:
         values = _subtracted(task, part, arrays)
-        total = values if total is None else total + values
+        values /= task.metres
+        total += values
         if task.keep:
-            results[part.name] = (values / task.metres).astype(np.float32)
-    assert total is not None  # noqa: S101  for the type checker: there is at least one
+            results[part.name] = values.astype(np.float32)
+        del values
     for name in task.layers:
-        results[name] = (arrays[name] - total / task.metres).astype(np.float32)
+        results[name] = (arrays[name] - total).astype(np.float32)
     return results
 
 

@@ -120,7 +120,7 @@ def solid_earth_tide(
     return of_dates(view, times, made)[_NAME]
 
 
-_WORKING = 3 * 8 * 4  # bytes of a pixel: three components between rows, between columns, and their products
+_WORKING = 112  # bytes of a pixel: three components between rows, between columns, and their products
 
 
 def tide_block(task: _Task, arrays: Arrays) -> Arrays:
