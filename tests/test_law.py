@@ -91,6 +91,23 @@ PRODUCTS = {
     "invert the corrected": ("corrected", lambda d: ia.invert(d, phase="corrected_phase", reference=None), True),
     "rereference": ("series", lambda d: ia.rereference(d, date="20200125"), True),
     "join": ("series", lambda d: ia.join(d, whole("series")), True),
+    "correct": ("series", lambda d: ia.correct(d, {"troposphere": delay()}), True),
+    "correct pairs": ("stack", lambda d: ia.correct(d, {"ionosphere": delay()}), True),
+    "solid_earth_tide": (
+        "series",
+        lambda d: ia.solid_earth_tide(d, time_of_day="06:00", incidence_angle=35.0, heading=-13.0),
+        True,
+    ),
+    "assess_corrections": (
+        "long series",
+        lambda d: ia.assess_corrections(d, {"troposphere": long_delay()}),
+        False,
+    ),
+    "stratified_troposphere": (
+        "series",
+        lambda d: ia.stratified_troposphere(d, dem=relief(), robust=False),
+        False,
+    ),
     "deramp": ("series", ia.deramp, False),
     "deramp pairs": ("stack", ia.deramp, False),
     "ramp_surface": ("deramped", ia.ramp_surface, True),
@@ -125,6 +142,30 @@ PRODUCTS = {
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),
 }
+
+
+@cache
+def delay():
+    """A correction of dates that is zero nowhere."""
+    series = whole("series")
+    values = np.random.default_rng(5).normal(0, 0.02, (8, *series.displacement.shape[1:]))
+    coords = {name: series[name] for name in ("time", "y", "x")}
+    return xr.DataArray(values, coords, ("time", "y", "x"), attrs={"units": "m"})
+
+
+@cache
+def long_delay():
+    """The same for the long series."""
+    series = whole("long series")
+    values = np.random.default_rng(5).normal(0, 0.02, series.displacement.shape)
+    return series.displacement.copy(data=values).assign_attrs(units="m")
+
+
+@cache
+def relief():
+    """Heights of the pixels."""
+    like = whole("stack").coherence[0].drop_vars("pair")
+    return like.copy(data=np.linspace(0, 2000, like.size).reshape(like.shape)).assign_attrs(units="m")
 
 
 def small(series):
@@ -264,6 +305,9 @@ PIXELS = {
 
 
 EXCEPT = {
+    ("solid_earth_tide", "where"): "the tide is everywhere, whatever is masked",
+    ("correct", "where"): "the correction that is kept is everywhere, whatever is masked",
+    ("correct pairs", "where"): "the correction that is kept is everywhere, whatever is masked",
     ("ramp_surface", "where"): "the surface is everywhere, whatever is masked",
     ("remove_terms by a model", "where"): "a masked model masks the displacement, not its standard deviation",
     ("ramp_surface", "clip_box"): "rioxarray drops the coordinate of the coefficients: refused in one line",
@@ -398,8 +442,9 @@ def test_refusals_are_few_and_each_has_its_line(name):
 def test_the_table_has_every_function_that_takes_a_dataset():
     """Functions of points are held to the law in tests/test_law_of_points.py, files and stores in tests of their own."""
     elsewhere = {
-        "estimate_links", "integrate_links", "refine_points", "unwrap_points", "unwrap_stack", "points_to_grid", "save_points",
-        "plan_run", "run", "append", "to_cog", "to_netcdf", "to_table", "to_mintpy", "open_geometry", "report",
+        "estimate_links", "integrate_links", "refine_points", "unwrap_points", "points_to_grid", "save_points",
+        "plan_run", "run", "append", "to_cog", "to_netcdf", "to_mintpy", "open_geometry", "report",
+        "troposphere", "ionosphere",
     }  # fmt: skip
     of_datasets = {
         name

@@ -277,3 +277,23 @@ def test_a_stack_without_phase_is_refused(tmp_path):
     with pytest.raises(StackError, match="no unwrapped_phase"):
         write_geotiffs(stack[["coherence"]], tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_stratified_air_depends_on_the_height_alone():
+    kwargs = {**CLEAN, "n_dates": 40, "atmosphere": 0.0}
+    stack, truth = simulate_stack(**kwargs, stratified=0.02)
+    plain, without = simulate_stack(**kwargs)
+    assert "height" not in plain
+    height = stack.height.values.ravel()
+    assert height.min() == 0
+    assert height.max() == pytest.approx(2000)
+    layered = truth.stratified_atmosphere.values.reshape(40, -1)
+    np.testing.assert_allclose(truth.displacement - without.displacement, truth.stratified_atmosphere, atol=1e-6)
+    order = np.argsort(height)
+    exponential = np.exp(-height[order] / 2000)
+    for date in (1, 5, 30):
+        assert abs(np.corrcoef(layered[date, order], exponential)[0, 1]) > 0.999999
+    lowest, highest = layered[:, order[0]], layered[:, order[-1]]
+    assert np.diff(lowest - highest).std() / np.sqrt(2) == pytest.approx(0.02, rel=0.4)
+    with pytest.raises(ArgumentError, match="stratified: 2"):
+        simulate_stack(**SMALL, stratified=2)

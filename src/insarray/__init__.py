@@ -26,6 +26,12 @@ if _TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.corrections.assess import assess_corrections
+    from insarray.products.corrections.correct import correct
+    from insarray.products.corrections.ionosphere import ionosphere
+    from insarray.products.corrections.stratified import stratified_troposphere
+    from insarray.products.corrections.tides import solid_earth_tide
+    from insarray.products.corrections.troposphere import troposphere
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -58,10 +64,12 @@ _HOMES = {
     "InsarrayError": "insarray.model.errors",
     "Network": "insarray.model.network",
     "append": "insarray.engine.run.append",
+    "assess_corrections": "insarray.products.corrections.assess",
     "area": "insarray.products.stacks.reference",
     "closure": "insarray.products.stacks.closure",
     "closure_summary": "insarray.products.stacks.closure",
     "component_counts": "insarray.products.stacks.averages",
+    "correct": "insarray.products.corrections.correct",
     "correct_unwrapping": "insarray.products.stacks.unwrapping",
     "correction_account": "insarray.products.stacks.unwrapping",
     "covariance": "insarray.products.series.covariance",
@@ -71,6 +79,7 @@ _HOMES = {
     "fit": "insarray.products.timefit.fit",
     "integrate_links": "insarray.products.points.integration",
     "invert": "insarray.products.series.inversion",
+    "ionosphere": "insarray.products.corrections.ionosphere",
     "join": "insarray.products.series.joining",
     "lonlat": "insarray.products.stacks.reference",
     "mask": "insarray.products.stacks.selection",
@@ -99,14 +108,16 @@ _HOMES = {
     "select_pairs": "insarray.products.stacks.selection",
     "select_points": "insarray.products.points.selection",
     "show_versions": "insarray.versions",
+    "solid_earth_tide": "insarray.products.corrections.tides",
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
+    "stratified_troposphere": "insarray.products.corrections.stratified",
     "temporal_average": "insarray.products.stacks.averages",
     "timeseries": "insarray.products.series.timeseries",
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
-    "to_table": "insarray.export.tables",
+    "troposphere": "insarray.products.corrections.troposphere",
     "unwrap_points": "insarray.products.points.unwrapping",
     "unwrap_stack": "insarray.products.points.stacks",
 }
@@ -130,6 +141,12 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "correct_unwrapping",
     "correction_account",
     "invert",
+    "troposphere",
+    "stratified_troposphere",
+    "ionosphere",
+    "solid_earth_tide",
+    "assess_corrections",
+    "correct",
     "rereference",
     "join",
     "deramp",

@@ -95,6 +95,39 @@ def test_the_printed_commands_do_what_the_steps_do(folder, capsys):
         assert {name: ours[name].values.tobytes() for name in ours} == {n: theirs[n].values.tobytes() for n in theirs}
 
 
+TIDES = "correct:\n  tides: true\n  time_of_day: '00:51:03'\n  heading: -13\n  incidence_angle: 37\n"
+
+
+def test_what_is_fitted_and_reported_is_corrected(folder, capsys):
+    """The same as the commands one by one; dry runs know the store that is fitted."""
+    text = BASE + "invert:\n" + TIDES + "fit:\nexport: [velocity]\nreport: true\n"
+    assert run(text, "--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["invert", "correct", "fit", "export", "report"]
+    assert lines[2].startswith("insarray fit results/corrected.zarr results/model.zarr")
+    assert lines[4].startswith("insarray report results/corrected.zarr")
+    assert run(text) == 0
+    model, series = open_store("results/model.zarr"), open_store("results/series.zarr")
+    assert model.attrs["corrections"] == "solid_earth_tide"
+    assert run_command(["fit", "results/series.zarr", "plain.zarr"]) == 0
+    assert float(abs(open_store("plain.zarr").velocity - model.velocity).max()) > 1e-7
+    moved = open_store("results/corrected.zarr").displacement - series.displacement
+    assert float(abs(moved).max()) > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TIDES + "fit:\n  of: pairs\n", "correct: there is no series; add the section invert"),
+        ("invert:\n" + TIDES.replace("true", "maybe"), "correct: tides: is 'maybe'"),
+        ("invert:\n" + TIDES.replace("time_of_day: '00:51:03'", ""), "correct: time_of_day: 2019-01-05 has none"),
+        ("invert:\ncorrect:\n  stratified: linear\n  troposphere: none/*.nc\n", "nothing matches 'none/*.nc'"),
+    ],
+)
+def test_a_correction_that_cannot_be_made_is_known_first(folder, capsys, text, message):
+    assert message in refused(capsys, BASE + text)
+
+
 def test_a_fit_of_pairs_needs_no_series(folder):
     assert run(BASE + "fit:\n  of: pairs\n") == 0
     assert "velocity" in open_store("results/model.zarr")
@@ -141,7 +174,7 @@ def test_old_keys_work_and_say_what_they_are_called_now(folder):
     [
         ("invert: [", "config.yaml: is not YAML"),
         ("- invert", "config.yaml: holds no sections"),
-        (BASE, "config.yaml: asks for no step; add one of the sections closure, invert, fit, links"),
+        (BASE, "config.yaml: asks for no step; add one of the sections closure, invert, correct, fit, links"),
         (BASE + "invrt:\n", "config.yaml: section 'invrt' is not known; did you mean invert?"),
         (BASE + "invert:\n  lucks: 3\n", "config.yaml: invert: lucks: is not known; did you mean looks?"),
         (BASE + "invert:\n  weights: heavy\n", "config.yaml: invert: weights: 'heavy' is not one of"),
@@ -196,7 +229,7 @@ def test_the_template_as_it_is_lacks_the_wavelength_in_a_dry_run_too(folder, cap
 def test_the_template_has_every_option_and_its_default(capsys):
     """Uncommented, each line is an entry that the step has, and the value shown is its default."""
     text = template(capsys)
-    sections = re.split(r"^(?:# )?(stack|closure|invert|fit|links):.*$", text, flags=re.MULTILINE)
+    sections = re.split(r"^(?:# )?(stack|closure|invert|correct|fit|links):.*$", text, flags=re.MULTILINE)
     found = {name: body.split("\n# export")[0] for name, body in zip(sections[1::2], sections[2::2], strict=True)}
     entries = {
         name: yaml.safe_load("\n".join(re.findall(r"^#? *# ([a-z_]+:.*)$", body, re.MULTILINE))) or {}

@@ -202,6 +202,17 @@ class Remove(group.GeometryFile, group.Storing):
     )
 
 
+@cli.typed("Model", "correction_commands.correct")
+class Correct(group.Corrections, group.CorrectionGeometry, group.CorrectionDetails, group.Reading, group.Storing):
+    """Subtract troposphere, tides and ionosphere, each once.
+
+    FILES is a stored series, or interferograms. OUT is a Zarr store of the same kind, ready for invert or fit, that holds
+    each correction, too. --dem are the heights at which delays are read.
+    """
+
+    files: tuple[str, ...] = argument("FILES")
+
+
 @cli.typed("Model", "series_commands.deramp")
 class Deramp(group.Storing):
     """Subtract a ramp from every date of a series.

@@ -54,6 +54,45 @@ class Correcting(Options):
     )
 
 
+class Corrections(Options):
+    """Corrections: each that is named is subtracted, and those of --layers."""
+
+    troposphere: tuple[str, ...] = option(
+        "Delays of ERA5 (GRIB, NetCDF), OPERA TROPO-ZENITH, RAiDER or GACOS: folder, pattern or files.", (), "GLOB"
+    )
+    tides: bool = flag("The solid Earth tide.")
+    ionosphere: tuple[str, ...] = option("IONEX maps of the electron content.", (), "GLOB")
+    stratified: choices.HeightModel | None = option("What the data themselves show of the height.")
+
+
+class CorrectionGeometry(Options):
+    """When and from where the satellite looked; what the data say of it need not be given."""
+
+    time_of_day: str | None = option("Time of the acquisitions in UTC, such as 14:07:44.", None, "HH:MM:SS")
+    incidence_angle: float | None = option("Incidence angle from the vertical, one for the image.", None, "DEG")
+    heading: float | None = option("Direction of flight, clockwise from north.", None, "DEG")
+    look: choices.Look = option("Side to which the radar looks.", "right")
+    geometry: str | None = option(
+        "Incidence angle and height per pixel (NetCDF, MintPy geometry*.h5, store).", None, "FILE"
+    )
+
+
+class CorrectionDetails(Options):
+    """How."""
+
+    max_hours: float = option("How far a weather file may be from the acquisition.", 0.5, "HOURS", limits=(0, 12))
+    missing: choices.MissingDates = option(
+        "Dates without a correction: refuse them, or leave them without data.", "error"
+    )
+    windows: int = option("stratified: parts of the image along each side, with a factor each.", 1, "N", limits=(1, 20))
+    keep_velocity: bool = flag("stratified: leave what grows linearly in time to the motion.")
+    mask: str | None = option(
+        "stratified, assess: look only where this raster is neither 0 nor without data.", None, "RASTER"
+    )
+    keep: bool = flag("Keep the data before the correction, and each correction, in OUT.", default=True)
+    assess: bool = flag("Print for each date whether each correction helps; with --dry-run nothing else.")
+
+
 class Masking(Options):
     """Masking samples."""
 

@@ -11,17 +11,23 @@ from typing import Any
 import xarray as xr
 import yaml
 
-from insarray.cli import link_commands, output_commands, series_commands, stack_commands
+from insarray.cli import correction_commands, link_commands, output_commands, series_commands, stack_commands
 from insarray.cli.inputs import cropped
-from insarray.cli.main import Closure, Export, Fit, Invert, Links, Plot, Report, Run
+from insarray.cli.main import Closure, Correct, Export, Fit, Invert, Links, Plot, Report, Run
 from insarray.cli.say import echo
 from insarray.cli.typed import Options, option_fields, suggestion
 from insarray.engine.run.runner import check_store
 from insarray.model.errors import FileError, InsarrayError, StoreError
 from insarray.model.secrets import shown
 
-STEPS: dict[str, type[Options]] = {"closure": Closure, "invert": Invert, "fit": Fit, "links": Links}
-"""Sections whose keys are the options of the command with the same name, in the order of execution."""
+STEPS: dict[str, type[Options]] = {
+    "closure": Closure,
+    "invert": Invert,
+    "correct": Correct,
+    "fit": Fit,
+    "links": Links,
+}
+"""Sections whose keys are the options of the command of that name, in the order in which they run."""
 
 OUTPUTS = ("export", "plots", "report")
 """Sections that list outputs."""
@@ -35,7 +41,13 @@ OWN = {"stack": ("files",), "fit": ("of",), "links": ("folder",)}
 NOT_KEYS = ("json", "dry_run", "restart", "append", "plot")
 """Options that a file must not have."""
 
-_STORES = {"closure": "closure.zarr", "invert": "series.zarr", "fit": "model.zarr", "links": "links"}
+_STORES = {
+    "closure": "closure.zarr",
+    "invert": "series.zarr",
+    "correct": "corrected.zarr",
+    "fit": "model.zarr",
+    "links": "links",
+}
 _COPY = "config.yaml"
 _MOST_BYTES = 2**20
 _MOST_ENTRIES = 20_000
@@ -206,17 +218,28 @@ def _options(recipe: Recipe, step: str, *, restart: bool) -> Options:
             if "folder" not in own:
                 raise FileError("folder: is missing; give the folder of the wrapped stack")
             return cls.from_mapping(given, leave_out=NOT_KEYS, stack=str(own["folder"]), out=out, restart=restart)
+        if step == "correct":
+            if "invert" not in recipe.sections:
+                raise FileError("there is no series; add the section invert")
+            given = {"dem": _section(recipe, "stack").get("dem")} | given
+            files: tuple[str, ...] = (recipe.store("invert"),)
+            return cls.from_mapping(given, leave_out=NOT_KEYS, files=files, restart=restart, out=out)
         of = own.get("of", "series") if step == "fit" else "pairs"
         if of not in ("series", "pairs"):
             raise FileError(f"of: is {of!r}; it is series or pairs")
         if of == "series" and "invert" not in recipe.sections:
             raise FileError("of: there is no series; add the section invert, or give of: pairs")
         if of == "series":
-            files: tuple[str, ...] = (recipe.store("invert"),)
+            files = (recipe.store(_series_step(recipe)),)
         else:
             files, given = _files(recipe), _shared(recipe, cls, given) | given
         more: dict[str, Any] = {"plot": str(recipe.output / "closure.png")} if step == "closure" else {"out": out}
         return cls.from_mapping(given, leave_out=NOT_KEYS, files=files, restart=restart, **more)
+
+
+def _series_step(recipe: Recipe) -> str:
+    """Step whose series is fitted."""
+    return "correct" if "correct" in recipe.sections else "invert"
 
 
 def _shared(recipe: Recipe, cls: type[Options], own: Mapping[Any, Any]) -> dict[str, Any]:
@@ -247,9 +270,12 @@ def _built(recipe: Recipe, options: Options, built: Mapping[str, xr.Dataset]) ->
     if isinstance(options, Links):
         return link_commands.wrapped_of(options)
     if isinstance(options, Fit):
-        of_series = options.files == (recipe.store("invert"),)
-        series = cropped(built["invert"], options.area, options.files[0]) if of_series else None
+        step = _series_step(recipe)
+        of_series = options.files == (recipe.store(step),)
+        series = cropped(built[step], options.area, options.files[0]) if of_series else None
         return series_commands.model_of(options, series)
+    if isinstance(options, Correct):  # what is fitted to the data is not known before they are computed
+        return correction_commands.corrected_of(replace(options, stratified=None), built["invert"], partly=True)
     if isinstance(options, Closure):
         return stack_commands.loops_of(options)
     assert isinstance(options, Invert)  # noqa: S101 - there are no other steps
@@ -260,7 +286,9 @@ def _compute(options: Options, built: xr.Dataset, out: str) -> None:
     if isinstance(options, Links):
         link_commands.links(options)
     elif isinstance(options, Fit):
-        series_commands.fit(options)  # of the series that is stored by now
+        series_commands.fit(options)  # of the series that is stored now
+    elif isinstance(options, Correct):
+        correction_commands.correct(options)
     elif isinstance(options, Closure):
         stack_commands.compute_closure(built, options, out)
     elif isinstance(options, Invert):
@@ -285,8 +313,10 @@ def _listed(recipe: Recipe, name: str) -> list[str]:
 
 
 def _having(built: Mapping[str, xr.Dataset], variable: str) -> str | None:
-    """Return the last step whose result has a variable, or None."""
-    return next((step for step in ("fit", "invert", "closure") if step in built and variable in built[step]), None)
+    """Step whose result has a variable, the last one first."""
+    return next(
+        (step for step in ("fit", "correct", "invert", "closure") if step in built and variable in built[step]), None
+    )
 
 
 def _exports(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, Options]]:
@@ -316,7 +346,7 @@ def _report(recipe: Recipe, built: Mapping[str, xr.Dataset]) -> Iterator[tuple[s
     if wanted not in (None, True, False):
         raise FileError(f"{recipe.path}: report is {wanted!r}; it is true or false")
     if wanted:
-        step = next((step for step in ("invert", "fit") if step in built), None)
+        step = next((step for step in ("correct", "invert", "fit") if step in built), None)
         if step is None:
             raise FileError(f"{recipe.path}: report needs the step invert or fit")
         yield "report", Report(store=recipe.store(step), path=str(recipe.output / "report.html"), overwrite=True)

@@ -32,6 +32,7 @@ _TAIL = f"""
 _ABOUT = {
     "closure": "loops of pairs, to find unwrapping errors",
     "invert": "displacement series and velocity",
+    "correct": "the series of invert less troposphere, tides, ionosphere; then fit and report are of this",
     "fit": "time functions with standard errors",
     "links": "velocity and height error (DEM error) of points of a wrapped stack",
 }
@@ -56,7 +57,8 @@ def template() -> str:
         lead = "" if active else "# "
         parts.append(f"\n{lead}{step}:  # {_ABOUT[step]}\n")
         parts += [f"{lead}{_FIRST[step]}\n"] if step in _FIRST else []
-        own = {name: entry for name, entry in keys(step).items() if step == "links" or name not in shared}
+        kept = set(keys(step)) if step == "links" else {"dem"} if step == "correct" else set()
+        own = {name: entry for name, entry in keys(step).items() if name in kept or name not in shared}
         parts += [_line(entry, active=active) for entry in own.values()]
     return "".join(parts) + _TAIL
 

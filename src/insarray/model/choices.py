@@ -41,7 +41,13 @@ LinkNetwork = Literal["delaunay", "nearest", "both"]
 """Networks of links between points."""
 
 LinkMethod = Literal["insarray", "published"]
-"""Methods to estimate links."""
+"""How links are estimated."""
 
-EpochNetwork = Literal["single", "hop3"]
-"""Networks of pairs of the dates of a wrapped stack: each with the first, or each with the next three."""
+MissingDates = Literal["error", "nan"]
+"""What becomes of dates that a correction lacks."""
+
+Look = Literal["right", "left"]
+"""Side to which the radar looks."""
+
+HeightModel = Literal["linear", "power"]
+"""How the delay of a stratified troposphere depends on the height."""

@@ -92,6 +92,8 @@ VARIABLES: dict[str, Variable] = {
         _TIME, "float32", "m", "line-of-sight displacement since the reference date, positive toward the satellite"
     ),
     "displacement_std": Variable(_TIME, "float32", "m", "standard deviation of the displacement"),
+    "uncorrected_displacement": Variable(_TIME, "float32", "m", "displacement before the first correction"),
+    "uncorrected_phase": Variable(_PAIR, "float32", "radian", "unwrapped phase before the first correction"),
     "number_of_observations": Variable(_TIME, "uint16", "1", "number of pairs that observe the date"),
     "network_subset": Variable(
         _TIME,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import gaussian_filter
 
 from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
 from insarray.model.dataset import grid_coords, grid_of, network_of, pair_coords, time_coords
@@ -14,7 +14,8 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.simulate.files import empty_folder, write_geotiff
-from insarray.simulate.screens import turbulent_screens
+from insarray.simulate.gaps import components, missing_samples
+from insarray.simulate.screens import stratified_screens, turbulent_screens
 
 WAVELENGTH = 0.05546576
 """Sentinel-1 C band, metres."""
@@ -24,10 +25,13 @@ _CRITICAL_BASELINE = 1200.0  # metres; beyond it the spectra of the two images d
 _TRUTH_ATTRS: dict[str, dict[str, object]] = {
     "deformation": {"units": "m", "long_name": "ground motion since the first date, positive toward the satellite"},
     "atmosphere": {"units": "m", "long_name": "atmospheric delay since the first date as displacement"},
+    "stratified_atmosphere": {"units": "m", "long_name": "part of the atmosphere that depends on the height"},
     "annual_amplitude": {"units": "m", "long_name": "amplitude of the sine of one year that starts at the first date"},
     "height_error": {"units": "m", "long_name": "height error of the DEM"},
     "perpendicular_baseline": {"units": "m", "long_name": "perpendicular baseline relative to the first date"},
 }
+
+_DELAYS = ("atmosphere", "stratified")
 
 _FILES: dict[str, tuple[str, float | None]] = {
     "unwrapped_phase": ("unw", 0.0),
@@ -61,6 +65,7 @@ def simulate_stack(
     missing: float = 0.03,
     water: bool = True,
     atmosphere: float = 0.004,
+    stratified: float = 0.0,
     pair_offsets: bool = True,
     seed: int = 0,
 ) -> tuple[xr.Dataset, xr.Dataset]:
@@ -100,6 +105,9 @@ def simulate_stack(
         Include water, where every pair is missing.
     atmosphere
         Typical standard deviation of the delay of a date, metres.
+    stratified
+        Standard deviation over dates of the delay between the lowest and the highest ground, metres; then there are
+        mountains of 2 km, of exponential air.
     pair_offsets
         Add an arbitrary constant to every pair, as unwrapping does.
     seed
@@ -109,9 +117,10 @@ def simulate_stack(
     -------
     stack
         (pair, y, x): `unwrapped_phase`, `coherence`, `connected_component_labels`; (y, x): `incidence_angle`,
-        `slant_range`.
+        `slant_range`, and `height` with `stratified`.
     truth
-        (time, y, x), zero at the first date: `displacement`, and its parts `deformation` and `atmosphere`; (y, x):
+        (time, y, x), zero at the first date: `displacement`, and of it `deformation` and `atmosphere`, of which
+        `stratified_atmosphere` is a part if there is some; (y, x):
         `velocity`, `annual_amplitude`, `height_error`, `water_mask`; (time): `perpendicular_baseline`; (pair, y, x):
         `coherence` without estimation noise.
 
@@ -144,22 +153,26 @@ def simulate_stack(
     >>> dict(stack.unwrapped_phase.sizes)
     {'pair': 12, 'y': 20, 'x': 24}
     """
-    _check(shape, n_dates, neighbours, looks, missing, atmosphere)
-    rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(7)]
+    _check(shape, n_dates, neighbours, looks, missing, atmosphere, stratified)
+    rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
     network, baseline = _network(rngs[0], n_dates, neighbours, annual=annual_pairs)
     scene = _scene(rngs[1], shape, water=water)
     screens = turbulent_screens(rngs[2], shape, n_dates, atmosphere)
-    parts = _displacements(scene, network, baseline, screens)
+    layered, height = stratified_screens(rngs[7], shape, n_dates, stratified)
+    parts = _displacements(scene, network, baseline, screens + layered)
     coherence = _coherence(rngs[3], scene, network)
     phase, observed = _pair_phases(rngs[4], parts["displacement"], coherence, network, looks if noise else None)
     if pair_offsets:
         phase += rngs[5].uniform(-20, 20, (network.n_pairs, 1, 1)).astype(np.float32)
-    gone = _missing(rngs[6], coherence, scene.land, missing)
+    gone = missing_samples(rngs[6], coherence, scene.land, missing)
     phase[gone] = np.nan
 
     grid = Grid(*shape, left=485_000.0, top=2_155_000.0, dx=_PIXEL, dy=-_PIXEL, crs="EPSG:32614")
-    layers = {"unwrapped_phase": phase, "coherence": observed, "connected_component_labels": _labels(~gone)}
+    layers = {"unwrapped_phase": phase, "coherence": observed, "connected_component_labels": components(~gone)}
     geometry = {"incidence_angle": scene.incidence_angle, "slant_range": scene.slant_range}
+    if stratified:
+        geometry["height"] = height
+        parts["stratified_atmosphere"] = layered - layered[0]
     stack = _dataset(layers | geometry, {**pair_coords(network), **grid_coords(grid)})
     common = {"product": "simulated", "wavelength": WAVELENGTH, "sign": SIGN, "seed": seed}
     stack.attrs = {**common, "looks": float(looks)}
@@ -221,9 +234,7 @@ def write_geotiffs(stack: xr.Dataset, folder: str | Path) -> list[Path]:
     return written
 
 
-def _check(
-    shape: tuple[int, int], n_dates: int, neighbours: int, looks: float, missing: float, atmosphere: float
-) -> None:
+def _check(shape: tuple[int, int], n_dates: int, neighbours: int, looks: float, missing: float, *delays: float) -> None:
     if len(shape) != 2 or min(shape) < 4:
         raise ArgumentError(f"shape: {shape!r}; give (rows, columns) of at least 4 each")
     for name, value, allowed, wanted in (
@@ -231,7 +242,10 @@ def _check(
         ("neighbours", neighbours, neighbours >= 1, "at least 1, to tie the dates together"),
         ("looks", looks, 1 <= looks < math.inf, "at least 1"),
         ("missing", missing, 0 <= missing < 1, "a share from 0 to less than 1"),
-        ("atmosphere", atmosphere, 0 <= atmosphere < 1, "a standard deviation in metres, 0 for none"),
+        *(
+            (name, std, 0 <= std < 1, "a standard deviation in metres, 0 for none")
+            for name, std in zip(_DELAYS, delays, strict=True)
+        ),
     ):
         if not allowed:
             raise ArgumentError(f"{name}: {value!r}; must be {wanted}")
@@ -361,32 +375,3 @@ def _decorrelation(rng: np.random.Generator, coherence: np.ndarray, looks: float
     cross = coherence * first + np.sqrt(lost) * normal
     power = np.abs(cross) ** 2
     return np.angle(cross), np.sqrt(power / (power + lost * rest))
-
-
-def _missing(rng: np.random.Generator, coherence: np.ndarray, land: np.ndarray, share: float) -> np.ndarray:
-    """Return the samples without phase, boolean (pair, y, x): water, and `share` of the land where coherence is low."""
-    rows, cols = (math.ceil(n / 5) for n in land.shape)
-    score = np.empty((len(coherence), int(land.sum())), np.float32)
-    for k, values in enumerate(coherence):
-        blocks = np.kron(rng.normal(size=(rows, cols)), np.ones((5, 5)))[: land.shape[0], : land.shape[1]]
-        specks = rng.normal(size=land.shape)
-        score[k] = (values + 0.15 * blocks + 0.1 * specks)[land]
-    count = round(share * score.size)
-    lost = np.zeros(score.size, bool)
-    if count:
-        lost[np.argpartition(score.ravel(), count - 1)[:count]] = True
-    gone = np.repeat(~land[None], len(coherence), axis=0)
-    gone[:, land] = lost.reshape(score.shape)
-    return gone
-
-
-def _labels(valid: np.ndarray) -> np.ndarray:
-    """Return the connected components of each pair, the largest first, uint16, (pair, y, x); 0 where not valid."""
-    labels = np.zeros(valid.shape, np.uint16)
-    for out, mask in zip(labels, valid, strict=True):
-        numbered, count = label(mask)
-        sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
-        rank = np.zeros(count + 1, np.int64)
-        rank[1 + np.argsort(-sizes, kind="stable")] = np.minimum(np.arange(1, count + 1), np.iinfo(np.uint16).max)
-        out[:] = rank[numbered]
-    return labels

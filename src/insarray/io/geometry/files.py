@@ -54,6 +54,9 @@ _UNITS = {
         **dict.fromkeys(("rad", "radian", "radians"), 180.0 / np.pi),
     },
 }
+METRES = frozenset(_UNITS["metre"])
+"""What a unit of metres may be called, or nothing."""
+
 _PAIR_DATES = (("reference_time", "secondary_time"), ("reference", "secondary"), ("ref", "rep"))
 _DATES = ("time", "date")
 _HDF5 = {".h5", ".he5", ".hdf5"}

@@ -9,9 +9,11 @@ import xarray as xr
 
 from insarray.io.baselines import baseline_table
 from insarray.io.files import expand_one
-from insarray.io.geometry.files import BASELINE, QUANTITIES, Geometry, scan
+from insarray.io.geometry.files import BASELINE, METRES, QUANTITIES, Geometry, scan
 from insarray.io.given import collects_folders
+from insarray.io.layers.cubes import DemLayer
 from insarray.io.layers.extents import place_on
+from insarray.io.layers.headers import read_headers
 from insarray.io.layers.lazy import lazy_variable
 from insarray.io.layers.windows import WindowLayer
 from insarray.io.source import Layer, PathLike
@@ -93,6 +95,31 @@ def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -
     kept += [str(name) for name, coord in like.coords.items() if coord.dims == (rows,) and name != BASELINE]
     ordered = {name: variables[name] for name in QUANTITIES if name in variables}
     return xr.Dataset(ordered).assign_coords({name: like.coords[name].variable for name in kept})
+
+
+@collects_folders
+def open_heights(dem: PathLike, like: xr.Dataset) -> xr.DataArray:
+    """Heights (y, x) in m of a raster of any grid, on the pixels of a stack or series, bilinear.
+
+    In its blocks and read when needed if it is lazy; NaN outside of the raster.
+
+    Raises
+    ------
+    ArgumentError
+        If `dem` is not one raster.
+    FileError
+        If it cannot be read, or is in another unit than metres.
+    """
+    path = expand_one(dem, "dem", "give one raster, for example a VRT of them")
+    header = read_headers([path])[0]
+    require_metres(str(path), header.units)
+    return _array(DemLayer(str(path), grid_of(like)), like).isel(pair=0, drop=True).assign_attrs(units="m")
+
+
+def require_metres(name: str, units: str) -> None:
+    """Raise FileError unless a unit that heights say, if they do, is metres."""
+    if units.strip().lower() not in METRES:
+        raise FileError(f"{name}: its heights are in {units!r}, and are needed in metres; convert them")
 
 
 def _sources(source: PathLike | Mapping[str, PathLike]) -> dict[str | None, Geometry]:

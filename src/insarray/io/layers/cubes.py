@@ -209,6 +209,14 @@ class DemLayer:
         return _repeat(read_on_grid(self.path, self.grid, Resampling.bilinear, (rows, cols)), pairs)
 
 
+def highest_of(dem: PathLike, grid: Grid) -> float:
+    """Greatest height of a raster on the grid of a stack, from its overviews if it has some; NaN if it has no data there."""
+    rows, cols = (min(size, _PROBE) for size in grid.shape)
+    coarse = Grid(rows, cols, grid.left, grid.top, grid.dx * grid.width / cols, grid.dy * grid.height / rows, grid.crs)
+    values = read_on_grid(dem, coarse, Resampling.max)
+    return float(np.nanmax(values)) if np.isfinite(values).any() else float("nan")
+
+
 @dataclass(frozen=True)
 class CubeLayer:
     """Cube interpolated at the heights of a DEM, as a static map."""

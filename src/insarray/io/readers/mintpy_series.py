@@ -16,6 +16,7 @@ from insarray.io.locations import location
 from insarray.io.readers.mintpy import attributes_of, grid_of_attributes
 from insarray.io.source import AreaLike, Layer, PathLike, Window
 from insarray.model.conventions import SIGN
+from insarray.model.corrections import record
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -24,6 +25,14 @@ _SERIES = "timeseries"
 _HDF_EOS = "HDFEOS/GRIDS/timeseries/observation/"
 """Group of displacement, date and bperp in files of MintPy's save_hdfeos5.py; attributes are those of timeseries.h5."""
 
+# smallbaselineApp.py of MintPy adds what it corrects to the name of the series
+_SUFFIXES = {
+    "SET": "solid_earth_tide",
+    "ion": "ionosphere",
+    "ITRF": "plate_motion",
+    "tropHgt": "troposphere_stratified",
+    **dict.fromkeys(("ERA5", "ERAI", "ECMWF", "MERRA", "NARR", "GACOS"), "troposphere"),
+}
 _INSTEAD = {
     "velocity": "insarray.fit makes a velocity of a series",
     "ifgramStack": "insarray.open_stack opens it",
@@ -144,7 +153,7 @@ def _text(value: Any) -> str:
 
 def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray) -> dict[str, object]:
     known: dict[str, object] = {"product": "mintpy", "sign": SIGN, "input_fingerprint": fingerprint([path])}
-    known |= {"input_files": 1}
+    known |= {"input_files": 1, **_corrections(path)}
     try:
         if "WAVELENGTH" in attrs:
             known["wavelength"] = float(attrs["WAVELENGTH"])
@@ -160,6 +169,13 @@ def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray
         position = grid.lonlat(row, col)
         known |= {} if position is None else {"reference_lon": position[0], "reference_lat": position[1]}
     return known
+
+
+def _corrections(path: Path) -> dict[str, str]:
+    """Corrections that MintPy has applied, by the name of the file: ``timeseries_SET_ERA5_ramp_demErr.h5``."""
+    words = path.stem.split("_")
+    found = {name: f"MintPy ({word})" for word in words for start, name in _SUFFIXES.items() if word.startswith(start)}
+    return record({}, found) if found else {}
 
 
 def _within(known: dict[str, object], window: Window) -> dict[str, object]:

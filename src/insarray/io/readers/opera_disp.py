@@ -27,6 +27,7 @@ from insarray.io.layers.reference import kept_reference
 from insarray.io.pairs import PairFile, by_pair, network_of_pairs, newest, one_time_per_pass, pair_file
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import metres_per_radian
+from insarray.model.corrections import record
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
@@ -43,6 +44,11 @@ _COMPANIONS: dict[str, tuple[str, Decode]] = {
 # Apparent displacement toward the satellite, "subtract from /displacement to apply as a correction": opera-adt/disp-s1,
 # src/disp_s1/product.py (_create_corrections_group); the mask, 1 = good: src/disp_s1/product_info.py
 _CORRECTIONS = {"ionosphere": "corrections/ionospheric_delay", "solid_earth_tide": "corrections/solid_earth_tide"}
+# "None" in opera-adt/disp-s1, src/disp_s1/product.py (_create_metadata_group)
+_APPLIED = {
+    "troposphere": "metadata/ceos_atmospheric_phase_correction",
+    "ionosphere": "metadata/ceos_ionospheric_phase_correction",
+}
 _MASK = "recommended_mask"
 _METRES = ("m", "meters", "metres")
 _BASELINE = "corrections/perpendicular_baseline"
@@ -101,7 +107,7 @@ class OperaDispReader:
             },
             tuple(file.path for file in pairs.values()),
             wavelength=wavelength,
-            attrs={"source_sign": "toward", "source_units": "metre", **reference},
+            attrs={"source_sign": "toward", "source_units": "metre", **reference, **_applied(files)},
             maps=_water(metas, files, common.grid),
             notes=(*notes, *why, *common.notes, *referenced),
         )
@@ -229,6 +235,19 @@ def _further(options: Options, files: list[str], phase: Decode) -> dict[str, tup
                 if not np.any(found[found.shape[0] // 2]):  # zeros, not NaN
                     raise FileError(f"{path}: {stored} holds zeros, it was not computed; leave {name} out of layers")
     return chosen
+
+
+def _applied(files: list[str]) -> dict[str, str]:
+    """Corrections that the displacement has already, as the metadata of any product says; none so far."""
+    found: dict[str, str] = {}
+    for path in files:
+        with opened(path) as file:
+            for name, stored in _APPLIED.items():
+                said = dataset(file, stored)
+                how = "none" if said is None or said.size != 1 else text(np.asarray(said[()]).ravel()[0])
+                if how.strip().lower() != "none":
+                    found[name] = f"the product ({how})"
+    return record({}, found) if found else {}
 
 
 def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:

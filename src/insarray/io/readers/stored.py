@@ -17,6 +17,7 @@ from insarray.io.layers.netcdf import wgs84
 from insarray.io.locations import is_url, open_url
 from insarray.io.source import Layer, Options, StackSource
 from insarray.model.conventions import VARIABLES
+from insarray.model.corrections import ATTRIBUTES as CORRECTIONS
 from insarray.model.dataset import crs_of, grid_of, network_of
 from insarray.model.errors import FileError, InsarrayError, StackError
 from insarray.model.secrets import cause_of
@@ -25,7 +26,7 @@ _MAPS = ("incidence_angle", "slant_range", "los_east", "los_north", "los_up", "h
 _NEEDED = {"unwrapped_phase", "reference_time", "secondary_time"}
 _AXES = {"latitude": "y", "lat": "y", "longitude": "x", "lon": "x"}
 _RADIAN = {"rad", "radian", "radians"}
-_ATTRS = ("looks", "slant_range", "source_sign", "source_units")
+_ATTRS = ("looks", "slant_range", "source_sign", "source_units", *CORRECTIONS)
 
 
 class StoredReader:

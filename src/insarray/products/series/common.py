@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.model.conventions import VARIABLES
+from insarray.model.corrections import UNCORRECTED, applied
 from insarray.model.place import Area
 from insarray.products.views.stacks import SeriesView
 
@@ -24,8 +25,12 @@ _FITTED = (
 
 
 def only_series(series: xr.Dataset) -> xr.Dataset:
-    """Drop the fitted terms of motion from a series, as they do not hold for a changed series."""
-    return series.drop_vars([name for name in series.data_vars if name not in VARIABLES or name in _FITTED])
+    """Series without the terms of motion that were fitted to it, and without what it was before it was corrected.
+
+    What changes the series makes the terms wrong, and the displacement no longer that before less the corrections.
+    """
+    gone = {*_FITTED, *UNCORRECTED.values(), *applied(series.attrs)}
+    return series.drop_vars([name for name in series.data_vars if name not in VARIABLES or name in gone])
 
 
 def complete_pixels(view: SeriesView, area: Area) -> np.ndarray:

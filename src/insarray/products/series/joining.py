@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
+from insarray.model.corrections import ATTRIBUTES as CORRECTIONS
+from insarray.model.corrections import applied
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
 from insarray.products.views.aligning import align_series, in_blocks_of
@@ -14,7 +16,7 @@ from insarray.products.views.stacks import SeriesView, as_series
 
 logger = logging.getLogger(__name__)
 
-_KEPT = ("wavelength", "sign", "gap")
+_KEPT = ("wavelength", "sign", "gap", *CORRECTIONS)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def join(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
     mine = as_series(first, "first")
     other = align_series(as_series(second, "second"), mine, "second")
     _require_same_place(mine, other)
+    _require_same_corrections(mine, other)
     task, times = _task(mine, other)
     inputs = {"first": mine.displacement, "second": other.displacement}
     for name, view in (("first", mine), ("second", other)):
@@ -94,6 +97,13 @@ def _require_same_place(first: SeriesView, second: SeriesView) -> None:
         raise StackError(
             f"second: its reference is {names[1]}, that of the first {names[0]}; rereference one of them to that place"
         )
+
+
+def _require_same_corrections(first: SeriesView, second: SeriesView) -> None:
+    names = [set(applied(view.data.attrs)) for view in (first, second)]
+    if names[0] != names[1]:
+        said = [" ".join(sorted(of)) or "none" for of in names]
+        raise StackError(f"second: has the corrections {said[1]}, the first {said[0]}; correct both alike")
 
 
 def _task(first: SeriesView, second: SeriesView) -> tuple[_Task, np.ndarray]:

@@ -17,6 +17,7 @@ from insarray.model.grid import Grid
 from insarray.model.place import Area, Place
 from insarray.products.series.common import complete_pixels, only_series
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name
+from insarray.products.views.aligning import positions
 from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
@@ -200,19 +201,13 @@ def _in_pieces(view: StackView | SeriesView) -> bool:
 def _inputs(
     view: StackView | SeriesView, layer: str, rows: np.ndarray | None = None, cols: np.ndarray | None = None
 ) -> dict[str, xr.DataArray]:
-    """Return the layer, its network subsets if used, and row and column of every pixel (views without memory)."""
+    """Layer, its pieces if they count, and row and column of every pixel."""
     data = view.data
     inputs = {layer: data[layer]}
     if _in_pieces(view):
         inputs["network_subset"] = data.network_subset
-    chunks = {dim: data[layer].chunksizes[dim] for dim in ("y", "x")} if data[layer].chunks else {}
-    for name, dim, other, values in (("row", "y", "x", rows), ("col", "x", "y", cols)):
-        positions = xr.DataArray(np.arange(data.sizes[dim]) if values is None else values, dims=dim)
-        if chunks:  # chunk before expanding, so that each block is a view
-            positions = positions.chunk({dim: chunks[dim]})
-        positions = positions.expand_dims({other: data.sizes[other]}).transpose("y", "x")
-        inputs[name] = positions.chunk(chunks) if chunks else positions
-    return inputs
+    lines = (np.arange(data.sizes[dim]) if given is None else given for dim, given in (("y", rows), ("x", cols)))
+    return inputs | positions(view, data[layer], *lines)
 
 
 def _positions(arrays: Arrays, origin: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
 from insarray.model.conventions import SIGN, metres_per_radian
+from insarray.model.corrections import applied
 from insarray.model.dataset import pair_coords, time_coords
 from insarray.model.dates import date_label
 from insarray.model.errors import StackError
@@ -149,6 +150,8 @@ def _views(stack: xr.Dataset, series: xr.Dataset, phase: Phase) -> tuple[StackVi
     of = align_series(as_series(series), view)
     if of.data.attrs.get("ramp") != view.data.attrs.get("ramp"):
         raise StackError("series: was deramped, the stack was not; residuals are those of the series before")
+    if applied(of.data.attrs) != applied(view.data.attrs):
+        raise StackError("series: was corrected, the stack was not, or otherwise; correct the stack, too, or neither")
     if "removed_terms" in of.data.attrs:
         raise StackError(
             f"series: has lost the terms {of.data.attrs['removed_terms']}; residuals are those of the series before"

@@ -11,6 +11,7 @@ import xarray as xr
 from insarray.engine.blocks import map_blocks
 from insarray.model.choices import Uncertainty, Weights
 from insarray.model.conventions import metres_per_radian
+from insarray.model.corrections import ATTRIBUTES as CORRECTIONS
 from insarray.model.dataset import pair_coords
 from insarray.model.dates import Time, as_time
 from insarray.model.errors import ArgumentError, StackError
@@ -29,15 +30,8 @@ from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
 
-_KEPT = (
-    "wavelength",
-    "sign",
-    "ramp",
-    "ramp_robust",
-    "ramp_mask",
-    "removed_terms",
-)
-"""Attributes of a series that its fit inherits."""
+_KEPT = ("wavelength", "sign", "ramp", "ramp_robust", "ramp_mask", "removed_terms", *CORRECTIONS)
+"""Attributes of a series that its time functions keep."""
 
 SeriesWeights = Literal["none", "covariance"]
 

@@ -59,8 +59,8 @@ def height_geometry(
     ArgumentError
         If an argument has the wrong dimensions, lacks dates, pairs or pixels, or is invalid.
     """
-    distance = _map(view, "slant_range", slant_range)
-    angle = _map(view, "incidence_angle", incidence_angle)
+    distance = geometry_map(view, "slant_range", slant_range, "height_error")
+    angle = geometry_map(view, "incidence_angle", incidence_angle, "height_error")
     across = xr.DataArray(distance * np.sin(np.deg2rad(angle)))
     factor = in_blocks_of(1.0 / across, _layer(view)) if across.ndim else 1.0 / float(across)
     row = "time" if isinstance(view, SeriesView) else "pair"
@@ -133,14 +133,14 @@ def dates_in(network: Network, times: np.ndarray) -> np.ndarray:
     return np.asarray(at)
 
 
-def _map(
-    view: SeriesView | StackView, name: str, given: xr.DataArray | np.ndarray | float | None
+def geometry_map(
+    view: SeriesView | StackView, name: str, given: xr.DataArray | np.ndarray | float | None, needed_by: str
 ) -> xr.DataArray | float:
     """Return a map of the geometry, or one number: the argument, or a variable or attribute of the data."""
     least, most = LIMITS[name]
     found = given if given is not None else view.data.get(name, view.data.attrs.get(name))
     if found is None:
-        raise StackError(f"height_error: there is no {name}; give it as a number or a map (y, x)")
+        raise StackError(f"{needed_by}: there is no {name}; give it as a number or a map (y, x)")
     if np.ndim(found):
         layer = aligned(name, found, view, ("y", "x")).astype(np.float64)
         check = partial(within_limits, name)

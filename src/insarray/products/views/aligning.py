@@ -64,6 +64,22 @@ def in_blocks_of(array: xr.DataArray, layer: xr.DataArray) -> xr.DataArray:
     return blocks
 
 
+def positions(view: View, layer: xr.DataArray, rows: np.ndarray, cols: np.ndarray) -> dict[str, xr.DataArray]:
+    """`row` and `col` of every pixel, in the blocks of a layer: numbers or coordinates of its rows and columns.
+
+    They are views that take no memory.
+    """
+    chunks = {dim: layer.chunksizes[dim] for dim in ("y", "x")} if layer.chunks else {}
+    found = {}
+    for name, dim, other, values in (("row", "y", "x", rows), ("col", "x", "y", cols)):
+        line = xr.DataArray(values, dims=dim)
+        if chunks:  # first, so that the view is of one block
+            line = line.chunk({dim: chunks[dim]})
+        line = line.expand_dims({other: view.data.sizes[other]}).transpose("y", "x")
+        found[name] = line.chunk(chunks) if chunks else line
+    return found
+
+
 def align_series(series: SeriesView, view: View, name: str = "series") -> SeriesView:
     """Return the series on the pixels of other data.
 

@@ -40,6 +40,8 @@ _INHERITED = (
     "ramp_robust",
     "ramp_mask",
     "ramp_passes",
+    "corrections",
+    "correction_sources",
 )
 
 

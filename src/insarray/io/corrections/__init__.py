@@ -1,0 +1,1 @@
+"""Files of corrections: weather models, zenith delays, maps of electron content."""

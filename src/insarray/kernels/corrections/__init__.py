@@ -1,0 +1,1 @@
+"""Refractivity, tides, thin shell, height regressions, structure functions: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Corrections of series and stacks: troposphere, tides, ionosphere; applied once, and assessed."""

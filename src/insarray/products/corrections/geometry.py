@@ -1,0 +1,193 @@
+"""What corrections need to know of the data: dates and hours, where the pixels are, where the satellite is."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.io.geometry.open import open_heights, require_metres
+from insarray.io.layers.cubes import highest_of
+from insarray.io.source import PathLike
+from insarray.kernels.corrections.lattice import nodes
+from insarray.model.choices import Look
+from insarray.model.dataset import crs_of, grid_of
+from insarray.model.errors import ArgumentError, StackError
+from insarray.model.grid import is_geographic
+from insarray.products.timefit.geometry import geometry_map
+from insarray.products.views.aligning import aligned, in_blocks_of, positions
+from insarray.products.views.stacks import SeriesView, StackView
+
+Angle = xr.DataArray | float
+"""A map, or one number for the image, in degrees."""
+
+_LOS = ("los_east", "los_north", "los_up")
+_DEGREES, _METRES = 0.25, 25_000.0  # steps of lattices
+
+
+def layer_of(view: SeriesView | StackView) -> xr.DataArray:
+    """The layer that says in which blocks things are."""
+    return view.displacement if isinstance(view, SeriesView) else view.phase
+
+
+def times_of(view: SeriesView | StackView) -> np.ndarray:
+    """Dates, ascending, ``datetime64[s]``; of a series with that to which it is relative, if it lies elsewhere."""
+    if isinstance(view, StackView):
+        return view.network.times
+    return np.union1d(view.times, np.array([view.reference_time], view.times.dtype))
+
+
+def acquisitions(times: np.ndarray, time_of_day: str | None) -> np.ndarray:
+    """Times of the acquisitions (UTC): dates that have no time of day are given one.
+
+    Raises
+    ------
+    ArgumentError
+        If there are such dates and no time of day, or it is none.
+    """
+    dates_only = times == times.astype("datetime64[D]")
+    if not dates_only.any() and time_of_day is None:
+        return times
+    if time_of_day is None:
+        raise ArgumentError(
+            f"time_of_day: {str(times[dates_only][0])[:10]} has none in the data; give that of the acquisitions in UTC, "
+            "such as '14:07:44'"
+        )
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", str(time_of_day))
+    if found is None:
+        raise ArgumentError(f"time_of_day: {time_of_day!r} is no time such as '14:07:44' (UTC)")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    shift = np.timedelta64(3600 * hours + 60 * minutes + seconds, "s")
+    return np.where(dates_only, times + shift, times)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Nodes about the pixels of an image at multiples of a step, in its coordinates.
+
+    Parameters
+    ----------
+    y, x
+        Coordinates of the nodes.
+    lat, lon
+        WGS 84 degrees of each, (node of y, node of x); longitudes go on beyond 180.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    lat: np.ndarray
+    lon: np.ndarray
+
+
+def lattice_of(view: SeriesView | StackView) -> Lattice:
+    """Lattice about the pixels of the data.
+
+    Raises
+    ------
+    StackError
+        If they have no CRS.
+    """
+    crs = crs_of(view.data)
+    if crs is None:
+        raise StackError(
+            "corrections: the data have no CRS (radar coordinates), so where their pixels are is not known; geocode them"
+        )
+    from pyproj import CRS, Transformer
+
+    step = _DEGREES if is_geographic(crs) else _METRES / CRS.from_user_input(crs).axis_info[0].unit_conversion_factor
+    y, x = (nodes(centres, step) for centres in view.centres)
+    if is_geographic(crs):
+        y = y[(y >= -90) & (y <= 90)]
+    grid_x, grid_y = np.meshgrid(x, y)
+    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(grid_x, grid_y)
+    middle = lon.flat[0]
+    return Lattice(y, x, np.asarray(lat), middle + (np.asarray(lon) - middle + 180.0) % 360.0 - 180.0)
+
+
+def pixel_coordinates(view: SeriesView | StackView) -> dict[str, xr.DataArray]:
+    """Coordinates y (`row`) and x (`col`) of every pixel in the blocks of the data."""
+    return positions(view, layer_of(view), *view.centres)
+
+
+def heights_of(
+    view: SeriesView | StackView, dem: PathLike | xr.DataArray | None, needed_by: str, *, look: bool = False
+) -> tuple[xr.DataArray, float]:
+    """Heights (y, x) in m in the blocks of the data, and the greatest of them if `look`, NaN if it is not known.
+
+    Raises
+    ------
+    StackError, ArgumentError, FileError
+        If they are not known, in another unit, or not on the pixels of the data.
+    """
+    if isinstance(dem, str | os.PathLike):
+        heights = open_heights(dem, view.data)
+        highest = highest_of(dem, grid_of(view.data)) if look else np.nan
+    else:
+        given = view.data.get("height") if dem is None else dem
+        if given is None:
+            raise StackError(
+                f"{needed_by}: the data have no height; give dem, a raster or a map (y, x) of heights in m (--dem)"
+            )
+        heights = aligned("dem", given, view, ("y", "x"))
+        require_metres("dem", str(heights.attrs.get("units", "m")))
+        highest = float(heights.max()) if look and not heights.chunks else np.nan
+    return in_blocks_of(heights, layer_of(view)), highest
+
+
+def incidence(view: SeriesView | StackView, given: Angle | None, needed_by: str) -> xr.DataArray:
+    """Incidence angle (y, x) in degrees, in the blocks of the data: given, or as the data have it, or by `los_up`.
+
+    Raises
+    ------
+    StackError, ArgumentError
+        If it is not known, or cannot be.
+    """
+    if given is None and "incidence_angle" not in view.data and "los_up" in view.data:
+        up = in_blocks_of(view.data["los_up"], layer_of(view)).astype(np.float64)
+        return xr.DataArray(np.rad2deg(np.arccos(up)))
+    return _as_map(view, geometry_map(view, "incidence_angle", given, needed_by))
+
+
+def line_of_sight(
+    view: SeriesView | StackView, incidence_angle: Angle | None, heading: float | None, look: Look, needed_by: str
+) -> dict[str, xr.DataArray]:
+    """Unit vector from ground to satellite, `los_east`, `los_north` and `los_up` (y, x), in the blocks of the data.
+
+    By the angles that are given, else as the data have it.
+
+    Raises
+    ------
+    StackError, ArgumentError
+        If it is not known.
+    """
+    if look not in get_args(Look):
+        raise ArgumentError(f"look: {look!r} is not one of {', '.join(get_args(Look))}")
+    if heading is None and all(name in view.data for name in _LOS):
+        return {name: in_blocks_of(view.data[name], layer_of(view)).astype(np.float64) for name in _LOS}
+    if heading is None:
+        raise StackError(
+            f"{needed_by}: the data have no line of sight (los_east, los_north, los_up); give heading, the direction of "
+            "flight in degrees clockwise from north, and incidence_angle"
+        )
+    if not (isinstance(heading, int | float) and -360 <= heading <= 360):
+        raise ArgumentError(f"heading: {heading!r} is not the direction of flight in degrees clockwise from north")
+    angle = np.deg2rad(incidence(view, incidence_angle, needed_by))
+    flat, turned = np.sin(angle), np.radians(heading - (90.0 if look == "right" else -90.0))
+    return {"los_east": flat * np.sin(turned), "los_north": flat * np.cos(turned), "los_up": np.cos(angle)}
+
+
+def _as_map(view: SeriesView | StackView, found: xr.DataArray | float) -> xr.DataArray:
+    layer = layer_of(view)
+    if isinstance(found, xr.DataArray):
+        return in_blocks_of(found, layer)
+    plain: xr.DataArray = xr.full_like(layer.isel({layer.dims[0]: 0}, drop=True), found, dtype=np.float64)
+    return plain.drop_vars(list(plain.coords))
+
+
+def of_dates(view: SeriesView | StackView, times: np.ndarray, layers: dict[str, xr.Variable]) -> xr.Dataset:
+    """Layers of dates (time, y, x) as a dataset on the grid of the data."""
+    about = {"long_name": "acquisition time", "standard_name": "time"}
+    time = xr.DataArray(times.astype("datetime64[ns]"), dims="time", attrs=about)
+    return view.on_grid(xr.Dataset(layers, {"time": time}))
