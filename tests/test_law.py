@@ -445,6 +445,8 @@ def test_the_table_has_every_function_that_takes_a_dataset():
         "estimate_links", "integrate_links", "refine_points", "unwrap_points", "points_to_grid", "save_points",
         "plan_run", "run", "append", "to_cog", "to_netcdf", "to_mintpy", "open_geometry", "report",
         "troposphere", "ionosphere",
+        "unwrap_stack",
+        "to_table",
     }  # fmt: skip
     of_datasets = {
         name

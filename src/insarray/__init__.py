@@ -118,6 +118,7 @@ _HOMES = {
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
     "troposphere": "insarray.products.corrections.troposphere",
+    "to_table": "insarray.export.tables",
     "unwrap_points": "insarray.products.points.unwrapping",
     "unwrap_stack": "insarray.products.points.stacks",
 }

@@ -51,3 +51,6 @@ Look = Literal["right", "left"]
 
 HeightModel = Literal["linear", "power"]
 """How the delay of a stratified troposphere depends on the height."""
+
+EpochNetwork = Literal["single", "hop3"]
+"""Networks of pairs of the dates of a wrapped stack: each with the first, or each with the next three."""
