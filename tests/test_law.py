@@ -42,6 +42,10 @@ def make(kind):
         return ia.deramp(series)
     if kind == "model":
         return ia.fit(series, periods=(1.0,))
+    if kind == "track":
+        los = {"los_east": -0.6, "los_north": 0.0, "los_up": 0.8}
+        maps = {name: xr.full_like(series.temporal_coherence, value).drop_attrs() for name, value in los.items()}
+        return ia.fit(series).assign(maps)
     if kind == "loops":
         return ia.closure(stack_of(nearest(8, 3)), reference=REFERENCE)
     if kind == "wrapped":
@@ -121,6 +125,7 @@ PRODUCTS = {
     "predict": ("model", lambda d: ia.predict(d, ["2020-02-01", "2021-01-01"]), True),
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
+    "decompose": ("track", lambda d: ia.decompose([d, other_direction()], north="zero"), True),
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),
 }
@@ -133,6 +138,11 @@ def small(series):
 
 def small_series(model):
     return whole("series").sel(y=np.sort(model.y.values)[::-1], x=np.sort(model.x.values))
+
+
+def other_direction():
+    """A track that looks from the other side."""
+    return whole("track").assign(los_east=-whole("track").los_east, velocity=0.5 * whole("track").velocity)
 
 
 # -- operations that change nothing ---------------------------------------------------------------------------------

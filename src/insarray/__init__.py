@@ -25,6 +25,7 @@ if _TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.components.decompose import decompose
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -62,6 +63,7 @@ _HOMES = {
     "correct_unwrapping": "insarray.products.stacks.unwrapping",
     "correction_account": "insarray.products.stacks.unwrapping",
     "covariance": "insarray.products.series.covariance",
+    "decompose": "insarray.products.components.decompose",
     "deramp": "insarray.products.series.ramps",
     "estimate_links": "insarray.products.points.links",
     "find_reference": "insarray.products.stacks.reference",
@@ -135,6 +137,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "fit",
     "predict",
     "remove_terms",
+    "decompose",
     "select_points",
     "estimate_links",
     "integrate_links",

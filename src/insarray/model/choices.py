@@ -42,3 +42,9 @@ LinkNetwork = Literal["delaunay", "nearest", "both"]
 
 LinkMethod = Literal["insarray", "published"]
 """How links are estimated."""
+
+Resampling = Literal["nearest", "bilinear"]
+"""How maps come to the pixels of another grid."""
+
+North = Literal["zero", "gnss", "free"]
+"""What is assumed of the motion to the north where components are estimated."""

@@ -1,0 +1,158 @@
+"""`decompose`: east, north and up motion of several tracks."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarray.model.choices import North, Resampling
+from insarray.model.errors import ArgumentError, StackError
+from insarray.products.components.tracks import Datasets, Tracks, map_view, named_tracks
+from insarray.products.components.velocities import VelocityTask, attributes_of, decompose_velocities
+
+logger = logging.getLogger(__name__)
+
+TrackWeights = Literal["variance", "none"]
+
+_SHARED = ("reference_frame", "gnss_tie", "wavelength", "first_time", "last_time")
+
+
+def decompose(
+    datasets: Datasets,
+    *,
+    north: North,
+    gnss: xr.Dataset | xr.DataArray | None = None,
+    like: xr.Dataset | xr.DataArray | None = None,
+    weights: TrackWeights = "variance",
+    noise: float | Sequence[float] = 0.0,
+    max_dilution: float = 5.0,
+    resampling: Resampling = "nearest",
+) -> xr.Dataset:
+    """East, up and, where it can be, north velocity of several tracks, lazily if something is lazy.
+
+    Each track says how fast the ground moves along its line of sight: velocity = los_east east + los_north north + los_up
+    up. Of every pixel that enough tracks observe the components follow by weighted least squares.
+
+    Parameters
+    ----------
+    datasets
+        One of each track, in a list or by the names of the tracks: `velocity` and `velocity_std` (y, x) in m/year
+        (`insarray.fit`), and `los_east`, `los_north`, `los_up`, the unit vector from the ground to the satellite.
+        Their references should be of one motion: tie them to GNSS (`insarray.tie_to_gnss`), or choose one place.
+    north
+        What is assumed of the motion to the north, to which orbits near the poles are nearly blind. "zero": there is none;
+        what there is goes into the other components. "gnss": it is that of `gnss`. "free": it is estimated; asks for three
+        tracks of which one looks in quite another direction, as to the left.
+    gnss
+        Maps `velocity_north` and perhaps `velocity_north_std` (y, x) in m/year on any grid, for ``north="gnss"``. Its
+        error is part of the standard errors.
+    like
+        Dataset whose pixels the result has; default: the first track's.
+    weights
+        "variance": 1 / velocity_std^2. "none": all tracks alike; standard errors still follow from velocity_std.
+    noise
+        Standard deviation in m/year that a velocity has besides its `velocity_std`, such as of the atmosphere that a fit
+        takes for motion; one for all tracks or one for each.
+    max_dilution
+        Largest standard error of a component with which it counts as determined, were that of each track 1. That of an
+        ascending and a descending track is about 1, that of two tracks of one direction 5 and more.
+    resampling
+        Tracks on other pixels are sampled at those of the result: "nearest" keeps each value with its standard error;
+        "bilinear" interpolates, with the standard error of noise that neighbours have in common.
+
+    Returns
+    -------
+    xarray.Dataset
+        (y, x): `velocity_east`, `velocity_up`, with "gnss" and "free" `velocity_north`; each with `_std`; the covariances of
+        their errors, `velocity_covariance_east_up`, ...; `observed_tracks`, a bit for each track; `degrees_of_freedom`,
+        `reduced_chi_square`; `component_flag`. What is not determined is NaN: with one orbit direction alone, that is
+        all, and `component_flag` says why. Attributes `north`, `tracks`, `component_weights`, `component_noise` and
+        `max_dilution` record how.
+
+    Raises
+    ------
+    ArgumentError
+        If an option cannot be.
+    StackError
+        If a track lacks something, has no pixels in common with the others, or lines of sight that are no unit vectors
+        toward the satellite.
+
+    See Also
+    --------
+    insarray.fit : velocity of a series.
+    insarray.open_geometry : lines of sight of files.
+
+    References
+    ----------
+    * Wright, T. J., Parsons, B. E. and Lu, Z. (2004), Toward mapping surface deformation in three dimensions using
+      InSAR, Geophysical Research Letters 31, L01607.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> import insarray as ia
+    >>> def track(velocity, east, up):
+    ...     maps = {"velocity": velocity, "velocity_std": 0.001, "los_east": east, "los_north": -0.11, "los_up": up}
+    ...     return xr.Dataset({name: (("y", "x"), np.full((2, 3), value)) for name, value in maps.items()})
+    >>> ascending, descending = track(-0.010, -0.612, 0.783), track(-0.022, 0.612, 0.783)
+    >>> found = ia.decompose([ascending, descending], north="zero")
+    >>> round(float(found.velocity_up[0, 0]), 4), round(float(found.velocity_east[0, 0]), 4)
+    (-0.0204, -0.0098)
+    """
+    named = named_tracks(datasets)
+    _require_options(north, gnss, weights, max_dilution, resampling)
+    for name, dataset in named.items():
+        if "velocity" not in dataset:
+            raise StackError(f"{name}: has no variable 'velocity' (y, x); make it with insarray.fit")
+    amount = _noise(noise, len(named))
+    task = VelocityTask(tuple(named), amount, north == "free", weights == "variance", float(max_dilution))
+    field = gnss.to_dataset(name="velocity_north") if isinstance(gnss, xr.DataArray) else gnss
+    target = None if like is None else map_view(_grid_alone(like), "like")
+    tracks, found = decompose_velocities(named, target, task, field, resampling)
+    attrs = attributes_of(task, tracks, north) | {"resampling": resampling} | tracks.shared(*_SHARED)
+    logger.info("decompose: velocity of %d tracks, north %s", len(named), north)
+    return _described(tracks, found, attrs)
+
+
+def _described(tracks: Tracks, found: xr.Dataset, attrs: dict[str, Any]) -> xr.Dataset:
+    bits = [1 << bit for bit in range(len(tracks.names))]
+    found["observed_tracks"].attrs |= {"flag_masks": bits, "flag_meanings": " ".join(tracks.names)}
+    return tracks.view.on_grid(found).assign_attrs(attrs)
+
+
+def _grid_alone(like: xr.Dataset | xr.DataArray) -> xr.Dataset:
+    """A map on the pixels of a dataset, in its blocks."""
+    if isinstance(like, xr.DataArray):
+        like = like.to_dataset(name="like")
+    if not isinstance(like, xr.Dataset):
+        raise ArgumentError(
+            f"like: is a {type(like).__name__}, not a dataset; give one that has the pixels of the result"
+        )
+    return like
+
+
+def _require_options(north: Any, gnss: Any, weights: Any, max_dilution: Any, resampling: Any) -> None:
+    for name, value, choices in (
+        ("north", north, get_args(North)),
+        ("weights", weights, get_args(TrackWeights)),
+        ("resampling", resampling, get_args(Resampling)),
+    ):
+        if value not in choices:
+            raise ArgumentError(f"{name}: {value!r} is not one of {', '.join(choices)}")
+    if (gnss is not None) != (north == "gnss"):
+        said = "needs gnss, maps of velocity_north" if gnss is None else f"is {north!r}, but gnss is given"
+        raise ArgumentError(f"north: {said}; give both north='gnss' and gnss, or neither")
+    if not (isinstance(max_dilution, float | int) and max_dilution > 0):
+        raise ArgumentError(f"max_dilution: {max_dilution!r} is not a positive number")
+
+
+def _noise(noise: float | Sequence[float], tracks: int) -> tuple[float, ...]:
+    values = np.atleast_1d(np.asarray(noise, np.float64))
+    if values.ndim != 1 or len(values) not in (1, tracks) or not (np.isfinite(values) & (values >= 0)).all():
+        raise ArgumentError(
+            f"noise: {noise!r} is not one number for all or one for each of {tracks} tracks, at least 0"
+        )
+    return tuple(float(value) for value in np.broadcast_to(values, tracks))
