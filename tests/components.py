@@ -55,3 +55,47 @@ def track(name, *, grid=None, noise=0.003, north=True, seed=0, missing=0.05):
 
 def lazily(dataset, edge=64):
     return dataset.chunk(y=edge, x=edge).assign_coords(dataset.coords)
+
+
+# -- series ---------------------------------------------------------------------------------------------------------
+
+DATES = {
+    "ascending": np.datetime64("2020-01-03", "s") + np.arange(0, 24) * np.timedelta64(12, "D"),
+    "descending": np.datetime64("2020-01-08", "s") + np.arange(0, 24) * np.timedelta64(12, "D"),
+    "left": np.datetime64("2019-12-20", "s") + np.arange(0, 22) * np.timedelta64(14, "D"),
+}
+KNOTS = np.datetime64("2020-01-10", "s") + np.arange(0, 9) * np.timedelta64(30, "D")
+COURSE = np.array([0.0, 0.2, 0.5, 0.1, 0.4, 0.9, 0.8, 0.7, 1.0])
+"""How the motion goes from knot to knot, by what it is at the last."""
+
+
+def course(times):
+    """The same at other times, linear from knot to knot."""
+    days = [(of - KNOTS[0]) / np.timedelta64(1, "D") for of in (times, KNOTS)]
+    return np.interp(days[0], days[1], COURSE, left=np.nan, right=np.nan)
+
+
+def series(name, *, noise=0.004, std=None, north=True, seed=0, missing=0.1, rows=None):
+    """Displacement series of a track with an offset, noise of known standard deviation, and dates that are missing.
+
+    North goes as the other components do, not at all, or evenly ("even").
+    """
+    grid = GRIDS[name] if rows is None else GRIDS[name].window(0, 0, rows, GRIDS[name].width)
+    rng = np.random.default_rng([seed, 7, sorted(GEOMETRY).index(name)])
+    los, times = vectors(name, grid), DATES[name]
+    along = los * motion(grid)
+    shape = (len(times), *grid.shape)
+    own = np.zeros(shape, "f4") if std is None else (std * rng.uniform(0.5, 2, shape)).astype("f4")
+    time = np.nan_to_num(course(times), nan=3.0)[:, None, None]  # a part outside of the knots that must not count
+    evenly = ((times - KNOTS[0]) / (KNOTS[-1] - KNOTS[0]))[:, None, None]
+    values = 0.05 + rng.normal(0, 0.01, grid.shape) + time * (along[0] + along[2])
+    values += (evenly if north == "even" else time * north) * along[1] + np.hypot(own, noise) * rng.normal(size=shape)
+    values[rng.random(shape) < missing] = np.nan
+    found = xr.Dataset(
+        {
+            "displacement": (("time", "y", "x"), values.astype("f4")),
+            **{k: (("y", "x"), v) for k, v in zip(PARTS, los, strict=True)},
+        },
+        {**grid_coords(grid), "time": times.astype("datetime64[ns]")},
+    )
+    return found if std is None else found.assign(displacement_std=(("time", "y", "x"), own))

@@ -45,7 +45,7 @@ def make(kind):
     if kind == "track":
         los = {"los_east": -0.6, "los_north": 0.0, "los_up": 0.8}
         maps = {name: xr.full_like(series.temporal_coherence, value).drop_attrs() for name, value in los.items()}
-        return ia.fit(series).assign(maps)
+        return series.assign(ia.fit(series)).assign(maps)
     if kind == "loops":
         return ia.closure(stack_of(nearest(8, 3)), reference=REFERENCE)
     if kind == "wrapped":
@@ -126,6 +126,11 @@ PRODUCTS = {
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
     "decompose": ("track", lambda d: ia.decompose([d, other_direction()], north="zero"), True),
+    "decompose series": (
+        "track",
+        lambda d: ia.decompose([d, other_direction()], north="zero", quantity="displacement", knots=20),
+        True,
+    ),
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),
 }

@@ -200,7 +200,11 @@ def bad(**changes):
 
 REFUSED = {
     "no line of sight": (lambda: [track("ascending").drop_vars("los_up")], {}, "track_1: has no los_up"),
-    "no velocity": (lambda: [track("ascending").drop_vars("velocity")], {}, "track_1: has no variable 'velocity'"),
+    "no velocity": (
+        lambda: [track("ascending").drop_vars("velocity")],
+        {},
+        "track_1: has neither 'velocity' nor 'displacement'",
+    ),
     "disjoint": (
         lambda: [track("ascending"), track("descending").assign_coords(x=track("descending").x + 1e5)],
         {},

@@ -50,6 +50,7 @@ COMPONENT_FLAGS = (
     "too_few_tracks",
     "weak_geometry",
     "north_unknown",
+    "dates_undetermined",
 )
 """Meanings of `component_flag` 0, 1, 2, ... in this order."""
 
@@ -255,6 +256,9 @@ for _quantity, _dims, _units in (("velocity", _MAP, "m/year"), ("displacement", 
 VARIABLES |= {
     "component_flag": Variable(_MAP, "uint8", "1", "how the components were determined", _flags(COMPONENT_FLAGS)),
     "observed_tracks": Variable(_MAP, "uint32", "1", "tracks that observe the pixel, as bits: 1 is the first"),
+    "observed_tracks_of_date": Variable(
+        _TIME, "uint32", "1", "tracks that observe the motion about the date, as bits: 1 is the first"
+    ),
     "plate_velocity": Variable(
         _MAP, "float32", "m/year", "line-of-sight velocity of the plate, positive toward the satellite"
     ),

@@ -9,12 +9,15 @@ import xarray as xr
 
 from insarray.model.choices import North, Resampling
 from insarray.model.errors import ArgumentError, StackError
+from insarray.products.components.knots import Knots, describe
+from insarray.products.components.series import decompose_series
 from insarray.products.components.tracks import Datasets, Tracks, map_view, named_tracks
-from insarray.products.components.velocities import VelocityTask, attributes_of, decompose_velocities
+from insarray.products.components.velocities import VelocityTask, decompose_velocities
 
 logger = logging.getLogger(__name__)
 
 TrackWeights = Literal["variance", "none"]
+Quantity = Literal["velocity", "displacement"]
 
 _SHARED = ("reference_frame", "gnss_tie", "wavelength", "first_time", "last_time")
 
@@ -26,21 +29,24 @@ def decompose(
     gnss: xr.Dataset | xr.DataArray | None = None,
     like: xr.Dataset | xr.DataArray | None = None,
     weights: TrackWeights = "variance",
-    noise: float | Sequence[float] = 0.0,
+    noise: float | Sequence[float] | None = None,
+    quantity: Quantity | None = None,
+    knots: Knots | None = None,
     max_dilution: float = 5.0,
     resampling: Resampling = "nearest",
 ) -> xr.Dataset:
-    """East, up and, where it can be, north velocity of several tracks, lazily if something is lazy.
+    """East, up and, where it can be, north motion of several tracks, lazily if something is lazy.
 
-    Each track says how fast the ground moves along its line of sight: velocity = los_east east + los_north north + los_up
-    up. Of every pixel that enough tracks observe the components follow by weighted least squares.
+    Each track says how the ground moves along its line of sight: los_east east + los_north north + los_up up. Of every
+    pixel that enough tracks observe the components follow by weighted least squares.
 
     Parameters
     ----------
     datasets
-        One of each track, in a list or by the names of the tracks: `velocity` and `velocity_std` (y, x) in m/year
-        (`insarray.fit`), and `los_east`, `los_north`, `los_up`, the unit vector from the ground to the satellite.
-        Their references should be of one motion: tie them to GNSS (`insarray.tie_to_gnss`), or choose one place.
+        One of each track, in a list or by the names of the tracks, with `los_east`, `los_north`, `los_up`, the unit vector
+        from the ground to the satellite; and with `velocity` and `velocity_std` (y, x) in m/year (`insarray.fit`), or with
+        `displacement` (time, y, x) in m (`insarray.invert`). The references of velocities should be of one motion: tie them
+        to GNSS (`insarray.tie_to_gnss`), or choose one place. Each series has an offset of its own, which is estimated.
     north
         What is assumed of the motion to the north, to which orbits near the poles are nearly blind. "zero": there is none;
         what there is goes into the other components. "gnss": it is that of `gnss`. "free": it is estimated; asks for three
@@ -51,13 +57,22 @@ def decompose(
     like
         Dataset whose pixels the result has; default: the first track's.
     weights
-        "variance": 1 / velocity_std^2. "none": all tracks alike; standard errors still follow from velocity_std.
+        Of velocities. "variance": 1 / velocity_std^2. "none": all tracks alike; standard errors still follow from
+        velocity_std.
     noise
-        Standard deviation in m/year that a velocity has besides its `velocity_std`, such as of the atmosphere that a fit
-        takes for motion; one for all tracks or one for each.
+        Standard deviation that each velocity (m/year) or date (m) has besides its `velocity_std` or `displacement_std`,
+        such as of the atmosphere; one for all tracks or one for each. Default: none of velocities; of series all dates
+        weigh the same, and standard errors follow from what the motion leaves of the pixel's dates.
+    quantity
+        "velocity" or "displacement"; default: the velocity if all have it.
+    knots
+        Of series: the motion is linear in time between knots, and zero at the first. Their dates, or the days from each to
+        the next; default: as many as there can be with two dates of every track in between, in the time that all have in
+        common. Dates before the first and after the last knot are left out.
     max_dilution
         Largest standard error of a component with which it counts as determined, were that of each track 1. That of an
-        ascending and a descending track is about 1, that of two tracks of one direction 5 and more.
+        ascending and a descending track is about 1, that of two tracks of one direction 5 and more. Of series, the same
+        for each date.
     resampling
         Tracks on other pixels are sampled at those of the result: "nearest" keeps each value with its standard error;
         "bilinear" interpolates, with the standard error of noise that neighbours have in common.
@@ -65,19 +80,22 @@ def decompose(
     Returns
     -------
     xarray.Dataset
-        (y, x): `velocity_east`, `velocity_up`, with "gnss" and "free" `velocity_north`; each with `_std`; the covariances of
-        their errors, `velocity_covariance_east_up`, ...; `observed_tracks`, a bit for each track; `degrees_of_freedom`,
-        `reduced_chi_square`; `component_flag`. What is not determined is NaN: with one orbit direction alone, that is
-        all, and `component_flag` says why. Attributes `north`, `tracks`, `component_weights`, `component_noise` and
-        `max_dilution` record how.
+        `velocity_east`, `velocity_up`, with "gnss" and "free" `velocity_north`; each with `_std`; the covariances of
+        their errors, `velocity_covariance_east_up`, ... (y, x). Or `displacement_east`, ... with the dimension time, at the
+        knots. Besides (y, x) `observed_tracks`, a bit for each track, `degrees_of_freedom`, `component_flag`, and
+        `reduced_chi_square` or, without `noise`, `fit_residual_std`.
+
+        What is not determined is NaN: with one orbit direction alone, that is all, and `component_flag` says why; a date
+        about which too few tracks have dates, which `observed_tracks_of_date` shows. Attributes `north`, `tracks`,
+        `component_weights`, `component_noise`, `max_dilution` and `knots` record how.
 
     Raises
     ------
     ArgumentError
         If an option cannot be.
     StackError
-        If a track lacks something, has no pixels in common with the others, or lines of sight that are no unit vectors
-        toward the satellite.
+        If a track lacks something, has no pixels or dates in common with the others, or lines of sight that are no unit
+        vectors toward the satellite.
 
     See Also
     --------
@@ -104,22 +122,62 @@ def decompose(
     """
     named = named_tracks(datasets)
     _require_options(north, gnss, weights, max_dilution, resampling)
-    for name, dataset in named.items():
-        if "velocity" not in dataset:
-            raise StackError(f"{name}: has no variable 'velocity' (y, x); make it with insarray.fit")
-    amount = _noise(noise, len(named))
-    task = VelocityTask(tuple(named), amount, north == "free", weights == "variance", float(max_dilution))
+    of = _quantity(named, quantity)
+    amount = None if noise is None else _noise(noise, len(named))
     field = gnss.to_dataset(name="velocity_north") if isinstance(gnss, xr.DataArray) else gnss
     target = None if like is None else map_view(_grid_alone(like), "like")
-    tracks, found = decompose_velocities(named, target, task, field, resampling)
-    attrs = attributes_of(task, tracks, north) | {"resampling": resampling} | tracks.shared(*_SHARED)
-    logger.info("decompose: velocity of %d tracks, north %s", len(named), north)
-    return _described(tracks, found, attrs)
+    attrs: dict[str, Any] = {
+        "components_of": of,
+        "north": north,
+        "max_dilution": max_dilution,
+        "resampling": resampling,
+    }
+    if of == "velocity":
+        if knots is not None:
+            raise ArgumentError("knots: belong to series, but velocities are decomposed; leave them out")
+        amount = amount or (0.0,) * len(named)
+        task = VelocityTask(tuple(named), amount, north == "free", weights == "variance", float(max_dilution))
+        tracks, found = decompose_velocities(named, target, task, field, resampling)
+        attrs["component_weights"] = weights
+    else:
+        _require_noise_of_dates(weights, amount)
+        options = amount, north == "free", float(max_dilution)
+        tracks, found, when = decompose_series(named, target, options, knots, field, resampling)
+        attrs |= {"knots": describe(knots), "dates_left_out": when.outside, "reference_date": str(when.times[0])}
+    attrs["component_noise"] = "residuals" if amount is None else " ".join(f"{value:g}" for value in amount)
+    logger.info("decompose: %s of %d tracks, north %s", of, len(named), north)
+    return _described(tracks, found, attrs | tracks.shared(*_SHARED))
+
+
+def _quantity(named: dict[str, xr.Dataset], asked: Quantity | None) -> Quantity:
+    """What is decomposed: what all tracks have."""
+    if asked is not None and asked not in get_args(Quantity):
+        raise ArgumentError(f"quantity: {asked!r} is not one of {', '.join(get_args(Quantity))}")
+    for quantity in get_args(Quantity) if asked is None else (asked,):
+        missing = [name for name, dataset in named.items() if quantity not in dataset]
+        if not missing:
+            return quantity  # type: ignore[no-any-return]
+    has = "neither 'velocity' nor 'displacement'" if asked is None else f"no variable {asked!r}"
+    name = missing[0]
+    other = [quantity for quantity in get_args(Quantity) if quantity in named[name]]
+    if other and asked is None:
+        raise StackError(f"{name}: has no 'velocity', and not all tracks have 'displacement'; make them alike")
+    raise StackError(f"{name}: has {has}; make it with insarray.fit or insarray.invert")
+
+
+def _require_noise_of_dates(weights: TrackWeights, noise: tuple[float, ...] | None) -> None:
+    if weights != "variance":
+        raise ArgumentError("weights: belong to velocities; of series all dates weigh the same unless noise is given")
+    if noise is not None and min(noise) <= 0:
+        raise ArgumentError("noise: 0 would make the reference date exact; give what a date has besides, in m")
 
 
 def _described(tracks: Tracks, found: xr.Dataset, attrs: dict[str, Any]) -> xr.Dataset:
-    bits = [1 << bit for bit in range(len(tracks.names))]
-    found["observed_tracks"].attrs |= {"flag_masks": bits, "flag_meanings": " ".join(tracks.names)}
+    attrs["tracks"] = " ".join(tracks.names)
+    for name in ("observed_tracks", "observed_tracks_of_date"):
+        if name in found:
+            bits = [1 << bit for bit in range(len(tracks.names))]
+            found[name].attrs |= {"flag_masks": bits, "flag_meanings": attrs["tracks"]}
     return tracks.view.on_grid(found).assign_attrs(attrs)
 
 

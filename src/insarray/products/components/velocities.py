@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels.components.velocities import DOWNWARD, GOOD, solve_components, wrong_vectors
-from insarray.model.choices import North, Resampling
+from insarray.model.choices import Resampling
 from insarray.model.conventions import COMPONENT_PAIRS, COMPONENTS
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.tracks import (
@@ -72,7 +71,7 @@ def decompose_velocities(
     tracks = on_one_grid(views, wanted, like or next(iter(views.values())), resampling)
     inputs = tracks.inputs()
     if gnss is not None:
-        inputs |= _north(gnss, tracks, resampling)
+        inputs |= north_of(gnss, tracks, resampling)
     north = task.free or gnss is not None
     found = map_blocks(
         velocity_block, task, inputs, outputs("velocity", north=north), {}, bytes_per_pixel=_workspace(task)
@@ -91,7 +90,7 @@ def outputs(quantity: str, *, north: bool) -> tuple[str, ...]:
     )
 
 
-def _north(gnss: xr.Dataset, tracks: Tracks, resampling: Resampling) -> dict[str, xr.DataArray]:
+def north_of(gnss: xr.Dataset, tracks: Tracks, resampling: Resampling) -> dict[str, xr.DataArray]:
     """North velocity of GNSS, and its standard error if it has one, on the pixels of the tracks."""
     names = [name for name in ("velocity_north", "velocity_north_std") if name in gnss]
     if "velocity_north" not in names:
@@ -175,15 +174,3 @@ def vectors_of(tracks: Sequence[str], arrays: Arrays) -> np.ndarray:
 def _workspace(task: VelocityTask) -> int:
     """Working memory of a pixel: copies of the layers, and results in both forms."""
     return 24 * len(task.tracks) + 16
-
-
-def attributes_of(task: VelocityTask, tracks: Tracks, north: North) -> dict[str, Any]:
-    """Attributes that record how components were estimated."""
-    return {
-        "components_of": "velocity",
-        "north": north,
-        "component_weights": "variance" if task.weighted else "none",
-        "component_noise": " ".join(f"{noise:g}" for noise in task.noise),
-        "max_dilution": task.max_dilution,
-        "tracks": " ".join(task.tracks),
-    }
