@@ -18,6 +18,7 @@ if _TYPE_CHECKING:
     from insarray.export.mintpy import to_mintpy
     from insarray.export.rasters import to_cog, to_netcdf
     from insarray.io.geometry.open import open_geometry
+    from insarray.io.gnss.open import open_gnss
     from insarray.io.open import open_stack
     from insarray.io.readers.mintpy_series import open_series
     from insarray.io.readers.point_tables import open_points
@@ -76,6 +77,7 @@ _HOMES = {
     "map_blocks": "insarray.engine.estimators",
     "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry.open",
+    "open_gnss": "insarray.io.gnss.open",
     "open_points": "insarray.io.readers.point_tables",
     "open_series": "insarray.io.readers.mintpy_series",
     "open_stack": "insarray.io.open",
@@ -114,6 +116,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "open_points",
     "open_series",
     "open_geometry",
+    "open_gnss",
     "select_pairs",
     "mask",
     "find_reference",
