@@ -27,6 +27,8 @@ if _TYPE_CHECKING:
     from insarray.model.grid import Grid
     from insarray.model.network import Network
     from insarray.products.components.decompose import decompose
+    from insarray.products.components.sight import line_of_sight
+    from insarray.products.gnss.compare import compare_gnss
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -60,6 +62,7 @@ _HOMES = {
     "area": "insarray.products.stacks.reference",
     "closure": "insarray.products.stacks.closure",
     "closure_summary": "insarray.products.stacks.closure",
+    "compare_gnss": "insarray.products.gnss.compare",
     "component_counts": "insarray.products.stacks.averages",
     "correct_unwrapping": "insarray.products.stacks.unwrapping",
     "correction_account": "insarray.products.stacks.unwrapping",
@@ -72,6 +75,7 @@ _HOMES = {
     "integrate_links": "insarray.products.points.integration",
     "invert": "insarray.products.series.inversion",
     "join": "insarray.products.series.joining",
+    "line_of_sight": "insarray.products.components.sight",
     "lonlat": "insarray.products.stacks.reference",
     "mask": "insarray.products.stacks.selection",
     "map_blocks": "insarray.engine.estimators",
@@ -140,7 +144,9 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "fit",
     "predict",
     "remove_terms",
+    "line_of_sight",
     "decompose",
+    "compare_gnss",
     "select_points",
     "estimate_links",
     "integrate_links",

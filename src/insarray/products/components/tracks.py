@@ -92,8 +92,8 @@ def require_line_of_sight(dataset: xr.Dataset, name: str) -> None:
     missing = [layer for layer in LINE_OF_SIGHT if layer not in dataset]
     if missing:
         raise StackError(
-            f"{name}: has no {missing[0]}: the line of sight is not known; merge los_east, los_north and los_up of its stack "
-            "(open_stack) or of files (open_geometry) into it"
+            f"{name}: has no {missing[0]}: the line of sight is not known; add los_east, los_north and los_up, "
+            "which insarray.line_of_sight makes of its stack, of files or of angles (--line-of-sight)"
         )
 
 
