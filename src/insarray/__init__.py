@@ -29,6 +29,7 @@ if _TYPE_CHECKING:
     from insarray.products.components.decompose import decompose
     from insarray.products.components.sight import line_of_sight
     from insarray.products.gnss.compare import compare_gnss
+    from insarray.products.gnss.tie import tie_to_gnss
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -107,6 +108,7 @@ _HOMES = {
     "simulate_stack": "insarray.simulate.stacks",
     "simulate_wrapped": "insarray.simulate.points",
     "temporal_average": "insarray.products.stacks.averages",
+    "tie_to_gnss": "insarray.products.gnss.tie",
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
@@ -147,6 +149,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "line_of_sight",
     "decompose",
     "compare_gnss",
+    "tie_to_gnss",
     "select_points",
     "estimate_links",
     "integrate_links",

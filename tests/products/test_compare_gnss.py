@@ -187,7 +187,7 @@ REFUSED = {
         lambda s, g: (s, g.mean("time").rename(east="velocity_east")), {}, "gnss: has no east, which a comparison",
     ),
     "stations elsewhere": (
-        lambda s, g: (s, g.assign_coords(longitude=g.longitude + 5)), {}, "none of 4 stations is on the grid",
+        lambda s, g: (s, g.assign_coords(longitude=g.longitude + 5)), {}, "none of 4 stations is on the grid of the data",
     ),
     "other dates": (
         lambda s, g: (s, g.assign_coords(time=g.time + np.timedelta64(5000, "D"))), {}, "0 of 4 stations have two dates",

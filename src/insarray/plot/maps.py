@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MASKED = "0.8"
 _MAX_SIDE = 3000  # pixels; more than a printed page resolves
 _MILLIMETRES = re.compile(
-    r"(displacement|velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
+    r"((displacement|velocity)(_(east|north|up))?|plate_velocity|velocity_difference|intercept|fit_residual|\w+_amplitude|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
 )
 _CYCLIC = re.compile(r"wrapped_phase|(annual|semiannual|period_\w+)_phase")
 _SHARES = (
@@ -177,7 +177,9 @@ def _style(name: str, layer: xr.DataArray, values: np.ndarray, observed: np.ndar
         label += "\npositive toward satellite"
     if name in _CLASSES:
         classes = _CLASSES[name]
-        colours = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee"][: len(classes)])
+        colours = ListedColormap(
+            [_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee", "#228833"][: len(classes)]
+        )
         norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, len(classes))
         return Style(np.ma.masked_array(values.astype(np.uint8)), label, colours, norm, classes=classes)
     if values.dtype.kind != "f":

@@ -8,8 +8,8 @@ import xarray as xr
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.tracks import require_line_of_sight
-from insarray.products.gnss.stations import AXES, AtStation, along, lines_of_sight, positions, require_stations, sample
-from insarray.products.views.stacks import SeriesView, View, as_series
+from insarray.products.gnss.stations import AXES, AtStation, along, inside, lines_of_sight, require_stations, sample
+from insarray.products.views.stacks import SeriesView, as_series
 
 logger = logging.getLogger(__name__)
 
@@ -99,13 +99,15 @@ def compare_gnss(
         raise ArgumentError(f"days: {days!r} is not a number of days")
     require_line_of_sight(series, "series")
     view = as_series(series)
-    inside = _inside(view, gnss, reference)
-    sampled = sample(view, ("displacement",), inside, radius, at)
+    here = inside(view, gnss)
+    if reference is not None and reference not in [str(name) for name in here.station.values]:
+        raise ArgumentError(f"reference: station {reference!r} is not among those on the grid")
+    sampled = sample(view, ("displacement",), here, radius, at)
     insar = sampled.values["displacement"]
-    motion, std = along(lines_of_sight(view, inside, radius), inside)
-    ground, ground_std = _on_dates(view.times, inside.time.values, motion, std, days)
+    motion, std = along(lines_of_sight(view, here, radius), here)
+    ground, ground_std = on_dates(view.times, here.time.values, motion, std, days)
     usable = (np.isfinite(insar) & np.isfinite(ground)).sum(axis=1) >= 2
-    names = np.array([str(name) for name in inside.station.values], object)
+    names = np.array([str(name) for name in here.station.values], object)
     if reference is not None and not usable[names == reference].any():
         raise StackError(f"reference: station {reference} has no two dates in common with a pixel of the series")
     if usable.sum() < 2:
@@ -114,7 +116,7 @@ def compare_gnss(
             "are needed: widen the radius, or take stations and dates of the series"
         )
     found = _compared(insar[usable], ground[usable], ground_std[usable], names[usable], reference)
-    places = {name: ("station", inside[name].values[usable], inside[name].attrs) for name in ("longitude", "latitude")}
+    places = {name: ("station", here[name].values[usable], here[name].attrs) for name in ("longitude", "latitude")}
     found = found.assign_coords(places | {"time": view.data["time"].variable})
     found["number_of_pixels"] = ("station", sampled.pixels[usable], {"units": "1"})
     found["distance"] = ("station", sampled.distance[usable], {"units": "m"})
@@ -131,19 +133,7 @@ def compare_gnss(
     return found.assign_attrs(attrs)
 
 
-def _inside(view: View, gnss: xr.Dataset, reference: str | None) -> xr.Dataset:
-    """Stations on the grid; StackError if there are none."""
-    grid = view.grid
-    rows, cols = positions(grid, gnss)
-    on = (rows >= -0.5) & (rows < grid.height - 0.5) & (cols >= -0.5) & (cols < grid.width - 0.5)
-    if not on.any():
-        raise StackError(f"gnss: none of {len(on)} stations is on the grid of the series; take stations of its area")
-    if reference is not None and reference not in [str(name) for name in gnss.station.values[on]]:
-        raise ArgumentError(f"reference: station {reference!r} is not among those on the grid")
-    return gnss.isel(station=np.flatnonzero(on))
-
-
-def _on_dates(
+def on_dates(
     times: np.ndarray, days: np.ndarray, motion: np.ndarray, std: np.ndarray, around: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean motion (station, date) of the days about each date, and its standard deviation, as if days were independent."""

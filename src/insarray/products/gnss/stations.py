@@ -68,6 +68,22 @@ def positions(grid: Grid, gnss: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return (y - grid.top) / grid.dy - 0.5, (x - grid.left) / grid.dx - 0.5
 
 
+def inside(view: View, gnss: xr.Dataset) -> xr.Dataset:
+    """Stations on the grid of data.
+
+    Raises
+    ------
+    StackError
+        If there are none.
+    """
+    grid = view.grid
+    rows, cols = positions(grid, gnss)
+    on = (rows >= -0.5) & (rows < grid.height - 0.5) & (cols >= -0.5) & (cols < grid.width - 0.5)
+    if not on.any():
+        raise StackError(f"gnss: none of {len(on)} stations is on the grid of the data; take stations of its area")
+    return gnss.isel(station=np.flatnonzero(on))
+
+
 def pixel_metres(grid: Grid) -> tuple[float, float]:
     """Height and width of a pixel in the middle of a grid."""
     height, width = abs(grid.dy), abs(grid.dx)
