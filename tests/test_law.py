@@ -138,6 +138,8 @@ PRODUCTS = {
         lambda d: ia.tie_to_gnss(d.drop_vars("velocity"), stations(), surface="offset", days=3),
         False,
     ),
+    "plate_motion": ("track", lambda d: ia.plate_motion(d, plate="Eurasia"), False),
+    "change_frame": ("track", lambda d: ia.change_frame(d, plate="Eurasia"), False),
     "compare_gnss": ("track", lambda d: ia.compare_gnss(d, stations(), days=3), False),
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),

@@ -27,6 +27,7 @@ if _TYPE_CHECKING:
     from insarray.model.grid import Grid
     from insarray.model.network import Network
     from insarray.products.components.decompose import decompose
+    from insarray.products.components.frame import change_frame, plate_motion
     from insarray.products.components.sight import line_of_sight
     from insarray.products.gnss.compare import compare_gnss
     from insarray.products.gnss.tie import tie_to_gnss
@@ -61,6 +62,7 @@ _HOMES = {
     "Network": "insarray.model.network",
     "append": "insarray.engine.run.append",
     "area": "insarray.products.stacks.reference",
+    "change_frame": "insarray.products.components.frame",
     "closure": "insarray.products.stacks.closure",
     "closure_summary": "insarray.products.stacks.closure",
     "compare_gnss": "insarray.products.gnss.compare",
@@ -89,6 +91,7 @@ _HOMES = {
     "open_wrapped": "insarray.io.wrapped.open",
     "pair_misfit": "insarray.products.series.residuals",
     "plan_run": "insarray.engine.plan",
+    "plate_motion": "insarray.products.components.frame",
     "plot": "insarray.plot",
     "points_to_grid": "insarray.products.points.selection",
     "predict": "insarray.products.timefit.prediction",
@@ -150,6 +153,8 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "decompose",
     "compare_gnss",
     "tie_to_gnss",
+    "plate_motion",
+    "change_frame",
     "select_points",
     "estimate_links",
     "integrate_links",

@@ -14,7 +14,7 @@ from dask.highlevelgraph import HighLevelGraph
 from pyproj import Transformer
 
 from insarray.engine.program import program_identity
-from insarray.kernels.components.resampling import sample
+from insarray.kernels.components.resampling import between_nodes, nodes_of, sample
 from insarray.model.choices import Resampling
 from insarray.model.grid import Grid, is_geographic, same_crs
 
@@ -70,10 +70,10 @@ class Warp:
             at_rows = self.positions(numbers[0], np.zeros_like(numbers[0]))[0]
             at_cols = self.positions(np.zeros_like(numbers[1]), numbers[1])[1]
             return _rounded(at_rows), _rounded(at_cols)
-        nodes = [_STEP * np.arange(part.start // _STEP, (part.stop - 1) // _STEP + 2) for part in (rows, cols)]
+        nodes = [nodes_of(places, _STEP) for places in numbers]
         grid = np.stack(np.meshgrid(*nodes, indexing="ij"))
         at_nodes = self.positions(*grid.reshape(2, -1).astype(np.float64))
-        found = tuple(_between(at.reshape(grid.shape[1:]), numbers) for at in at_nodes)
+        found = tuple(between_nodes(at.reshape(grid.shape[1:]), (numbers[0], numbers[1]), _STEP) for at in at_nodes)
         return _rounded(found[0]), _rounded(found[1])
 
     def reached(self, rows: slice, cols: slice) -> tuple[slice, slice]:
@@ -85,17 +85,6 @@ class Warp:
         return tuple(  # type: ignore[return-value]
             _span(at[known], size) for at, size in zip(found, self.source.shape, strict=True)
         )
-
-
-def _between(at_nodes: np.ndarray, numbers: list[np.ndarray]) -> np.ndarray:
-    """Bilinear interpolation between nodes at multiples of the step, the first of which is the last before the numbers."""
-    for axis, places in enumerate(numbers):
-        steps = places / _STEP
-        below = np.floor(steps).astype(np.intp)
-        rest = (steps - below).reshape((-1, 1) if axis == 0 else (1, -1))
-        below -= below[0]
-        at_nodes = np.take(at_nodes, below, axis) * (1.0 - rest) + np.take(at_nodes, below + 1, axis) * rest
-    return at_nodes
 
 
 def _rounded(positions: np.ndarray) -> np.ndarray:

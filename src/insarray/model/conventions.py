@@ -264,6 +264,11 @@ VARIABLES |= {
     ),
 }
 
+VARIABLES |= {
+    f"plate_{name}": Variable(_MAP, "float32", "m/year", f"{ward} velocity of the plate")
+    for name, ward in COMPONENTS.items()
+}
+
 _TERMS: tuple[tuple[str, str, str], ...] = (
     ("acceleration", "m/year^2", "acceleration of the line-of-sight displacement"),
     ("jerk", "m/year^3", "change of the acceleration of the line-of-sight displacement"),

@@ -72,3 +72,29 @@ def _between(values, row, col):
                 total += weight * value
                 weights += weight
     return np.float32(total / weights)
+
+
+def between_nodes(at_nodes: np.ndarray, places: tuple[np.ndarray, np.ndarray], step: int) -> np.ndarray:
+    """Bilinear interpolation (..., y, x) between nodes at multiples of a step.
+
+    Parameters
+    ----------
+    at_nodes
+        (..., node, node); the first ones are the last before the first places, or there.
+    places
+        Rows and columns, ascending.
+    step
+        Rows and columns from node to node.
+    """
+    for axis, numbers in zip((-2, -1), places, strict=True):
+        steps = numbers / step
+        below = np.floor(steps).astype(np.intp)
+        rest = (steps - below).reshape((-1, 1) if axis == -2 else (1, -1))
+        below -= below[0]
+        at_nodes = np.take(at_nodes, below, axis) * (1.0 - rest) + np.take(at_nodes, below + 1, axis) * rest
+    return at_nodes
+
+
+def nodes_of(places: np.ndarray, step: int) -> np.ndarray:
+    """Nodes at multiples of a step that `between_nodes` needs for ascending places."""
+    return step * np.arange(int(places[0]) // step, int(places[-1]) // step + 2)
