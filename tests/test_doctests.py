@@ -14,7 +14,8 @@ OBJECTS |= {f"plot.{name}": getattr(ia.plot, name) for name in ia.plot.__all__}
 ALONE = {"InsarrayError", "show_versions"}
 """Have no relatives among the public names."""
 METHODS = (
-    "closure", "closure_summary", "correct_unwrapping", "covariance", "deramp", "estimate_links", "fit",
+    "compare_gnss", "open_gnss", "plate_motion", "tie_to_gnss",
+    "closure", "closure_summary", "correct_unwrapping", "covariance", "decompose", "deramp", "estimate_links", "fit",
     "integrate_links", "invert", "refine_points", "simulate_stack", "simulate_wrapped", "unwrap_points",
     "unwrap_stack",
 )  # fmt: skip

@@ -42,6 +42,10 @@ def make(kind):
         return ia.deramp(series)
     if kind == "model":
         return ia.fit(series, periods=(1.0,))
+    if kind == "track":
+        los = {"los_east": -0.6, "los_north": 0.0, "los_up": 0.8}
+        maps = {name: xr.full_like(series.temporal_coherence, value).drop_attrs() for name, value in los.items()}
+        return series.assign(ia.fit(series)).assign(maps)
     if kind == "loops":
         return ia.closure(stack_of(nearest(8, 3)), reference=REFERENCE)
     if kind == "wrapped":
@@ -139,6 +143,22 @@ PRODUCTS = {
     "predict": ("model", lambda d: ia.predict(d, ["2020-02-01", "2021-01-01"]), True),
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
+    "decompose": ("track", lambda d: ia.decompose([d, other_direction()], north="zero"), True),
+    "decompose series": (
+        "track",
+        lambda d: ia.decompose([d, other_direction()], north="zero", quantity="displacement", knots=20),
+        True,
+    ),
+    "line_of_sight": ("series", lambda d: ia.line_of_sight(d, whole("track")), True),
+    "tie_to_gnss by maps": ("track", lambda d: ia.tie_to_gnss(d, ground()), False),
+    "tie_to_gnss": (
+        "track",
+        lambda d: ia.tie_to_gnss(d.drop_vars("velocity"), stations(), surface="offset", days=3),
+        False,
+    ),
+    "plate_motion": ("track", lambda d: ia.plate_motion(d, plate="Eurasia"), False),
+    "change_frame": ("track", lambda d: ia.change_frame(d, plate="Eurasia"), False),
+    "compare_gnss": ("track", lambda d: ia.compare_gnss(d, stations(), days=3), False),
     "map_blocks": ("stack", lambda d: ia.map_blocks(coherence_range, d[["coherence"]], RANGE), True),
     "select_points": ("wrapped", lambda d: ia.select_points(d, min_temporal_coherence=0.6), False),
 }
@@ -175,6 +195,27 @@ def small(series):
 
 def small_series(model):
     return whole("series").sel(y=np.sort(model.y.values)[::-1], x=np.sort(model.x.values))
+
+
+def other_direction():
+    """A track that looks from the other side."""
+    return whole("track").assign(los_east=-whole("track").los_east, velocity=0.5 * whole("track").velocity)
+
+
+def ground():
+    """Velocity of the ground by GNSS, as maps."""
+    names = ("velocity_east", "velocity_north", "velocity_up")
+    return xr.Dataset({name: 0.1 * k * whole("track").velocity for k, name in enumerate(names)})
+
+
+def stations():
+    """Daily positions of three stations that stand still."""
+    grid = whole("track").insar.grid
+    lon, lat = np.array([grid.lonlat(*place) for place in ((4, 5), (10, 20), (15, 9))]).T
+    days = np.arange("2020-01-01", "2020-06-01", dtype="datetime64[D]").astype("datetime64[ns]")
+    coords = {"station": ["A", "B", "C"], "longitude": ("station", lon), "latitude": ("station", lat), "time": days}
+    still = {name: (("station", "time"), np.zeros((3, len(days)))) for name in ("east", "north", "up")}
+    return xr.Dataset(still, coords)
 
 
 # -- operations that change nothing ---------------------------------------------------------------------------------
@@ -308,6 +349,7 @@ EXCEPT = {
     ("solid_earth_tide", "where"): "the tide is everywhere, whatever is masked",
     ("correct", "where"): "the correction that is kept is everywhere, whatever is masked",
     ("correct pairs", "where"): "the correction that is kept is everywhere, whatever is masked",
+    ("line_of_sight", "where"): "it is everywhere, whatever is masked",
     ("ramp_surface", "where"): "the surface is everywhere, whatever is masked",
     ("remove_terms by a model", "where"): "a masked model masks the displacement, not its standard deviation",
     ("ramp_surface", "clip_box"): "rioxarray drops the coordinate of the coefficients: refused in one line",

@@ -19,6 +19,7 @@ if _TYPE_CHECKING:
     from insarray.export.rasters import to_cog, to_netcdf
     from insarray.export.tables import to_table
     from insarray.io.geometry.open import open_geometry
+    from insarray.io.gnss.open import open_gnss
     from insarray.io.open import open_stack
     from insarray.io.readers.mintpy_series import open_series
     from insarray.io.readers.point_tables import open_points
@@ -26,12 +27,17 @@ if _TYPE_CHECKING:
     from insarray.model.errors import InsarrayError
     from insarray.model.grid import Grid
     from insarray.model.network import Network
+    from insarray.products.components.decompose import decompose
+    from insarray.products.components.frame import change_frame, plate_motion
+    from insarray.products.components.sight import line_of_sight
     from insarray.products.corrections.assess import assess_corrections
     from insarray.products.corrections.correct import correct
     from insarray.products.corrections.ionosphere import ionosphere
     from insarray.products.corrections.stratified import stratified_troposphere
     from insarray.products.corrections.tides import solid_earth_tide
     from insarray.products.corrections.troposphere import troposphere
+    from insarray.products.gnss.compare import compare_gnss
+    from insarray.products.gnss.tie import tie_to_gnss
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -66,13 +72,16 @@ _HOMES = {
     "append": "insarray.engine.run.append",
     "assess_corrections": "insarray.products.corrections.assess",
     "area": "insarray.products.stacks.reference",
+    "change_frame": "insarray.products.components.frame",
     "closure": "insarray.products.stacks.closure",
     "closure_summary": "insarray.products.stacks.closure",
+    "compare_gnss": "insarray.products.gnss.compare",
     "component_counts": "insarray.products.stacks.averages",
     "correct": "insarray.products.corrections.correct",
     "correct_unwrapping": "insarray.products.stacks.unwrapping",
     "correction_account": "insarray.products.stacks.unwrapping",
     "covariance": "insarray.products.series.covariance",
+    "decompose": "insarray.products.components.decompose",
     "deramp": "insarray.products.series.ramps",
     "estimate_links": "insarray.products.points.links",
     "find_reference": "insarray.products.stacks.reference",
@@ -81,17 +90,20 @@ _HOMES = {
     "invert": "insarray.products.series.inversion",
     "ionosphere": "insarray.products.corrections.ionosphere",
     "join": "insarray.products.series.joining",
+    "line_of_sight": "insarray.products.components.sight",
     "lonlat": "insarray.products.stacks.reference",
     "mask": "insarray.products.stacks.selection",
     "map_blocks": "insarray.engine.estimators",
     "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry.open",
+    "open_gnss": "insarray.io.gnss.open",
     "open_points": "insarray.io.readers.point_tables",
     "open_series": "insarray.io.readers.mintpy_series",
     "open_stack": "insarray.io.open",
     "open_wrapped": "insarray.io.wrapped.open",
     "pair_misfit": "insarray.products.series.residuals",
     "plan_run": "insarray.engine.plan",
+    "plate_motion": "insarray.products.components.frame",
     "plot": "insarray.plot",
     "points_to_grid": "insarray.products.points.selection",
     "predict": "insarray.products.timefit.prediction",
@@ -114,6 +126,7 @@ _HOMES = {
     "stratified_troposphere": "insarray.products.corrections.stratified",
     "temporal_average": "insarray.products.stacks.averages",
     "timeseries": "insarray.products.series.timeseries",
+    "tie_to_gnss": "insarray.products.gnss.tie",
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
@@ -130,6 +143,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "open_points",
     "open_series",
     "open_geometry",
+    "open_gnss",
     "select_pairs",
     "mask",
     "find_reference",
@@ -160,6 +174,12 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "fit",
     "predict",
     "remove_terms",
+    "line_of_sight",
+    "decompose",
+    "compare_gnss",
+    "tie_to_gnss",
+    "plate_motion",
+    "change_frame",
     "select_points",
     "estimate_links",
     "integrate_links",

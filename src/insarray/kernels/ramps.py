@@ -11,6 +11,7 @@ import numpy as np
 from insarray.kernels.compiled import jit
 
 TERMS: dict[str, tuple[tuple[int, int], ...]] = {
+    "constant": ((0, 0),),
     "linear": ((0, 0), (1, 0), (0, 1)),
     "quadratic": ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)),
     "linear_range": ((0, 0), (0, 1)),

@@ -54,3 +54,8 @@ HeightModel = Literal["linear", "power"]
 
 EpochNetwork = Literal["single", "hop3"]
 """Networks of pairs of the dates of a wrapped stack: each with the first, or each with the next three."""
+Resampling = Literal["nearest", "bilinear"]
+"""How maps come to the pixels of another grid."""
+
+North = Literal["zero", "gnss", "free"]
+"""What is assumed of the motion to the north where components are estimated."""

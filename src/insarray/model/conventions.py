@@ -44,8 +44,24 @@ FIT_FLAGS = ("no_data", "determined", "no_redundancy", "undetermined_terms", "to
 UNWRAPPING_FLAGS = ("no_data", "closed", "corrected", "ambiguous", "no_loops")
 """Meanings of `unwrapping_flag` 0, 1, 2, ... in this order."""
 
-FLAGS = {"solver_flag": SOLVER_FLAGS, "fit_flag": FIT_FLAGS, "unwrapping_flag": UNWRAPPING_FLAGS}
-"""Flags of pixels and their meanings."""
+COMPONENT_FLAGS = (
+    "no_data",
+    "determined",
+    "no_redundancy",
+    "too_few_tracks",
+    "weak_geometry",
+    "north_unknown",
+    "dates_undetermined",
+)
+"""Meanings of `component_flag` 0, 1, 2, ... in this order."""
+
+FLAGS = {
+    "solver_flag": SOLVER_FLAGS,
+    "fit_flag": FIT_FLAGS,
+    "unwrapping_flag": UNWRAPPING_FLAGS,
+    "component_flag": COMPONENT_FLAGS,
+}
+"""Flags of pixels, with their meanings."""
 
 LINK_FLAGS = (
     "velocity_at_bound",
@@ -218,6 +234,43 @@ VARIABLES |= {
     )
 }
 VARIABLES["recommended_mask"] = Variable(_PAIR, "bool", "1", "True where the product recommends its values")
+
+COMPONENTS = {"east": "eastward", "north": "northward", "up": "upward"}
+"""Components of motion, with what each is called in long names."""
+
+COMPONENT_PAIRS = (("east", "up"), ("east", "north"), ("north", "up"))
+"""Components of whose errors the covariance is given."""
+
+for _quantity, _dims, _units in (("velocity", _MAP, "m/year"), ("displacement", _TIME, "m")):
+    _square = "m^2/year^2" if _dims == _MAP else "m^2"
+    for _name, _ward in COMPONENTS.items():
+        VARIABLES[f"{_quantity}_{_name}"] = Variable(_dims, "float32", _units, f"{_ward} {_quantity}")
+        VARIABLES[f"{_quantity}_{_name}_std"] = Variable(
+            _dims, "float32", _units, f"standard error of the {_ward} {_quantity}"
+        )
+    for _one, _other in COMPONENT_PAIRS:
+        VARIABLES[f"{_quantity}_covariance_{_one}_{_other}"] = Variable(
+            _dims,
+            "float32",
+            _square,
+            f"covariance of the errors of {COMPONENTS[_one]} and {COMPONENTS[_other]} {_quantity}",
+        )
+
+VARIABLES |= {
+    "component_flag": Variable(_MAP, "uint8", "1", "how the components were determined", _flags(COMPONENT_FLAGS)),
+    "observed_tracks": Variable(_MAP, "uint32", "1", "tracks that observe the pixel, as bits: 1 is the first"),
+    "observed_tracks_of_date": Variable(
+        _TIME, "uint32", "1", "tracks that observe the motion about the date, as bits: 1 is the first"
+    ),
+    "plate_velocity": Variable(
+        _MAP, "float32", "m/year", "line-of-sight velocity of the plate, positive toward the satellite"
+    ),
+}
+
+VARIABLES |= {
+    f"plate_{name}": Variable(_MAP, "float32", "m/year", f"{ward} velocity of the plate")
+    for name, ward in COMPONENTS.items()
+}
 
 _TERMS: tuple[tuple[str, str, str], ...] = (
     ("acceleration", "m/year^2", "acceleration of the line-of-sight displacement"),

@@ -93,7 +93,7 @@ class Grid:
         """Describe how `other` differs from this grid; None if pixels coincide within 1 % of their size."""
         if self.shape != other.shape:
             return f"{other.height} x {other.width} pixels instead of {self.height} x {self.width}"
-        if not _same_crs(self.crs, other.crs):
+        if not same_crs(self.crs, other.crs):
             return f"CRS {_crs_name(other.crs)} instead of {_crs_name(self.crs)}"
         corners = ((a.left, a.top, a.left + a.width * a.dx, a.top + a.height * a.dy) for a in (self, other))
         tolerance = 0.01 * min(abs(self.dx), abs(self.dy))
@@ -107,7 +107,7 @@ class Grid:
         They match if CRS and pixel size are the same, and the shift is a whole number of pixels within 1 %. Radar
         coordinates of different images are unrelated: such grids must be equal.
         """
-        if self.crs is None or other.crs is None or not _same_crs(self.crs, other.crs):
+        if self.crs is None or other.crs is None or not same_crs(self.crs, other.crs):
             return self.mismatch(other)
         return self.shift_misfit(other)
 
@@ -222,7 +222,8 @@ def is_geographic(crs: str) -> bool:
     return bool(CRS.from_user_input(crs).is_geographic)
 
 
-def _same_crs(a: str | None, b: str | None) -> bool:
+def same_crs(a: str | None, b: str | None) -> bool:
+    """Whether two CRS are the same; that none is said counts as one of its own."""
     if a is None or b is None or a == b:
         return a == b
     from pyproj import CRS

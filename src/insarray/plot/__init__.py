@@ -2,6 +2,7 @@
 
 from insarray.plot.comparison import compare
 from insarray.plot.figures import save
+from insarray.plot.gnss import components, gnss, gnss_profile
 from insarray.plot.maps import map, velocity  # noqa: A004  the field's word
 from insarray.plot.multiples import multiples
 from insarray.plot.networks import closure, network
@@ -12,6 +13,9 @@ from insarray.plot.scattered import links, points
 __all__ = [
     "closure",
     "compare",
+    "components",
+    "gnss",
+    "gnss_profile",
     "links",
     "map",
     "multiples",

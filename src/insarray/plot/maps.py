@@ -188,7 +188,9 @@ def _style(
     label, scale = labelled(name, layer)
     if name in _CLASSES:
         classes = _CLASSES[name]
-        shades = ListedColormap([_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee"][: len(classes)])
+        shades = ListedColormap(
+            [_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee", "#228833"][: len(classes)]
+        )
         norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, len(classes))
         return Style(np.ma.masked_array(values.astype(np.uint8)), label, shades, norm, classes=classes)
     if values.dtype.kind != "f":

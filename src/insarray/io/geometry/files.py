@@ -117,7 +117,7 @@ def scan(path: Path, name: str | None = None) -> Geometry:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return Geometry(path, baselines=read_baselines(path))
-    if suffix in _HDF5 and _is_mintpy(path):
+    if suffix in _HDF5 and is_mintpy_geometry(path):
         return _scan_mintpy(path)
     if suffix in _HDF5 | _NETCDF or is_zarr(path):
         return _scan_stored(path)
@@ -263,7 +263,8 @@ def _grid(path: Path, stored: xr.Dataset) -> Grid | None:
 # -- MintPy ---------------------------------------------------------------------------------------------------------
 
 
-def _is_mintpy(path: Path) -> bool:
+def is_mintpy_geometry(path: Path) -> bool:
+    """Whether a file is one of MintPy's, of the geometry."""
     camel = {alias for quantity in QUANTITIES.values() for alias in quantity.names if alias != alias.lower()}
     with opened(path) as file:
         return "FILE_TYPE" in file.attrs or bool(camel & set(file))

@@ -173,22 +173,25 @@ def maps_of_incidence(incidence: Header, azimuth: Header, grid: Grid) -> dict[st
         for header, decode in ((incidence, INCIDENCE), (azimuth, AZIMUTH))
     )
     return {
-        "los_east": DerivedLayer(angles, _east_of_azimuth),
-        "los_north": DerivedLayer(angles, _north_of_azimuth),
-        "los_up": DerivedLayer(angles[:1], _up_of_incidence),
+        "los_east": DerivedLayer(angles, east_of_azimuth),
+        "los_north": DerivedLayer(angles, north_of_azimuth),
+        "los_up": DerivedLayer(angles[:1], up_of_incidence),
         "incidence_angle": angles[0],
     }
 
 
-def _east_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+def east_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    """East component of a unit vector of these angles, degrees, the azimuth counterclockwise from north."""
     return np.asarray(-np.sin(np.radians(incidence)) * np.sin(np.radians(azimuth)))
 
 
-def _north_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+def north_of_azimuth(incidence: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
+    """North component of the same."""
     return np.asarray(np.sin(np.radians(incidence)) * np.cos(np.radians(azimuth)))
 
 
-def _up_of_incidence(incidence: np.ndarray) -> np.ndarray:
+def up_of_incidence(incidence: np.ndarray) -> np.ndarray:
+    """Up component of the same."""
     return np.asarray(np.cos(np.radians(incidence)))
 
 

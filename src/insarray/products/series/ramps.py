@@ -2,12 +2,13 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import get_args
 
 import numpy as np
 import xarray as xr
 
-from insarray.engine.blocks import Arrays, map_blocks, sum_blocks
+from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels import ramps as kernel
 from insarray.kernels.network.datum import relative_to_pieces
 from insarray.model.choices import Ramp
@@ -16,28 +17,13 @@ from insarray.model.errors import ArgumentError, ReferencePointError, StackError
 from insarray.model.grid import Grid
 from insarray.model.place import Area, Place
 from insarray.products.series.common import complete_pixels, only_series
+from insarray.products.series.surfaces import fit_surfaces, row_and_col
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name
-from insarray.products.views.aligning import positions
 from insarray.products.views.stacks import Phase, SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
 
-_MOST_PASSES = 15
-_STEADY = 1e-2  # end of iterations: change of a surface in standard deviations of its residuals
-
 _SURFACES = {"displacement": "ramp_of_date", "unwrapped_phase": "ramp_of_pair", "corrected_phase": "ramp_of_pair"}
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """Constants of one pass of the fit."""
-
-    layer: str
-    kind: Ramp
-    origin: tuple[float, float]
-    scale: tuple[float, float]
-    coefficients: np.ndarray
-    spread: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -206,8 +192,7 @@ def _inputs(
     inputs = {layer: data[layer]}
     if _in_pieces(view):
         inputs["network_subset"] = data.network_subset
-    lines = (np.arange(data.sizes[dim]) if given is None else given for dim, given in (("y", rows), ("x", cols)))
-    return inputs | positions(view, data[layer], *lines)
+    return inputs | row_and_col(data[layer], rows, cols)
 
 
 def _positions(arrays: Arrays, origin: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -224,72 +209,12 @@ def _fitted(
     data, inputs = view.data, _inputs(view, layer)
     if mask is not None:
         inputs["mask"] = good_pixels(view, data[layer], mask)
-    layers, terms = data[layer].shape[0], kernel.TERMS[kind]
-    size = np.array([data.sizes["y"], data.sizes["x"]])
-    # powers of two, so that scaling positions and coefficients does not round
-    unit = 2.0 ** np.ceil(np.log2(np.maximum(size, 2) / 2))
-    middle, units = (float((size[0] - 1) / 2), float((size[1] - 1) / 2)), (float(unit[0]), float(unit[1]))
-    task = _Fit(layer, kind, middle, units, np.zeros((layers, len(terms))), np.full(layers, np.inf))
-    sums, _ = _pass(task, inputs)
-    coefficients, passes = _solved(view, task, sums), 1
-    if robust:
-        coefficients, passes = _reweighted(
-            view, task, inputs, coefficients, kernel.least_squares_rms(sums, coefficients)
-        )
-    per_pixel = coefficients / np.array([units[0] ** a * units[1] ** b for a, b in terms])
-    return _Ramps(layer, kind, middle, per_pixel, _in_pieces(view)), passes
+    found = fit_surfaces(inputs, layer, kernel.TERMS[kind], partial(_solved, view, kind), robust=robust)
+    return _Ramps(layer, kind, found.origin, found.coefficients, _in_pieces(view)), found.passes
 
 
-def _reweighted(
-    view: StackView | SeriesView,
-    first: _Fit,
-    inputs: dict[str, xr.DataArray],
-    coefficients: np.ndarray,
-    spread: np.ndarray,
-) -> tuple[np.ndarray, int]:
-    """Iterate reweighted least squares; every pass also measures the residual scale for the next one."""
-    least = 1e-6 * spread  # keeps weights defined for data without noise
-    passes, steady = 1, False
-    while passes < _MOST_PASSES and not steady:
-        passes += 1
-        task = replace(first, coefficients=coefficients, spread=spread)
-        sums, histogram = _pass(task, inputs)
-        previous, coefficients = coefficients, _solved(view, task, sums)
-        steady = bool((np.abs(coefficients - previous) <= _STEADY * spread[:, None]).all())
-        spread = np.maximum(kernel.residual_scale(histogram, spread), least)
-    return coefficients, passes
-
-
-def _pass(task: _Fit, inputs: dict[str, xr.DataArray]) -> tuple[np.ndarray, np.ndarray]:
-    layers, terms = task.coefficients.shape
-    zero = {
-        "sums": xr.Variable(("layer", "sum", "part"), np.zeros((layers, kernel.number_of_sums(terms), 2))),
-        "histogram": xr.Variable(("layer", "bin"), np.zeros((layers, kernel.BINS), np.int64)),
-    }
-    found = xr.Dataset(sum_blocks(sum_block, task, inputs, zero)).compute()
-    return found["sums"].values, found.histogram.values
-
-
-def sum_block(task: _Fit, arrays: Arrays) -> Arrays:
-    """Return the sums over one block; `arrays` holds the layer, row, col and optionally `network_subset` and `mask`."""
-    samples = arrays[task.layer]
-    if "network_subset" in arrays:  # other subsets have a datum of their own
-        samples = np.where(arrays["network_subset"] == 1, samples, np.float32(np.nan))
-    rows, cols = _positions(arrays, task.origin)
-    sums, histogram = kernel.sum_samples(
-        samples,
-        arrays.get("mask", np.ones(samples.shape[1:], bool)),
-        rows / task.scale[0],
-        cols / task.scale[1],
-        kernel.TERMS[task.kind],
-        task.coefficients,
-        task.spread,
-    )
-    return {"sums": sums, "histogram": histogram}
-
-
-def _solved(view: StackView | SeriesView, task: _Fit, sums: np.ndarray) -> np.ndarray:
-    terms = len(kernel.TERMS[task.kind])
+def _solved(view: StackView | SeriesView, kind: Ramp, sums: np.ndarray) -> np.ndarray:
+    terms = len(kernel.TERMS[kind])
     coefficients = kernel.solve_surfaces(sums, terms)
     bad = np.flatnonzero(np.isnan(coefficients).any(axis=1))
     if len(bad):
@@ -305,7 +230,7 @@ def _solved(view: StackView | SeriesView, task: _Fit, sums: np.ndarray) -> np.nd
             f"{pixels} pixels{pieces} to fit" if pixels < terms else f"{pixels} pixels, which lie on too small a part"
         )
         raise StackError(
-            f"deramp: {what} {name}{more} has only {found}; a {task.kind} ramp needs {terms} spread over the image: "
+            f"deramp: {what} {name}{more} has only {found}; a {kind} ramp needs {terms} spread over the image: "
             f"widen the mask, take a simpler kind, or leave the {what} out"
         )
     return coefficients

@@ -227,13 +227,7 @@ def _spatial(
     limit = _OFF * _spacing(mine, theirs)
     if len(mine) == len(theirs) and (np.abs(mine - theirs) <= limit).all():
         return None
-    order = np.argsort(theirs)
-    after = np.searchsorted(theirs[order], mine).clip(1, max(len(theirs) - 1, 1))
-    nearest = np.where(
-        np.abs(theirs[order[after - 1]] - mine) <= np.abs(theirs[order[after.clip(max=len(theirs) - 1)]] - mine),
-        order[after - 1],
-        order[after.clip(max=len(theirs) - 1)],
-    )
+    nearest = nearest_index(theirs, mine)
     missing = np.flatnonzero(np.abs(theirs[nearest] - mine) > limit)
     if len(missing):
         lines = {"y": "rows", "x": "columns"}[dim]
@@ -242,7 +236,16 @@ def _spatial(
             f"its {dim} ({theirs.min():.9g} to {theirs.max():.9g}), such as {mine[missing[0]]:.9g}; bring it to the same "
             "pixels, for example with rio.reproject_match"
         )
-    return np.asarray(nearest)
+    return nearest
+
+
+def nearest_index(theirs: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Index of the one of their coordinates, in any order, that is nearest to each of mine."""
+    order = np.argsort(theirs)
+    after = np.searchsorted(theirs[order], mine).clip(1, max(len(theirs) - 1, 1)).clip(max=len(theirs) - 1)
+    before = order[after - 1] if len(theirs) > 1 else order[after]
+    nearer = np.abs(theirs[before] - mine) <= np.abs(theirs[order[after]] - mine)
+    return np.asarray(np.where(nearer, before, order[after]))
 
 
 def _spacing(mine: np.ndarray, theirs: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from insarray.model.conventions import UNITS, VARIABLES, Variable
 from insarray.model.errors import StackError
 
 
-def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
+def canonical(dataset: xr.Dataset, lead: str | None) -> xr.Dataset:
     """Convert a dataset to the data model; nothing is computed.
 
     Parameters
@@ -20,14 +20,14 @@ def canonical(dataset: xr.Dataset, lead: str) -> xr.Dataset:
         Layers with y and x, optionally with another dimension. They may be transposed, be floats instead of integers
         (``where``), or have merged, split or shifted chunks.
     lead
-        "pair", "time" or "loop": the dimension that must be in one chunk.
+        "pair", "time" or "loop": the dimension that must be in one chunk. None: maps alone.
 
     Raises
     ------
     StackError
         If a dimension is missing, or a layer's dimensions, kind of values or units do not match its name.
     """
-    for dim in (lead, "y", "x"):
+    for dim in ("y", "x") if lead is None else (lead, "y", "x"):
         if dim not in dataset.dims and "point" in dataset.dims:
             raise StackError("dataset: holds points, not an image; fit their series in Python, with insarray.fit")
         if dim not in dataset.dims:
@@ -55,7 +55,7 @@ def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.drop_vars(pixels).assign_coords(small)
 
 
-def _layer(name: str, variable: xr.Variable, lead: str) -> xr.Variable:
+def _layer(name: str, variable: xr.Variable, lead: str | None) -> xr.Variable:
     entry = VARIABLES.get(name)
     if entry is not None and entry.dims == (lead, "y", "x") and set(variable.dims) != set(entry.dims):
         raise StackError(f"{name}: dimensions {variable.dims}, expected {entry.dims}")

@@ -1,0 +1,1 @@
+"""Positions and velocities of GNSS stations, from the files of several centres."""
