@@ -337,7 +337,8 @@ FILL = _Fill({"float32": math.nan, "uint8": 0, "uint16": 0, "int16": 0, "bool": 
 
 
 _MOTION = re.compile(
-    r"(displacement|velocity|acceleration|jerk|velocity_difference|intercept|fit_residual|rmse|\w+_amplitude"
+    r"((displacement|velocity)(_(east|north|up))?|plate_velocity|acceleration|jerk|velocity_difference|intercept"
+    r"|fit_residual|rmse|\w+_amplitude"
     r"|(step|velocity_change|exponential|logarithmic)_\w+?)(_std)?"
 )
 
