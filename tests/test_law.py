@@ -153,7 +153,7 @@ PRODUCTS = {
     "tie_to_gnss by maps": ("track", lambda d: ia.tie_to_gnss(d, ground()), False),
     "tie_to_gnss": (
         "track",
-        lambda d: ia.tie_to_gnss(d.drop_vars("velocity"), stations(), surface="offset", days=3),
+        lambda d: ia.tie_to_gnss(d, stations(), surface="offset", days=3),
         False,
     ),
     "plate_motion": ("track", lambda d: ia.plate_motion(d, plate="Eurasia"), False),

@@ -32,6 +32,10 @@ FUNCTIONS = {
     groups.ReadingWrapped: ia.open_wrapped,
     groups.Points: ia.select_points,
     groups.Arcs: ia.estimate_links,
+    groups.Decomposing: ia.decompose,
+    groups.Comparing: ia.compare_gnss,
+    groups.Tying: ia.tie_to_gnss,
+    groups.Framing: ia.change_frame,
 }
 
 RENAMED = {f"{name}_file": name for name in ("temporal_coherence", "amplitude_dispersion")}

@@ -147,6 +147,8 @@ def test_stations_do_the_same_as_maps():
     assert off(tied) < 2e-3
     assert tied.attrs["gnss_tie_stations"] == 12
     assert tied.attrs["reference_frame"] == "IGS14"
+    level = float((ia.tie_to_gnss(data, gnss, up="zero").velocity - tied.velocity).mean())
+    assert level == pytest.approx(-float((gnss.velocity_up * 0.78).mean()), rel=0.3)
     gnss["velocity_up"][4] += 0.1
     assert off(ia.tie_to_gnss(data, gnss)) < 2e-3
     assert off(ia.tie_to_gnss(data, gnss, robust=False)) > 5e-3
@@ -193,8 +195,22 @@ def test_every_date_of_a_series_is_tied():
     assert tied.gnss_tie_coefficient.dims == ("time", "tie_term")
     np.testing.assert_allclose(tied.gnss_tie_coefficient[-1, 1:], [2e-4, -1e-4], atol=1e-6)
     np.testing.assert_allclose(tied.gnss_tie_coefficient[0], 0, atol=1e-9)
+    level = ia.tie_to_gnss(data, gnss, up="zero", surface="offset", robust=False)
+    other = ia.tie_to_gnss(data, gnss.assign(up=0 * gnss.up), surface="offset", robust=False)
+    np.testing.assert_array_equal(level.displacement, other.displacement)
     fitted = data.assign(intercept=data.los_up)
     assert "intercept" not in ia.tie_to_gnss(fitted, gnss)
+
+
+def test_of_both_the_one_is_tied_that_gnss_is_of():
+    gnss, rate = stations()
+    data = series(rate)
+    both = data.assign(velocity=data.displacement[0] * 0)
+    assert "velocity" not in ia.tie_to_gnss(both, gnss)
+    mean = gnss.mean("time").rename({n: f"velocity_{n}" for n in ("east", "north", "up")})
+    tied = ia.tie_to_gnss(both, mean, surface="offset")
+    assert "displacement" not in tied
+    assert "velocity" in tied
 
 
 def bad(change):

@@ -37,7 +37,7 @@ cli = Sections(
     "insarray",
     "insarray.cli",
     help="InSAR time series from stacks of interferograms, from a laptop to a cluster.",
-    sections=("Start", "Open", "Invert", "Quality", "Model", "Points", "Export", "Peers"),
+    sections=("Start", "Open", "Invert", "Quality", "Model", "Components", "Points", "Export", "Peers"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     invoke_without_command=True,
     callback=_before,
@@ -247,6 +247,62 @@ class Join(group.Storing):
 
     first: str = argument("FIRST")
     second: str = argument("SECOND")
+
+
+@cli.typed("Components", "component_commands.decompose")
+class Decompose(group.Decomposing, group.Sight, group.Storing):
+    """Estimate east and up motion of several tracks.
+
+    FILES are the outputs of insarray fit or invert, one of each track, of one place. OUT is a Zarr store. What is
+    assumed of the motion to the north must be said; with one orbit direction alone nothing is determined.
+    """
+
+    files: tuple[str, ...] = argument("FILES")
+    north: choices.North | None = option("zero: there is none | gnss: that of --gnss | free: it is estimated, too.")
+    gnss: str | None = option("Maps velocity_north, velocity_north_std (NetCDF or store).", None, "FILE")
+    like: str | None = option("Store whose pixels the result has; default: the first.", None, "STORE")
+    noise: tuple[float, ...] = option(
+        "Noise of each velocity (m/year) or date (m) besides its own; one for all, or one per track.", (), "M"
+    )
+    knots: float | None = option("Of series: days from knot to knot; default: by the dates.", None, "DAYS", above=0)
+
+
+@cli.typed("Components", "component_commands.compare")
+class Gnss(group.Comparing, group.Sight, group.Output):
+    """Compare a series with GNSS stations.
+
+    STORE is the output of insarray invert. FILES is a file, folder or .zip of daily positions of stations (tenv3, txyz2,
+    pos, csv).
+    """
+
+    store: str = argument("STORE")
+    stations: str = argument("FILES")
+    plot: str | None = option("Draw panels of the stations to a file (.png, .pdf, .svg).", None, "PATH")
+
+
+@cli.typed("Components", "component_commands.tie")
+class Tie(group.Tying, group.Sight, group.Storing):
+    """Tie a velocity or a series to GNSS.
+
+    STORE is the output of insarray fit or invert. FILES is a file, folder or .zip of stations (MIDAS, tenv3, csv), or maps
+    velocity_east, velocity_north, velocity_up (NetCDF or store). OUT is a Zarr store.
+    """
+
+    store: str = argument("STORE")
+    gnss: str = argument("FILES")
+
+
+@cli.typed("Components", "component_commands.frame")
+class Frame(group.Framing, group.Sight, group.Storing):
+    """Remove the motion of a plate.
+
+    STORE is the output of insarray fit, invert or decompose. OUT is a Zarr store.
+    """
+
+    store: str = argument("STORE")
+    pole: str | None = option(
+        "Instead of a plate: a pole, degrees and degrees per million years.", None, "LAT,LON,RATE"
+    )
 
 
 @cli.typed("Points", "link_commands.links")

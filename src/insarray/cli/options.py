@@ -213,6 +213,52 @@ class GeometryFile(Geometry):
     )
 
 
+class Sight(Options):
+    """Line of sight, where a store has none."""
+
+    line_of_sight: tuple[str, ...] = option(
+        "Files with it (E,N,U raster, MintPy geometry, product folder) | INCIDENCE/HEADING in degrees, as 38/-12; one per track.",
+        (), "FILE",
+    )  # fmt: skip
+
+
+class Decomposing(Options):
+    """Estimating components."""
+
+    weights: choices.TrackWeights = option("Weights of velocities: by their standard errors, or all alike.", "variance")
+    quantity: choices.Quantity | None = option("What is decomposed; default: the velocity if all have it.")
+    max_dilution: float = option("Largest error of a component for errors of 1 of each track.", 5.0, "F", above=0)
+    resampling: choices.Resampling = option("How tracks on other pixels are sampled.", "nearest")
+
+
+class Comparing(Options):
+    """Comparing with stations."""
+
+    reference: str | None = option("Station that the others are compared with; default: all with all.", None, "NAME")
+    radius: float = option("Pixels within so many metres of a station count.", 0.0, "M", limits=(0, None))
+    at: choices.AtStation = option("Which of them: the nearest with data, or all of them.", "nearest")
+    days: int = option("Average positions over so many days before and after a date.", 0, "N", limits=(0, None))
+
+
+class Tying(Options):
+    """Tying to GNSS."""
+
+    surface: choices.TieSurface = option("Surface that is fitted and subtracted.", "plane")
+    up: choices.Up = option("Vertical velocity of GNSS: its own, or none.", "gnss")
+    robust: bool = flag("Leave aside what does not lie on the surface.", default=True)
+    mask: str | None = option("Of maps: fit only where this raster is neither 0 nor without data.", None, "RASTER")
+    radius: float = option("Of stations: the mean of pixels within so many metres.", 0.0, "M", limits=(0, None))
+    days: int = option("Of positions: average over so many days before and after a date.", 0, "N", limits=(0, None))
+
+
+class Framing(Options):
+    """Choosing a frame."""
+
+    plate: str | None = option("Plate that stands still, such as Eurasia.", None, "NAME")
+    model: choices.PlateModel | None = option("Model of plates; default: ITRF2020.")
+    change: choices.FrameChange = option("Remove the motion of the plate, or add it again.", "remove")
+
+
 class Output(Options):
     """Output."""
 

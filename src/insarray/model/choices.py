@@ -59,3 +59,27 @@ Resampling = Literal["nearest", "bilinear"]
 
 North = Literal["zero", "gnss", "free"]
 """What is assumed of the motion to the north where components are estimated."""
+
+TrackWeights = Literal["variance", "none"]
+"""Weights of the velocities of tracks."""
+
+Quantity = Literal["velocity", "displacement"]
+"""What is decomposed."""
+
+AtStation = Literal["nearest", "mean", "median"]
+"""Which pixels about a station count."""
+
+TieSurface = Literal["offset", "plane", "quadratic", "auto"]
+"""Surfaces by which data are tied to GNSS."""
+
+Up = Literal["gnss", "zero"]
+"""What is taken for the vertical velocity of GNSS."""
+
+PlateModel = Literal["ITRF2014", "ITRF2020"]
+"""Models of plates: Altamimi et al. (2017), table 1; Altamimi et al. (2023), table 1."""
+
+FrameChange = Literal["remove", "add"]
+"""What is done with the motion of a plate."""
+
+Looks = Literal["right", "left"]
+"""To which side of its flight a radar looks."""

@@ -2,12 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
+from insarray.model.choices import PlateModel
 from insarray.model.errors import ArgumentError
-
-PlateModel = Literal["ITRF2014", "ITRF2020"]
-"""Altamimi et al. (2017), table 1; Altamimi et al. (2023), table 1."""
 
 _MAS = math.radians(1.0 / 3_600_000)  # milliarcsecond
 

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
-from insarray.model.choices import North, Resampling
+from insarray.model.choices import North, Quantity, Resampling, TrackWeights
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.knots import Knots, describe
 from insarray.products.components.series import decompose_series
@@ -15,9 +15,6 @@ from insarray.products.components.tracks import Datasets, Tracks, map_view, name
 from insarray.products.components.velocities import VelocityTask, decompose_velocities
 
 logger = logging.getLogger(__name__)
-
-TrackWeights = Literal["variance", "none"]
-Quantity = Literal["velocity", "displacement"]
 
 _SHARED = ("reference_frame", "gnss_tie", "wavelength", "first_time", "last_time")
 

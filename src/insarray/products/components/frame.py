@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -11,11 +11,13 @@ from pyproj import Transformer
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels.components.plates import velocity_of_plate
 from insarray.kernels.components.resampling import between_nodes, nodes_of
+from insarray.model.choices import FrameChange as Change
+from insarray.model.choices import PlateModel
 from insarray.model.conventions import COMPONENTS, DAYS_PER_YEAR
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
-from insarray.model.plates import PlateModel, Rotation, rotation
+from insarray.model.plates import Rotation, rotation
 from insarray.products.components.tracks import LINE_OF_SIGHT, map_view
 from insarray.products.series.common import only_series
 from insarray.products.series.surfaces import row_and_col
@@ -24,7 +26,6 @@ from insarray.products.views.stacks import View, as_series, require_dataset
 logger = logging.getLogger(__name__)
 
 Pole = tuple[float, float, float]
-Change = Literal["remove", "add"]
 
 _STEP = 32  # pixels between the places at which the motion is worked out
 

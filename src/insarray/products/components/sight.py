@@ -1,20 +1,18 @@
 """`line_of_sight`: which way the satellite is, on the pixels of data that do not say it."""
 
 import logging
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
 from insarray.io.geometry.sight import Sight, constant_sight, open_sight
-from insarray.model.choices import Resampling
+from insarray.model.choices import Looks, Resampling
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError
 from insarray.products.components.tracks import LINE_OF_SIGHT, map_view, on_pixels, require_line_of_sight
 
 logger = logging.getLogger(__name__)
-
-Looks = Literal["right", "left"]
 
 
 def line_of_sight(

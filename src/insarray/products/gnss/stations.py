@@ -1,17 +1,16 @@
 """What data on a grid and stations have in common: values at the stations, and motion of the stations along lines of sight."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
+from insarray.model.choices import AtStation
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid, is_geographic
 from insarray.products.components.tracks import LINE_OF_SIGHT
 from insarray.products.views.stacks import View
-
-AtStation = Literal["nearest", "mean", "median"]
 
 AXES = ("east", "north", "up")
 PAIRS = (("east", "north"), ("east", "up"), ("north", "up"))

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,8 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels import ramps as kernel
 from insarray.kernels.components.robust import left_out, robust_fit
+from insarray.model.choices import TieSurface as Surface
+from insarray.model.choices import Up
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
@@ -23,9 +25,6 @@ from insarray.products.stacks.selection import Raster, good_pixels, raster_name
 from insarray.products.views.stacks import SeriesView, View, as_series
 
 logger = logging.getLogger(__name__)
-
-Surface = Literal["offset", "plane", "quadratic", "auto"]
-Up = Literal["gnss", "zero"]
 
 _TERMS = {"offset": "constant", "plane": "linear", "quadratic": "quadratic"}
 
@@ -71,7 +70,8 @@ def tie_to_gnss(
     Parameters
     ----------
     data
-        `velocity` (y, x), or else `displacement` (time, y, x), with `los_east`, `los_north`, `los_up`, on a grid with a CRS.
+        `velocity` (y, x), or `displacement` (time, y, x), with `los_east`, `los_north`, `los_up`, on a grid with a CRS. Of data
+        that have both, the one is tied that `gnss` is of, and the other left out.
     gnss
         Stations (`insarray.open_gnss`): velocities for a velocity, daily positions for a series. Or, for a velocity, maps
         `velocity_east`, `velocity_north` and perhaps `velocity_up` (y, x) in m/year on any grid, such as stations
@@ -142,16 +142,19 @@ def tie_to_gnss(
     stations = isinstance(gnss, xr.Dataset) and "station" in gnss.dims
     if stations and mask is not None:
         raise ArgumentError("mask: belongs to maps, but gnss has stations; leave stations out instead")
-    if "velocity" in data:
+    if "velocity" in data and not (stations and "time" in gnss.dims and "displacement" in data):
+        data = data.drop_vars([name for name, layer in data.data_vars.items() if "time" in layer.dims])
         view = map_view(data[["velocity", *LINE_OF_SIGHT]], "data")
         if stations:
-            found = _by_stations(
-                view, require_stations(gnss, _needed(up, gnss), "a tie"), surface, radius, robust=robust
-            )
+            used = require_stations(gnss, _needed(up, gnss), "a tie")
+            used = used if up == "gnss" else used.drop_vars(("velocity_up", "velocity_up_std"), errors="ignore")
+            found = _by_stations(view, used, surface, radius, robust=robust)
         else:
             found = _by_maps(view, gnss, surface, up, mask, robust=robust)
         result = _subtracted(view, "velocity", found, data)
     else:
+        if up == "zero" and stations:
+            gnss = gnss.assign(up=0.0 * gnss["up"]) if "up" in gnss else gnss
         series = as_series(data, "data")
         if not stations or "time" not in gnss.dims:
             raise StackError("gnss: a series is tied to daily positions; open them with insarray.open_gnss")

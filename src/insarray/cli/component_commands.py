@@ -1,0 +1,150 @@
+"""Commands of components, GNSS and frames: decompose, gnss, tie, frame."""
+
+import json
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from insarray.cli import options as group
+from insarray.cli.compute import refuse_input_as_output, run_into
+from insarray.cli.inputs import open_result
+from insarray.cli.main import Decompose, Frame, Gnss, Tie
+from insarray.cli.say import echo
+from insarray.engine.open import is_result
+from insarray.io.gnss.open import open_gnss
+from insarray.model.errors import ArgumentError
+from insarray.products.components.decompose import decompose as decompose_tracks
+from insarray.products.components.frame import change_frame
+from insarray.products.components.sight import line_of_sight
+from insarray.products.components.tracks import LINE_OF_SIGHT
+from insarray.products.gnss.compare import compare_gnss, table
+from insarray.products.gnss.tie import tie_to_gnss
+
+
+def decompose(options: Decompose) -> None:
+    """Components of the tracks of several stores."""
+    refuse_input_as_output(_files(options.files, options.gnss, options.like), options.out)
+    if options.north is None:
+        raise ArgumentError("--north: say what is assumed of the motion to the north: zero, gnss or free")
+    sights: tuple[str | None, ...] = options.line_of_sight or (None,) * len(options.files)
+    if len(sights) != len(options.files):
+        raise ArgumentError(
+            f"--line-of-sight: {len(sights)} for {len(options.files)} tracks; give one of each, in their order"
+        )
+    names = _names(options.files)
+    tracks = {name: _sighted(file, sight) for name, file, sight in zip(names, options.files, sights, strict=True)}
+    noise = list(options.noise)
+    found = decompose_tracks(
+        tracks,
+        north=options.north,
+        gnss=None if options.gnss is None else open_result(options.gnss),
+        like=None if options.like is None else open_result(options.like),
+        noise=None if not noise else noise if len(noise) > 1 else noise[0],
+        knots=options.knots,
+        **options.keywords(group.Decomposing),
+    )
+    run_into(found, options)
+
+
+def compare(options: Gnss) -> None:
+    """Print what a series and stations differ by."""
+    series = _sighted(options.store, _one(options.line_of_sight))
+    found = compare_gnss(series, open_gnss(options.stations), **options.keywords(group.Comparing))
+    if options.plot is not None:
+        from insarray import plot
+
+        plot.save(plot.gnss(found), options.plot)
+    if options.json:
+        echo(json.dumps(_as_json(found)))
+        return
+    echo(table(found))
+    if options.plot is not None:
+        echo(f"{options.plot}: written")
+
+
+def tie(options: Tie) -> None:
+    """Tie a store to GNSS."""
+    refuse_input_as_output(_files((options.store,), options.gnss, options.mask), options.out)
+    data = _sighted(options.store, _one(options.line_of_sight))
+    gnss = open_result(options.gnss) if is_result(options.gnss) else open_gnss(options.gnss)
+    run_into(tie_to_gnss(data, gnss, **options.keywords(group.Tying)), options)
+
+
+def frame(options: Frame) -> None:
+    """Remove the motion of a plate from a store, or add it."""
+    refuse_input_as_output([options.store], options.out)
+    data = _sighted(options.store, _one(options.line_of_sight), needed=False)
+    run_into(change_frame(data, pole=_pole(options.pole), **options.keywords(group.Framing)), options)
+
+
+def _sighted(store: str, sight: str | None, *, needed: bool = True) -> xr.Dataset:
+    """A stored result with its line of sight: its own, or that of an option."""
+    data = open_result(store)
+    if sight is not None:
+        return data.assign(_sight(data, sight))
+    if needed and any(name not in data for name in LINE_OF_SIGHT):
+        raise ArgumentError(
+            f"{store}: has no line of sight; give its files, or INCIDENCE/HEADING, with --line-of-sight"
+        )
+    return data
+
+
+def _sight(data: xr.Dataset, text: str) -> xr.Dataset:
+    angles = text.split("/")
+    if len(angles) == 2 and all(map(_is_number, angles)):
+        return line_of_sight(data, incidence_angle=float(angles[0]), heading=float(angles[1]))
+    return line_of_sight(data, text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _one(given: Sequence[str]) -> str | None:
+    if len(given) > 1:
+        raise ArgumentError(f"--line-of-sight: {len(given)} are given for one store; give one")
+    return given[0] if given else None
+
+
+def _pole(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 3 or not all(map(_is_number, parts)):
+        raise ArgumentError(f"--pole: {text!r} is not LAT,LON,RATE in degrees and degrees per million years")
+    latitude, longitude, rate = map(float, parts)
+    return latitude, longitude, rate
+
+
+def _names(files: Sequence[str]) -> list[str]:
+    """Tracks by the names of their stores, or by numbers where these are the same."""
+    stems = [PurePosixPath(file.rstrip("/")).stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [f"track_{k}" for k in range(1, len(files) + 1)]
+
+
+def _files(files: Sequence[str], *others: str | None) -> list[str]:
+    return [*files, *(other for other in others if other is not None)]
+
+
+def _as_json(found: xr.Dataset) -> dict[str, Any]:
+    """Numbers of a comparison: of the whole, of stations and of dates."""
+    of_station = {}
+    for n, station in enumerate(found.station.values):
+        one = found.isel(station=n)
+        of_station[str(station)] = {str(k): _plain(v.values) for k, v in one.data_vars.items() if v.ndim == 0}
+    dates = [str(time)[:19] for time in found.time.values.astype("datetime64[s]")]
+    of_date = {name: [_plain(v) for v in found[name].values] for name in ("rms_of_date", "number_of_stations")}
+    whole = {str(name): value for name, value in found.attrs.items() if isinstance(value, int | float | str)}
+    return {**whole, "stations": of_station, "dates": dates, **of_date}
+
+
+def _plain(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
