@@ -36,7 +36,7 @@ def quality_mask(
     Parameters
     ----------
     result
-        Result of `insarray.invert`, `insarray.fit`, or both merged; it has what the criteria are of.
+        Result of `insarray.invert`, `insarray.fit`, or both merged, or points; it has what the criteria are of.
     min_dates
         Pixels with a displacement at no fewer dates, in whatever piece of the network.
     min_temporal_coherence
@@ -55,7 +55,7 @@ def quality_mask(
     -------
     xarray.DataArray
         `quality_mask` (y, x), boolean, with the coordinates of the result; what has no value fails. Every `mask` takes it,
-        on this grid or any part of it; its attribute `criteria` says what it is made of.
+        on this grid or any part of it; its attribute `criteria` says what it is made of. Of points it is (point).
 
     Raises
     ------
@@ -98,6 +98,8 @@ def quality_mask(
             conditions[f"{name} <= {limit:g}"] = _map(result, name, f"max_{name}") <= limit
     for meaning in flags:
         conditions[f"not {meaning}"] = ~_has_flag(result, meaning)
+    if mask is not None and "point" in result.dims:
+        raise ArgumentError("mask: a raster is for images, and these are points; give other criteria, or use polygons")
     if mask is not None:
         layers = [v for v in (*conditions.values(), *result.data_vars.values()) if {"y", "x"} <= set(v.dims)]
         if not layers:
@@ -106,17 +108,37 @@ def quality_mask(
     if not conditions:
         raise ArgumentError("quality_mask: give at least one criterion, such as min_dates or min_temporal_coherence")
     good = reduce(and_, (condition.reset_coords(drop=True) for condition in conditions.values()))
-    places = {name: c for name, c in result.coords.items() if set(c.dims) <= {"y", "x"} and name in _PLACES}
+    dims = _map_dims(result)
+    places = {name: c for name, c in result.coords.items() if set(c.dims) <= set(dims) and name in _PLACES}
     criteria = {CRITERIA: " and ".join(conditions)}
     return (
-        good.transpose("y", "x")
+        good.transpose(*dims)
         .assign_coords(places)
         .rename("quality_mask")
         .assign_attrs(attributes("quality_mask") | criteria)
     )
 
 
-_PLACES = ("y", "x", "spatial_ref")
+_PLACES = ("point", "y", "x", "spatial_ref")
+
+
+def _map_dims(result: xr.Dataset) -> tuple[str, ...]:
+    """Dimensions of a map."""
+    return ("point",) if "point" in result.dims else ("y", "x")
+
+
+def good_points(points: xr.Dataset, mask: object) -> np.ndarray:
+    """Whether each point is good by a mask of points.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no mask of these points.
+    """
+    count = points.sizes["point"]
+    if not isinstance(mask, xr.DataArray) or mask.dims != ("point",) or mask.sizes["point"] != count:
+        raise ArgumentError(f"mask: is no array (point) of the {count} points; make it with insarray.quality_mask")
+    return np.asarray((mask != 0) & np.isfinite(mask))
 
 
 def mask_name(mask: Raster | None) -> str | None:
@@ -182,10 +204,11 @@ def _require_criteria(dates: int | None, coherence: float | None, residual: floa
 
 
 def _map(result: xr.Dataset, name: str, asked_by: str) -> xr.DataArray:
-    if name not in result or set(result[name].dims) != {"y", "x"}:
-        has = ", ".join(str(k) for k, v in result.data_vars.items() if set(v.dims) == {"y", "x"}) or "no map"
+    dims = _map_dims(result)
+    if name not in result or set(result[name].dims) != set(dims):
+        has = ", ".join(str(k) for k, v in result.data_vars.items() if set(v.dims) == set(dims)) or "no map"
         raise StackError(
-            f"{asked_by}: the result has no {name} (y, x), but {has}; merge it in, or leave the option out"
+            f"{asked_by}: the result has no {name} ({', '.join(dims)}), but {has}; merge it in, or leave the option out"
         )
     layer: xr.DataArray = result[name]
     return layer
@@ -198,7 +221,7 @@ def _dates(result: xr.Dataset) -> xr.DataArray:
             "min_dates: the result has no displacement (time, y, x) whose dates could be counted; merge the series in, or "
             "leave the option out"
         )
-    series = as_series(result, "result").data
+    series = result if "point" in result.dims else as_series(result, "result").data
     seen = series["displacement"].notnull()
     if "network_subset" in series:
         seen = seen & (series["network_subset"] > 0)
