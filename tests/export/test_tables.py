@@ -1,9 +1,11 @@
 """Tables of points: what is written is what the result holds, in the units it says, as GIS programs and we read it."""
 
+import csv
 import json
 import sqlite3
 import weakref
 import zipfile
+from xml.dom import minidom
 
 import dask
 import dask.array as da
@@ -311,6 +313,17 @@ def test_kmz_has_places_colours_and_a_legend(tmp_path, result):
     assert pyogrio.read_info(path)["features"] == len(kept)
 
 
+def test_names_of_variables_stay_text(tmp_path, made):
+    hostile = made.rename(residual_rms='a"/><script>,\x1b').chunk(y=8, x=10)
+    with zipfile.ZipFile(ia.to_table(hostile, tmp_path / "a.kmz", every=5)) as archive:
+        text = archive.read("doc.kml").decode()
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert minidom.parseString(text).getElementsByTagName("Placemark")
+    header = ia.to_table(hostile, tmp_path / "a.csv", every=5).read_text().splitlines()[0]
+    assert len(next(csv.reader([header]))) == len(columns_of(hostile).maps) + 4 + 7
+
+
 def test_a_globe_does_not_get_more_than_it_shows(tmp_path, result, monkeypatch):
     monkeypatch.setattr("insarray.export.kml._MOST", 50)
     with pytest.raises(ArgumentError, match=r"a\.kmz: has more than 50 points, which no globe shows; .*--every"):
@@ -397,6 +410,16 @@ def test_a_block_that_fails_leaves_no_part_of_a_file(tmp_path, made, suffix):
     )
     with pytest.raises((StoreError, OSError), match="disk gone"):
         ia.to_table(broken, tmp_path / f"a.{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["csv", "gpkg"])
+def test_an_interrupt_stays_one(tmp_path, made, suffix, monkeypatch):
+    if suffix == "gpkg":
+        pytest.importorskip("pyarrow")
+    monkeypatch.setattr(rows.Source, "_loaded", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        ia.to_table(made, tmp_path / f"a.{suffix}")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -58,7 +58,7 @@ def test_arrows_are_the_mean_motion_about_them(components):
 
 def test_a_profile_along_a_row(components):
     start, end = HERE.lonlat(70, 10), HERE.lonlat(70, 150)
-    ax = ia.plot.profile(components, start, end, name="velocity_up", width=100.0, gnss=at_stations(40))
+    ax = ia.plot.gnss_profile(components, start, end, name="velocity_up", width=100.0, gnss=at_stations(40))
     distance, values = (np.asarray(of) for of in ax.lines[0].get_data())
     assert distance.max() == pytest.approx(140 * 0.09, abs=0.1)
     col = np.rint(distance / 0.09 + 10).astype(int)
@@ -67,7 +67,7 @@ def test_a_profile_along_a_row(components):
     assert abs(np.median(values - expected)) < 0.5
     assert ax.get_ylabel() == "velocity up (mm/yr)"
     assert ax.get_legend() is not None
-    back = ia.plot.profile(components, end, start, name="velocity_up", width=100.0)
+    back = ia.plot.gnss_profile(components, end, start, name="velocity_up", width=100.0)
     np.testing.assert_allclose(np.sort(14 * 0.9 - back.lines[0].get_xdata()), np.sort(distance), atol=0.02)
 
 
@@ -79,7 +79,7 @@ def test_profiles_that_cannot_be(components):
         ({"start": (10.0, 36.0), "end": (11.0, 36.0)}, "no pixel of velocity_east within 5000 m"),
     ):
         with pytest.raises(ArgumentError, match=message):
-            ia.plot.profile(components, **options)
+            ia.plot.gnss_profile(components, **options)
     stack = xr.Dataset({"velocity_east": components.velocity_east.expand_dims("time")})
     with pytest.raises(ArgumentError, match="choose one layer"):
-        ia.plot.profile(stack, place, HERE.lonlat(70, 90))
+        ia.plot.gnss_profile(stack, place, HERE.lonlat(70, 90))

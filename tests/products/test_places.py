@@ -145,6 +145,29 @@ def test_the_nearest_of_points(series, tmp_path):
         ia.timeseries(points, lonlat=GRID.lonlat(7, 11), radius=10)
 
 
+def test_points_have_criteria_of_quality_too(series, tmp_path, capsys):
+    table = ia.to_table(series, tmp_path / "all.csv", every=3)
+    points = ia.open(table)
+    limit = float(points.temporal_coherence.median())
+    good = ia.quality_mask(points, min_temporal_coherence=limit, min_dates=8)
+    assert good.dims == ("point",)
+    np.testing.assert_array_equal(good, points.temporal_coherence >= limit)
+    kept = ia.open(ia.to_table(points, tmp_path / "good.csv", mask=good))
+    np.testing.assert_array_equal(kept.pid, points.pid[good.values])
+    code, _, _ = insarray(capsys, "export", table, tmp_path / "c.csv", "--min-temporal-coherence", limit)
+    assert code == 0
+    assert (tmp_path / "c.csv").read_text() == (tmp_path / "good.csv").read_text()
+    bad = points.isel(point=int(np.flatnonzero(~good.values)[0]))
+    place = ia.timeseries(points, lonlat=(bad.x, bad.y), radius=200, mask=good)
+    assert place.point_taken.item() in kept.pid.values
+    with pytest.raises(ArgumentError, match=r"mask: is no array \(point\) of the \d+ points"):
+        ia.to_table(points, tmp_path / "d.csv", mask=good[:5])
+    with pytest.raises(ArgumentError, match="a raster is for images, and these are points"):
+        ia.quality_mask(points, mask="water.tif")
+    with pytest.raises(StackError, match=r"has no residual_rms \(point\), but"):
+        ia.quality_mask(points.drop_vars("residual_rms"), max_residual_rms=1.0)
+
+
 # -- polygons -------------------------------------------------------------------------------------------------------
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 import numpy as np
 
 from insarray.export.columns import Column
 from insarray.export.rows import Rows, Source
 from insarray.model.errors import ArgumentError
+from insarray.model.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +123,7 @@ def _picture(figure: "Figure") -> bytes:
 
 def _begin(source: Source, name: str) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>\n'
-    yield f"<name>{escape(name)}</name>\n"
+    yield f"<name>{_xml(name)}</name>\n"
     yield (
         '<ScreenOverlay><name>legend</name><Icon><href>legend.png</href></Icon><overlayXY x="0" y="1" xunits="fraction" '
         'yunits="fraction"/><screenXY x="0.02" y="0.97" xunits="fraction" yunits="fraction"/></ScreenOverlay>\n'
@@ -133,7 +134,7 @@ def _begin(source: Source, name: str) -> Iterator[str]:
             f"<Icon><href>dot.png</href></Icon></IconStyle><LabelStyle><scale>0</scale></LabelStyle></Style>\n"
         )
     fields = "".join(
-        f'<SimpleField type="float" name="{column.name}"><displayName>{escape(_heading(column))}</displayName></SimpleField>'
+        f'<SimpleField type="float" name="{_xml(column.name)}"><displayName>{_xml(_heading(column))}</displayName></SimpleField>'
         for column in source.columns.maps
     )
     dates = "".join(
@@ -156,7 +157,7 @@ def _placemarks(source: Source, rows: Rows, limit: float) -> Iterator[str]:
     for k, pid in enumerate(rows.pid):
         data = "".join(_datum(name, values[k], decimals) for name, values, decimals in named)
         yield (
-            f"<Placemark><name>{escape(pid)}</name><styleUrl>#s{shades[k]}</styleUrl><ExtendedData>"
+            f"<Placemark><name>{_xml(pid)}</name><styleUrl>#s{shades[k]}</styleUrl><ExtendedData>"
             f'<SchemaData schemaUrl="#points">{data}</SchemaData></ExtendedData><Point><coordinates>'
             f"{rows.longitude[k]:.7f},{rows.latitude[k]:.7f}</coordinates></Point></Placemark>\n"
         )
@@ -166,4 +167,9 @@ def _datum(name: str, value: Any, decimals: int | None) -> str:
     if not np.isfinite(value):
         return ""
     text = f"{value:.6g}" if decimals is None else f"{value:.{decimals}f}"
-    return f'<SimpleData name="{name}">{text}</SimpleData>'
+    return f'<SimpleData name="{_xml(name)}">{text}</SimpleData>'
+
+
+def _xml(text: str) -> str:
+    """Text between tags or quotes, whatever is in it."""
+    return saxutils.escape(printable(text), {'"': "&quot;"})

@@ -1,8 +1,9 @@
 """Rows of a table of points, some thousands at a time: of a dataset of points, or of the pixels of an image, block by block."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -20,6 +21,9 @@ from insarray.products.views.stacks import as_series
 _ROWS = 8192  # handed on at once
 _BLOCK_BYTES = 64 * 2**20  # read at once where the data do not say how they are chunked
 _LONLAT = "EPSG:4326"
+
+_Naming = Callable[[np.ndarray], list[str]]
+"""Names of the points of a block at some positions."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Source:
         for block, names, x, y in blocks:
             yield from self._of_block(block, names, x, y)
 
-    def _points(self) -> Iterator[tuple[xr.Dataset, np.ndarray, np.ndarray, np.ndarray]]:
+    def _points(self) -> Iterator[tuple[xr.Dataset, _Naming, np.ndarray, np.ndarray]]:
         numbers = _every(self.data.sizes["point"], self.every, slice(0, self.data.sizes["point"]))
         thin = self.data.isel(point=slice(numbers.start, numbers.stop, numbers.step))
         names = _names_of_points(thin)
@@ -93,9 +97,10 @@ class Source:
         for start in range(0, thin.sizes["point"], count):
             part = slice(start, start + count)
             block = self._loaded(thin.isel(point=part))
-            yield block, names[part], np.asarray(block["x"].values, float), np.asarray(block["y"].values, float)
+            x, y = (np.asarray(block[name].values, np.float64) for name in ("x", "y"))
+            yield block, partial(_picked, names[part]), x, y
 
-    def _pixels(self) -> Iterator[tuple[xr.Dataset, np.ndarray, np.ndarray, np.ndarray]]:
+    def _pixels(self) -> Iterator[tuple[xr.Dataset, _Naming, np.ndarray, np.ndarray]]:
         grid = grid_of(self.data)
         ends = self.window or (slice(0, grid.height), slice(0, grid.width))
         numbers = [_every(n, self.every, part) for n, part in zip(grid.shape, ends, strict=True)]
@@ -112,8 +117,7 @@ class Source:
             block = self._loaded(thin.isel(y=rows, x=cols)).stack(point=("y", "x"), create_index=False)
             block = block.isel(point=np.flatnonzero(chosen))
             row, col = row[chosen], col[chosen]
-            names = np.array([f"r{r:0{digits[0]}d}c{c:0{digits[1]}d}" for r, c in zip(row, col, strict=True)], object)
-            yield block, names, grid.x[col], grid.y[row]
+            yield block, partial(_named, row, col, digits), grid.x[col], grid.y[row]
 
     def _loaded(self, block: xr.Dataset) -> xr.Dataset:
         """What the columns are of, in memory."""
@@ -121,7 +125,7 @@ class Source:
         found = block[[*names, *(["displacement"] if self.columns.dates else [])]].compute()
         return found.transpose("time", *self.columns.dims, missing_dims="ignore")
 
-    def _of_block(self, block: xr.Dataset, names: np.ndarray, x: np.ndarray, y: np.ndarray) -> Iterator[Rows]:
+    def _of_block(self, block: xr.Dataset, names: _Naming, x: np.ndarray, y: np.ndarray) -> Iterator[Rows]:
         """Rows of the points of a block that have numbers, in parts."""
         maps = {column.name: block[column.source].values for column in self.columns.maps}
         measured = [maps[column.name] for column in self.columns.maps if column.is_measured]
@@ -137,7 +141,7 @@ class Source:
             at = where[start : start + _ROWS]
             longitude, latitude = self._degrees(x[at], y[at])
             yield Rows(
-                names[at].tolist(),
+                names(at),
                 longitude if self._turns else x[at],
                 y[at],
                 longitude,
@@ -187,6 +191,18 @@ def source_of(dataset: xr.Dataset) -> tuple[xr.Dataset, str]:
     if series.in_pieces:
         data = data.assign(displacement=series.displacement.where(data["network_subset"] == 1))
     return data, crs
+
+
+def _picked(names: np.ndarray, at: np.ndarray) -> list[str]:
+    """Names of points of a block."""
+    found: list[str] = names[at].tolist()
+    return found
+
+
+def _named(row: np.ndarray, col: np.ndarray, digits: list[int], at: np.ndarray) -> list[str]:
+    """Names of pixels of a block: row and column in the whole image."""
+    places = zip(row[at].tolist(), col[at].tolist(), strict=True)
+    return [f"r{r:0{digits[0]}d}c{c:0{digits[1]}d}" for r, c in places]
 
 
 def _names_of_points(data: xr.Dataset) -> np.ndarray:

@@ -21,7 +21,7 @@ from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.secrets import without_secrets
 from insarray.model.text import quoted_cell
-from insarray.products.stacks.quality import masked
+from insarray.products.stacks.quality import good_points, masked
 from insarray.products.stacks.selection import Raster
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def to_table(
         Vector file: only the pixels whose centre, or the points that, are in one of its polygons.
     mask
         Pixels to write: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
-        `insarray.quality_mask`.
+        `insarray.quality_mask`; or an array (point), such as that of points.
     overwrite
         Replace an existing file.
 
@@ -149,9 +149,10 @@ def _source(
     mask: Raster | None,
 ) -> Source:
     if "point" in dataset.dims:
-        for name, given in (("area", area), ("mask", mask)):
-            if given is not None:
-                raise ArgumentError(f"{name}: is for images, and these are points; use polygons, or select points")
+        if area is not None:
+            raise ArgumentError("area: is for images, and these are points; use polygons")
+        dataset = dataset if mask is None else dataset.isel(point=np.flatnonzero(good_points(dataset, mask)))
+        mask = None
     window = None if area is None else window_of(area, grid_of(dataset))
     data, crs = source_of(masked(dataset, mask))
     inside = None
@@ -190,7 +191,7 @@ def write_csv(source: Source, path: Path) -> int:
     numbers = ["%.8f", "%.8f", *map(_format, columns.maps), *["%.3f"] * len(columns.dates)]
     line = ",".join(["", columns.units, *numbers]) + "\n"
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(names) + "\n")
+        file.write(",".join(map(quoted_cell, names)) + "\n")
         for rows in source.rows():
             file.write("".join(_lines(rows, columns, line)))
             count += len(rows)

@@ -13,7 +13,7 @@ import numpy as np
 
 from insarray.export.columns import rounded
 from insarray.export.rows import Rows, Source
-from insarray.model.errors import ArgumentError, InsarrayError, StoreError
+from insarray.model.errors import ArgumentError, StoreError
 
 SHAPEFILE = ".shp"
 DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".fgb": "FlatGeobuf", SHAPEFILE: "ESRI Shapefile"}
@@ -71,7 +71,7 @@ def write_parquet(source: Source, path: Path) -> int:
     pa, parquet = _imported("pyarrow", path), _imported("pyarrow.parquet", path)
     batches = _Batches(source, path)
     waiting: list[Any] = []
-    with parquet.ParquetWriter(path, batches.schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(path, batches.schema, compression="zstd", use_dictionary=["units"]) as writer:
         for batch in batches:
             waiting.append(batch)
             if sum(map(len, waiting)) >= _GROUP:
@@ -110,7 +110,7 @@ class _Batches:
         self._source, self._suffix = source, path.suffix.lower()
         self._is_text = self._suffix == ".geojson"
         self.count = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
         self.schema = self._pa.schema(list(self._fields()))
 
@@ -143,9 +143,8 @@ class _Batches:
     def _kept(self) -> Iterator[Any]:
         try:
             yield from self
-        except Exception as error:
-            self.error = error if isinstance(error, InsarrayError | OSError) else StoreError(f"not written ({error})")
-            self.error.__cause__ = error if self.error is not error else error.__cause__
+        except BaseException as error:  # an interrupt, too
+            self.error = error
             raise
 
     def __iter__(self) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from insarray.model.errors import ArgumentError, StackError, StackWarning
 from insarray.model.grid import Grid
 from insarray.products.series.pixels import PixelReader
 from insarray.products.series.zones import statistics_of_pixels, statistics_of_points
-from insarray.products.stacks.quality import masked
+from insarray.products.stacks.quality import good_points, masked
 from insarray.products.stacks.selection import Raster
 from insarray.products.views.points import as_row
 from insarray.products.views.stacks import SeriesView, as_series, require_dataset
@@ -124,7 +124,7 @@ def timeseries(
         )
     of_points = "point" in series.dims
     if of_points and mask is not None:
-        raise ArgumentError("mask: is for images, and these are points; select points instead")
+        series, mask = series.isel(point=np.flatnonzero(good_points(series, mask))), None
     data = _of_points(series) if of_points else as_series(masked(series, mask))
     if polygons is not None:
         found = _in_polygons(data, crs, polygons, sorted(percentiles))

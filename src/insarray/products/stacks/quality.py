@@ -1,4 +1,4 @@
-"""Quality mask of a result, accepted by fits, plots, exports and reports."""
+"""Good pixels: one mask by what a result says of itself, which fits, pictures, files and pages all take."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -17,7 +17,7 @@ from insarray.products.views.aligning import in_blocks_of
 from insarray.products.views.stacks import View, as_series, require_dataset
 
 CRITERIA = "criteria"
-"""Attribute of a quality mask that lists its criteria."""
+"""Attribute of a quality mask that says what it is made of."""
 
 
 @renamed(raster="mask")
@@ -31,45 +31,45 @@ def quality_mask(
     exclude_flags: str | Sequence[str] = (),
     mask: Raster | None = None,
 ) -> xr.DataArray:
-    """Return the pixels of a result that pass all given criteria, lazily if the result is lazy.
+    """Pixels of a result that pass every criterion given, lazily if the result is lazy.
 
     Parameters
     ----------
     result
-        Result of `insarray.invert`, `insarray.fit`, or both merged, with the variables that the criteria need.
+        Result of `insarray.invert`, `insarray.fit`, or both merged, or points; it has what the criteria are of.
     min_dates
-        Minimum number of dates with a displacement, in any subset of the network.
+        Pixels with a displacement at no fewer dates, in whatever piece of the network.
     min_temporal_coherence
-        Minimum `temporal_coherence`.
+        Pixels of at least this `temporal_coherence`.
     max_residual_rms
-        Maximum `residual_rms`, rad.
+        Pixels of at most this `residual_rms`, rad.
     max_velocity_std
-        Maximum `velocity_std`, m/year.
+        Pixels of at most this `velocity_std`, m/year.
     exclude_flags
-        Meanings of `solver_flag`, `fit_flag` or `unwrapping_flag`, such as "dates_untied" or "no_redundancy": pixels
-        with one of them fail. A meaning shared by several flags of the result applies to each of them.
+        Meanings of `solver_flag`, `fit_flag` or `unwrapping_flag`, such as "dates_untied" or "no_redundancy": pixels with
+        one of them fail. A meaning that several flags of the result have counts in each of them.
     mask
-        Raster, a file or an array (y, x): pixels pass where it is neither 0 nor no-data.
+        Pixels where this raster, a file or an array (y, x), is neither 0 nor without data.
 
     Returns
     -------
     xarray.DataArray
-        `quality_mask` (y, x), boolean, with the coordinates of the result; missing values fail. It can be passed as
-        `mask` to all functions, on this grid or a part of it; its attribute `criteria` lists the criteria.
+        `quality_mask` (y, x), boolean, with the coordinates of the result; what has no value fails. Every `mask` takes it,
+        on this grid or any part of it; its attribute `criteria` says what it is made of. Of points it is (point).
 
     Raises
     ------
     ArgumentError
-        If no criterion is given, or one is invalid.
+        If no criterion is given, or one cannot be.
     StackError
-        If the result lacks a variable that a criterion needs.
+        If the result lacks what a criterion is of.
 
     See Also
     --------
-    insarray.mask : mask samples.
-    insarray.fit : fit time functions with standard errors.
+    insarray.mask : leave samples out.
+    insarray.fit : time functions with standard errors.
     insarray.to_cog : write a GeoTIFF.
-    insarray.report : write an HTML report of a result.
+    insarray.report : one page about a result.
 
     References
     ----------
@@ -98,6 +98,8 @@ def quality_mask(
             conditions[f"{name} <= {limit:g}"] = _map(result, name, f"max_{name}") <= limit
     for meaning in flags:
         conditions[f"not {meaning}"] = ~_has_flag(result, meaning)
+    if mask is not None and "point" in result.dims:
+        raise ArgumentError("mask: a raster is for images, and these are points; give other criteria, or use polygons")
     if mask is not None:
         layers = [v for v in (*conditions.values(), *result.data_vars.values()) if {"y", "x"} <= set(v.dims)]
         if not layers:
@@ -106,45 +108,65 @@ def quality_mask(
     if not conditions:
         raise ArgumentError("quality_mask: give at least one criterion, such as min_dates or min_temporal_coherence")
     good = reduce(and_, (condition.reset_coords(drop=True) for condition in conditions.values()))
-    places = {name: c for name, c in result.coords.items() if set(c.dims) <= {"y", "x"} and name in _PLACES}
+    dims = _map_dims(result)
+    places = {name: c for name, c in result.coords.items() if set(c.dims) <= set(dims) and name in _PLACES}
     criteria = {CRITERIA: " and ".join(conditions)}
     return (
-        good.transpose("y", "x")
+        good.transpose(*dims)
         .assign_coords(places)
         .rename("quality_mask")
         .assign_attrs(attributes("quality_mask") | criteria)
     )
 
 
-_PLACES = ("y", "x", "spatial_ref")
+_PLACES = ("point", "y", "x", "spatial_ref")
+
+
+def _map_dims(result: xr.Dataset) -> tuple[str, ...]:
+    """Dimensions of a map."""
+    return ("point",) if "point" in result.dims else ("y", "x")
+
+
+def good_points(points: xr.Dataset, mask: object) -> np.ndarray:
+    """Whether each point is good by a mask of points.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no mask of these points.
+    """
+    count = points.sizes["point"]
+    if not isinstance(mask, xr.DataArray) or mask.dims != ("point",) or mask.sizes["point"] != count:
+        raise ArgumentError(f"mask: is no array (point) of the {count} points; make it with insarray.quality_mask")
+    return np.asarray((mask != 0) & np.isfinite(mask))
 
 
 def mask_name(mask: Raster | None) -> str | None:
-    """Return the name of a mask in attributes: the file name, or the criteria of a quality mask."""
+    """What the attributes call a mask: a file by its name, a quality mask by its criteria."""
     if isinstance(mask, xr.DataArray) and CRITERIA in mask.attrs:
         return str(mask.attrs[CRITERIA])
     return raster_name(mask)
 
 
 def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
-    """Remove values where a mask is not good, lazily if the data or the mask are lazy.
+    """Dataset without values where a mask is not good, lazily if the data or the mask are lazy.
 
     Parameters
     ----------
     data
-        Dataset on a grid; variables without y and x are unchanged.
+        Dataset on a grid; variables without y and x stay as they are.
     mask
-        File or array (y, x); good is neither 0 nor no-data. None changes nothing.
+        A file, or an array (y, x): good is what is neither 0 nor without data. None leaves all as it is.
 
     Returns
     -------
     xarray.Dataset
-        Floats become NaN there, integers and flags 0. The attribute `masked_by` names the mask.
+        Floats are NaN there, whole numbers and flags 0. The attribute `masked_by` names the mask.
 
     Raises
     ------
     ArgumentError, FileError
-        If the mask does not cover all pixels of the data, or cannot be read.
+        If the mask lacks pixels of the data, or cannot be read.
     """
     layers = {name: v for name, v in data.data_vars.items() if {"y", "x"} <= set(v.dims)}
     if mask is None or not layers:
@@ -160,7 +182,7 @@ def masked(data: xr.Dataset, mask: Raster | None) -> xr.Dataset:
 
 
 def masked_layer(layer: xr.DataArray, mask: Raster | None) -> xr.DataArray:
-    """Return one variable masked as by `masked`."""
+    """One variable as `masked` leaves it."""
     if mask is None:
         return layer
     alone: xr.DataArray = masked(layer.to_dataset(name="layer"), mask)["layer"].rename(layer.name)
@@ -171,7 +193,7 @@ def masked_layer(layer: xr.DataArray, mask: Raster | None) -> xr.DataArray:
 
 
 def _require_criteria(dates: int | None, coherence: float | None, residual: float | None, error: float | None) -> None:
-    """Raise ArgumentError for invalid limits."""
+    """Raise ArgumentError for a limit that cannot be."""
     if dates is not None:
         whole_number("min_dates", dates)
     if coherence is not None:
@@ -182,23 +204,24 @@ def _require_criteria(dates: int | None, coherence: float | None, residual: floa
 
 
 def _map(result: xr.Dataset, name: str, asked_by: str) -> xr.DataArray:
-    if name not in result or set(result[name].dims) != {"y", "x"}:
-        has = ", ".join(str(k) for k, v in result.data_vars.items() if set(v.dims) == {"y", "x"}) or "no map"
+    dims = _map_dims(result)
+    if name not in result or set(result[name].dims) != set(dims):
+        has = ", ".join(str(k) for k, v in result.data_vars.items() if set(v.dims) == set(dims)) or "no map"
         raise StackError(
-            f"{asked_by}: the result has no {name} (y, x), but {has}; merge it in, or leave the option out"
+            f"{asked_by}: the result has no {name} ({', '.join(dims)}), but {has}; merge it in, or leave the option out"
         )
     layer: xr.DataArray = result[name]
     return layer
 
 
 def _dates(result: xr.Dataset) -> xr.DataArray:
-    """Return the number of dates with a displacement, (y, x)."""
+    """Number of dates with a displacement, (y, x)."""
     if "displacement" not in result or "time" not in result["displacement"].dims:
         raise StackError(
             "min_dates: the result has no displacement (time, y, x) whose dates could be counted; merge the series in, or "
             "leave the option out"
         )
-    series = as_series(result, "result").data
+    series = result if "point" in result.dims else as_series(result, "result").data
     seen = series["displacement"].notnull()
     if "network_subset" in series:
         seen = seen & (series["network_subset"] > 0)
@@ -207,7 +230,7 @@ def _dates(result: xr.Dataset) -> xr.DataArray:
 
 
 def _has_flag(result: xr.Dataset, meaning: str) -> xr.DataArray:
-    """Return the pixels where any flag of the result has the given meaning."""
+    """Pixels that some flag of the result says this of."""
     known = {name: meanings for name, meanings in FLAGS.items() if name in result}
     found = None
     for name, meanings in known.items():
