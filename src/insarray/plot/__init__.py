@@ -1,5 +1,6 @@
 """Pictures of what the package computes: networks, closure, maps, points, links, and the history of a point, with matplotlib."""
 
+from insarray.plot.assessments import assessment
 from insarray.plot.figures import save
 from insarray.plot.maps import map, velocity  # noqa: A004  the field's word
 from insarray.plot.multiples import multiples
@@ -7,4 +8,4 @@ from insarray.plot.networks import closure, network
 from insarray.plot.points import point
 from insarray.plot.scattered import links, points
 
-__all__ = ["closure", "links", "map", "multiples", "network", "point", "points", "save", "velocity"]
+__all__ = ["assessment", "closure", "links", "map", "multiples", "network", "point", "points", "save", "velocity"]
