@@ -88,6 +88,6 @@ def _structure(one: xr.Dataset, ax: "Axes") -> None:
     lead = "time" if "time" in one.dims else "pair"
     for part, label, colour in (("before", "without", "0.5"), ("after", "with", "tab:blue")):
         mean = one[f"structure_{part}"].mean(lead)
-        ax.loglog(one["distance"].values, _MM * np.sqrt(mean.values), "o-", color=colour, label=label)
-    ax.set(xlabel="distance", ylabel="root mean square difference (mm)")
+        ax.plot(one["distance"].values, _MM * np.sqrt(mean.values), "o-", color=colour, label=label)
+    ax.set(xlabel="distance", ylabel="root mean square difference (mm)", xlim=(0, None), ylim=(0, None))
     ax.legend(fontsize="small")
