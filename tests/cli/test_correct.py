@@ -150,7 +150,9 @@ def test_keep_missing_and_look(scene, tmp_path, monkeypatch, capsys):
 
 def test_assess(scene, tmp_path, monkeypatch, capsys):
     words = ["series.zarr", "--stratified", "power", "--dem", "dem.tif", "--assess"]
-    code, out = run(scene, tmp_path, monkeypatch, *words, "--dry-run")
+    picture = tmp_path / "assessed.png"
+    code, out = run(scene, tmp_path, monkeypatch, *words, "--dry-run", "--plot", str(picture))
+    assert picture.stat().st_size > 5000
     text = capsys.readouterr().out
     assert code == 0
     assert not out.exists()

@@ -36,6 +36,10 @@ def correct(options: Correct) -> None:
         height = options.dem or data.get("height")
         assessed = assess_corrections(data, found, dem=height, mask=options.mask)
         echo(json.dumps(_plain(assessed)) if options.json else "\n".join(_lines(assessed)))
+        if options.plot is not None:
+            from insarray import plot as draw
+
+            draw.save(draw.assessment(assessed), options.plot)
         if options.dry_run:
             return
     run_into(correct_data(data, found, missing=options.missing, keep=options.keep), options)

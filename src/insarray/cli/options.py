@@ -91,6 +91,7 @@ class CorrectionDetails(Options):
     )
     keep: bool = flag("Keep the data before the correction, and each correction, in OUT.", default=True)
     assess: bool = flag("Print for each date whether each correction helps; with --dry-run nothing else.")
+    plot: str | None = option("assess: plot it to a file (.png, .pdf, .svg).", None, "PATH")
 
 
 class Masking(Options):

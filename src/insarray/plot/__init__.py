@@ -1,5 +1,6 @@
-"""Plots with matplotlib: networks, closure, maps, points, links, and the time series of a point."""
+"""Plots with matplotlib: networks, closure, maps, points, links, assessments, and time series of points."""
 
+from insarray.plot.assessments import assessment
 from insarray.plot.comparison import compare
 from insarray.plot.figures import save
 from insarray.plot.gnss import components, gnss, gnss_profile
@@ -11,6 +12,7 @@ from insarray.plot.profiles import profile
 from insarray.plot.scattered import links, points
 
 __all__ = [
+    "assessment",
     "closure",
     "compare",
     "components",

@@ -106,6 +106,8 @@ def input_rows(source: Source) -> list[Row]:
     if middle is not None:
         rows.append(("middle", degrees(*middle)))
     rows.append(("reference", reference_words(dataset)))
+    if "correction_sources" in dataset.attrs:
+        rows.append(("corrections", str(dataset.attrs["correction_sources"])))
     return rows
 
 

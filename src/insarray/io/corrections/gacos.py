@@ -77,7 +77,7 @@ class GacosRaster(_Ground):
 
     def _window(self, rows: slice, cols: slice) -> np.ndarray:
         try:
-            with rasterio.open(self.path) as source:
+            with rasterio.open(self.path, driver="GTiff") as source:
                 masked = source.read(1, window=Window.from_slices(rows, cols), masked=True)
         except RasterioError as error:
             raise FileError(f"{self.path}: cannot be read as a raster ({error}); fetch it again") from error
@@ -140,7 +140,7 @@ def scan_raster(path: Path) -> list[DelayFile]:
     name = path.name.lower()
     kind = LicsarSlant if ".sltd.geo." in name else LicsarZenith if ".ztd.geo." in name else GacosRaster
     try:
-        with rasterio.open(path) as source:
+        with rasterio.open(path, driver="GTiff") as source:
             transform, shape, crs = source.transform, source.shape, source.crs
     except RasterioError as error:
         raise FileError(f"{path}: cannot be read as a raster ({error}); fetch it again") from error

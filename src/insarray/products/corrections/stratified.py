@@ -111,7 +111,7 @@ def stratified_troposphere(
     >>> import insarray as ia
     >>> stack, truth = ia.simulate_stack(shape=(40, 48), n_dates=6, stratified=0.03, missing=0, water=False)
     >>> series = ia.invert(stack, reference=(9, 12))
-    >>> layered = ia.stratified_troposphere(series, dem=stack.height, keep_velocity=True)
+    >>> layered = ia.stratified_troposphere(series, dem=stack.height)
     >>> layered.height_factor.sizes["time"]
     6
     >>> flat = ia.correct(series, layered)
