@@ -258,3 +258,21 @@ def test_what_cannot_be_is_one_line(name):
         ia.decompose(make(), **{"north": "zero", **options})
     assert "\n" not in str(error.value)
     assert isinstance(error.value, ArgumentError | StackError)
+
+
+def test_the_answer_of_mintpy():
+    """Its function for each pixel by itself (step=1); by default it takes one geometry for windows of 20 x 20."""
+    theirs = pytest.importorskip("mintpy.asc_desc2horz_vert", exc_type=ImportError)
+    tracks = [
+        track(name, missing=0, grid=Grid(30, 40, 5e5, 4.1e6, 90.0, -90.0, "EPSG:32613"))
+        for name in ("ascending", "descending")
+    ]
+    incidence = [np.degrees(np.arccos(d.los_up)) for d in tracks]
+    azimuth = [np.degrees(np.arctan2(-d.los_east, d.los_north)) for d in tracks]  # from north, counterclockwise
+    velocity, incidence, azimuth = (
+        np.array([layer.values for layer in of]) for of in ([d.velocity for d in tracks], incidence, azimuth)
+    )
+    east, up = theirs.asc_desc2horz_vert(velocity, incidence, azimuth, horz_az_angle=-90.0, step=1)
+    found = ia.decompose(tracks, north="zero")
+    np.testing.assert_allclose(found.velocity_east, east, atol=1e-7)
+    np.testing.assert_allclose(found.velocity_up, up, atol=1e-7)

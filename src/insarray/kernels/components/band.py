@@ -16,59 +16,77 @@ _NULL = 1e-6  # of an unknown in a vector that the data do not see
 
 
 @lane_jit
-def accumulate(weight, value, looks, motion, axes, track, knot, part, years, sums, band, border, corner):
+def accumulate(weight, value, looks, motion, axes, track, knot, part, years, given, band, border, corner):
     """Normal equations; the last two columns are the right-hand sides of the data and of the north.
 
     The vectors are the same for all dates of a track, so that between two knots sums over its dates are enough.
     """
-    m, tracks, knots = len(axes), len(looks), len(sums)
-    sums[:] = 0.0
-    corner[:] = 0.0
-    for n in range(len(weight)):
-        k, j = track[n], knot[n]
-        if j < 0:
-            continue
-        after, before = part[n], 1.0 - part[n]
-        to_north = years[n] if m == 2 else 0.0
-        at, north, taken, weights, data_of, total = (
-            sums[j, k], looks[k, 1], motion[0], weight[n], value[n], corner[tracks, tracks],
-        )  # fmt: skip
-        for lane in range(LANES):
-            w, along = weights[lane], north[lane] * to_north
-            data = data_of[lane] - along * taken[lane]
-            at[0, lane] += w * before * before
-            at[1, lane] += w * before * after
-            at[2, lane] += w * after * after
-            at[3, lane] += w * before
-            at[4, lane] += w * after
-            at[5, lane] += w * before * data
-            at[6, lane] += w * after * data
-            at[7, lane] += w * before * along
-            at[8, lane] += w * after * along
-            total[lane] += w * data * data
+    tracks, pending = len(looks), -1
     band[:] = 0.0
     border[:] = 0.0
-    for j in range(knots):
-        for k in range(tracks):
-            at, diagonal, data, north = sums[j, k], corner[k, k], corner[k, tracks], corner[k, tracks + 1]
-            for lane in range(LANES):
-                diagonal[lane] += at[3, lane] + at[4, lane]
-                data[lane] += at[5, lane] + at[6, lane]
-                north[lane] += at[7, lane] + at[8, lane]
-            for side in range(2):
-                if j + side == 0:
-                    continue
-                u = (j + side - 1) * m
-                for a in range(m):
-                    one = looks[k, axes[a]]
-                    _add_product(border[u + a, k], one, at[3 + side])
-                    _add_product(border[u + a, tracks], one, at[5 + side])
-                    _add_product(border[u + a, tracks + 1], one, at[7 + side])
-                    for b in range(a, m):
-                        _add_product_of_three(band[u + a, b - a], one, looks[k, axes[b]], at[2 * side])
-                    if side == 0:
-                        for b in range(m):
-                            _add_product_of_three(band[u + a, m + b - a], one, looks[k, axes[b]], at[1])
+    corner[:] = 0.0
+    sums, part_of = np.zeros((9, LANES)), np.empty(LANES)
+    ahead, behind = np.empty(LANES), np.empty(LANES)
+    for n in range(len(weight)):
+        if knot[n] < 0:
+            continue
+        if pending >= 0 and (knot[n] != knot[pending] or track[n] != track[pending]):
+            _add_sums(sums, looks[track[pending]], axes, track[pending], knot[pending], band, border, corner)
+        pending = n
+        after, before = part[n], 1.0 - part[n]
+        _scale(behind, weight[n], before)
+        _scale(ahead, weight[n], after)
+        _add_scaled(sums[0], behind, before)
+        _add_scaled(sums[1], behind, after)
+        _add_scaled(sums[2], ahead, after)
+        _add_scaled(sums[3], behind, 1.0)
+        _add_scaled(sums[4], ahead, 1.0)
+        if given:
+            _scale(part_of, looks[track[n], 1], years[n])
+            _subtract_product(value[n], part_of, motion[0])
+            _add_product(sums[7], behind, part_of)
+            _add_product(sums[8], ahead, part_of)
+        _add_product(sums[5], behind, value[n])
+        _add_product(sums[6], ahead, value[n])
+        _add_product_of_three(corner[tracks, tracks], weight[n], value[n], value[n])
+    if pending >= 0:
+        _add_sums(sums, looks[track[pending]], axes, track[pending], knot[pending], band, border, corner)
+
+
+@lane_jit
+def _add_sums(sums, looks, axes, k, j, band, border, corner):
+    """Add what the dates of a track between two knots say to the equations, and begin anew."""
+    m, tracks = len(axes), len(corner) - 1
+    for side in range(2):
+        _add_scaled(corner[k, k], sums[3 + side], 1.0)
+        _add_scaled(corner[k, tracks], sums[5 + side], 1.0)
+        _add_scaled(corner[k, tracks + 1], sums[7 + side], 1.0)
+        if j + side == 0:
+            continue
+        u = (j + side - 1) * m
+        for a in range(m):
+            one = looks[axes[a]]
+            _add_product(border[u + a, k], one, sums[3 + side])
+            _add_product(border[u + a, tracks], one, sums[5 + side])
+            _add_product(border[u + a, tracks + 1], one, sums[7 + side])
+            for b in range(a, m):
+                _add_product_of_three(band[u + a, b - a], one, looks[axes[b]], sums[2 * side])
+            if side == 0:
+                for b in range(m):
+                    _add_product_of_three(band[u + a, m + b - a], one, looks[axes[b]], sums[1])
+    sums[:] = 0.0
+
+
+@lane_jit
+def _scale(result, one, factor):
+    for lane in range(LANES):
+        result[lane] = one[lane] * factor
+
+
+@lane_jit
+def _add_scaled(total, one, factor):
+    for lane in range(LANES):
+        total[lane] += one[lane] * factor
 
 
 @lane_jit

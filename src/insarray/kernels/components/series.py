@@ -111,9 +111,9 @@ def solve_series(
     knots = len(knot_years)
     shape = (3, knots, pixels)
     found = Motion(
-        np.full(shape, np.nan, np.float32),
-        np.full(shape, np.nan, np.float32),
-        np.full(shape, np.nan, np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
         np.full(pixels, np.nan),
         np.zeros(pixels, np.int32),
         np.zeros((knots, pixels), np.uint32),
@@ -155,16 +155,17 @@ def _solve(
     size, width, sides = (knots - 1) * m, 2 * m, tracks + 2
     band, border = np.empty((size, width, LANES)), np.empty((size, sides, LANES))
     corner, inverse = np.empty((tracks + 1, sides, LANES)), np.empty((size + tracks, LANES))
-    sums, left = np.empty((knots - 1, tracks, 9, LANES)), np.empty(LANES)
+    left = np.empty(LANES)
     weight, value = np.empty((len(values), LANES)), np.empty((len(values), LANES))
     looks, motion = np.empty((tracks, 3, LANES)), np.empty((2, LANES))
     solved, moved = np.empty((size + tracks, LANES)), np.zeros((size + tracks, LANES))
-    spread, unseen = np.empty((size, m, LANES)), np.empty(size, np.bool_)
+    spread, unseen = np.empty((size, m, LANES)), np.empty((size, LANES), np.bool_)
+    factor, limit = np.empty(LANES), np.empty(LANES)
     given = m == 2 and north.shape[1] > 1
     for start in range(0, pixels, LANES):
         lanes = min(LANES, pixels - start)
         _load(values, sigma, vectors, north, knot, track, start, lanes, weight, value, looks, motion)
-        accumulate(weight, value, looks, motion, axes, track, knot, part, years, sums, band, border, corner)
+        accumulate(weight, value, looks, motion, axes, track, knot, part, years, given, band, border, corner)
         eliminate(band, border, corner, inverse)
         substitute(band, border, corner, inverse, tracks, solved)
         if given:
@@ -174,50 +175,68 @@ def _solve(
         for lane in range(lanes):
             p = start + lane
             used = _describe(weight, track, knot, part, lane, p, observed, level)
-            if used == 0:
-                continue
             lost = 0
             for u in range(size + tracks):
                 lost += inverse[u, lane] == 0.0
-            unseen[:] = False
-            if lost > 0:
-                mark_unseen(band[:, :, lane], border[:, :, lane], corner[:, :, lane], inverse[:, lane], unseen)
-            freedom[p] = used - (size + tracks - lost)
-            misfit[p] = max(left[lane], 0.0)
-            for a in range(3):
-                estimate[a, 0, p] = std[a, 0, p] = covariance[a, 0, p] = 0.0
-            for j in range(1, knots):
-                at = slice((j - 1) * m, j * m)
-                if unseen[at].any() or spread[at, 0, lane].max() > (most * level[p]) ** 2:
-                    continue
-                if scaled:
-                    spread[at, :, lane] *= misfit[p] / freedom[p] if freedom[p] > 0 else np.nan
-                if m == 3:
-                    _store_three(estimate, std, covariance, j, p, solved[at, lane], spread[at, :, lane])
-                    continue
-                to_north = motion[0, lane] * knot_years[j], motion[1, lane] * knot_years[j]
-                found = solved[at, lane], motion[1, lane] * moved[at, lane], spread[at, :, lane]
-                _store_two(estimate, std, covariance, j, p, found, to_north)
+            unseen[:, lane] = used == 0
+            if lost > 0 and used > 0:
+                mark_unseen(band[:, :, lane], border[:, :, lane], corner[:, :, lane], inverse[:, lane], unseen[:, lane])
+            freedom[p] = used - (size + tracks - lost) if used else 0
+            misfit[p] = max(left[lane], 0.0) if used else np.nan
+            factor[lane] = 1.0
+            if scaled:
+                factor[lane] = misfit[p] / freedom[p] if freedom[p] > 0 else np.nan
+            limit[lane] = (most * level[p]) ** 2
+        at = slice(start, start + lanes)
+        _store(
+            solved, moved, spread, unseen, motion, knot_years, factor, limit,
+            estimate[:, :, at], std[:, :, at], covariance[:, :, at],
+        )  # fmt: skip
 
 
 @jit
-def _store_three(estimate, std, covariance, j, p, solved, spread):
+def _store(
+    solved, moved, spread, unseen, motion, knot_years, factor, limit, estimate, std, covariance
+):  # fmt: skip
+    """Copy the pixels that were solved to the results: NaN where they are not determined, or worse than the limit."""
+    m, lanes = spread.shape[1], estimate.shape[2]
+    for j in range(len(knot_years)):
+        years = knot_years[j]
+        for lane in range(lanes):
+            good = not unseen[0, lane] if j == 0 else True
+            if j == 0:
+                _put(estimate, std, covariance, j, lane, 0.0 if good else np.nan)
+                continue
+            u = (j - 1) * m
+            for a in range(m):
+                good &= not unseen[u + a, lane] and spread[u + a, 0, lane] <= limit[lane]
+            if not good:
+                _put(estimate, std, covariance, j, lane, np.nan)
+                continue
+            scale, up = factor[lane], u + m - 1
+            estimate[0, j, lane], estimate[2, j, lane] = solved[u, lane], solved[up, lane]
+            if m == 3:
+                estimate[1, j, lane] = solved[u + 1, lane]
+                for a in range(3):
+                    std[a, j, lane] = math.sqrt(scale * spread[u + a, 0, lane])
+                covariance[0, j, lane] = scale * spread[u, 2, lane]
+                covariance[1, j, lane] = scale * spread[u, 1, lane]
+                covariance[2, j, lane] = scale * spread[u + 1, 1, lane]
+                continue
+            deviation = motion[1, lane]  # of the north that was taken out, a year
+            east, upward = deviation * moved[u, lane], deviation * moved[up, lane]
+            std[0, j, lane] = math.sqrt(scale * spread[u, 0, lane] + east * east)
+            std[2, j, lane] = math.sqrt(scale * spread[up, 0, lane] + upward * upward)
+            covariance[0, j, lane] = scale * spread[u, 1, lane] + east * upward
+            estimate[1, j, lane], std[1, j, lane] = motion[0, lane] * years, abs(deviation) * years
+            covariance[1, j, lane] = -east * deviation * years
+            covariance[2, j, lane] = -upward * deviation * years
+
+
+@jit
+def _put(estimate, std, covariance, j, lane, value):
     for a in range(3):
-        estimate[a, j, p], std[a, j, p] = solved[a], math.sqrt(spread[a, 0])
-    covariance[0, j, p], covariance[1, j, p], covariance[2, j, p] = spread[0, 2], spread[0, 1], spread[1, 1]
-
-
-@jit
-def _store_two(estimate, std, covariance, j, p, found, to_north):
-    """East and up, with what an error of the north that was taken out moves them by, and that north."""
-    solved, moved, spread = found
-    north, deviation = to_north
-    estimate[0, j, p], estimate[1, j, p], estimate[2, j, p] = solved[0], north, solved[1]
-    std[0, j, p] = math.sqrt(spread[0, 0] + moved[0] ** 2)
-    std[1, j, p] = abs(deviation)
-    std[2, j, p] = math.sqrt(spread[1, 0] + moved[1] ** 2)
-    covariance[0, j, p] = spread[0, 1] + moved[0] * moved[1]
-    covariance[1, j, p], covariance[2, j, p] = -moved[0] * deviation, -moved[1] * deviation
+        estimate[a, j, lane] = std[a, j, lane] = covariance[a, j, lane] = value
 
 
 @jit
