@@ -156,6 +156,10 @@ DAMAGE = {
     "no end": (lambda text: text.replace("END OF HEADER", "END"), "has no END OF HEADER"),
     "no radius": (lambda text: text.replace("BASE RADIUS", "RADIUS"), "its header has no 'BASE RADIUS'"),
     "no numbers": (lambda text: text.replace("6371.0", "sixty "), "its header has no numbers where they should be"),
+    "an endless axis": (
+        lambda text: text.replace("-2.5 ", " 1e-9", 1).replace("  -2.5", " -1e-9", 1),
+        "its header has no",
+    ),
     "two heights": (
         lambda text: text.replace(" 450.0 450.0   0.0", " 450.0 900.0  50.0", 1),
         "maps on several heights",

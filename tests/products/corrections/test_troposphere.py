@@ -221,7 +221,7 @@ FORMS = {
     "slant in radians": (
         lambda folder, day: geotiff(folder / f"{day}.sltd.geo.tif", FINE_LAT, FINE_LON, ground(day) * RADIAN),
         1.0,
-        "GACOS of LiCSAR (3 files), slant",
+        "slant GACOS of LiCSAR (3 files), slant",
     ),
 }
 
@@ -349,6 +349,18 @@ def bad(tmp_path, name):
     if name == "another file":
         xr.Dataset({"sst": ("x", np.zeros(3))}).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
         return tmp_path / "x.nc", {}, "is none of GACOS"
+    if name == "one level":
+        return raider(tmp_path / "x.nc", LAT, LON, TIMES[0], CUBE[:1]), {}, "has a single level of height"
+    if name == "one latitude":
+        return (
+            raider(tmp_path / "x.nc", LAT[3:4], LON, TIMES[0], CUBE),
+            {"missing": "nan"},
+            "a single one of its latitudes",
+        )
+    if name == "two kinds of LiCSAR":
+        geotiff(tmp_path / "20200101.ztd.geo.tif", FINE_LAT, FINE_LON, ground("20200101"))
+        geotiff(tmp_path / "20200113.sltd.geo.tif", FINE_LAT, FINE_LON, ground("20200113"))
+        return tmp_path / "*.tif", {}, "the files are of GACOS of LiCSAR and slant GACOS of LiCSAR"
     if name == "text":
         (tmp_path / "x.txt").write_text("x")
         return tmp_path / "x.txt", {}, "by its name"
@@ -380,7 +392,7 @@ def bad(tmp_path, name):
     [
         "a DEM in feet", "feet that do not say so", "feet of a map", "no DEM", "no angle", "another place", "slant delays",
         "metres of a projection", "millimetres", "another file", "text", "no header", "a cut file", "a damaged GRIB",
-        "two products", "a time twice", "an empty folder",
+        "two products", "a time twice", "an empty folder", "one level", "one latitude", "two kinds of LiCSAR",
     ],
 )  # fmt: skip
 def test_refusals(tmp_path, name):

@@ -123,4 +123,6 @@ def _checked(path: Path, dataset: xr.Dataset, kind: type[DelayCube]) -> float:
             raise FileError(f"{path}: {name} is in {said!r}, not in metres; is it a {kind.product}?")
     if any(axis not in dataset.variables for axis in kind.axes):
         raise FileError(f"{path}: has no {', '.join(kind.axes)}; fetch it again")
+    if dataset[kind.axes[0]].size < 2:
+        raise FileError(f"{path}: has a single level of height; fetch it again")
     return float(dataset[kind.axes[0]].values.max())

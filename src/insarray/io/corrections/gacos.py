@@ -96,6 +96,7 @@ class LicsarZenith(GacosRaster):
 class LicsarSlant(LicsarZenith):
     """``YYYYMMDD.sltd.geo.tif`` of LiCSAR: the same divided by the cosine of the incidence angle already."""
 
+    product: ClassVar[str] = "slant GACOS of LiCSAR"
     slant: ClassVar[bool] = True
 
 

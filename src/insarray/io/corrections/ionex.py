@@ -13,6 +13,7 @@ from insarray.model.errors import ArgumentError, FileError, StackError
 
 _HOURS = 2.6  # between two maps between which is interpolated
 _MISSING = 9999
+_MOST_NODES = 10_000  # along an axis
 _LARGEST = 100_000_000  # bytes: a day of maps has 1 million
 
 
@@ -154,7 +155,7 @@ def _split(path: Path, lines: list[str]) -> tuple[dict[str, str], list[str]]:
 
 def _axis(text: str) -> np.ndarray:
     first, last, step = (float(part) for part in text.split())
-    if step == 0 or (last - first) / step < 1:
+    if step == 0 or not 1 <= (last - first) / step <= _MOST_NODES:
         raise ValueError(f"an axis from {first:g} to {last:g} by {step:g}")
     return first + step * np.arange(round((last - first) / step) + 1)
 

@@ -149,6 +149,8 @@ def window(lat: np.ndarray, lon: np.ndarray, bounds: Bounds, path: str) -> tuple
     for axis, low, high, what in ((lat, *bounds[:2], "latitudes"), (turned, *bounds[2:], "longitudes")):
         order = np.argsort(axis, kind="stable")
         values = axis[order]
+        if len(values) < 2:
+            raise FileError(f"{path}: has a single one of its {what}, between which nothing can be interpolated")
         if low > values[-1] or high < values[0]:
             raise FileError(
                 f"{path}: has the {what} {values[0]:.6g} to {values[-1]:.6g}, the data {low:.6g} to {high:.6g}; give the "
