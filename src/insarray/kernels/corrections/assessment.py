@@ -8,7 +8,8 @@ VERDICTS = ("keep", "scale", "drop")
 """Meanings of a verdict 0, 1, 2."""
 
 _WORTH = 0.95  # of the variance otherwise: from which scaling is worth it
-_SIGNIFICANT = 2.0  # standard errors
+_SIGNIFICANT = 3.0  # standard errors, which are too small where turbulence is larger than a tile
+_DIFFERENT = 0.1  # a scale nearer to 1 is not worth it, however well it is known
 _LARGEST = 3.0  # scale: a correction that is so much too small is another one
 _FEWEST_TILES = 5
 
@@ -84,7 +85,9 @@ def _left(sums: np.ndarray, others: np.ndarray, scale: np.ndarray | float) -> np
 
 
 def _verdict(before: float, after: float, scaled: float, scale: float, spread: float) -> int:
-    sure = scale > _SIGNIFICANT * spread and abs(scale - 1) > _SIGNIFICANT * spread  # not if the error is NaN
+    sure = scale > _SIGNIFICANT * spread and abs(scale - 1) > max(
+        _DIFFERENT, _SIGNIFICANT * spread
+    )  # not if the error is NaN
     sure &= scale < _LARGEST
     if sure and scaled < _WORTH * min(before, after):
         return VERDICTS.index("scale")

@@ -83,8 +83,9 @@ def assess_corrections(
         `structure_before` and `structure_after` in m^2, the mean squared difference of pixels so far apart.
 
         Standard deviations are over tiles of the image that had no part in the level and the scale they are taken with. The
-        verdict is "scale" where that leaves less than 95 % of the variance otherwise, and the scale is known to be neither
-        0 nor 1, and below 3; else "keep" where there is less variance with the correction than without it.
+        verdict is "scale" where that leaves less than 95 % of the variance otherwise, and the scale is below 3, more than 0.1
+        from 1, and three standard errors from 0 and 1; else "keep" where there is less variance with the correction than
+        without it.
 
     Raises
     ------
