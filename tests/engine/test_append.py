@@ -425,7 +425,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("step", ["first rename", "second rename", "deletion", "middle of the deletion"])
-@pytest.mark.parametrize("after", ["append", "run"])
+@pytest.mark.parametrize("after", ["append", pytest.param("run", marks=pytest.mark.slow)])
 def test_a_swap_killed_at_any_step_is_finished_by_the_next_run(tmp_path, monkeypatch, step, after):
     stack, old = longer()
     url = str(tmp_path / "o.zarr")

@@ -247,7 +247,7 @@ def state_of(url, capsys) -> tuple[str, int, bool]:
     return state, int(done), "if it was, remove stack-" in text
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "local"])
+@pytest.mark.parametrize("scheduler", [pytest.param("threads", marks=pytest.mark.slow), "local"])
 def test_killed_and_resumed_by_process_workers(bucket, tmp_path, capsys, scheduler):
     """Blocks are written by other processes than the one that lists them; at every point status tells the truth."""
     url, script = f"{bucket}/o.zarr", tmp_path / "slow.py"
