@@ -8,7 +8,7 @@ from insarray._version import __version__
 from insarray.cli import options as group
 from insarray.cli.commands import Sections
 from insarray.cli.say import echo
-from insarray.cli.typed import LonLats, Options, Range, argument, flag, option
+from insarray.cli.typed import Options, argument, flag, option
 from insarray.model import choices
 
 
@@ -325,7 +325,7 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
 
 
 @cli.typed("Points", "unwrap_command.unwrap")
-class Unwrap(group.ReadingWrapped, group.Geometry, group.Tiling, group.Storing):
+class Unwrap(group.ReadingWrapped, group.Geometry, group.Unwrapping, group.Tiling, group.Storing):
     """Unwrap a wrapped stack in tiles, by the model of its points.
 
     STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. OUT is a Zarr
@@ -334,24 +334,6 @@ class Unwrap(group.ReadingWrapped, group.Geometry, group.Tiling, group.Storing):
     """
 
     stack: str = argument("STACK")
-    network: str = option(
-        "Pairs: single (each date with the first) | hop3 (with the next three) | PAIR,PAIR,...", "single", "PAIRS"
-    )
-    min_temporal_coherence: float | None = option(
-        "Points of at least this temporal coherence.", 0.6, "G", limits=(0, 1)
-    )
-    max_amplitude_dispersion: float | None = option(
-        "Points of at most this amplitude dispersion.", None, "D", limits=(0, 1)
-    )
-    mask: str | None = option("Only where this raster is neither 0 nor without data.", None, "RASTER")
-    velocity_range: tuple[float, ...] = option(
-        "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX", kind=Range()
-    )
-    height_error_range: tuple[float, ...] | None = option(
-        "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
-        None, "MIN MAX", kind=Range(),
-    )  # fmt: skip
-    neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
 
 
 @cli.typed("Export", "output_commands.export")
@@ -389,7 +371,7 @@ class Timeseries(group.Places, group.Quality):
 
 
 @cli.typed("Export", "output_commands.plot")
-class Plot(group.Quality):
+class Plot(group.Drawing, group.Quality):
     """Plot networks, maps, points, profiles and comparisons.
 
     WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
@@ -401,23 +383,6 @@ class Plot(group.Quality):
     )
     store: str = argument("STORE")
     path: str = argument("PATH")
-    variable: str | None = option(
-        "For map; for multiples, default displacement; for points, profile and compare, default velocity.", None, "NAME"
-    )
-    date: str | None = option("For map, points, profile and compare; default: the last.", None, "DATE")
-    dates: tuple[str, ...] = option("For multiples, dates or pairs; default: twelve.", (), "DATE")
-    limits: tuple[float, ...] | None = option(
-        "Ends of the colours, in the units of the bar.", None, "MIN MAX", kind=Range()
-    )
-    row: int | None = option("For point.")
-    col: int | None = option("For point.")
-    lon: float | None = option("For point, WGS 84 degrees.")
-    lat: float | None = option("For point, WGS 84 degrees.")
-    lonlat: tuple[float, ...] | None = option(
-        "For profile: both ends of the line.", None, "LON LAT LON LAT", kind=LonLats()
-    )
-    width: float = option("For profile: of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
-    other: str | None = option("For compare: the other result.", None, "STORE", names=("--with",))
 
 
 @cli.typed("Export", "output_commands.report")

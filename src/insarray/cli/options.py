@@ -336,3 +336,48 @@ class Tiling(Options):
     tile: int = option("Size of a tile, pixels; memory grows with it.", 256, "N", limits=(32, None))
     overlap: int = option("What neighbouring tiles have in common, pixels.", 32, "N", limits=(8, None))
     fill: bool = flag("Unwrap the pixels between the points, too, by the cycles of the nearest one.")
+
+
+class Unwrapping(Options):
+    """Pairs, points, and the range of their model."""
+
+    network: str = option(
+        "Pairs: single (each date with the first) | hop3 (with the next three) | PAIR,PAIR,...", "single", "PAIRS"
+    )
+    min_temporal_coherence: float | None = option(
+        "Points of at least this temporal coherence.", 0.6, "G", limits=(0, 1)
+    )
+    max_amplitude_dispersion: float | None = option(
+        "Points of at most this amplitude dispersion.", None, "D", limits=(0, 1)
+    )
+    mask: str | None = option("Only where this raster is neither 0 nor without data.", None, "RASTER")
+    velocity_range: tuple[float, ...] = option(
+        "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX", kind=Range()
+    )
+    height_error_range: tuple[float, ...] | None = option(
+        "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
+        None, "MIN MAX", kind=Range(),
+    )  # fmt: skip
+    neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
+
+
+class Drawing(Options):
+    """What is drawn."""
+
+    variable: str | None = option(
+        "For map; for multiples, default displacement; for points, profile and compare, default velocity.", None, "NAME"
+    )
+    date: str | None = option("For map, points, profile and compare; default: the last.", None, "DATE")
+    dates: tuple[str, ...] = option("For multiples, dates or pairs; default: twelve.", (), "DATE")
+    limits: tuple[float, ...] | None = option(
+        "Ends of the colours, in the units of the bar.", None, "MIN MAX", kind=Range()
+    )
+    row: int | None = option("For point.")
+    col: int | None = option("For point.")
+    lon: float | None = option("For point, WGS 84 degrees.")
+    lat: float | None = option("For point, WGS 84 degrees.")
+    lonlat: tuple[float, ...] | None = option(
+        "For profile: both ends of the line.", None, "LON LAT LON LAT", kind=LonLats()
+    )
+    width: float = option("For profile: of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
+    other: str | None = option("For compare: the other result.", None, "STORE", names=("--with",))
