@@ -118,6 +118,7 @@ def test_the_health_checks_are_answered(machine):
         assert "http://127.0.0.1:8787/health" in SERVICES[service]["healthcheck"]["test"][-1]
 
 
+@pytest.mark.slow
 def test_an_inversion_into_the_bucket_has_the_bits_of_threads(machine):
     import fsspec
 

@@ -73,7 +73,7 @@ def wait_for(out: Path, blocks: int, process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(("scheduler", "kills"), [("threads", 3), ("local", 2)])
+@pytest.mark.parametrize(("scheduler", "kills"), [("threads", 3), pytest.param("local", 2, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(command, expected, tmp_path, account, scheduler, kills):
     out, rng = tmp_path / "o.zarr", random.Random(4)
     lost = 0

@@ -208,6 +208,7 @@ def test_a_long_message_is_cut(monkeypatch, capsys):
     assert len(capsys.readouterr().err) < 5000
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_asserts(tmp_path):
     """Under -OO there are neither asserts nor docstrings: the same line, the same code."""
     (tmp_path / "b.yaml").write_text("output: 3\ninvert: {}\n")

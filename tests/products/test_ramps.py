@@ -1,5 +1,7 @@
 """Deramping: numpy's least squares, any blocks, moving ground, the reference, what cannot be, every option."""
 
+from typing import get_args
+
 import dask
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import xarray as xr
 
 import insarray as ia
 from insarray.kernels.ramps import TERMS
+from insarray.model.choices import Ramp
 from insarray.model.dataset import grid_coords, time_coords
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
@@ -46,7 +49,7 @@ def by_numpy(values, kind, use=None):
 # -- least squares --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", TERMS)
+@pytest.mark.parametrize("kind", get_args(Ramp))
 def test_is_least_squares_over_what_is_observed(kind):
     values = noisy()
     found = ia.deramp(series_of(values), kind=kind)
@@ -169,7 +172,7 @@ def test_a_mask_from_a_file(tmp_path):
 # -- reference, undoing, pieces -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", TERMS)
+@pytest.mark.parametrize("kind", get_args(Ramp))
 def test_the_reference_point_does_not_move(kind):
     values = noisy(missing=0.0)
     values -= values[:, 7:8, 9:10]

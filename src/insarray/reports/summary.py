@@ -34,6 +34,15 @@ FLAG_MEANINGS = {
         "left empty",
         "masked": "outside the mask that was given to the fit: left empty",
     },
+    "component_flag": {
+        "no_data": "no track observes the pixel",
+        "determined": "components determined by more tracks than needed",
+        "no_redundancy": "components determined by as few tracks as possible",
+        "too_few_tracks": "fewer tracks than components: not determined",
+        "weak_geometry": "lines of sight too much alike: not determined",
+        "north_unknown": "no velocity to the north by GNSS: not determined",
+        "dates_undetermined": "some dates about which too few tracks have dates",
+    },
     "unwrapping_flag": {
         "no_data": "no pair has data",
         "closed": "all loops closed, nothing was changed",
