@@ -77,7 +77,7 @@ def _is_described(path: Path, there: set[Path]) -> bool:
 def _masks(rasters: Sequence[Path]) -> tuple[str, ...]:
     """Return a note on masks, which are not applied as there may be several kinds and one per pair."""
     found = [path for path in rasters if _MASK.search(path.name)]
-    return (f"masks are not applied, give one with --mask (mask(raster=)): {names(found, 2)}",) if found else ()
+    return (f"masks are not applied, give one with --mask (mask(mask=)): {names(found, 2)}",) if found else ()
 
 
 def _pair(path: Path, dates: str | None) -> PairFile | None:

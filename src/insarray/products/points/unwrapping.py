@@ -1,12 +1,13 @@
 """Unwrap the phases of points, guided by their model or their links."""
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from insarray.kernels.links.arcs import Arcs, delaunay
+from insarray.kernels.links.arcs import Arcs, Triangulation, delaunay
 from insarray.kernels.unwrapping.residues import common_phase, count_residues
 from insarray.kernels.unwrapping.residues import unwrap_points as unwrap_epochs
 from insarray.model.conventions import attributes
@@ -140,11 +141,8 @@ def unwrap_points(
         model_phase = columns.phase(guide.velocity, guide.height_error, *arcs, epochs=part)
         return np.asarray(model_phase + guide.constant)
 
-    guided, bare = 0, 0
-    for part in parts:
-        guided += count_residues(phase[part, complete], triangulation, predicted(part))
-        bare += count_residues(phase[part, complete], triangulation)
-    helps = guided <= bare or links is not None  # links are estimated per arc: their residues do not indicate quality
+    # links are estimated per arc: their residues do not indicate quality
+    helps = links is not None or _helps(phase[:, complete], triangulation, parts, predicted)
     for part in parts:
         found = unwrap_epochs(
             phase[part, complete],
@@ -154,8 +152,6 @@ def unwrap_points(
             reference=int(np.searchsorted(complete, held)),
         )
         unwrapped[part, complete] = found.phase
-    if not helps:
-        logger.info("unwrap_points: the model leaves %d residues, no guide %d: it is not used", guided, bare)
     logger.info("unwrap_points: %d dates of %d points", *unwrapped.shape)
     attrs = {name: value for name, value in points.attrs.items() if not name.startswith("reference_")}
     attrs |= reference_attributes(view, held) | {"unwrapping_guide": _named(model, links) if helps else "none"}
@@ -164,6 +160,17 @@ def unwrap_points(
     return xr.Dataset(
         {"unwrapped_phase": (("time", "point"), unwrapped, attributes("unwrapped_phase"))}, points.coords, attrs
     )
+
+
+def _helps(
+    phase: np.ndarray, triangulation: Triangulation, parts: list[slice], predicted: Callable[[slice], np.ndarray]
+) -> bool:
+    """Return whether the predicted gradients leave no more residues than gradients without a guide."""
+    guided = sum(count_residues(phase[part], triangulation, predicted(part)) for part in parts)
+    bare = sum(count_residues(phase[part], triangulation) for part in parts)
+    if guided > bare:
+        logger.info("unwrap_points: the model leaves %d residues, no guide %d: it is not used", guided, bare)
+    return guided <= bare
 
 
 def _has_heights(data: xr.Dataset) -> bool:
