@@ -31,6 +31,7 @@ if _TYPE_CHECKING:
     from insarray.products.components.sight import line_of_sight
     from insarray.products.gnss.compare import compare_gnss
     from insarray.products.gnss.tie import tie_to_gnss
+    from insarray.products.gnss.validate import validate
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -115,6 +116,7 @@ _HOMES = {
     "to_cog": "insarray.export.rasters",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
+    "validate": "insarray.products.gnss.validate",
     "unwrap_points": "insarray.products.points.unwrapping",
 }
 
@@ -153,6 +155,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "decompose",
     "compare_gnss",
     "tie_to_gnss",
+    "validate",
     "plate_motion",
     "change_frame",
     "select_points",
