@@ -36,6 +36,7 @@ FUNCTIONS = {
     groups.Comparing: ia.compare_gnss,
     groups.Tying: ia.tie_to_gnss,
     groups.Framing: ia.change_frame,
+    groups.Validating: ia.validate,
 }
 
 RENAMED = {f"{name}_file": name for name in ("temporal_coherence", "amplitude_dispersion")}

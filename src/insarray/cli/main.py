@@ -292,6 +292,20 @@ class Tie(group.Tying, group.Sight, group.Storing):
     gnss: str = argument("FILES")
 
 
+@cli.typed("Components", "component_commands.validate")
+class Validate(group.Validating, group.Sight, group.Output):
+    """Test a velocity against the requirements of a mission.
+
+    STORE is the output of insarray fit or invert. Without stations random pairs of pixels are compared, of ground that
+    is known to stand still.
+    """
+
+    store: str = argument("STORE")
+    gnss: str | None = option("Velocities of stations: MIDAS, or a table (CSV).", None, "FILE")
+    date: str | None = option("Of a displacement: that of this date, since the reference date.", None, "DATE")
+    plot: str | None = option("Draw the shares to a file (.png, .pdf, .svg).", None, "PATH")
+
+
 @cli.typed("Components", "component_commands.frame")
 class Frame(group.Framing, group.Sight, group.Storing):
     """Remove the motion of a plate.

@@ -252,6 +252,19 @@ class Tying(Options):
     days: int = option("Of positions: average over so many days before and after a date.", 0, "N", limits=(0, None))
 
 
+class Validating(Options):
+    """Requirement."""
+
+    requirement: choices.Requirement = option("Which requirement, of NISAR or OPERA.", "nisar_secular")
+    threshold: float | None = option("Another largest error.", None, "M", above=0)
+    slope: float | None = option("What it grows by with the root of the distance in km.", None, "M", limits=(0, None))
+    share: float | None = option("Another share of the pairs.", None, "F", above=0)
+    pairs: int = option("Pairs of pixels in each bin.", 10_000, "N", limits=(1, None))
+    seed: int = option("Seed of their draw.", 0)
+    mask: str | None = option("Only pixels where this raster is neither 0 nor without data.", None, "RASTER")
+    radius: float = option("Of stations: the mean of pixels within so many metres.", 0.0, "M", limits=(0, None))
+
+
 class Framing(Options):
     """Choosing a frame."""
 
