@@ -156,6 +156,7 @@ PRODUCTS = {
         lambda d: ia.tie_to_gnss(d, stations(), surface="offset", days=3),
         False,
     ),
+    "validate": ("track", lambda d: ia.validate(d, distances=(0.03, 0.1, 0.3), pairs=200), False),
     "plate_motion": ("track", lambda d: ia.plate_motion(d, plate="Eurasia"), False),
     "change_frame": ("track", lambda d: ia.change_frame(d, plate="Eurasia"), False),
     "compare_gnss": ("track", lambda d: ia.compare_gnss(d, stations(), days=3), False),

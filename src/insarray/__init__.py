@@ -38,6 +38,7 @@ if _TYPE_CHECKING:
     from insarray.products.corrections.troposphere import troposphere
     from insarray.products.gnss.compare import compare_gnss
     from insarray.products.gnss.tie import tie_to_gnss
+    from insarray.products.gnss.validate import validate
     from insarray.products.points.integration import integrate_links
     from insarray.products.points.links import estimate_links
     from insarray.products.points.refinement import refine_points
@@ -132,6 +133,7 @@ _HOMES = {
     "to_netcdf": "insarray.export.rasters",
     "troposphere": "insarray.products.corrections.troposphere",
     "to_table": "insarray.export.tables",
+    "validate": "insarray.products.gnss.validate",
     "unwrap_points": "insarray.products.points.unwrapping",
     "unwrap_stack": "insarray.products.points.stacks",
 }
@@ -178,6 +180,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "decompose",
     "compare_gnss",
     "tie_to_gnss",
+    "validate",
     "plate_motion",
     "change_frame",
     "select_points",

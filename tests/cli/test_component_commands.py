@@ -201,6 +201,26 @@ def test_frames_by_options(folder, tmp_path):
     assert abs(float((ia.open(tmp_path / "a.zarr").displacement - first)[-1].mean())) > 1e-3
 
 
+def test_requirements_by_options(folder, capsys):
+    words = ["validate", str(folder / "ascending.zarr"), "--json", "--pairs", "300"]
+    seen = {}
+    for name, more in {
+        "plain": (), "opera": ("--requirement", "opera_disp"), "wide": ("--threshold", "0.5"), "slope": ("--slope", "0.01"),
+        "little": ("--share", "0.01"), "seed": ("--seed", "3"),
+        "gnss": ("--gnss", str(folder / "midas.txt"), "--line-of-sight", "39/-12"),
+        "date": ("--requirement", "nisar_transient", "--date", "2020-06-07"),
+    }.items():  # fmt: skip
+        run([*words, *more])
+        seen[name] = json.loads(capsys.readouterr().out)
+    assert (seen["gnss"]["method"], seen["plain"]["method"]) == ("GNSS", "pairs of pixels")
+    assert seen["wide"]["fraction"] == 1
+    assert seen["opera"]["threshold"] == 0.005
+    assert [one["distance_from"] for one in seen["opera"]["bins"]][:2] == [0.1, 5.0]
+    assert seen["date"]["slope"] == 0.003
+    assert seen["little"]["passed"] == "True"
+    assert seen["slope"]["fraction"] > seen["plain"]["fraction"] != seen["seed"]["fraction"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

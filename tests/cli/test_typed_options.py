@@ -10,8 +10,8 @@ import pytest
 import insarray as ia
 from insarray.__main__ import cli
 from insarray.cli import options as groups
-from insarray.cli.main import Fit, Invert
 from insarray.cli.process import run_command
+from insarray.cli.stacks_and_series import Fit, Invert
 from insarray.cli.typed import dashed, option_fields, value_type
 from insarray.model.deprecation import DeprecatedNameWarning
 from insarray.model.errors import ArgumentError
@@ -36,6 +36,7 @@ FUNCTIONS = {
     groups.Comparing: ia.compare_gnss,
     groups.Tying: ia.tie_to_gnss,
     groups.Framing: ia.change_frame,
+    groups.Validating: ia.validate,
 }
 
 RENAMED = {f"{name}_file": name for name in ("temporal_coherence", "amplitude_dispersion")}

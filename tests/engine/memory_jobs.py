@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 import insarray as ia
+from insarray.cli.components_points_export import Links
 from insarray.cli.link_commands import links, wrapped_of
-from insarray.cli.main import Links
 from insarray.cli.options import Points
 from insarray.engine.plan import BASE_BYTES, Plan, plan_run
 from insarray.engine.run.append import append

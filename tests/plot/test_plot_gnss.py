@@ -83,3 +83,14 @@ def test_profiles_that_cannot_be(components):
     stack = xr.Dataset({"velocity_east": components.velocity_east.expand_dims("time")})
     with pytest.raises(ArgumentError, match="choose one layer"):
         ia.plot.gnss_profile(stack, place, HERE.lonlat(70, 90))
+
+
+def test_bars_are_the_shares():
+    found = ia.validate(track("ascending", noise=0.002)[["velocity"]], distances=(0.1, 2, 5, 9), pairs=300)
+    ax = ia.plot.validation(found)
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], 100 * found.fraction)
+    np.testing.assert_allclose([bar.get_x() for bar in ax.patches], [0.1, 2, 5])
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), 68.3)
+    assert "nisar secular" in ax.get_title()
+    with pytest.raises(ArgumentError, match="found: is no validation"):
+        ia.plot.validation(found.drop_vars("fraction"))

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import xarray as xr
 
 from insarray.cli.compute import command_line, print_plan, reference_of, reference_text
-from insarray.cli.main import Invert
 from insarray.cli.options import Executing
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Invert
 from insarray.engine.plan import plan_run
 from insarray.engine.run.append import Appended, Change, append, find_change
 from insarray.engine.store.swap import finish_swap

@@ -1,4 +1,4 @@
-"""Commands of components, GNSS and frames: decompose, gnss, tie, frame."""
+"""Commands of components, GNSS and frames: decompose, gnss, tie, validate, frame."""
 
 import json
 from collections.abc import Sequence
@@ -9,12 +9,13 @@ import numpy as np
 import xarray as xr
 
 from insarray.cli import options as group
+from insarray.cli.components_points_export import Decompose, Frame, Gnss, Tie, Validate
 from insarray.cli.compute import refuse_input_as_output, run_into
 from insarray.cli.inputs import open_result
-from insarray.cli.main import Decompose, Frame, Gnss, Tie
 from insarray.cli.say import echo
 from insarray.engine.open import is_result
 from insarray.io.gnss.open import open_gnss
+from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
 from insarray.products.components.decompose import decompose as decompose_tracks
 from insarray.products.components.frame import change_frame
@@ -22,6 +23,8 @@ from insarray.products.components.sight import line_of_sight
 from insarray.products.components.tracks import LINE_OF_SIGHT
 from insarray.products.gnss.compare import compare_gnss, table
 from insarray.products.gnss.tie import tie_to_gnss
+from insarray.products.gnss.validate import table as validation_table
+from insarray.products.gnss.validate import validate as validate_pairs
 
 
 def decompose(options: Decompose) -> None:
@@ -71,6 +74,30 @@ def tie(options: Tie) -> None:
     data = _sighted(options.store, _one(options.line_of_sight))
     gnss = open_result(options.gnss) if is_result(options.gnss) else open_gnss(options.gnss)
     run_into(tie_to_gnss(data, gnss, **options.keywords(group.Tying)), options)
+
+
+def validate(options: Validate) -> None:
+    """Print how many pairs of places meet a requirement."""
+    data = open_result(options.store)
+    if options.date is not None:
+        data = data.isel(time=date_index(data.time.values, options.date))
+    if options.gnss is not None or options.line_of_sight:
+        sight = _one(options.line_of_sight)
+        data = data if sight is None else data.assign(_sight(data, sight))
+    stations = None if options.gnss is None else open_gnss(options.gnss)
+    found = validate_pairs(data, stations, **options.keywords(group.Validating))
+    if options.plot is not None:
+        from insarray import plot
+
+        plot.save(plot.validation(found), options.plot)
+    if options.json:
+        columns = {str(name): layer.values.tolist() for name, layer in {**found.coords, **found.data_vars}.items()}
+        rows = [dict(zip(columns, map(_plain, row), strict=True)) for row in zip(*columns.values(), strict=True)]
+        echo(json.dumps({**found.attrs, "bins": rows}))
+        return
+    echo(validation_table(found))
+    if options.plot is not None:
+        echo(f"{options.plot}: written")
 
 
 def frame(options: Frame) -> None:

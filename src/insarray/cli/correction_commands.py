@@ -8,8 +8,8 @@ import xarray as xr
 
 from insarray.cli.compute import refuse_input_as_output, run_into
 from insarray.cli.inputs import is_one_result, open_files, open_result
-from insarray.cli.main import Correct
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Correct
 from insarray.io.geometry.open import open_geometry
 from insarray.kernels.corrections.assessment import VERDICTS
 from insarray.model.dates import date_label

@@ -9,8 +9,8 @@ import xarray as xr
 
 from insarray import plot
 from insarray.cli.compute import command_line
-from insarray.cli.main import Demo
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Demo
 from insarray.engine.run.runner import run
 from insarray.engine.store.zarr_store import open_store
 from insarray.io.open import open_stack

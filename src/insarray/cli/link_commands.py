@@ -8,8 +8,8 @@ from typing import Any
 
 import xarray as xr
 
+from insarray.cli.components_points_export import Links
 from insarray.cli.compute import command_line, refuse_input_as_output
-from insarray.cli.main import Links
 from insarray.cli.options import Arcs, Geometry, Points, ReadingWrapped
 from insarray.cli.say import echo
 from insarray.cli.typed import dashed

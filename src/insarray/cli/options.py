@@ -248,8 +248,23 @@ class Tying(Options):
     up: choices.Up = option("Vertical velocity of GNSS: its own, or none.", "gnss")
     robust: bool = flag("Leave aside what does not lie on the surface.", default=True)
     mask: str | None = option("Of maps: fit only where this raster is neither 0 nor without data.", None, "RASTER")
-    radius: float = option("Of stations: the mean of pixels within so many metres.", 0.0, "M", limits=(0, None))
+    radius: float = option("Stations: average the pixels within this many metres.", 0.0, "M", limits=(0, None))
     days: int = option("Of positions: average over so many days before and after a date.", 0, "N", limits=(0, None))
+
+
+class Validating(Options):
+    """Requirement."""
+
+    requirement: choices.Requirement = option("Requirement of NISAR or OPERA.", "nisar_secular")
+    threshold: float | None = option("Largest error, instead of that of the requirement.", None, "M", above=0)
+    slope: float | None = option(
+        "Growth of the largest error with the square root of the distance in km.", None, "M", limits=(0, None)
+    )
+    share: float | None = option("Share of the pairs, instead of that of the requirement.", None, "F", above=0)
+    pairs: int = option("Pairs of pixels in each bin.", 10_000, "N", limits=(1, None))
+    seed: int = option("Seed with which pairs are drawn.", 0)
+    mask: str | None = option("Only pixels where this raster is neither 0 nor without data.", None, "RASTER")
+    radius: float = option("Stations: average the pixels within this many metres.", 0.0, "M", limits=(0, None))
 
 
 class Framing(Options):

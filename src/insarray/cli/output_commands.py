@@ -5,8 +5,8 @@ from typing import Any
 
 import xarray as xr
 
+from insarray.cli.components_points_export import Export, Plot, Report, Timeseries
 from insarray.cli.inputs import cropped, mask_of
-from insarray.cli.main import Export, Plot, Report, Timeseries
 from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
 from insarray.model.dates import date_index

@@ -12,9 +12,10 @@ import xarray as xr
 import yaml
 
 from insarray.cli import correction_commands, link_commands, output_commands, series_commands, stack_commands
+from insarray.cli.components_points_export import Export, Links, Plot, Report
 from insarray.cli.inputs import cropped
-from insarray.cli.main import Closure, Correct, Export, Fit, Invert, Links, Plot, Report, Run
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Closure, Correct, Fit, Invert, Run
 from insarray.cli.typed import Options, option_fields, suggestion
 from insarray.engine.run.runner import check_store
 from insarray.model.errors import FileError, InsarrayError, StoreError

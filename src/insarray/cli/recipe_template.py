@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from insarray.cli.main import Config
 from insarray.cli.recipe import NOT_KEYS, OWN, PLOTS, STEPS
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Config
 from insarray.cli.typed import is_list, option_fields, param_type, schema
 from insarray.model.conventions import VARIABLES
 

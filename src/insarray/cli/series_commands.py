@@ -10,7 +10,7 @@ import xarray as xr
 from insarray.cli import options as group
 from insarray.cli.compute import refuse_input_as_output, run_into
 from insarray.cli.inputs import corrected, is_one_result, mask_of, open_files, open_masked, open_result
-from insarray.cli.main import Average, Deramp, Fit, Join, Remove, Rereference
+from insarray.cli.stacks_and_series import Average, Deramp, Fit, Join, Remove, Rereference
 from insarray.cli.typed import Options, dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.graph.selection import take

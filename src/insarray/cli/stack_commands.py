@@ -13,9 +13,9 @@ from insarray.cli.append import append_into, reference_of_store, stored_referenc
 from insarray.cli.closure_text import closure_report, closure_text
 from insarray.cli.compute import print_stored, refuse_input_as_output, run_into, store_into
 from insarray.cli.inputs import corrected, open_files, open_masked
-from insarray.cli.main import Closure, Info, Invert, Residuals, Status
 from insarray.cli.options import Executing, Inverting, Minimum, Reading, Running, Weighting
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Closure, Info, Invert, Residuals, Status
 from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.open import open as open_result

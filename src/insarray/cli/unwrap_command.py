@@ -4,9 +4,9 @@ import json
 
 import xarray as xr
 
+from insarray.cli.components_points_export import Unwrap
 from insarray.cli.compute import print_stored, refuse_input_as_output, store_into
 from insarray.cli.link_commands import HEIGHT_RANGE
-from insarray.cli.main import Unwrap
 from insarray.cli.options import Geometry, ReadingWrapped, Tiling
 from insarray.cli.say import echo
 from insarray.cli.typed import dashed

@@ -3,8 +3,8 @@
 import os
 import time
 
-from insarray.cli.main import Compile
 from insarray.cli.say import echo
+from insarray.cli.stacks_and_series import Compile
 from insarray.warm_up import JOBS, warm_up
 
 

@@ -83,3 +83,6 @@ FrameChange = Literal["remove", "add"]
 
 Looks = Literal["right", "left"]
 """To which side of its flight a radar looks."""
+
+Requirement = Literal["nisar_secular", "nisar_coseismic", "nisar_transient", "nisar_permafrost", "opera_disp"]
+"""Requirements of missions."""

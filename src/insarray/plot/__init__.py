@@ -3,7 +3,7 @@
 from insarray.plot.assessments import assessment
 from insarray.plot.comparison import compare
 from insarray.plot.figures import save
-from insarray.plot.gnss import components, gnss, gnss_profile
+from insarray.plot.gnss import components, gnss, gnss_profile, validation
 from insarray.plot.maps import map, velocity  # noqa: A004  the field's word
 from insarray.plot.multiples import multiples
 from insarray.plot.networks import closure, network
@@ -26,5 +26,6 @@ __all__ = [
     "points",
     "profile",
     "save",
+    "validation",
     "velocity",
 ]

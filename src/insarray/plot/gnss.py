@@ -229,6 +229,47 @@ def gnss_profile(
     return ax
 
 
+def validation(found: xr.Dataset, ax: "Axes | None" = None) -> "Axes":
+    """Share of pairs that meet a requirement, by distance, with what is required.
+
+    Parameters
+    ----------
+    found
+        Result of `insarray.validate`.
+    ax
+        Where to draw; a new figure if None.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+
+    See Also
+    --------
+    insarray.validate : requirement tests of missions.
+    insarray.plot.gnss : panels of the stations.
+
+    Examples
+    --------
+    >>> import insarray as ia
+    >>> stack, truth = ia.simulate_stack(shape=(60, 80), n_dates=6, missing=0, water=False)
+    >>> found = ia.validate(truth[["velocity"]], distances=(0.1, 1, 2), pairs=100)
+    >>> ia.plot.validation(found).get_xlabel()
+    'distance (km)'
+    """
+    if not isinstance(found, xr.Dataset) or "fraction" not in found or "share" not in found.attrs:
+        raise ArgumentError("found: is no validation; make it with insarray.validate")
+    ax = new_axes(ax, (6.5, 3.6))
+    start, end = found.distance_from.values, found.distance_to.values
+    colours = ["C0" if passed else "#cc3311" for passed in found.passed.values]
+    ax.bar(start, 100 * found.fraction.values, end - start, align="edge", color=colours, edgecolor="white")
+    ax.axhline(100 * found.attrs["share"], color="0.2", lw=1.2, ls="--", label="required")
+    ax.set(xlabel="distance (km)", ylabel="pairs within the requirement (%)", ylim=(0, 100), xlim=(start[0], end[-1]))
+    ax.set_title(f"{found.attrs['requirement'].replace('_', ' ')}, {found.attrs['method']}", fontsize="medium")
+    ax.legend(fontsize="small", loc="lower left")
+    return ax
+
+
 def _require(data: xr.Dataset, names: tuple[str, ...], maker: str) -> None:
     missing = [name for name in names if not isinstance(data, xr.Dataset) or name not in data]
     if missing:

@@ -1,0 +1,172 @@
+"""Commands of components, GNSS, points and exports, and their options."""
+
+from typing import Literal
+
+from insarray.cli import options as group
+from insarray.cli.program import cli
+from insarray.cli.typed import argument, flag, option
+from insarray.model import choices
+
+
+@cli.typed("Components", "component_commands.decompose")
+class Decompose(group.Decomposing, group.Sight, group.Storing):
+    """Estimate east and up motion of several tracks.
+
+    FILES are the outputs of insarray fit or invert, one of each track, of one place. OUT is a Zarr store. What is
+    assumed of the motion to the north must be said; with one orbit direction alone nothing is determined.
+    """
+
+    files: tuple[str, ...] = argument("FILES")
+    north: choices.North | None = option("zero: there is none | gnss: that of --gnss | free: it is estimated, too.")
+    gnss: str | None = option("Maps velocity_north, velocity_north_std (NetCDF or store).", None, "FILE")
+    like: str | None = option("Store whose pixels the result has; default: the first.", None, "STORE")
+    noise: tuple[float, ...] = option(
+        "Noise of each velocity (m/year) or date (m) besides its own; one for all, or one per track.", (), "M"
+    )
+    knots: float | None = option("Of series: days from knot to knot; default: by the dates.", None, "DAYS", above=0)
+
+
+@cli.typed("Components", "component_commands.compare")
+class Gnss(group.Comparing, group.Sight, group.Output):
+    """Compare a series with GNSS stations.
+
+    STORE is the output of insarray invert. FILES is a file, folder or .zip of daily positions of stations (tenv3, txyz2,
+    pos, csv).
+    """
+
+    store: str = argument("STORE")
+    stations: str = argument("FILES")
+    plot: str | None = option("Draw panels of the stations to a file (.png, .pdf, .svg).", None, "PATH")
+
+
+@cli.typed("Components", "component_commands.tie")
+class Tie(group.Tying, group.Sight, group.Storing):
+    """Tie a velocity or a series to GNSS.
+
+    STORE is the output of insarray fit or invert. FILES is a file, folder or .zip of stations (MIDAS, tenv3, csv), or maps
+    velocity_east, velocity_north, velocity_up (NetCDF or store). OUT is a Zarr store.
+    """
+
+    store: str = argument("STORE")
+    gnss: str = argument("FILES")
+
+
+@cli.typed("Components", "component_commands.validate")
+class Validate(group.Validating, group.Sight, group.Output):
+    """Test a velocity against the requirements of a mission.
+
+    STORE is the output of insarray fit or invert. Without stations, random pairs of pixels are compared, on ground known
+    to be stable.
+    """
+
+    store: str = argument("STORE")
+    gnss: str | None = option("Velocities of stations: MIDAS, or a table (CSV).", None, "FILE")
+    date: str | None = option("Displacement of a series: since the reference date, up to this date.", None, "DATE")
+    plot: str | None = option("Plot the shares to a file (.png, .pdf, .svg).", None, "PATH")
+
+
+@cli.typed("Components", "component_commands.frame")
+class Frame(group.Framing, group.Sight, group.Storing):
+    """Remove the motion of a plate.
+
+    STORE is the output of insarray fit, invert or decompose. OUT is a Zarr store.
+    """
+
+    store: str = argument("STORE")
+    pole: str | None = option(
+        "Instead of a plate: a pole, degrees and degrees per million years.", None, "LAT,LON,RATE"
+    )
+
+
+@cli.typed("Points", "link_commands.links")
+class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, group.Ranges, group.Output):
+    """Estimate velocity and height error (DEM error) of points.
+
+    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. The points are
+    connected by arcs (links). The folder OUT gets points.zarr, links.zarr, and maps: velocity_mm_yr.tif (positive
+    toward the satellite), dem_error_m.tif, link_model_coherence.tif. If it is there already, made with the same
+    settings, nothing is done.
+    """
+
+    stack: str = argument("STACK")
+    out: str = argument("OUT")
+    refine: bool = flag("Estimate each point once more against those around it.", default=True)
+    unwrap: bool = flag("Unwrap the phases of the points by their model, too; needs OR-tools.")
+    reference: str = option("Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT", "none", "WHERE")
+    dry_run: bool = flag("Print points, links and peak memory; compute nothing.")
+    restart: bool = flag("Delete OUT, if it is an output of this command, and start over.")
+
+
+@cli.typed("Points", "unwrap_command.unwrap")
+class Unwrap(group.ReadingWrapped, group.Geometry, group.Unwrapping, group.Tiling, group.Storing):
+    """Unwrap a wrapped stack in tiles, by the model of its points.
+
+    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. OUT is a Zarr
+    store, a stack for insarray invert; the tiles are kept beside it (.tiles.zarr) and may be removed afterwards. Run the
+    same command again to finish an interrupted run. Needs OR-tools.
+    """
+
+    stack: str = argument("STACK")
+
+
+@cli.typed("Export", "output_commands.export")
+class Export(group.Quality):
+    """Write a GeoTIFF, NetCDF, or a table for GIS.
+
+    PATH ends in .tif for a cloud-optimised GeoTIFF of a variable, in .nc for NetCDF of all. As a table, with a row for each
+    pixel or point and a column for each date, it ends in .csv, .parquet (GeoParquet), .gpkg (GeoPackage), .geojson, .fgb
+    (FlatGeobuf), .shp or .kmz.
+    """
+
+    store: str = argument("STORE")
+    path: str = argument("PATH")
+    variable: str | None = option("Variable to write; default for a GeoTIFF: the name of PATH.", None, "NAME")
+    area: str | None = option(
+        "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
+        None, "WHERE",
+    )  # fmt: skip
+    every: int = option("For tables: each n-th row and column, or point.", 1, "N", limits=(1, None))
+    polygons: str | None = option("For tables: only what is in the polygons of a vector file.", None, "FILE")
+    overwrite: bool = flag("Replace PATH.")
+
+
+@cli.typed("Export", "output_commands.timeseries")
+class Timeseries(group.Places, group.Quality):
+    """Write the series of places or polygons, with standard errors.
+
+    STORE is a stored series, of an image or of points. A table has a line for each place and date; without --out it is
+    printed. Of polygons it has mean, median and percentiles.
+    """
+
+    store: str = argument("STORE")
+    out: str | None = option("Where to write: .csv, or .nc (NetCDF).", None, "PATH", names=("-o", "--out"))
+    overwrite: bool = flag("Replace the file.")
+
+
+@cli.typed("Export", "output_commands.plot")
+class Plot(group.Drawing, group.Quality):
+    """Plot networks, maps, points, profiles and comparisons.
+
+    WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
+    a point), points, profile (along a line), compare (with the store --with). PATH ends in .png, .pdf or .svg.
+    """
+
+    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points", "profile", "compare"] = (
+        argument("WHAT")
+    )
+    store: str = argument("STORE")
+    path: str = argument("PATH")
+
+
+@cli.typed("Export", "output_commands.report")
+class Report(group.Quality):
+    """Write an HTML report with maps, checks and time series.
+
+    STORE is the output of invert, of fit, or of what turns a series into another. The page is one file that needs no
+    network.
+    """
+
+    store: str = argument("STORE")
+    path: str = argument("PATH")
+    title: str | None = option("Heading of the page; default: the name of STORE.", None, "TEXT")
+    overwrite: bool = flag("Replace PATH.")
