@@ -12,18 +12,18 @@ from insarray.model import choices
 class Decompose(group.Decomposing, group.Sight, group.Storing):
     """Estimate east and up motion of several tracks.
 
-    FILES are the outputs of insarray fit or invert, one of each track, of one place. OUT is a Zarr store. What is
-    assumed of the motion to the north must be said; with one orbit direction alone nothing is determined.
+    FILES are the outputs of insarray fit or invert, one per track, of the same place. OUT is a Zarr store. --north states
+    what is assumed of the north component; one orbit direction alone determines no component.
     """
 
     files: tuple[str, ...] = argument("FILES")
-    north: choices.North | None = option("zero: there is none | gnss: that of --gnss | free: it is estimated, too.")
+    north: choices.North | None = option("zero: no north motion | gnss: from --gnss | free: estimated, too.")
     gnss: str | None = option("Maps velocity_north, velocity_north_std (NetCDF or store).", None, "FILE")
-    like: str | None = option("Store whose pixels the result has; default: the first.", None, "STORE")
+    like: str | None = option("Store with the grid of the result; default: the first.", None, "STORE")
     noise: tuple[float, ...] = option(
-        "Noise of each velocity (m/year) or date (m) besides its own; one for all, or one per track.", (), "M"
+        "Additional noise of each velocity (m/year) or date (m); one value, or one per track.", (), "M"
     )
-    knots: float | None = option("Of series: days from knot to knot; default: by the dates.", None, "DAYS", above=0)
+    knots: float | None = option("Series: days between knots; default: from the dates.", None, "DAYS", above=0)
 
 
 @cli.typed("Components", "component_commands.compare")
@@ -36,7 +36,7 @@ class Gnss(group.Comparing, group.Sight, group.Output):
 
     store: str = argument("STORE")
     stations: str = argument("FILES")
-    plot: str | None = option("Draw panels of the stations to a file (.png, .pdf, .svg).", None, "PATH")
+    plot: str | None = option("Plot panels of the stations to a file (.png, .pdf, .svg).", None, "PATH")
 
 
 @cli.typed("Components", "component_commands.tie")
@@ -74,7 +74,7 @@ class Frame(group.Framing, group.Sight, group.Storing):
 
     store: str = argument("STORE")
     pole: str | None = option(
-        "Instead of a plate: a pole, degrees and degrees per million years.", None, "LAT,LON,RATE"
+        "Euler pole instead of a plate, degrees and degrees per million years.", None, "LAT,LON,RATE"
     )
 
 
@@ -82,16 +82,16 @@ class Frame(group.Framing, group.Sight, group.Storing):
 class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, group.Ranges, group.Output):
     """Estimate velocity and height error (DEM error) of points.
 
-    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. The points are
+    STACK is a folder of single-reference wrapped interferograms or SLCs, an HDF5 file, or a Zarr store. The points are
     connected by arcs (links). The folder OUT gets points.zarr, links.zarr, and maps: velocity_mm_yr.tif (positive
-    toward the satellite), dem_error_m.tif, link_model_coherence.tif. If it is there already, made with the same
+    toward the satellite), dem_error_m.tif, link_model_coherence.tif. If OUT was made with the same
     settings, nothing is done.
     """
 
     stack: str = argument("STACK")
     out: str = argument("OUT")
-    refine: bool = flag("Estimate each point once more against those around it.", default=True)
-    unwrap: bool = flag("Unwrap the phases of the points by their model, too; needs OR-tools.")
+    refine: bool = flag("Refine each point relative to its neighbours.", default=True)
+    unwrap: bool = flag("Unwrap the phases of the points with their model, too; needs OR-tools.")
     reference: str = option("Point of velocity 0: none (mean of all) | ROW,COL | lonlat:LON,LAT", "none", "WHERE")
     dry_run: bool = flag("Print points, links and peak memory; compute nothing.")
     restart: bool = flag("Delete OUT, if it is an output of this command, and start over.")
@@ -99,10 +99,10 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
 
 @cli.typed("Points", "unwrap_command.unwrap")
 class Unwrap(group.ReadingWrapped, group.Geometry, group.Unwrapping, group.Tiling, group.Storing):
-    """Unwrap a wrapped stack in tiles, by the model of its points.
+    """Unwrap a wrapped stack in tiles, with the model of its points.
 
-    STACK is a folder of wrapped interferograms or SLCs against one date, an HDF5 file, or a Zarr store. OUT is a Zarr
-    store, a stack for insarray invert; the tiles are kept beside it (.tiles.zarr) and may be removed afterwards. Run the
+    STACK is a folder of single-reference wrapped interferograms or SLCs, an HDF5 file, or a Zarr store. OUT is a Zarr
+    store, a stack for insarray invert; the tiles beside it (.tiles.zarr) may be removed afterwards. Run the
     same command again to finish an interrupted run. Needs OR-tools.
     """
 
@@ -126,20 +126,20 @@ class Export(group.Quality):
         None, "WHERE",
     )  # fmt: skip
     every: int = option("For tables: each n-th row and column, or point.", 1, "N", limits=(1, None))
-    polygons: str | None = option("For tables: only what is in the polygons of a vector file.", None, "FILE")
+    polygons: str | None = option("For tables: only pixels in the polygons of a vector file.", None, "FILE")
     overwrite: bool = flag("Replace PATH.")
 
 
 @cli.typed("Export", "output_commands.timeseries")
 class Timeseries(group.Places, group.Quality):
-    """Write the series of places or polygons, with standard errors.
+    """Write time series of places or polygons, with standard errors.
 
-    STORE is a stored series, of an image or of points. A table has a line for each place and date; without --out it is
-    printed. Of polygons it has mean, median and percentiles.
+    STORE is a stored series, of an image or of points. The table has a line for each place and date; without --out it is
+    printed. For polygons: mean, median and percentiles.
     """
 
     store: str = argument("STORE")
-    out: str | None = option("Where to write: .csv, or .nc (NetCDF).", None, "PATH", names=("-o", "--out"))
+    out: str | None = option("File to write: .csv, or .nc (NetCDF).", None, "PATH", names=("-o", "--out"))
     overwrite: bool = flag("Replace the file.")
 
 
@@ -162,8 +162,7 @@ class Plot(group.Drawing, group.Quality):
 class Report(group.Quality):
     """Write an HTML report with maps, checks and time series.
 
-    STORE is the output of invert, of fit, or of what turns a series into another. The page is one file that needs no
-    network.
+    STORE is the output of invert or fit, or a series derived from it. The report is one file that needs no network.
     """
 
     store: str = argument("STORE")

@@ -9,8 +9,8 @@ class Files(Options):
 
     wavelength: float | None = option("Radar wavelength in metres.", None, "M")
     sign: choices.Sign | None = option("Direction of motion that a positive value means.")
-    nodata: float | None = option("No-data value of the phase, if the files do not say.")
-    dates: str | None = option("Pattern that finds the dates in the file names, one group each.", None, "REGEX")
+    nodata: float | None = option("No-data value of the phase, if the files do not state it.")
+    dates: str | None = option("Regular expression for the two dates in file names, one group each.", None, "REGEX")
     variable: str | None = option("Variable of a NetCDF or HDF5 file.", None, "NAME")
     area: str | None = option(
         "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
@@ -25,9 +25,9 @@ class Reading(Files):
     coherence: str | None = option("Coherence files, matched to the phase by their dates.", None, "GLOB")
     components: str | None = option("Connected component files, matched by their dates.", None, "GLOB")
     baselines: str | None = option("Table date,bperp_m or reference,secondary,bperp_m; metres.", None, "CSV")
-    product: str | None = option("Reader to use instead of recognising the files.", None, "NAME")
+    product: str | None = option("Reader, instead of the one recognised from the files.", None, "NAME")
     units: choices.Units | None = option("Unit of the files.")
-    extent: choices.Extent | None = option("Pixels to use if the files cover different areas.")
+    extent: choices.Extent | None = option("Pixels to read if the files cover different areas.")
     resample: bool = flag("Warp files of another CRS or pixel size while reading.")
     dem: str | None = option("Heights at which geometry cubes (ARIA, NISAR) are interpolated.", None, "RASTER")
     layers: tuple[choices.ProductLayer, ...] = option(
@@ -38,12 +38,14 @@ class Reading(Files):
 class Selecting(Options):
     """Selecting pairs."""
 
-    max_temporal_baseline: float | None = option("Leave out longer pairs.", None, "DAYS")
-    max_perpendicular_baseline: float | None = option("Leave out pairs of a larger baseline.", None, "M")
-    max_neighbours: int | None = option("Keep pairs to the next N dates.", None, "N")
-    exclude_dates: tuple[str, ...] = option("Leave out these dates.", (), "DATE", was="exclude-date")
-    exclude_pairs: tuple[str, ...] = option("Leave out these pairs.", (), "PAIR", was="exclude-pair")
-    min_mean_coherence: float | None = option("Keep pairs of this mean coherence, and a spanning tree.", None, "G")
+    max_temporal_baseline: float | None = option("Exclude pairs of a longer temporal baseline.", None, "DAYS")
+    max_perpendicular_baseline: float | None = option("Exclude pairs of a larger perpendicular baseline.", None, "M")
+    max_neighbours: int | None = option("Keep pairs of each date with the next N dates.", None, "N")
+    exclude_dates: tuple[str, ...] = option("Exclude these dates.", (), "DATE", was="exclude-date")
+    exclude_pairs: tuple[str, ...] = option("Exclude these pairs.", (), "PAIR", was="exclude-pair")
+    min_mean_coherence: float | None = option(
+        "Keep pairs of at least this mean coherence, and a spanning tree.", None, "G"
+    )
 
 
 class Correcting(Options):
@@ -55,43 +57,45 @@ class Correcting(Options):
 
 
 class Corrections(Options):
-    """Corrections: each that is named is subtracted, and those of --layers."""
+    """Corrections to subtract, besides those of --layers."""
 
     troposphere: tuple[str, ...] = option(
         "Delays of ERA5 (GRIB, NetCDF), OPERA TROPO-ZENITH, RAiDER or GACOS: folder, pattern or files.", (), "GLOB"
     )
-    tides: bool = flag("The solid Earth tide.")
-    ionosphere: tuple[str, ...] = option("IONEX maps of the electron content.", (), "GLOB")
-    stratified: choices.HeightModel | None = option("What the data themselves show of the height.")
+    tides: bool = flag("Solid Earth tide.")
+    ionosphere: tuple[str, ...] = option("Maps of the electron content (IONEX).", (), "GLOB")
+    stratified: choices.HeightModel | None = option(
+        "Troposphere estimated from the correlation of the phase with height."
+    )
 
 
 class CorrectionGeometry(Options):
-    """When and from where the satellite looked; what the data say of it need not be given."""
+    """Acquisition time and geometry; needed only if the data do not state them."""
 
     time_of_day: str | None = option("Time of the acquisitions in UTC, such as 14:07:44.", None, "HH:MM:SS")
-    incidence_angle: float | None = option("Incidence angle from the vertical, one for the image.", None, "DEG")
+    incidence_angle: float | None = option("Incidence angle from the vertical, constant over the image.", None, "DEG")
     heading: float | None = option("Direction of flight, clockwise from north.", None, "DEG")
-    look: choices.Look = option("Side to which the radar looks.", "right")
+    look: choices.Look = option("Look side of the radar.", "right")
     geometry: str | None = option(
         "Incidence angle and height per pixel (NetCDF, MintPy geometry*.h5, store).", None, "FILE"
     )
 
 
 class CorrectionDetails(Options):
-    """How."""
+    """Options of corrections."""
 
-    max_hours: float = option("How far a weather file may be from the acquisition.", 0.5, "HOURS", limits=(0, 12))
-    missing: choices.MissingDates = option(
-        "Dates without a correction: refuse them, or leave them without data.", "error"
+    max_hours: float = option("Largest time between a weather file and the acquisition.", 0.5, "HOURS", limits=(0, 12))
+    missing: choices.MissingDates = option("Dates without a correction: error, or no data at these dates.", "error")
+    windows: int = option(
+        "stratified: windows along each side of the image, each with its own fit.", 1, "N", limits=(1, 20)
     )
-    windows: int = option("stratified: parts of the image along each side, with a factor each.", 1, "N", limits=(1, 20))
-    keep_velocity: bool = flag("stratified: leave what grows linearly in time to the motion.")
+    keep_velocity: bool = flag("stratified: fit jointly with a velocity, which is kept.")
     mask: str | None = option(
-        "stratified, assess: look only where this raster is neither 0 nor without data.", None, "RASTER"
+        "stratified, assess: use only pixels where this raster is neither 0 nor no-data.", None, "RASTER"
     )
-    keep: bool = flag("Keep the data before the correction, and each correction, in OUT.", default=True)
+    keep: bool = flag("Store the uncorrected data and each correction in OUT, too.", default=True)
     assess: bool = flag("Print for each date whether each correction helps; with --dry-run nothing else.")
-    plot: str | None = option("assess: plot it to a file (.png, .pdf, .svg).", None, "PATH")
+    plot: str | None = option("assess: plot to a file (.png, .pdf, .svg).", None, "PATH")
 
 
 class Masking(Options):
@@ -103,7 +107,7 @@ class Masking(Options):
 
 
 class Criteria(Options):
-    """Which pixels of the stored result."""
+    """Selecting pixels of the stored result."""
 
     min_temporal_coherence: float | None = option("Only pixels of at least this temporal coherence.", None, "G")
     max_residual_rms: float | None = option("Only pixels of at most this residual rms.", None, "RAD")
@@ -113,29 +117,31 @@ class Criteria(Options):
 
 
 class Quality(Criteria):
-    """Which pixels of the result."""
+    """Selecting pixels of the result."""
 
     min_dates: int | None = option("Only pixels observed at this many dates.", None, "N")
-    mask: str | None = option("Only pixels where this raster is neither 0 nor without data.", None, "RASTER")
+    mask: str | None = option("Only pixels where this raster is neither 0 nor no-data.", None, "RASTER")
 
 
 class Places(Options):
-    """Where; one of the first three."""
+    """Places: one of --lonlat, --points, --polygons."""
 
     lonlat: tuple[float, ...] | None = option(
-        "WGS 84 degrees, of several places one after the other.", None, "LON LAT", kind=LonLats()
+        "Longitude and latitude of one or several places, WGS 84 degrees.", None, "LON LAT", kind=LonLats()
     )
-    points: str | None = option("Table of places with columns lon, lat and perhaps name.", None, "CSV")
+    points: str | None = option("Table of places with columns lon, lat and optionally name.", None, "CSV")
     polygons: str | None = option("Vector file of polygons; needs insarray[vector].", None, "FILE")
-    radius: float = option("How far the nearest pixel with data may be.", 100.0, "M", limits=(0, None))
-    percentiles: tuple[float, ...] = option("Of the pixels in a polygon.", (5.0, 95.0), "P")
+    radius: float = option("Largest distance of the nearest pixel with data.", 100.0, "M", limits=(0, None))
+    percentiles: tuple[float, ...] = option("Percentiles of the pixels in a polygon.", (5.0, 95.0), "P")
 
 
 class Minimum(Options):
-    """Fewest observations of a pixel."""
+    """Minimum number of observations of a pixel."""
 
-    min_dates: int | None = option("Dates; default: a third of all, at least 5 (or half of them).", None, "N")
-    min_redundancy: int | None = option("Degrees of freedom; default: 3 (or a third of the most).", None, "N")
+    min_dates: int | None = option("Dates; default: a third of all, at least 5 (or half of all).", None, "N")
+    min_redundancy: int | None = option(
+        "Degrees of freedom; default: 3 (or a third of the largest possible).", None, "N"
+    )
 
 
 class Referencing(Options):
@@ -145,7 +151,7 @@ class Referencing(Options):
 
 
 class Pairs(Reading, Selecting, Correcting, Masking, Referencing):
-    """Interferograms that a command reads, selects, masks and corrects."""
+    """Interferograms: reading, selecting, masking, correcting."""
 
     files: tuple[str, ...] = argument("FILES")
 
@@ -153,21 +159,23 @@ class Pairs(Reading, Selecting, Correcting, Masking, Referencing):
 class Weighting(Options):
     """Weights of pairs."""
 
-    weights: choices.Weights = option("How pairs are weighted, per pixel.", "none")
-    looks: float | None = option("Independent looks of the coherence, for variance and fisher.")
+    weights: choices.Weights = option("Weights of the samples.", "none")
+    looks: float | None = option("Number of independent looks, for variance and fisher.")
 
 
 class Inverting(Options):
     """Inversion."""
 
     norm: choices.Norm = option("Least squares, least absolute deviations, or Huber's norm.", "l2")
-    gap: choices.Gap = option("Dates that no pair ties to the first: NaN, subsets, or tied by an assumption.", "nan")
-    tolerance: float | None = option("l1, huber: certified relative gap to the optimum; 0.001.")
-    max_iterations: int | None = option("l1, huber: largest number of iterations; 100, 500.", None, "N")
-    threshold: float | None = option("huber: residuals of more are large, in units of their scale; 1.345.")
-    rho: float | None = option("l1: ADMM as published with this penalty instead; 0.4.")
-    alpha: float | None = option("l1: ADMM as published with this relaxation; 1.")
-    iterations: int | None = option("l1: ADMM as published with N iterations; 20.", None, "N")
+    gap: choices.Gap = option(
+        "Dates not connected to the first: NaN, kept as subsets, or connected by an assumption.", "nan"
+    )
+    tolerance: float | None = option("l1, huber: certified relative gap to the optimum; default 0.001.")
+    max_iterations: int | None = option("l1, huber: largest number of iterations; default 100, 500.", None, "N")
+    threshold: float | None = option("huber: limit of large residuals, in units of their scale; default 1.345.")
+    rho: float | None = option("l1: use ADMM as published, with this penalty; default 0.4.")
+    alpha: float | None = option("l1: use ADMM as published, with this relaxation; default 1.")
+    iterations: int | None = option("l1: use ADMM as published, with N iterations; default 20.", None, "N")
 
 
 class Terms(Options):
@@ -186,7 +194,7 @@ class Terms(Options):
 
 
 class Fitting(Options):
-    """How they are fitted."""
+    """Fitting."""
 
     height_error: bool = flag("Fit the height error (DEM error), too; needs baselines and geometry.")
     uncertainty: choices.Uncertainty = option(
@@ -200,9 +208,9 @@ class Fitting(Options):
 class Geometry(Options):
     """Geometry, for the height error (DEM error)."""
 
-    slant_range: float | None = option("Slant range, one for the image.", None, "M")
+    slant_range: float | None = option("Slant range, constant over the image.", None, "M")
     incidence_angle: float | None = option(
-        "Incidence angle from the vertical, one for the image.", None, "DEG", was="incidence"
+        "Incidence angle from the vertical, constant over the image.", None, "DEG", was="incidence"
     )
 
 
@@ -215,10 +223,10 @@ class GeometryFile(Geometry):
 
 
 class Sight(Options):
-    """Line of sight, where a store has none."""
+    """Line of sight, if the store has none."""
 
     line_of_sight: tuple[str, ...] = option(
-        "Files with it (E,N,U raster, MintPy geometry, product folder) | INCIDENCE/HEADING in degrees, as 38/-12; one per track.",
+        "Files (E,N,U raster, MintPy geometry, product folder) | INCIDENCE/HEADING in degrees, such as 38/-12; one per track.",
         (), "FILE",
     )  # fmt: skip
 
@@ -226,30 +234,30 @@ class Sight(Options):
 class Decomposing(Options):
     """Estimating components."""
 
-    weights: choices.TrackWeights = option("Weights of velocities: by their standard errors, or all alike.", "variance")
-    quantity: choices.Quantity | None = option("What is decomposed; default: the velocity if all have it.")
-    max_dilution: float = option("Largest error of a component for errors of 1 of each track.", 5.0, "F", above=0)
-    resampling: choices.Resampling = option("How tracks on other pixels are sampled.", "nearest")
+    weights: choices.TrackWeights = option("Weights of velocities: by their standard errors, or equal.", "variance")
+    quantity: choices.Quantity | None = option("Quantity to decompose; default: velocity if all tracks have it.")
+    max_dilution: float = option("Largest error of a component per unit error of each track.", 5.0, "F", above=0)
+    resampling: choices.Resampling = option("Resampling of tracks on other grids.", "nearest")
 
 
 class Comparing(Options):
     """Comparing with stations."""
 
-    reference: str | None = option("Station that the others are compared with; default: all with all.", None, "NAME")
-    radius: float = option("Pixels within so many metres of a station count.", 0.0, "M", limits=(0, None))
-    at: choices.AtStation = option("Which of them: the nearest with data, or all of them.", "nearest")
-    days: int = option("Average positions over so many days before and after a date.", 0, "N", limits=(0, None))
+    reference: str | None = option("Reference station; default: all pairs of stations.", None, "NAME")
+    radius: float = option("Use pixels within this many metres of a station.", 0.0, "M", limits=(0, None))
+    at: choices.AtStation = option("Nearest of these pixels with data, or their mean.", "nearest")
+    days: int = option("Average positions over this many days before and after a date.", 0, "N", limits=(0, None))
 
 
 class Tying(Options):
     """Tying to GNSS."""
 
-    surface: choices.TieSurface = option("Surface that is fitted and subtracted.", "plane")
-    up: choices.Up = option("Vertical velocity of GNSS: its own, or none.", "gnss")
-    robust: bool = flag("Leave aside what does not lie on the surface.", default=True)
-    mask: str | None = option("Of maps: fit only where this raster is neither 0 nor without data.", None, "RASTER")
+    surface: choices.TieSurface = option("Surface to fit and subtract.", "plane")
+    up: choices.Up = option("Vertical velocity of GNSS: as given, or zero.", "gnss")
+    robust: bool = flag("Reduce the influence of outliers.", default=True)
+    mask: str | None = option("Maps: fit only where this raster is neither 0 nor no-data.", None, "RASTER")
     radius: float = option("Stations: average the pixels within this many metres.", 0.0, "M", limits=(0, None))
-    days: int = option("Of positions: average over so many days before and after a date.", 0, "N", limits=(0, None))
+    days: int = option("Positions: average over this many days before and after a date.", 0, "N", limits=(0, None))
 
 
 class Validating(Options):
@@ -263,16 +271,16 @@ class Validating(Options):
     share: float | None = option("Share of the pairs, instead of that of the requirement.", None, "F", above=0)
     pairs: int = option("Pairs of pixels in each bin.", 10_000, "N", limits=(1, None))
     seed: int = option("Seed with which pairs are drawn.", 0)
-    mask: str | None = option("Only pixels where this raster is neither 0 nor without data.", None, "RASTER")
+    mask: str | None = option("Only pixels where this raster is neither 0 nor no-data.", None, "RASTER")
     radius: float = option("Stations: average the pixels within this many metres.", 0.0, "M", limits=(0, None))
 
 
 class Framing(Options):
-    """Choosing a frame."""
+    """Reference frame."""
 
-    plate: str | None = option("Plate that stands still, such as Eurasia.", None, "NAME")
-    model: choices.PlateModel | None = option("Model of plates; default: ITRF2020.")
-    change: choices.FrameChange = option("Remove the motion of the plate, or add it again.", "remove")
+    plate: str | None = option("Plate to be fixed, such as Eurasia.", None, "NAME")
+    model: choices.PlateModel | None = option("Plate motion model; default: ITRF2020.")
+    change: choices.FrameChange = option("Remove the plate motion, or add it back.", "remove")
 
 
 class Output(Options):
@@ -282,10 +290,12 @@ class Output(Options):
 
 
 class Executing(Options):
-    """How a store is computed."""
+    """Execution."""
 
     scheduler: str = option("threads | local (processes) | address of a Dask scheduler", "threads", "NAME")
-    workers: int | None = option("Blocks at a time; default: number of processors.", None, "N", limits=(1, None))
+    workers: int | None = option(
+        "Blocks computed in parallel; default: number of processors.", None, "N", limits=(1, None)
+    )
     block_timeout: float = option(
         "A block that takes longer is tried once more, then reported as failed.", 3600.0, "SECONDS", above=0
     )
@@ -321,26 +331,26 @@ class Points(Options):
     max_amplitude_dispersion: float | None = option(
         "Points of at most this amplitude dispersion.", None, "D", limits=(0, 1), was="amplitude-dispersion"
     )
-    mask: str | None = option("Only where this raster is neither 0 nor without data.", None, "RASTER")
+    mask: str | None = option("Only where this raster is neither 0 nor no-data.", None, "RASTER")
 
 
 class Arcs(Options):
     """Estimating arcs (links)."""
 
-    network: choices.LinkNetwork = option("Which points an arc connects.", "both")
-    neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
-    max_length: float | None = option("Longest arc.", None, "M", above=0)
-    method: choices.LinkMethod = option("published: dense grid, arcs weighted by coherence.", "insarray")
+    network: choices.LinkNetwork = option("Network of arcs between the points.", "both")
+    neighbours: int = option("Number of nearest points to which each point is connected.", 16, "N", limits=(1, None))
+    max_length: float | None = option("Largest length of an arc.", None, "M", above=0)
+    method: choices.LinkMethod = option("published: grid search, arcs weighted by coherence.", "insarray")
 
 
 class Ranges(Options):
-    """Range of the search; STEP only with --method published."""
+    """Search ranges; STEP only with --method published."""
 
     velocity_range: tuple[float, ...] = option(
         "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX [STEP]", kind=Range()
     )
     height_error_range: tuple[float, ...] | None = option(
-        "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
+        "Height error (DEM error) differences of arcs, m; default: -60 60 with baselines; without, none is estimated.",
         None, "MIN MAX [STEP]", kind=Range(),
     )  # fmt: skip
 
@@ -349,15 +359,17 @@ class Tiling(Options):
     """Tiles."""
 
     tile: int = option("Size of a tile, pixels; memory grows with it.", 256, "N", limits=(32, None))
-    overlap: int = option("What neighbouring tiles have in common, pixels.", 32, "N", limits=(8, None))
-    fill: bool = flag("Unwrap the pixels between the points, too, by the cycles of the nearest one.")
+    overlap: int = option("Overlap of neighbouring tiles, pixels.", 32, "N", limits=(8, None))
+    fill: bool = flag("Unwrap the pixels between the points, too, with the cycles of the nearest point.")
 
 
 class Unwrapping(Options):
-    """Pairs, points, and the range of their model."""
+    """Pairs, points, and search ranges."""
 
     network: str = option(
-        "Pairs: single (each date with the first) | hop3 (with the next three) | PAIR,PAIR,...", "single", "PAIRS"
+        "Pairs of the output: single (all with the first date) | hop3 (with the next three) | PAIR,PAIR,...",
+        "single",
+        "PAIRS",
     )
     min_temporal_coherence: float | None = option(
         "Points of at least this temporal coherence.", 0.6, "G", limits=(0, 1)
@@ -365,19 +377,19 @@ class Unwrapping(Options):
     max_amplitude_dispersion: float | None = option(
         "Points of at most this amplitude dispersion.", None, "D", limits=(0, 1)
     )
-    mask: str | None = option("Only where this raster is neither 0 nor without data.", None, "RASTER")
+    mask: str | None = option("Only where this raster is neither 0 nor no-data.", None, "RASTER")
     velocity_range: tuple[float, ...] = option(
         "Velocity differences of arcs, mm/yr.", (-60.0, 60.0), "MIN MAX", kind=Range()
     )
     height_error_range: tuple[float, ...] | None = option(
-        "Height error (DEM error) differences of arcs, m; -60 60 where there are baselines, else none is estimated.",
+        "Height error (DEM error) differences of arcs, m; default: -60 60 with baselines; without, none is estimated.",
         None, "MIN MAX", kind=Range(),
     )  # fmt: skip
     neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
 
 
 class Drawing(Options):
-    """What is drawn."""
+    """Plotting."""
 
     variable: str | None = option(
         "For map; for multiples, default displacement; for points, profile and compare, default velocity.", None, "NAME"
@@ -385,7 +397,7 @@ class Drawing(Options):
     date: str | None = option("For map, points, profile and compare; default: the last.", None, "DATE")
     dates: tuple[str, ...] = option("For multiples, dates or pairs; default: twelve.", (), "DATE")
     limits: tuple[float, ...] | None = option(
-        "Ends of the colours, in the units of the bar.", None, "MIN MAX", kind=Range()
+        "Colour limits, in the units of the colour bar.", None, "MIN MAX", kind=Range()
     )
     row: int | None = option("For point.")
     col: int | None = option("For point.")
@@ -394,5 +406,5 @@ class Drawing(Options):
     lonlat: tuple[float, ...] | None = option(
         "For profile: both ends of the line.", None, "LON LAT LON LAT", kind=LonLats()
     )
-    width: float = option("For profile: of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
-    other: str | None = option("For compare: the other result.", None, "STORE", names=("--with",))
+    width: float = option("For profile: width of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
+    other: str | None = option("For compare: the second result.", None, "STORE", names=("--with",))

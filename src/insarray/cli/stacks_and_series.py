@@ -19,10 +19,10 @@ class Demo(Options):
 
 @cli.typed("Start", "warming.compile_kernels")
 class Compile(Options):
-    """Compile all kernels ahead of the first job.
+    """Compile all kernels before the first job.
 
-    Each kernel is otherwise compiled when it is first needed, which makes first commands slow. What is compiled is kept
-    for this user and version, in NUMBA_CACHE_DIR if that is set. Meant for containers and for the nodes of a cluster.
+    Otherwise each kernel is compiled when it is first needed, which makes the first commands slow. Compiled kernels are
+    stored for this user and version, in NUMBA_CACHE_DIR if that is set. Useful for containers and nodes of a cluster.
     """
 
     workers: int | None = option("Processes; default: number of processors.", None, "N", limits=(1, None))
@@ -32,7 +32,7 @@ class Compile(Options):
 class Config(Options):
     """Print a configuration for insarray run with every option.
 
-    Write it to a file and edit that: insarray config > config.yaml
+    Write it to a file and edit it: insarray config > config.yaml
     """
 
     schema: bool = flag("Print the JSON schema of the file instead, for editors that check YAML.")
@@ -55,8 +55,8 @@ class Info(group.Reading, group.Output):
     """Print dates, network, grid and warnings of interferograms.
 
     FILES is a folder, a pattern, files, or a table (CSV) of one product. A folder of a product, such as HyP3, LiCSAR or
-    MintPy, is recognised and needs no option; docs/how_to/open_your_files.md says what each is recognised by. A table of
-    points, such as EGMS', is described, too.
+    MintPy, is recognised and needs no option; see docs/how_to/open_your_files.md. Tables of points, such as those of
+    EGMS, are described, too.
     """
 
     files: tuple[str, ...] = argument("FILES")
@@ -72,19 +72,19 @@ class Invert(group.Pairs, group.Inverting, group.Weighting, group.Minimum, group
     to finish an interrupted run, and with --append when there are new interferograms.
     """
 
-    append: bool = flag("Add new pairs to the store; compute only what they can change.")
+    append: bool = flag("Add new pairs to the store; recompute only the affected blocks.")
 
 
 @cli.typed("Quality", "stack_commands.closure")
 class Closure(group.Pairs, group.Running):
     """Find pairs with unwrapping errors by the closure of loops.
 
-    FILES is a folder, a pattern, files, or a table (CSV) of one product. If another argument follows that ends in
-    .zarr, it is the store to which closure phases, integer closures and their maps are written; run the same command
-    again to finish an interrupted run.
+    FILES is a folder, a pattern, files, or a table (CSV) of one product. If the last argument ends in .zarr, closure
+    phases, integer closures and their maps are written to this store; run the same command again to finish an
+    interrupted run.
     """
 
-    loops: str = option("triplets | fundamental | N: all of up to N pairs without a shorter way", "triplets", "KIND")
+    loops: str = option("triplets | fundamental | N: all loops of up to N pairs without chords", "triplets", "KIND")
     threshold: float = option(
         "Share of pixels with a non-zero integer closure above which a loop counts as not closed.", 0.05, "F"
     )
@@ -93,7 +93,7 @@ class Closure(group.Pairs, group.Running):
 
 @cli.typed("Quality", "stack_commands.residuals")
 class Residuals(group.Reading, group.Output):
-    """List the pairs that agree least with a series.
+    """List the pairs with the largest residuals of a series.
 
     FILES are the interferograms, STORE is the output of insarray invert. The worst pairs come first.
     """
@@ -106,8 +106,8 @@ class Residuals(group.Reading, group.Output):
 class Average(group.Reading, group.Storing):
     """Average a layer over its pairs or dates.
 
-    FILES are interferograms or a stored series. OUT is a Zarr store. With --layer connected_component_labels: in how
-    many pairs of each date the unwrapping reached the pixel.
+    FILES are interferograms or a stored series. OUT is a Zarr store. With --layer connected_component_labels: the number
+    of pairs of each date with a non-zero label.
     """
 
     files: tuple[str, ...] = argument("FILES")
@@ -121,7 +121,7 @@ class Status(group.Output):
 
     store: str = argument("STORE")
     verify: bool = flag("Read everything back and compare with the checksums.")
-    discard_damaged: bool = flag("Verify, and discard damaged blocks: the command that made STORE computes them again.")
+    discard_damaged: bool = flag("Verify, and discard damaged blocks; then run the command of STORE again.")
 
 
 @cli.typed("Model", "series_commands.fit")
@@ -137,8 +137,8 @@ class Fit(
 ):
     """Fit time functions to a series or to interferograms.
 
-    FILES is a stored series, or interferograms as for invert: then no inversion is needed, and gaps in the network do
-    not matter. OUT is a Zarr store, with the terms and their standard errors. Run the same command again to finish an
+    FILES is a stored series, or interferograms as for invert: these need no inversion, and gaps in the network do not
+    matter. OUT is a Zarr store, with the terms and their standard errors. Run the same command again to finish an
     interrupted run.
     """
 
@@ -164,8 +164,8 @@ class Remove(group.GeometryFile, group.Storing):
 class Correct(group.Corrections, group.CorrectionGeometry, group.CorrectionDetails, group.Reading, group.Storing):
     """Subtract troposphere, tides and ionosphere, each once.
 
-    FILES is a stored series, or interferograms. OUT is a Zarr store of the same kind, ready for invert or fit, that holds
-    each correction, too. --dem are the heights at which delays are read.
+    FILES is a stored series, or interferograms. OUT is a Zarr store of the same kind, ready for invert or fit, which also
+    stores each correction. --dem: heights at which delays are interpolated.
     """
 
     files: tuple[str, ...] = argument("FILES")
@@ -180,8 +180,8 @@ class Deramp(group.Storing):
 
     series: str = argument("SERIES")
     kind: choices.Ramp = option("Surface; range is along the columns, azimuth along the rows.", "linear")
-    mask: str | None = option("Fit only where this raster is neither 0 nor without data.", None, "RASTER")
-    robust: bool = flag("Reduce the influence of ground that moves; up to 15 passes over the series.")
+    mask: str | None = option("Fit only where this raster is neither 0 nor no-data.", None, "RASTER")
+    robust: bool = flag("Reduce the influence of moving ground; reads the series up to 15 times.")
 
 
 @cli.typed("Model", "series_commands.rereference")
@@ -192,7 +192,7 @@ class Rereference(group.Storing):
     """
 
     series: str = argument("SERIES")
-    date: str | None = option("Date at which the displacement is to be zero.", None, "DATE")
+    date: str | None = option("Date of zero displacement.", None, "DATE")
     reference: str | None = option("ROW,COL | ROW:ROW,COL:COL (area) | lonlat:LON,LAT", None, "WHERE")
 
 
