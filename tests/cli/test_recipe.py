@@ -174,7 +174,7 @@ def test_old_keys_work_and_say_what_they_are_called_now(folder):
     [
         ("invert: [", "config.yaml: is not YAML"),
         ("- invert", "config.yaml: holds no sections"),
-        (BASE, "config.yaml: asks for no step; add one of the sections closure, invert, correct, fit, links"),
+        (BASE, "config.yaml: has no step; add one of the sections closure, invert, correct, fit, links"),
         (BASE + "invrt:\n", "config.yaml: section 'invrt' is not known; did you mean invert?"),
         (BASE + "invert:\n  lucks: 3\n", "config.yaml: invert: lucks: is not known; did you mean looks?"),
         (BASE + "invert:\n  weights: heavy\n", "config.yaml: invert: weights: 'heavy' is not one of"),

@@ -326,7 +326,9 @@ def test_names_of_variables_stay_text(tmp_path, made):
 
 def test_a_globe_does_not_get_more_than_it_shows(tmp_path, result, monkeypatch):
     monkeypatch.setattr("insarray.export.kml._MOST", 50)
-    with pytest.raises(ArgumentError, match=r"a\.kmz: has more than 50 points, which no globe shows; .*--every"):
+    with pytest.raises(
+        ArgumentError, match=r"a\.kmz: has more than 50 points, which viewers of KML cannot show; .*--every"
+    ):
         ia.to_table(result, tmp_path / "a.kmz")
     assert list(tmp_path.iterdir()) == []
 

@@ -161,7 +161,7 @@ def test_a_text_is_shown_without_its_secret(text):
     [
         "http://host:8080/folder/20190105_20190117.unw.tif",
         "s3://bucket/2019????.tif",
-        "/data/a@b/secret.tif: is no raster",
+        "/data/a@b/secret.tif: is not a raster",
         "--area 1,2,3,4@EPSG:32614 --reference 4:8,3:7",
         "abfs://container@account.dfs.core.windows.net/a.tif",
         'NETCDF:"/a/b.nc":phase',

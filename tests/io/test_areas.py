@@ -382,9 +382,9 @@ def test_a_global_image_is_not_cut_in_two():
         (7, r"area: 7 is not W,S,E,N"),
         ("1,5,3,2", r"area: '1,5,3,2' has no extent"),
         ("1,nan,3,2", r"area: '1,nan,3,2' is not W,S,E,N"),
-        ("600000,2100000,700000,2150000", r"are no degrees; say the CRS of metres: LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE"),
+        ("600000,2100000,700000,2150000", r"are not degrees; say the CRS of metres: LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE"),
         ("5,1,3,2@EPSG:32614", r"has its left beyond its right"),
-        ("1,1,3,2@EPSG:1", r"area: 'EPSG:1' is no coordinate reference system"),
+        ("1,1,3,2@EPSG:1", r"area: 'EPSG:1' is not a coordinate reference system"),
         ("none.geojson", r"area: none\.geojson does not exist"),
     ],
 )  # fmt: skip

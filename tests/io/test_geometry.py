@@ -322,7 +322,7 @@ CUBE = ("ifg", "y", "x")
         (_text("g.nc"), FileError, "g.nc: cannot be opened as NetCDF or Zarr"),
         (_text("g.h5"), FileError, "g.h5: could not read it as HDF5"),
         (lambda folder: {"height": _text("g.tif")(folder)}, FileError, "g.tif: is not a readable GTiff raster"),
-        (_text("g.tif"), ArgumentError, "g.tif does not say what it holds; give {'slant_range': file"),
+        (_text("g.tif"), ArgumentError, "g.tif does not state its contents; give {'slant_range': file"),
         (lambda folder: folder, FileError, "is not a Zarr folder; give the file of the geometry"),
         (lambda folder: folder / "none.nc", FileError, "geometry: .*none.nc does not exist"),
         (lambda folder: str(save(maps(), folder / "a.nc").parent / "*") if save(maps(), folder / "b.nc") else "",

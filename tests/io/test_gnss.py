@@ -220,19 +220,19 @@ def test_folders_archives_selections_and_gaps(tmp_path):
 LINE = tenv3().splitlines()[1]
 DAMAGED = {
     "a short line": ("X.tenv3", tenv3() + "HILL 00JAN04 2000\n", r"X.tenv3, line 5: has 3 columns instead of 20 or 23"),
-    "no number": ("X.tenv3", tenv3().replace("0.999000", "0.99x000"), "'0.99x000', which is no number"),
-    "no date": ("X.tenv3", tenv3().replace("00JAN01", "00JAM01"), "'00JAM01' is no date"),
-    "no such day": ("X.tenv3", tenv3().replace("00JAN01", "00JAN41"), "'00JAN41' is no date"),
+    "no number": ("X.tenv3", tenv3().replace("0.999000", "0.99x000"), "'0.99x000', which is not a number"),
+    "no date": ("X.tenv3", tenv3().replace("00JAN01", "00JAM01"), "'00JAM01' is not a date"),
+    "no such day": ("X.tenv3", tenv3().replace("00JAN01", "00JAN41"), "'00JAN41' is not a date"),
     "no days": ("X.tenv3", TENV3, "X.tenv3: holds no day"),
     "empty": ("X.tenv3", "", "X.tenv3: is empty"),
     "latitude": ("X.tenv3", tenv3().replace("19.3390", "119.3390"), "HILL: its latitude is 119.339"),
     "pos without its table": ("X.pos", POS.split("*YYYY")[0], "has no line"),
     "pbo csv without place": ("X.csv", PBO_CSV.replace("Reference position", "Position"), "no reference position"),
-    "other text": ("X.dat", "hello\n", "is of no format of stations that is known"),
+    "other text": ("X.dat", "hello\n", "is not in a known format for stations"),
     "csv of other things": ("X.csv", "a,b\n1,2\n", "has neither the columns date, east, north, up"),
     "csv without dates": ("X.csv", "station,east,north,up,lon,lat\nA,1,2,3,4,5\n", "has positions, but no column date"),
     "csv with a bad date": ("X.csv", "date,east,north,up,lon,lat\nmay,1,2,3,4,5\n", "X.csv, line 2: "),
-    "csv with a bad number": ("X.csv", "date,east,north,up,lon,lat\n20200101,x,2,3,4,5\n", "X.csv, line 2: 'x' is no number"),
+    "csv with a bad number": ("X.csv", "date,east,north,up,lon,lat\n20200101,x,2,3,4,5\n", "X.csv, line 2: 'x' is not a number"),
     "csv with a short line": ("X.csv", "date,east,north,up,lon,lat\n20200101,1,2,3\n", "X.csv, line 2: has 4 cells instead of 6"),
     "csv with a column twice": ("X.csv", "date,east,East (mm),north,up\n20200101,1,1,2,3\n", "has the column east twice"),
     "midas": ("X.txt", midas("A", 1.0) + "B MIDAS5 1 2\n", "X.txt, line 2: has 4 columns instead of 27"),
@@ -267,7 +267,7 @@ def test_what_is_asked_for_must_be_there(tmp_path):
         (tmp_path / "none", "does not exist"),
         (tmp_path / "a.zip", "cannot be unpacked"),
         ([tmp_path / "A.tenv3", tmp_path / "b/A.tenv3"], "station A is there more than once"),
-        (tmp_path / "b/bytes.csv", "is no text"),
+        (tmp_path / "b/bytes.csv", "is not text"),
     ):
         with pytest.raises(InsarrayError, match=message):
             ia.open_gnss(path)

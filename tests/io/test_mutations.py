@@ -205,7 +205,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "another size": (one(data=PHASE[1, :-1]), "11 x 16 pixels instead of 12 x 16; say which .*--extent"),
     "a rotation": (one(transform=Affine(30, 3, UTM.c, 3, -30, UTM.f)), "is rotated .* with gdalwarp"),
-    "an empty file": (after(lambda path: path.write_bytes(b"")), r"is empty \(0 bytes\); fetch or make it again"),
+    "an empty file": (after(lambda path: path.write_bytes(b"")), r"is empty \(0 bytes\); download or create it again"),
     "a cut file": (after(lambda path: path.write_bytes(path.read_bytes()[:300])), "is not a readable|truncated"),
     "a web page": (after(lambda path: path.write_text("<html>login</html>")), "is not a readable GTiff raster"),
     "a link to nothing": (
@@ -213,7 +213,10 @@ REFUSED: dict[str, tuple[Write, str]] = {
         "is a link to what is not there; fetch that, or",
     ),
     "a folder of that name": (after(lambda path: (path.unlink(), path.mkdir())), "is a folder; give files"),
-    "the same date twice": (renamed("20190610_20190610_unw.tif"), "both dates are 20190610; a pair joins two"),
+    "the same date twice": (
+        renamed("20190610_20190610_unw.tif"),
+        "both dates are 20190610; a pair has two different dates",
+    ),
     "a pair twice": (renamed("20190610_20190622_unw.tif", "v2_20190610_20190622_unw.tif"), "keep one of them"),
     "three dates": (renamed("20190610_20190622_20190704_unw.tif"), "expected two dates .* give a pattern"),
     "coherence in percent": (beside("coh", COHERENCE * 100), "coherence from .*, outside 0 to 1"),

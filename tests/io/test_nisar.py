@@ -269,7 +269,7 @@ TIME = "science/LSAR/identification/referenceZeroDopplerStartTime"
         (
             changed(frequency=1.2),
             FileError,
-            f"{SECOND}.*centerFrequency gives a wavelength of 2498.* which is no radar's",
+            f"{SECOND}.*centerFrequency gives a wavelength of 2498.* which is not plausible",
         ),
         (changed(epsg=32615), StackError, f"{SECOND}.*CRS EPSG:32615 instead of EPSG:32614"),
         (changed(layers=("frequencyA/VV",)), StackError, f"has frequencyA/HH but .*{SECOND}.* frequencyA/VV"),

@@ -132,7 +132,7 @@ def test_pairs_of_several_references_are_no_series(tmp_path):
 
 
 def write_opera_utils(path):
-    """As opera_utils.disp reformats DISP-S1 (src/opera_utils/disp/_reformat.py): since the first reference time, which is no date."""
+    """As opera_utils.disp reformats DISP-S1 (src/opera_utils/disp/_reformat.py): since the first reference time, which is not a date."""
     shape, dates = SERIES.shape[1:], np.array([f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in DATES], "datetime64[ns]")
     planes = ("time", "y", "x"), np.ones((3, *shape), np.uint8)
     mapping = CRS.from_epsg(32614).to_cf() | {"GeoTransform": "600000.0 30.0 0.0 2150000.0 0.0 -30.0"}

@@ -162,5 +162,5 @@ def test_what_cannot_be_is_one_line(name):
 
 
 def test_one_band_is_no_line_of_sight(tmp_path):
-    with pytest.raises(FileError, match="is no raster with the bands east, north, up"):
+    with pytest.raises(FileError, match="is not a raster with the bands east, north, up"):
         ia.line_of_sight(like(), write(tmp_path / "one.tif", [1.0]))

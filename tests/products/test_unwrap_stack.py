@@ -163,7 +163,7 @@ def test_memory_grows_with_the_tile(scene):
         ({"overlap": 4}, ArgumentError, "overlap: 4 is not between 8 and half of the tile"),
         ({"overlap": 140}, ArgumentError, "overlap: 140"),
         ({"network": "all"}, ArgumentError, "network: 'all' is not one of single, hop3"),
-        ({"network": ["20200101_20200113"]}, ArgumentError, "network: 20200101 is no date of the stack"),
+        ({"network": ["20200101_20200113"]}, ArgumentError, "network: 20200101 is not a date of the stack"),
         ({"min_temporal_coherence": None}, ArgumentError, "points: give min_temporal_coherence"),
         ({"min_temporal_coherence": 60}, ArgumentError, "temporal_coherence"),
         ({"max_amplitude_dispersion": 0.2}, StackError, "amplitude_dispersion: the stack has no such layer"),

@@ -27,7 +27,7 @@ def stored_reference(options: Invert) -> Place | None:
     if not options.append:
         return None
     if options.restart:
-        raise ArgumentError("--restart: starts over, --append goes on; leave one of them out")
+        raise ArgumentError("--restart: starts over, --append continues; give only one of them")
     finish_swap(options.out)
     store = Store(options.out)
     if options.reference != "auto" or not store.files.exists() or not store.is_complete():

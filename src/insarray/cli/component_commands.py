@@ -31,7 +31,7 @@ def decompose(options: Decompose) -> None:
     """Components of the tracks of several stores."""
     refuse_input_as_output(_files(options.files, options.gnss, options.like), options.out)
     if options.north is None:
-        raise ArgumentError("--north: say what is assumed of the motion to the north: zero, gnss or free")
+        raise ArgumentError("--north: state the assumption about north motion: zero, gnss or free")
     sights: tuple[str | None, ...] = options.line_of_sight or (None,) * len(options.files)
     if len(sights) != len(options.files):
         raise ArgumentError(

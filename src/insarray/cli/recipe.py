@@ -118,7 +118,9 @@ def read(path: str) -> Recipe:
         with open(path, "rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
-            raise FileError(f"{path}: has more than {_MOST_BYTES} bytes, which no configuration has; give another file")
+            raise FileError(
+                f"{path}: has more than {_MOST_BYTES} bytes, the limit for a configuration; give another file"
+            )
         text = content.decode("utf-8")
         found = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except OSError as error:
@@ -128,13 +130,13 @@ def read(path: str) -> Recipe:
     except yaml.YAMLError as error:
         raise FileError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(found, dict):
-        raise FileError(f"{path}: holds no sections; insarray config prints a file to start from")
+        raise FileError(f"{path}: has no sections; insarray config prints a template")
     known = ("output", "stack", *STEPS, *OUTPUTS)
     for name in found:
         if name not in known:
             raise FileError(f"{path}: section {name!r} is not known; {suggestion(name, known)}")
     if not any(step in found for step in STEPS):
-        raise FileError(f"{path}: asks for no step; add one of the sections {', '.join(STEPS)}")
+        raise FileError(f"{path}: has no step; add one of the sections {', '.join(STEPS)}")
     output = found.get("output", "results")
     if not isinstance(output, str):
         raise FileError(f"{path}: output is {repr(output)[:80]}; give the name of a folder")

@@ -60,7 +60,7 @@ def _points_summary(options: Info) -> dict[str, Any]:
     given = [*options.given(Reading), *(["plot"] if options.plot is not None else [])]
     if given:
         raise ArgumentError(
-            f"{given[0]}: belongs to interferograms, but {options.files[0]} is a table of points; leave it out"
+            f"{given[0]}: applies to interferograms, but {options.files[0]} is a table of points; leave it out"
         )
     return describe_points(open_result(options.files[0]))
 
@@ -192,7 +192,7 @@ def residuals(options: Residuals) -> None:
     for row in rows[:20]:
         echo(f"{row.pair:17s} {row.pixels:9d} {row.rms:9.3f} {100 * row.wrong:14.2f} %")
     if len(rows) > 20:
-        echo(f"and {len(rows) - 20} more that agree better")
+        echo(f"and {len(rows) - 20} more with smaller residuals")
 
 
 def status(options: Status) -> None:
@@ -229,12 +229,12 @@ def status(options: Status) -> None:
         echo(f"locked by a run that is writing, or was killed: if it was, remove {lock}")
     if discarded:
         echo(
-            f"discarded, as they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"
+            f"discarded because they were damaged: {', '.join(map(str, discarded))}; repeat the command that made the store"
         )
     elif options.discard_damaged:
         echo("nothing is damaged")
     elif options.verify:
-        echo(f"{result['blocks_verified']} blocks read back, all as they were written")
+        echo(f"{result['blocks_verified']} blocks read back, all identical to what was written")
 
 
 def _numbers(report: dict[str, Any] | None) -> Iterator[str]:

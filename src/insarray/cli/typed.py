@@ -86,7 +86,7 @@ class Options:
             if name not in known:
                 raise ArgumentError(f"{key}: is not known; {suggestion(key, known)}")
             if name in values:
-                raise ArgumentError(f"{key}: is there twice, by its old and its new name")
+                raise ArgumentError(f"{key}: is given twice, with its old and its new name")
             if value is not None:
                 values[name] = _checked(known[name], value)
         return cls(**values, **more)

@@ -47,7 +47,7 @@ def write_kmz(source: Source, path: Path) -> int:
                 count += len(rows)
                 if count > _MOST:
                     raise ArgumentError(
-                        f"{path.name}: has more than {_MOST} points, which no globe shows; write each n-th with every "
+                        f"{path.name}: has more than {_MOST} points, which viewers of KML cannot show; write each n-th with every "
                         "(--every), or choose polygons"
                     )
                 file.write("".join(_placemarks(source, rows, limit)).encode())

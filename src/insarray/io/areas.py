@@ -138,7 +138,7 @@ def _of_numbers(area: object, parts: Sequence[Any], crs: object) -> Box:
     if is_geographic(box.crs):
         if max(abs(bottom), abs(top)) > 90 or max(abs(left), abs(right)) > 360:
             raise ArgumentError(
-                f"area: {area!r} are no degrees; say the CRS of metres: LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE"
+                f"area: {area!r} are not degrees; say the CRS of metres: LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE"
             )
         return box if left < right else replace(box, right=right + 360)
     if left >= right:
@@ -154,7 +154,9 @@ def crs_name(crs: object) -> str:
     try:
         found = CRS.from_user_input(crs)
     except CRSError as error:
-        raise ArgumentError(f"area: {crs!r} is no coordinate reference system; give for example EPSG:32614") from error
+        raise ArgumentError(
+            f"area: {crs!r} is not a coordinate reference system; give for example EPSG:32614"
+        ) from error
     return str(crs) if isinstance(crs, str) else found.to_string()
 
 
@@ -239,7 +241,7 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
     except Exception as error:
         raise FileError(f"{path}: cannot be read as a vector file ({' '.join(str(error).split())})") from error
     if crs is None:
-        raise FileError(f"{path}: says no CRS; write it into the file, or give the bounds with @EPSG:CODE")
+        raise FileError(f"{path}: has no CRS; write it into the file, or give the bounds with @EPSG:CODE")
     known = bounds[:, np.isfinite(bounds).all(axis=0)].T
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in known], crs_name(crs)
 

@@ -73,7 +73,7 @@ def baseline_table(
 def _times(line: Line, columns: Sequence[str]) -> tuple[np.datetime64, ...]:
     times = tuple(_time(line, column) for column in columns)
     if len(times) == 2 and times[0] == times[1]:
-        raise StackError(f"{line.table}, line {line.number}: both dates are {times[0]}; a pair joins two")
+        raise StackError(f"{line.table}, line {line.number}: both dates are {times[0]}; a pair has two different dates")
     return times
 
 

@@ -110,7 +110,7 @@ def require_own_members(store: str | Path, folders: Sequence[str | Path] | None 
     for name in names:
         if name.startswith("/") or ".." in name.split("/") or "\\" in name:
             raise FileError(
-                f"{store}: has an array by the name {name!r}, which leads out of it; fetch or make it again"
+                f"{store}: has an array by the name {name!r}, which leads out of it; download or create it again"
             )
 
 

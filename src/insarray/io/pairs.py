@@ -49,7 +49,7 @@ def pair_file(path: Path, reference: np.datetime64, secondary: np.datetime64) ->
         If both dates are the same.
     """
     if reference == secondary:
-        raise StackError(f"{path}: both dates are {date_label(reference)}; a pair joins two")
+        raise StackError(f"{path}: both dates are {date_label(reference)}; a pair has two different dates")
     swapped = bool(reference > secondary)
     return PairFile(path, *((secondary, reference) if swapped else (reference, secondary)), swapped)
 

@@ -110,7 +110,7 @@ def read_polygons(path: str | os.PathLike[str], crs: str | None, middle: float) 
     except Exception as error:
         raise FileError(f"{file}: cannot be read as a vector file ({' '.join(str(error).split())})") from error
     if meta["crs"] is None:
-        raise FileError(f"{file}: says no CRS; write it into the file")
+        raise FileError(f"{file}: has no CRS; write it into the file")
     kinds = {shape.geom_type for shape in shapes if shape is not None}
     if not kinds or not kinds <= set(_AREAS):
         raise FileError(f"{file}: holds {', '.join(sorted(kinds)) or 'no geometry'}; give a file of polygons")

@@ -44,9 +44,9 @@ def read_text(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise FileError(f"{path}: cannot be read ({reason}); the product needs it, fetch it again") from error
+        raise FileError(f"{path}: cannot be read ({reason}); the product needs it, download it again") from error
     if not text.strip():
-        raise FileError(f"{path}: is empty; fetch it again")
+        raise FileError(f"{path}: is empty; download it again")
     return text
 
 
@@ -61,7 +61,7 @@ def read_keys(path: Path, separator: str) -> dict[str, str]:
     split = (re.split(separator, line, maxsplit=1) for line in read_text(path).splitlines())
     found = {parts[0].strip(): parts[1].strip() for parts in split if len(parts) == 2}
     if not found:
-        raise FileError(f"{path}: holds no line of a key and a value; fetch it again")
+        raise FileError(f"{path}: holds no line of a key and a value; download it again")
     return found
 
 
@@ -100,7 +100,7 @@ def number(path: Path, keys: Mapping[str, str], *names: str) -> float | None:
             except (ValueError, IndexError):
                 value = np.nan
             if not np.isfinite(value):
-                raise FileError(f"{path}: its {name} is {keys[name]!r}, not a number; fetch it again")
+                raise FileError(f"{path}: its {name} is {keys[name]!r}, not a number; download it again")
             return float(value)
     return None
 

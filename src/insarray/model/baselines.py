@@ -81,7 +81,9 @@ class BaselineTable:
         """
         times, ends = _ends(source, list(pairs))
         for first in ends[ends[:, 0] == ends[:, 1], 0]:
-            raise StackError(f"{source}: a pair has {date_label(times[first])} as both of its dates; a pair joins two")
+            raise StackError(
+                f"{source}: a pair has {date_label(times[first])} as both of its dates; a pair has two different dates"
+            )
         swapped = ends[:, 0] > ends[:, 1]
         ends = np.sort(ends, axis=1)
         _require_once(source, "pair", [f"{date_label(times[i])}_{date_label(times[j])}" for i, j in ends])

@@ -241,7 +241,7 @@ def date_from_name(name: str, pattern: str | None = None) -> np.datetime64:
     Raises
     ------
     ArgumentError
-        If there is no date, or more than one.
+        If there is not a date, or more than one.
     """
     if pattern is not None:
         match = re.search(pattern, name)

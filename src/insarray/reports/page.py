@@ -91,7 +91,7 @@ def report(
     """
     require_free(Path(path), overwrite=overwrite)
     if Path(path).suffix.lower() not in (".html", ".htm"):
-        raise ArgumentError(f"{path}: a report is a page; give it a name that ends in .html")
+        raise ArgumentError(f"{path}: the name of a report must end in .html")
     source = _source(dataset)
     refuse_inputs(path, source.dataset, mask)
     _require_maps(source.dataset)

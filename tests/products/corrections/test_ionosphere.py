@@ -165,9 +165,9 @@ DAMAGE = {
         "maps on several heights",
     ),
     "a map that is cut": (lambda text: text.replace("  200" * 16 + "\n", "", 1), "values, 71 x 73 are"),
-    "letters": (lambda text: text.replace("  200", "  2x0", 1), "are no values of a map"),
+    "letters": (lambda text: text.replace("  200", "  2x0", 1), "are not values of a map"),
     "no maps": (lambda text: text.replace("TEC MAP", "RMS MAP"), "has no TEC map"),
-    "no time": (lambda text: text.replace("2020     1     1", "2020    13     1", 1), "is no time of a map"),
+    "no time": (lambda text: text.replace("2020     1     1", "2020    13     1", 1), "is not a time of a map"),
 }
 
 

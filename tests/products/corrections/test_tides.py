@@ -70,7 +70,7 @@ def test_a_series_has_its_reference_date_too():
 
 REFUSED = {
     "no hour": ({}, "time_of_day: 2020-01-01 has none in the data; give that of the acquisitions in UTC"),
-    "no such hour": ({"time_of_day": "25:00"}, "time_of_day: '25:00' is no time such as"),
+    "no such hour": ({"time_of_day": "25:00"}, "time_of_day: '25:00' is not a time such as"),
     "no line of sight": ({"time_of_day": "06:00"}, "the data have no line of sight"),
     "no incidence": ({"time_of_day": "06:00", "heading": -13}, "there is no incidence_angle"),
     "radians": ({"time_of_day": "06:00", "heading": -13, "incidence_angle": 0.6}, "give degrees from the vertical"),

@@ -122,7 +122,7 @@ def argmax_index(arr: ArrayLike, *, strict: bool = False) -> tuple[int, ...]:
     Raises
     ------
     ArgumentError
-        If there are no values, or the result differs and `strict` is set.
+        If there are not values, or the result differs and `strict` is set.
     """
     return _extreme(arr, 1, strict=strict)
 
@@ -142,7 +142,7 @@ def argmin_index(arr: ArrayLike, *, strict: bool = False) -> tuple[int, ...]:
     Raises
     ------
     ArgumentError
-        If there are no values, or the result differs and `strict` is set.
+        If there are not values, or the result differs and `strict` is set.
     """
     return _extreme(arr, -1, strict=strict)
 

@@ -162,7 +162,7 @@ def invert_stack_l1_integer(A: ArrayLike, ambiguities: ArrayLike, max_iter: int 
     pairs, _ = _network(A)
     cycles = as_rows(ambiguities, len(pairs), "ambiguities").astype(np.float64)
     if not (np.isfinite(cycles).all() and (cycles == np.round(cycles)).all()):
-        raise ArgumentError("ambiguities: some are no whole numbers; leave missing pairs out of both arrays")
+        raise ArgumentError("ambiguities: some are not whole numbers; leave missing pairs out of both arrays")
     real, _ = _least_absolute(A, cycles, L1(_TOLERANCE, max_iter), strict=False)
     if np.isnan(real).any():
         raise ArgumentError("A: some date is not tied to the first; leave its pairs out")

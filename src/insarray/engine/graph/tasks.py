@@ -67,7 +67,7 @@ class BlockTask:
             if not isinstance(found, np.ndarray) or (found.dtype, found.shape) != (dtype, shape):
                 got = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else f"a {type(found).__name__}"
                 raise ArgumentError(
-                    f"{self.function.__name__}: returned {got} for {name!r}, declared as {dtype} {shape}; mend the function"
+                    f"{self.function.__name__}: returned {got} for {name!r}, declared as {dtype} {shape}; correct the function"
                 )
         return results
 

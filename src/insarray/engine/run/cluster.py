@@ -138,7 +138,7 @@ class ClusterWorkers:
             error: BaseException | None = future.exception(timeout=_ANSWER_SECONDS)
         if isinstance(error, KilledWorker):
             return WorkerDiedError(
-                "its worker died with it twice: killed, out of memory, or hung; see the worker's log"
+                "its worker died twice while computing it: killed, out of memory, or hung; see the worker's log"
             )
         if type(error).__name__ in ("NoWorkerError", "NoValidWorkerError"):
             raise ClusterError(f"no worker is left ({error}); finished blocks are stored: run again") from error

@@ -83,6 +83,6 @@ def _failure(job: BlockJob, error: BaseException) -> Failure:
         raise error
     if isinstance(error, OSError) and error.errno is not None:
         raise StoreError(
-            f"{job.url}: {error.strerror} at block {job.block}; finished blocks are kept: mend it and run again"
+            f"{job.url}: {error.strerror} at block {job.block}; finished blocks are kept: fix the problem and run again"
         ) from error
     return Failure(job.block, error)

@@ -286,7 +286,7 @@ def _store_errors(url: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"{url}: {error.strerror or error}; finished blocks are kept: mend it and run again"
+            f"{url}: {error.strerror or error}; finished blocks are kept: fix the problem and run again"
         ) from error
 
 

@@ -170,6 +170,6 @@ class StoreLock:
         except OSError as error:
             if kind is None:  # otherwise the earlier exception matters more
                 raise StoreError(
-                    f"{self._files.url}: its lock cannot be taken away ({error.strerror or error}); "
+                    f"{self._files.url}: its lock cannot be removed ({error.strerror or error}); "
                     f"remove {self._files.path(self._name)}"
                 ) from error

@@ -93,7 +93,7 @@ def scan_opera(path: Path, dataset: xr.Dataset) -> list[DelayFile]:
     """The entry of a file; FileError if its units or its time are not known."""
     highest = _checked(path, dataset, OperaTroposphere)
     if "time" not in dataset.variables or dataset["time"].dtype.kind != "M":
-        raise FileError(f"{path}: has no time; fetch it again")
+        raise FileError(f"{path}: has no time; download it again")
     times = np.atleast_1d(dataset["time"].values).astype("datetime64[s]")
     if len(times) != 1:
         raise FileError(f"{path}: has {len(times)} times, OPERA's files have one; split it")
@@ -111,7 +111,7 @@ def scan_raider(path: Path, dataset: xr.Dataset) -> list[DelayFile]:
     try:
         time = as_time(str(dataset.attrs.get("reference_time", "")).split(".")[0].replace(" ", "T"))
     except ArgumentError as error:
-        raise FileError(f"{path}: its attribute reference_time is no time ({error})") from error
+        raise FileError(f"{path}: its attribute reference_time is not a time ({error})") from error
     return [RaiderCube(str(path), time, True, fingerprint([path], "raider"), highest)]  # noqa: FBT003
 
 
@@ -122,7 +122,7 @@ def _checked(path: Path, dataset: xr.Dataset, kind: type[DelayCube]) -> float:
         if said not in _METRES:
             raise FileError(f"{path}: {name} is in {said!r}, not in metres; is it a {kind.product}?")
     if any(axis not in dataset.variables for axis in kind.axes):
-        raise FileError(f"{path}: has no {', '.join(kind.axes)}; fetch it again")
+        raise FileError(f"{path}: has no {', '.join(kind.axes)}; download it again")
     if dataset[kind.axes[0]].size < 2:
-        raise FileError(f"{path}: has a single level of height; fetch it again")
+        raise FileError(f"{path}: has a single level of height; download it again")
     return float(dataset[kind.axes[0]].values.max())

@@ -80,7 +80,7 @@ class GacosRaster(_Ground):
             with rasterio.open(self.path, driver="GTiff") as source:
                 masked = source.read(1, window=Window.from_slices(rows, cols), masked=True)
         except RasterioError as error:
-            raise FileError(f"{self.path}: cannot be read as a raster ({error}); fetch it again") from error
+            raise FileError(f"{self.path}: cannot be read as a raster ({error}); download it again") from error
         return np.asarray(np.ma.filled(masked.astype(np.float64), 0.0))
 
 
@@ -110,16 +110,16 @@ def scan_flat(path: Path) -> list[DelayFile]:
     """
     header = path.with_name(f"{path.name}.rsc")
     if not header.exists():
-        raise FileError(f"{path}: has no {header.name} beside it, which says where its pixels are; put it there")
+        raise FileError(f"{path}: has no {header.name} beside it, which has its georeferencing; put it there")
     keys = read_keys(header, r"\s+")
     missing = [key for key in _KEYS if key not in keys]
     if missing:
-        raise FileError(f"{header}: has no {', '.join(missing)}; fetch it again")
+        raise FileError(f"{header}: has no {', '.join(missing)}; download it again")
     try:
         width, length = (plain_whole(keys[key]) for key in _KEYS[:2])
         west, north, right, down = (plain_number(keys[key]) for key in _KEYS[2:])
     except ValueError as error:
-        raise FileError(f"{header}: {error}; fetch it again") from error
+        raise FileError(f"{header}: {error}; download it again") from error
     size = path.stat().st_size
     if width < 2 or length < 2 or size != 4 * width * length:
         raise FileError(f"{path}: has {size} bytes, {length} x {width} pixels of float32 have {4 * width * length}")
@@ -144,7 +144,7 @@ def scan_raster(path: Path) -> list[DelayFile]:
         with rasterio.open(path, driver="GTiff") as source:
             transform, shape, crs = source.transform, source.shape, source.crs
     except RasterioError as error:
-        raise FileError(f"{path}: cannot be read as a raster ({error}); fetch it again") from error
+        raise FileError(f"{path}: cannot be read as a raster ({error}); download it again") from error
     if (crs is not None and not crs.is_geographic) or transform.b or transform.d:
         raise FileError(f"{path}: is not in longitude and latitude; give the file as GACOS made it")
     first = transform.f + transform.e / 2, transform.c + transform.a / 2

@@ -106,12 +106,14 @@ def _read(path: Path) -> ElectronMaps:
         low, high, _ = (float(part) for part in header["HGT1 / HGT2 / DHGT"].split())
         lat, lon = (_axis(header[f"{name}1 / {name}2 / D{name}"]) for name in ("LAT", "LON"))
     except ValueError as error:
-        raise FileError(f"{path}: its header has no numbers where they should be ({error}); fetch it again") from error
+        raise FileError(
+            f"{path}: its header has no numbers where they should be ({error}); download it again"
+        ) from error
     if low != high:
         raise FileError(f"{path}: has maps on several heights ({low:g} to {high:g} km); a thin shell is needed")
     maps = _maps(path, body, len(lat), len(lon))
     if not maps:
-        raise FileError(f"{path}: has no TEC map; fetch it again")
+        raise FileError(f"{path}: has no TEC map; download it again")
     times = np.array(sorted(maps))
     raw = np.stack([maps[time] for time in times]).astype(np.float64)
     content = np.where(raw == _MISSING, np.nan, raw * 10.0**exponent)
@@ -124,7 +126,7 @@ def _lines(path: Path) -> list[str]:
         raise FileError(f"{path}: is compressed by compress; unpack it: gzip -d {path.name}")
     try:
         if path.stat().st_size > _LARGEST:
-            raise FileError(f"{path}: has {path.stat().st_size} bytes, which no IONEX file has")
+            raise FileError(f"{path}: has {path.stat().st_size} bytes, too many for an IONEX file")
         if path.suffix == ".gz":
             with gzip.open(path, "rb") as file:
                 content = file.read(_LARGEST)
@@ -132,9 +134,9 @@ def _lines(path: Path) -> list[str]:
             content = path.read_bytes()
         text = content.decode("ascii", "replace")
     except (OSError, EOFError) as error:
-        raise FileError(f"{path}: cannot be read ({error}); fetch it again") from error
+        raise FileError(f"{path}: cannot be read ({error}); download it again") from error
     if "IONEX VERSION / TYPE" not in text[:200]:
-        raise FileError(f"{path}: does not begin as IONEX does; is it another file?")
+        raise FileError(f"{path}: does not start like an IONEX file; give IONEX files")
     return text.splitlines()
 
 
@@ -143,13 +145,13 @@ def _split(path: Path, lines: list[str]) -> tuple[dict[str, str], list[str]]:
     header: dict[str, str] = {}
     labels = [line[60:].strip() for line in lines]
     if "END OF HEADER" not in labels:
-        raise FileError(f"{path}: has no END OF HEADER; fetch it again")
+        raise FileError(f"{path}: has no END OF HEADER; download it again")
     end = labels.index("END OF HEADER")
     for label, line in zip(labels[:end], lines[:end], strict=True):
         header.setdefault(label, line[:60])
     for label in ("BASE RADIUS", "HGT1 / HGT2 / DHGT", "LAT1 / LAT2 / DLAT", "LON1 / LON2 / DLON"):
         if label not in header:
-            raise FileError(f"{path}: its header has no {label!r}; fetch it again")
+            raise FileError(f"{path}: its header has no {label!r}; download it again")
     return header, lines[end + 1 :]
 
 
@@ -174,7 +176,7 @@ def _maps(path: Path, body: list[str], rows: int, cols: int) -> dict[np.datetime
         elif inside and label == "END OF TEC MAP":
             if time is None or len(numbers) != rows * cols:
                 raise FileError(
-                    f"{path}: a map has {len(numbers)} values, {rows} x {cols} are {rows * cols}; fetch it again"
+                    f"{path}: a map has {len(numbers)} values, {rows} x {cols} are {rows * cols}; download it again"
                 )
             found[time] = np.array(numbers).reshape(rows, cols)
             inside = False
@@ -188,7 +190,7 @@ def _epoch(path: Path, line: str) -> np.datetime64:
         year, month, day, hour, minute, second = (int(part) for part in line[:60].split())
         start = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "s")
     except ValueError as error:
-        raise FileError(f"{path}: {line[:60].strip()!r} is no time of a map; fetch it again") from error
+        raise FileError(f"{path}: {line[:60].strip()!r} is not a time of a map; download it again") from error
     return start + np.timedelta64(3600 * hour + 60 * minute + second, "s")
 
 
@@ -197,4 +199,4 @@ def _numbers(path: Path, line: str) -> list[int]:
     try:
         return [int(line[k : k + 5]) for k in range(0, len(line.rstrip()), 5)]
     except ValueError as error:
-        raise FileError(f"{path}: {line[:40].strip()!r} are no values of a map; fetch it again") from error
+        raise FileError(f"{path}: {line[:40].strip()!r} are not values of a map; download it again") from error

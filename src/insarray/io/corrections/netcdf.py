@@ -26,6 +26,6 @@ def opened_dataset(path: Path) -> Iterator[xr.Dataset]:
     try:
         dataset = xr.open_dataset(path, engine=engine, decode_timedelta=False)
     except Exception as error:  # h5netcdf and SciPy raise what they like
-        raise FileError(f"{path}: cannot be read as NetCDF ({error}); fetch it again") from error
+        raise FileError(f"{path}: cannot be read as NetCDF ({error}); download it again") from error
     with dataset:
         yield dataset

@@ -87,7 +87,7 @@ def scan_netcdf(path: Path, dataset: xr.Dataset) -> list[PressureLevels]:
             raise FileError(f"{path}: {name} is in {said!r}, not {' or '.join(sorted(units))}; is it of ERA5?")
     for axis in ("time", "lat", "lon"):
         if _axis(dataset, axis) is None:
-            raise FileError(f"{path}: has no coordinate {' or '.join(_AXES[axis])}; fetch it again")
+            raise FileError(f"{path}: has no coordinate {' or '.join(_AXES[axis])}; download it again")
     times = np.atleast_1d(dataset[_axis(dataset, "time")].values).astype("datetime64[s]")
     return [PressureLevels(str(path), time, True, fingerprint([path], str(time)), False) for time in times]  # noqa: FBT003
 
@@ -157,7 +157,7 @@ def _grib(path: str) -> Iterator[rasterio.DatasetReader]:
             source = rasterio.open(path, driver="GRIB")
         except RasterioError as error:
             raise FileError(
-                f"{path}: cannot be read as GRIB ({error}); fetch it again, or as NetCDF if this GDAL has no GRIB driver"
+                f"{path}: cannot be read as GRIB ({error}); download it again, or as NetCDF if this GDAL has no GRIB driver"
             ) from error
         with source:
             yield source

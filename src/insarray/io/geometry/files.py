@@ -124,7 +124,7 @@ def scan(path: Path, name: str | None = None) -> Geometry:
     if path.is_dir():
         raise FileError(f"{path}: is not a Zarr folder; give the file of the geometry")
     if name is None:
-        raise ArgumentError(f"geometry: {path} does not say what it holds; give {{'slant_range': file, ...}}")
+        raise ArgumentError(f"geometry: {path} does not state its contents; give {{'slant_range': file, ...}}")
     if name == BASELINE:
         raise ArgumentError(f"geometry: {path} does not say the dates of its baselines; give a CSV table or NetCDF")
     return _scan_raster(path, name)

@@ -83,7 +83,7 @@ def _band(path: Path, band: int) -> Header:
     try:
         return read_headers([path], band=band)[0]
     except FileError as error:
-        raise FileError(f"{path}: is no raster with the bands east, north, up ({error})") from error
+        raise FileError(f"{path}: is not a raster with the bands east, north, up ({error})") from error
 
 
 def _of_angles(source: Mapping[str, PathLike]) -> tuple[dict[str, Layer], Grid]:

@@ -52,12 +52,12 @@ def _table(path: str, lines: Sequence[str], widths: tuple[int, ...], first: int)
     cells = [line.split() for line in lines]
     kept = [(n, row) for n, row in enumerate(cells) if row]
     if not kept:
-        raise FileError(f"{path}: holds no day; leave it out")
+        raise FileError(f"{path}: contains no days; leave it out")
     width = len(kept[0][1])
     for n, row in kept:
         if len(row) != width or width not in widths:
             raise FileError(
-                f"{path}, line {n + first}: has {len(row)} columns instead of {' or '.join(map(str, widths))}; fetch it again"
+                f"{path}, line {n + first}: has {len(row)} columns instead of {' or '.join(map(str, widths))}; download it again"
             )
     return np.array([row for _, row in kept]), width
 
@@ -67,7 +67,7 @@ def _numbers(path: str, cells: np.ndarray, what: str) -> np.ndarray:
         return cells.astype(np.float64)
     except ValueError as error:
         wrong = next(text for text in cells.ravel().tolist() if not _is_number(text))
-        raise FileError(f"{path}: {what} holds {wrong!r}, which is no number") from error
+        raise FileError(f"{path}: {what} holds {wrong!r}, which is not a number") from error
 
 
 def _is_number(text: str) -> bool:
@@ -86,12 +86,12 @@ def _days(path: str, texts: np.ndarray) -> np.ndarray:
 def _day(path: str, text: str) -> date:
     found = re.fullmatch(r"(\d\d)([A-Z]{3})(\d\d)", text.upper())
     if found is None or found[2] not in _MONTHS:
-        raise FileError(f"{path}: {text!r} is no date such as 10JUL28")
+        raise FileError(f"{path}: {text!r} is not a date such as 10JUL28")
     year = int(found[1])
     try:
         return date(year + (1900 if year >= 80 else 2000), _MONTHS[found[2]], int(found[3]))
     except ValueError as error:
-        raise FileError(f"{path}: {text!r} is no date ({error})") from error
+        raise FileError(f"{path}: {text!r} is not a date ({error})") from error
 
 
 # -- Nevada Geodetic Laboratory -------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _read_pos(path: str, lines: Sequence[str]) -> Station:
     """Fields as the header describes them; differences from the reference position are north, east, up."""
     start = next((n for n, line in enumerate(lines) if line.lstrip().startswith("*YYYY")), None)
     if start is None:
-        raise FileError(f"{path}: has no line *YYYYMMDD before its days; it is damaged, fetch it again")
+        raise FileError(f"{path}: has no line *YYYYMMDD before its days; it is damaged, download it again")
     cells, _ = _table(path, lines[start + 1 :], (24, 25), start + 2)
     values = _numbers(path, cells[:, 12:24], "a position")
     days = np.array([f"{text[:4]}-{text[4:6]}-{text[6:8]}" for text in cells[:, 0]], "datetime64[D]")
@@ -182,7 +182,7 @@ def _read_pbo_csv(path: str, lines: Sequence[str]) -> Station:
         r"Reference position\s*,\s*(\S+) North Latitude\s*,\s*(\S+) East Longitude\s*,\s*(\S+) meters", "\n".join(lines)
     )
     if start is None or where is None or "North (mm), East (mm), Vertical (mm)" not in lines[start]:
-        raise FileError(f"{path}: its header has no reference position or no columns in mm; fetch it again")
+        raise FileError(f"{path}: its header has no reference position or no columns in mm; download it again")
     rows = [line.replace(",", " ") for line in lines[start + 1 :]]
     cells, _ = _table(path, rows, (7, 8), start + 2)
     values = _numbers(path, cells[:, 1:7], "a position") / 1000.0

@@ -127,22 +127,22 @@ def _members(path: Path) -> Iterator[tuple[str, list[str]]]:
                     continue
                 name = f"{path}: {member.filename}"
                 if member.file_size > _LARGEST:
-                    raise FileError(f"{name}: unpacks to {member.file_size / 1e6:.0f} MB, which no station has")
+                    raise FileError(f"{name}: unpacks to {member.file_size / 1e6:.0f} MB, more than any station has")
                 yield name, _lines(archive.read(member), name)
     except (zipfile.BadZipFile, OSError) as error:
-        raise FileError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
+        raise FileError(f"{path}: cannot be unpacked ({error}); download it again") from error
 
 
 def _lines(content: bytes, name: str) -> list[str]:
     try:
         return content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise FileError(f"{name}: is no text; give a file of stations") from error
+        raise FileError(f"{name}: is not text; give a file of stations") from error
 
 
 def _read(name: str, lines: list[str]) -> Sequence[Station | Velocity]:
     if not lines:
-        raise FileError(f"{name}: is empty; fetch it again")
+        raise FileError(f"{name}: is empty; download it again")
     suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     for form in FORMATS:
         if form.recognises(suffix, lines[0]):
@@ -155,7 +155,7 @@ def _read(name: str, lines: list[str]) -> Sequence[Station | Velocity]:
             for one in read_csv(name, lines, PurePosixPath(name.replace("\\", "/")).stem)
         ]
     known = ", ".join(form.name for form in FORMATS)
-    raise FileError(f"{name}: is of no format of stations that is known ({known}, MIDAS, csv)")
+    raise FileError(f"{name}: is not in a known format for stations ({known}, MIDAS, csv)")
 
 
 # -- dataset --------------------------------------------------------------------------------------------------------

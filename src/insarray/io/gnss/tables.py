@@ -57,7 +57,7 @@ def read_midas(path: str, lines: Sequence[str]) -> list[Velocity]:
             continue
         if len(cells) != _MIDAS_COLUMNS:
             raise FileError(
-                f"{path}, line {number}: has {len(cells)} columns instead of {_MIDAS_COLUMNS}; fetch it again"
+                f"{path}, line {number}: has {len(cells)} columns instead of {_MIDAS_COLUMNS}; download it again"
             )
         values = [_number(path, number, cell) for cell in cells[2:]]
         place = wrapped(values[23]), values[22], values[24]
@@ -76,7 +76,7 @@ def _number(path: str, line: int, text: str) -> float:
     try:
         return plain_number(text)
     except ValueError:
-        raise FileError(f"{path}, line {line}: {text[:40]!r} is no number") from None
+        raise FileError(f"{path}, line {line}: {text[:40]!r} is not a number") from None
 
 
 def read_csv(path: str, lines: Sequence[str], name: str) -> list[Station] | list[Velocity]:

@@ -112,7 +112,7 @@ class Cube:
             for name in self.names:
                 source = dataset(file, name)
                 if source is None or source.shape != (len(self.levels), *self.grid.shape):
-                    raise FileError(f"{self.path}: {name} is not the cube that it was, or should be; fetch it again")
+                    raise FileError(f"{self.path}: {name} is not the cube that it was, or should be; download it again")
                 values = np.asarray(source[:, rows, cols], np.float64)
                 values[np.isin(values, self.nodata)] = np.nan
                 stored.append(values)
@@ -175,7 +175,7 @@ def open_cube(
         if cubes[0].shape[0] == 2:
             levels = [levels[0], levels[-1]]
     if levels != sorted(set(levels)):
-        raise FileError(f"{path}: {group}{axes[0]} is not in rising order; fetch it again")
+        raise FileError(f"{path}: {group}{axes[0]} is not in rising order; download it again")
     names = tuple(group + name for name in datasets)
     return Cube(path, names, tuple(levels), grid, (*nodata, *sorted(fills)), quantity or as_stored)
 

@@ -95,7 +95,7 @@ def table_text(path: Path) -> Iterator[io.TextIOBase]:
                 with archive.open(inside[0]) as member:
                     yield io.TextIOWrapper(member, encoding="utf-8-sig", newline="")
     except (OSError, UnicodeDecodeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise FileError(f"{path}: cannot be read ({error}); fetch it again") from error
+        raise FileError(f"{path}: cannot be read ({error}); download it again") from error
 
 
 def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
@@ -111,7 +111,7 @@ def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
         found = _DATE.fullmatch(name)
         try:
             times.append(as_time(found[1]) if found else as_time(""))
-        except ArgumentError:  # for example a number that is no date
+        except ArgumentError:  # for example a number that is not a date
             continue
         series.append(position)
         suffix.add(found[2] if found else None)
@@ -150,7 +150,7 @@ class Cells:
             for number, cells in lines:
                 if len(cells) != len(layout.header):
                     raise FileError(
-                        f"{path}, line {number}: has {len(cells)} cells for {len(layout.header)} columns; fetch it again if "
+                        f"{path}, line {number}: has {len(cells)} cells for {len(layout.header)} columns; download it again if "
                         "it was cut, and write decimals with a point"
                     )
                 where = f"{path}, line {number}"

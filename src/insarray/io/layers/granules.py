@@ -67,12 +67,12 @@ def grid_of_centres(file: Any, x: Any, y: Any, crs: str) -> Grid:
         If they are missing, have fewer than two elements, or are not evenly spaced.
     """
     if x is None or y is None or x.ndim != 1 or y.ndim != 1 or min(x.size, y.size) < 2:
-        raise FileError(f"{file.filename}: has no coordinates of its pixels; fetch it again")
+        raise FileError(f"{file.filename}: has no coordinates of its pixels; download it again")
     origin, step = [], []
     for axis in (np.asarray(x[:], np.float64), np.asarray(y[:], np.float64)):
         size = (axis[-1] - axis[0]) / (len(axis) - 1)
         if not np.isfinite(size) or size == 0 or np.abs(np.diff(axis) / size - 1).max() > _REGULAR * len(axis):
-            raise FileError(f"{file.filename}: its coordinates are not in equal steps; fetch it again")
+            raise FileError(f"{file.filename}: its coordinates are not in equal steps; download it again")
         origin.append(float(axis[0] - size / 2))
         step.append(float(size))
     return Grid(y.size, x.size, origin[0], origin[1], step[0], step[1], crs).turn_towards(0.0)
@@ -87,11 +87,11 @@ def radar_wavelength(file: Any, name: str, value: float | None) -> float:
         If it is missing or not that of a radar.
     """
     if value is None:
-        raise FileError(f"{file.filename}: has no {name}; fetch it again")
+        raise FileError(f"{file.filename}: has no {name}; download it again")
     try:
         metres_per_radian(value)
     except ArgumentError as error:
-        raise FileError(f"{file.filename}: {name} gives a wavelength of {value} m, which is no radar's") from error
+        raise FileError(f"{file.filename}: {name} gives a wavelength of {value} m, which is not plausible") from error
     return value
 
 

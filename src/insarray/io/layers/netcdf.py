@@ -270,7 +270,9 @@ def _crs(path: Path, mapping: Mapping[str, Any]) -> str | None:
     try:
         return _wkt(path, CRS.from_cf(known).to_wkt())
     except (CRSError, KeyError, ValueError, TypeError) as error:
-        raise FileError(f"{path}: its grid mapping is no coordinate reference system ({error}); {_REMEDY}") from error
+        raise FileError(
+            f"{path}: its grid mapping is not a coordinate reference system ({error}); {_REMEDY}"
+        ) from error
 
 
 def _plain(value: Any) -> Any:
@@ -294,7 +296,7 @@ def _wkt(path: Path, said: str) -> str | None:
     try:
         return _parsed(said)
     except CRSError as error:
-        raise FileError(f"{path}: its CRS is no coordinate reference system ({error}); {_REMEDY}") from error
+        raise FileError(f"{path}: its CRS is not a coordinate reference system ({error}); {_REMEDY}") from error
 
 
 @cache

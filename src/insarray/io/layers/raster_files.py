@@ -93,7 +93,7 @@ def raster_file(
     if not is_url(path) and not path.exists():
         raise FileError(f"{path}: is a link to what is not there; fetch that, or remove the link")
     if path.stat().st_size == 0:
-        raise FileError(f"{path}: is empty (0 bytes); fetch or make it again")
+        raise FileError(f"{path}: is empty (0 bytes); download or create it again")
     if driver == "netCDF":
         return _netcdf_file(path, variable, prefer)
     if variable is not None:

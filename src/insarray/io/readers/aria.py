@@ -178,13 +178,13 @@ def _read(file: PairFile) -> _Granule:
     with opened(path) as source:
         phase = dataset(source, DATA + "unwrappedPhase")
         if phase is None or phase.ndim != 2:
-            raise FileError(f"{path}: has no map {DATA}unwrappedPhase; fetch it again")
+            raise FileError(f"{path}: has no map {DATA}unwrappedPhase; download it again")
         grid = grid_of_centres(
             source, dataset(source, DATA + "longitude"), dataset(source, DATA + "latitude"), crs_of_product(source)
         )
         layers = {name: dataset(source, DATA + name) for name in _LAYERS.values()}
         if grid.shape != phase.shape:
-            raise FileError(f"{path}: has longitude and latitude that do not fit its map; fetch it again")
+            raise FileError(f"{path}: has longitude and latitude that do not fit its map; download it again")
         return _Granule(
             file,
             tuple(int(part) for part in _match(file.path)["version"].split("_")),

@@ -91,7 +91,7 @@ def _coarse_grid(path: str) -> Grid:
         x, y = (dataset(file, _IONOSPHERE + axis) for axis in ("longitude", "latitude"))
         grid = grid_of_centres(file, x, y, crs_of_product(file))
         if grid.shape != values.shape:
-            raise FileError(f"{path}: has coordinates of {_IONOSPHERE} that do not fit its map; fetch it again")
+            raise FileError(f"{path}: has coordinates of {_IONOSPHERE} that do not fit its map; download it again")
         return grid
 
 

@@ -154,13 +154,13 @@ def _of_swaths(swaths: Sequence[Path], name: str) -> float | None:
 
 def _properties(path: Path, name: str) -> list[float]:
     """Return the values of a property of the bursts of a swath; raise FileError if there are none."""
-    root = read_xml(path, "fetch it again")
+    root = read_xml(path, "download it again")
     texts = [
         found.findtext("value", "").strip() for found in root.iter("property") if found.get("name", "").lower() == name
     ]
     values = [number(path, {name: text}, name) for text in texts]
     if not values:
-        raise FileError(f"{path}: has no {name}; fetch it again")
+        raise FileError(f"{path}: has no {name}; download it again")
     return [value for value in values if value is not None]
 
 

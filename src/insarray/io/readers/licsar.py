@@ -160,7 +160,7 @@ def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | Non
             left.append(cells[1])
             continue
         if len(cells) not in (4, 9):
-            raise FileError(f"{path}, line {k}: has {len(cells)} columns instead of 4 or 9; fetch it again")
+            raise FileError(f"{path}, line {k}: has {len(cells)} columns instead of 4 or 9; download it again")
         pairs = ((0, None), (1, 2)) if len(cells) == 4 else ((1, 7), (2, 8))
         for date, column in pairs:
             value = 0.0 if column is None else _metres(path, k, cells[column])

@@ -47,7 +47,7 @@ def start_times(path: str) -> tuple[np.datetime64, np.datetime64]:
             name = f"{_IDENTIFICATION}{image}ZeroDopplerStartTime"
             stored = _text(file, name)
             if stored is None:
-                raise FileError(f"{path}: has no {name}; fetch it again")
+                raise FileError(f"{path}: has no {name}; download it again")
             try:
                 times.append(as_time(stored))
             except ArgumentError as error:
@@ -104,7 +104,7 @@ def read_product(path: str, variable: str | None) -> Product:
         phase = dataset(file, group + "unwrappedPhase")
         grid = _grid(file, group)
         if phase is None or grid.shape != phase.shape:
-            raise FileError(f"{path}: has xCoordinates and yCoordinates that do not fit its map; fetch it again")
+            raise FileError(f"{path}: has xCoordinates and yCoordinates that do not fit its map; download it again")
         layers = {name: dataset(file, group + name) for name in LAYERS.values()}
         mask = dataset(file, group.rstrip("/").rpartition("/")[0] + "/mask")
         has_mask = mask is not None and mask.shape == grid.shape
@@ -133,7 +133,7 @@ def _layer(file: Any, variable: str | None) -> str:
         if dataset(file, f"{GRIDS}frequency{frequency}/unwrappedInterferogram/{polarisation}/unwrappedPhase")
     ]
     if not there:
-        raise FileError(f"{file.filename}: has no unwrappedPhase in {GRIDS}frequency*; fetch it again")
+        raise FileError(f"{file.filename}: has no unwrappedPhase in {GRIDS}frequency*; download it again")
     if variable is None and len(there) == 1:
         return there[0]
     if variable is None:
@@ -158,7 +158,7 @@ def _crs(file: Any, projection: Any) -> str:
     try:
         return str(CRS.from_epsg(int(np.asarray(code).ravel()[0])).to_wkt())
     except (CRSError, TypeError, ValueError) as error:
-        raise FileError(f"{file.filename}: has no projection with an EPSG code; fetch it again") from error
+        raise FileError(f"{file.filename}: has no projection with an EPSG code; download it again") from error
 
 
 # -- geometry -------------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def geometry_cubes(product: Product) -> dict[str, Cube]:
     for name, cube in there.items():
         if cube.grid.crs != product.grid.crs:
             raise FileError(
-                f"{product.path}: the radar grid of {name} and the phase have different CRS; fetch it again"
+                f"{product.path}: the radar grid of {name} and the phase have different CRS; download it again"
             )
     return there
 

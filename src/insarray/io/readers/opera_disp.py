@@ -157,7 +157,7 @@ def _read(path: str, variable: str) -> _Meta:
     with opened(path) as file:
         displacement = dataset(file, variable)
         if displacement is None or displacement.ndim != 2:
-            raise FileError(f"{path}: has no map {variable!r}, only {', '.join(file) or 'nothing'}; fetch it again")
+            raise FileError(f"{path}: has no map {variable!r}, only {', '.join(file) or 'nothing'}; download it again")
         units = text(displacement.attrs.get("units", "meters"))
         if units not in _METRES:
             raise FileError(f"{path}: {variable} is in {units!r}, metres are needed; is it an OPERA product?")
@@ -179,10 +179,10 @@ def _grid(file: Any, shape: tuple[int, int]) -> Grid:
     reference = dataset(file, "spatial_ref")
     crs = None if reference is None else reference.attrs.get("crs_wkt", reference.attrs.get("spatial_ref"))
     if crs is None:
-        raise FileError(f"{file.filename}: has no spatial_ref with its CRS; fetch it again")
+        raise FileError(f"{file.filename}: has no spatial_ref with its CRS; download it again")
     grid = grid_of_centres(file, dataset(file, "x"), dataset(file, "y"), text(crs))
     if grid.shape != shape:
-        raise FileError(f"{file.filename}: has x and y that do not fit its map; fetch it again")
+        raise FileError(f"{file.filename}: has x and y that do not fit its map; download it again")
     return grid
 
 

@@ -57,7 +57,7 @@ def acquisitions(times: np.ndarray, time_of_day: str | None) -> np.ndarray:
         )
     found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", str(time_of_day))
     if found is None:
-        raise ArgumentError(f"time_of_day: {time_of_day!r} is no time such as '14:07:44' (UTC)")
+        raise ArgumentError(f"time_of_day: {time_of_day!r} is not a time such as '14:07:44' (UTC)")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     shift = np.timedelta64(3600 * hours + 60 * minutes + seconds, "s")
     return np.where(dates_only, times + shift, times)

@@ -139,7 +139,7 @@ def epoch_network(view: WrappedView, network: EpochNetwork | Iterable[str]) -> N
         missing = sorted({date for pair in labels for date in pair} - set(place))
         if missing:
             raise ArgumentError(
-                f"network: {missing[0]} is no date of the stack, which has {', '.join(view.labels[:3])}, ..."
+                f"network: {missing[0]} is not a date of the stack, which has {', '.join(view.labels[:3])}, ..."
             )
         ends = [(place[a], place[b]) for a, b in labels]
     baselines = view.data.get("perpendicular_baseline")

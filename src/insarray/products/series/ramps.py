@@ -252,7 +252,7 @@ def _referenced(view: StackView | SeriesView, task: _Ramps) -> _Ramps:
     area = place.on(*view.centres)
     if not isinstance(area, Area):
         raise ReferencePointError(
-            "deramp: the reference area of the series is not, or not as a whole, in this part of it; deramp before "
+            "deramp: the reference area of the series is not, or only partly, in this part of it; deramp before "
             "cropping, or rereference"
         )
     rows, cols = (np.arange(part.start, part.stop) for part in (area.rows, area.cols))

@@ -188,7 +188,7 @@ def _on_image(view: View, where: object) -> tuple[int, int] | Area:
         found = where.on(*view.centres)
         if found is None:
             raise ReferencePointError(
-                f"reference: y {where.y:.9g}, x {where.x:.9g} is not, or not as a whole, in this part of the image"
+                f"reference: y {where.y:.9g}, x {where.x:.9g} is not, or only partly, in this part of the image"
             )
         return found
     if isinstance(where, LonLat):
@@ -261,7 +261,7 @@ def _require_no_constants(view: StackView) -> None:
         raise ReferencePointError(
             f"reference: the stack is not referenced: its pairs have constants of their own ({int(constant.sum())} of "
             f"{len(triplets)} triplets do not close anywhere, {name} by {values[0][loop]:.2f} rad); give "
-            "reference='auto', a pixel, lonlat(...) or an area, or None if it is meant to be so"
+            "reference='auto', a pixel, lonlat(...) or an area, or None if that is intended"
         )
 
 

@@ -57,7 +57,7 @@ def require_weights(weights: np.ndarray, *, missing: bool = False) -> None:
         wrong = known[~(np.isfinite(known) & (known >= 0))].flat[0]
         raise ArgumentError(f"weights: holds {wrong:g}; weights are finite and not negative, 0 leaves out")
     if known.size and not known.any():
-        raise ArgumentError("weights: are all 0, which leaves nothing to estimate from")
+        raise ArgumentError("weights: are all 0, so that nothing can be estimated")
 
 
 def block_weights(weights: Weights | Literal["given"], looks: float | None, arrays: Arrays) -> np.ndarray | None:
