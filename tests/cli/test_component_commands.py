@@ -224,7 +224,7 @@ def test_requirements_by_options(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["decompose", "ascending.zarr", "descending.zarr", "o.zarr"], "--north: say what is assumed"),
+        (["decompose", "ascending.zarr", "descending.zarr", "o.zarr"], "--north: state the assumption"),
         (
             ["decompose", "ascending.zarr", "o.zarr", "--north", "zero"],
             "ascending.zarr: has no line of sight; give its files",

@@ -173,7 +173,7 @@ def test_old_keys_work_and_say_what_they_are_called_now(folder):
     ("text", "message"),
     [
         ("invert: [", "config.yaml: is not YAML"),
-        ("- invert", "config.yaml: holds no sections"),
+        ("- invert", "config.yaml: has no sections"),
         (BASE, "config.yaml: has no step; add one of the sections closure, invert, correct, fit, links"),
         (BASE + "invrt:\n", "config.yaml: section 'invrt' is not known; did you mean invert?"),
         (BASE + "invert:\n  lucks: 3\n", "config.yaml: invert: lucks: is not known; did you mean looks?"),

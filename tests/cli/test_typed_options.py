@@ -138,7 +138,7 @@ def test_words_of_the_command_line_and_entries_of_a_file_are_the_same(cls):
         ({"gap": "wide"}, "gap: 'wide' is not one of"),
         ({"resample": "yes"}, "resample: is 'yes'; it is true or false"),
         ({"lucks": 1}, "lucks: is not known; did you mean"),
-        ({"exclude_dates": ["20190101"], "exclude-dates": []}, "exclude-dates: is there twice"),
+        ({"exclude_dates": ["20190101"], "exclude-dates": []}, "exclude-dates: is given twice"),
     ],
 )
 def test_a_bad_entry_is_named(given, message):

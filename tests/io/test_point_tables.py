@@ -210,7 +210,7 @@ def test_info_describes_it(calibrated):
     assert "note: columns that were left out" in CliRunner().invoke(cli, ["info", str(calibrated)]).output
     refused = CliRunner().invoke(cli, ["info", str(calibrated), "--wavelength", "0.05"])
     assert isinstance(refused.exception, ArgumentError)
-    assert str(refused.exception).startswith("wavelength: belongs to interferograms")
+    assert str(refused.exception).startswith("wavelength: applies to interferograms")
 
 
 def test_commands_for_images_say_what_takes_points(calibrated, tmp_path, capsys):

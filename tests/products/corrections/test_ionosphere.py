@@ -152,7 +152,7 @@ def test_packed_files_and_those_of_the_next_day(tmp_path):
 
 
 DAMAGE = {
-    "another file": (lambda text: "hello\n", "does not begin as IONEX does"),
+    "another file": (lambda text: "hello\n", "does not start like an IONEX file"),
     "no end": (lambda text: text.replace("END OF HEADER", "END"), "has no END OF HEADER"),
     "no radius": (lambda text: text.replace("BASE RADIUS", "RADIUS"), "its header has no 'BASE RADIUS'"),
     "no numbers": (lambda text: text.replace("6371.0", "sixty "), "its header has no numbers where they should be"),
