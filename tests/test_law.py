@@ -156,6 +156,7 @@ PRODUCTS = {
         lambda d: ia.tie_to_gnss(d, stations(), surface="offset", days=3),
         False,
     ),
+    "merge_tracks": ("track", lambda d: ia.merge_tracks([d, neighbour()], like=d, weights="none"), False),
     "validate": ("track", lambda d: ia.validate(d, distances=(0.03, 0.1, 0.3), pairs=200), False),
     "plate_motion": ("track", lambda d: ia.plate_motion(d, plate="Eurasia"), False),
     "change_frame": ("track", lambda d: ia.change_frame(d, plate="Eurasia"), False),
@@ -201,6 +202,11 @@ def small_series(model):
 def other_direction():
     """A track that looks from the other side."""
     return whole("track").assign(los_east=-whole("track").los_east, velocity=0.5 * whole("track").velocity)
+
+
+def neighbour():
+    """A track with another offset that covers the same place."""
+    return whole("track").assign(velocity=whole("track").velocity + 0.02)
 
 
 def ground():

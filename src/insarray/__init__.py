@@ -60,6 +60,7 @@ if _TYPE_CHECKING:
     from insarray.products.stacks.unwrapping import correct_unwrapping, correction_account
     from insarray.products.timefit.fit import fit
     from insarray.products.timefit.prediction import predict, remove_terms
+    from insarray.products.tracks.merge import merge_tracks
     from insarray.progress import progress_bar
     from insarray.reports import report
     from insarray.simulate.points import simulate_wrapped
@@ -94,6 +95,7 @@ _HOMES = {
     "line_of_sight": "insarray.products.components.sight",
     "lonlat": "insarray.products.stacks.reference",
     "mask": "insarray.products.stacks.selection",
+    "merge_tracks": "insarray.products.tracks.merge",
     "map_blocks": "insarray.engine.estimators",
     "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry.open",
@@ -180,6 +182,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "decompose",
     "compare_gnss",
     "tie_to_gnss",
+    "merge_tracks",
     "validate",
     "plate_motion",
     "change_frame",

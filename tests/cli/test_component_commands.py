@@ -54,6 +54,10 @@ def folder(tmp_path_factory):
         ia.run(data.assign(ia.fit(data)).chunk(y=24, x=80), where / f"{name}.zarr", workers=1)
         los = series(name, rows=24, missing=0)[list(PARTS)].isel(x=80, y=0)
         write(where / f"{name}_los.tif", [float(los[part]) for part in PARTS], GRIDS[name])
+    track = ia.open(where / "ascending.zarr")[["velocity", "velocity_std"]].compute()
+    for name, columns, offset in (("west", slice(0, 100), 0.0), ("east", slice(60, None), 0.02)):
+        part = track.isel(x=columns)
+        ia.run(part.assign(velocity=part.velocity + np.float32(offset)), where / f"{name}.zarr", workers=1)
     stations(where)
     return where
 
@@ -81,6 +85,7 @@ def test_every_command_of_the_page_runs(page, folder, tmp_path, monkeypatch, cap
         assert np.isfinite(found.velocity_up).mean() > 0.8
         assert ia.open("series.zarr").displacement_up.sizes["time"] == 10
         assert (tmp_path / "components.png").stat().st_size > 5000
+        assert ia.open("field.zarr").velocity.sizes["x"] == HERE.width
     else:
         assert (tmp_path / "stations.png").stat().st_size > 5000
         assert ia.open("eurasia.zarr").attrs["reference_frame"] == "NorthAmerica (ITRF2020) fixed"
@@ -122,6 +127,36 @@ def test_options_reach_the_function(folder, tmp_path):
         xr.testing.assert_equal(found[list(expected.data_vars)], expected)
         seen.append((found.velocity_up_std.values, found.velocity_up.values))
     assert all(not np.array_equal(a, b, equal_nan=True) for a, b in pairwise(seen))
+
+
+def test_merge_by_options(folder, tmp_path):
+    """Each option changes the stored field as the keyword changes that of the function."""
+    stores = [str(folder / f"{name}.zarr") for name in ("west", "east")]
+    tracks = {name: ia.open(store) for name, store in zip(("west", "east"), stores, strict=True)}
+    sighted = {name: of.assign(ia.line_of_sight(of, folder / "ascending_los.tif")) for name, of in tracks.items()}
+    gnss = ia.open_gnss(folder / "midas.txt")
+    sight = f"--line-of-sight={folder}/ascending_los.tif,{folder}/ascending_los.tif"
+    cases = {
+        (): {},
+        ("--surface", "plane"): {"surface": "plane"},
+        ("--weights", "none"): {"weights": "none"},
+        ("--like", stores[1]): {"like": tracks["east"]},
+        ("--gnss", str(folder / "midas.txt"), sight): {"gnss": gnss},
+        ("--gnss", str(folder / "midas.txt"), sight, "--up", "zero"): {"gnss": gnss, "up": "zero"},
+        ("--gnss", str(folder / "midas.txt"), sight, "--radius", "300"): {"gnss": gnss, "radius": 300.0},
+        ("--no-robust", "--surface", "plane"): {"robust": False, "surface": "plane"},
+    }
+    seen = []
+    for k, (words, keywords) in enumerate(cases.items()):
+        run(["merge", *stores, str(tmp_path / f"{k}.zarr"), *words])
+        found = ia.open(tmp_path / f"{k}.zarr").compute()
+        expected = ia.merge_tracks(sighted if "gnss" in keywords else tracks, **keywords).compute()
+        xr.testing.assert_equal(
+            found[list(expected.data_vars)], expected.drop_vars(set(expected.coords) - set(found.coords))
+        )
+        np.testing.assert_array_equal(found.track_coefficient, expected.track_coefficient)
+        seen.append(found.velocity.values)
+    assert all(a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in pairwise(seen))
 
 
 def test_the_comparison_as_json(folder, capsys):

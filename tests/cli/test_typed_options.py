@@ -36,6 +36,7 @@ FUNCTIONS = {
     groups.Comparing: ia.compare_gnss,
     groups.Tying: ia.tie_to_gnss,
     groups.Framing: ia.change_frame,
+    groups.Merging: ia.merge_tracks,
     groups.Validating: ia.validate,
 }
 

@@ -1,4 +1,4 @@
-"""Commands of components, GNSS and frames: decompose, gnss, tie, validate, frame."""
+"""Commands of components, GNSS and frames: decompose, merge, gnss, tie, validate, frame."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.cli import options as group
-from insarray.cli.components_points_export import Decompose, Frame, Gnss, Tie, Validate
+from insarray.cli.components_points_export import Decompose, Frame, Gnss, Merge, Tie, Validate
 from insarray.cli.compute import refuse_input_as_output, run_into
 from insarray.cli.inputs import open_result
 from insarray.cli.say import echo
@@ -25,6 +25,7 @@ from insarray.products.gnss.compare import compare_gnss, table
 from insarray.products.gnss.tie import tie_to_gnss
 from insarray.products.gnss.validate import table as validation_table
 from insarray.products.gnss.validate import validate as validate_pairs
+from insarray.products.tracks.merge import merge_tracks
 
 
 def decompose(options: Decompose) -> None:
@@ -32,13 +33,7 @@ def decompose(options: Decompose) -> None:
     refuse_input_as_output(_files(options.files, options.gnss, options.like), options.out)
     if options.north is None:
         raise ArgumentError("--north: state the assumption about north motion: zero, gnss or free")
-    sights: tuple[str | None, ...] = options.line_of_sight or (None,) * len(options.files)
-    if len(sights) != len(options.files):
-        raise ArgumentError(
-            f"--line-of-sight: {len(sights)} for {len(options.files)} tracks; give one of each, in their order"
-        )
-    names = _names(options.files)
-    tracks = {name: _sighted(file, sight) for name, file, sight in zip(names, options.files, sights, strict=True)}
+    tracks = _tracks(options.files, options.line_of_sight)
     noise = list(options.noise)
     found = decompose_tracks(
         tracks,
@@ -50,6 +45,27 @@ def decompose(options: Decompose) -> None:
         **options.keywords(group.Decomposing),
     )
     run_into(found, options)
+
+
+def merge(options: Merge) -> None:
+    """Merge the tracks of several stores."""
+    refuse_input_as_output(_files(options.files, options.gnss, options.like), options.out)
+    merged = merge_tracks(
+        _tracks(options.files, options.line_of_sight, needed=options.gnss is not None),
+        gnss=None if options.gnss is None else open_gnss(options.gnss),
+        like=None if options.like is None else open_result(options.like),
+        **options.keywords(group.Merging),
+    )
+    run_into(merged, options)
+
+
+def _tracks(files: Sequence[str], line_of_sight: Sequence[str], *, needed: bool = True) -> dict[str, xr.Dataset]:
+    """Tracks by their names, with their line of sight, which must be known if it is needed."""
+    sights: Sequence[str | None] = line_of_sight or (None,) * len(files)
+    if len(sights) != len(files):
+        raise ArgumentError(f"--line-of-sight: {len(sights)} for {len(files)} tracks; give one of each, in their order")
+    given = zip(_names(files), files, sights, strict=True)
+    return {name: _sighted(file, sight, needed=needed) for name, file, sight in given}
 
 
 def compare(options: Gnss) -> None:

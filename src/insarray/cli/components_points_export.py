@@ -51,6 +51,19 @@ class Tie(group.Tying, group.Sight, group.Storing):
     gnss: str = argument("FILES")
 
 
+@cli.typed("Components", "component_commands.merge")
+class Merge(group.Merging, group.Sight, group.Storing):
+    """Merge neighbouring frames or tracks of one geometry.
+
+    FILES are the outputs of insarray fit or invert, one per track. OUT is a Zarr store. The differences in the overlaps,
+    and to GNSS stations if given, determine a surface of each track, which is subtracted.
+    """
+
+    files: tuple[str, ...] = argument("FILES")
+    gnss: str | None = option("Stations: MIDAS velocities, daily positions, or a table (CSV).", None, "FILES")
+    like: str | None = option("Store with the grid of the result; default: that of the first, extended.", None, "STORE")
+
+
 @cli.typed("Components", "component_commands.validate")
 class Validate(group.Validating, group.Sight, group.Output):
     """Test a velocity against the requirements of a mission.

@@ -260,6 +260,19 @@ class Tying(Options):
     days: int = option("Positions: average over this many days before and after a date.", 0, "N", limits=(0, None))
 
 
+class Merging(Options):
+    """Merging tracks."""
+
+    surface: choices.MergeSurface = option("Surface of each track, from its overlaps.", "offset")
+    up: choices.Up = option("Vertical motion of GNSS: as given, or zero.", "gnss")
+    quantity: choices.Quantity | None = option("Quantity to merge; default: velocity if all tracks have it.")
+    weights: choices.TrackWeights = option("Weights in overlaps: by the standard errors, or equal.", "variance")
+    resampling: choices.Resampling = option("Resampling of tracks on other pixels.", "nearest")
+    robust: bool = flag("Reduce the influence of outliers.", default=True)
+    radius: float = option("Stations: average the pixels within this many metres.", 0.0, "M", limits=(0, None))
+    days: int = option("Positions: average over this many days before and after a date.", 0, "N", limits=(0, None))
+
+
 class Validating(Options):
     """Requirement."""
 

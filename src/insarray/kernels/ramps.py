@@ -135,10 +135,10 @@ def solve_surfaces(sums: np.ndarray, terms: int) -> np.ndarray:
 
 
 def least_squares_rms(sums: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Root mean square (layer,) of what surfaces leave, from the sums by which they were solved with equal weights."""
+    """Root mean square (layer,) of what surfaces leave, from the sums by which they were solved with equal weights; 0 without samples."""
     total = sums.sum(axis=2)
     square = total[:, 1] - (total[:, 2 : 2 + coefficients.shape[1]] * coefficients).sum(axis=1)
-    return np.asarray(np.sqrt(np.maximum(square, 0.0) / total[:, 0]))
+    return np.asarray(np.sqrt(np.maximum(square, 0.0) / np.maximum(total[:, 0], 1.0)))
 
 
 def residual_scale(histogram: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -63,6 +63,9 @@ North = Literal["zero", "gnss", "free"]
 TrackWeights = Literal["variance", "none"]
 """Weights of the velocities of tracks."""
 
+MergeSurface = Literal["offset", "plane", "quadratic"]
+"""Surface by which a track is adjusted to its neighbours."""
+
 Quantity = Literal["velocity", "displacement"]
 """What is decomposed."""
 

@@ -13,12 +13,11 @@ from insarray.kernels import ramps as kernel
 from insarray.kernels.components.robust import left_out, robust_fit
 from insarray.model.choices import TieSurface as Surface
 from insarray.model.choices import Up
-from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
 from insarray.products.components.tracks import LINE_OF_SIGHT, map_view, on_pixels, require_line_of_sight
-from insarray.products.gnss.compare import on_dates
-from insarray.products.gnss.stations import AXES, along, inside, lines_of_sight, positions, require_stations, sample
+from insarray.products.gnss.differences import series_difference, velocity_difference
+from insarray.products.gnss.stations import AXES, positions, require_stations
 from insarray.products.series.common import only_series
 from insarray.products.series.surfaces import fit_surfaces, row_and_col
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name
@@ -239,33 +238,16 @@ def _covariance_of_sums(
 
 def _by_stations(view: View, gnss: xr.Dataset, surface: Surface, radius: float, *, robust: bool) -> _Found:
     """Surface through the difference of a velocity to that of stations."""
-    gnss = inside(view, gnss)
-    at = "mean" if radius else "nearest"
-    insar = sample(view, ("velocity",), gnss, radius, at).values["velocity"]  # type: ignore[arg-type]
-    motion, std = along(lines_of_sight(view, gnss, radius), gnss, "velocity_")
-    return _through(view, gnss, (insar - motion)[None], std[None], surface, ["velocity"], robust=robust)
+    gnss, difference, std = velocity_difference(view, gnss, radius)
+    return _through(view, gnss, difference, std, surface, ["velocity"], robust=robust)
 
 
 def _by_dates(
     view: SeriesView, gnss: xr.Dataset, surface: Surface, radius: float, days: int, *, robust: bool
 ) -> _Found:
     """Surface of every date through the difference to stations, relative to the reference date."""
-    gnss = inside(view, gnss)
-    at = "mean" if radius else "nearest"
-    insar = sample(view, ("displacement",), gnss, radius, at).values["displacement"]  # type: ignore[arg-type]
-    motion, std = along(lines_of_sight(view, gnss, radius), gnss)
-    times = np.append(view.times, view.reference_time)
-    ground, spread = on_dates(times, gnss.time.values, motion, std, days)
-    start, start_std = ground[:, -1:], spread[:, -1:]
-    if not np.isfinite(start).any():
-        raise StackError(
-            f"gnss: no station has a position on the reference date {date_label(view.reference_time)}; average over more days"
-        )
-    difference = insar - (ground[:, :-1] - start)
-    both = np.hypot(spread[:, :-1], start_std)
-    at_reference = view.times == view.reference_time
-    difference[:, at_reference] = np.where(np.isfinite(difference[:, at_reference]), 0.0, np.nan)
-    return _through(view, gnss, difference.T, both.T, surface, view.labels, robust=robust)
+    gnss, difference, std = series_difference(view, gnss, radius, days)
+    return _through(view, gnss, difference, std, surface, view.labels, robust=robust)
 
 
 def _through(

@@ -95,10 +95,7 @@ def fit_surfaces(
         Reweight by Tukey's biweight until the surfaces are steady.
     """
     shape = inputs[layer].shape
-    size = np.array(shape[-2:])
-    # powers of two: positions in these units, and coefficients per pixel, are not rounded
-    unit = 2.0 ** np.ceil(np.log2(np.maximum(size, 2) / 2))
-    middle, units = (float((size[0] - 1) / 2), float((size[1] - 1) / 2)), (float(unit[0]), float(unit[1]))
+    middle, units = frame_of(shape[-2], shape[-1])
     task = _Fit(layer, terms, middle, units, np.zeros((shape[0], len(terms))), np.full(shape[0], np.inf))
     sums, _ = _pass(task, inputs)
     coefficients, passes = solve(sums), 1
@@ -107,6 +104,15 @@ def fit_surfaces(
         coefficients, spread, sums, passes = _reweighted(task, inputs, coefficients, spread, solve)
     per_pixel = coefficients / np.array([units[0] ** a * units[1] ** b for a, b in terms])
     return Surfaces(middle, per_pixel, spread, sums, units, passes)
+
+
+def frame_of(height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Origin of the terms (row, column), the middle of the image, and the rows and columns of a unit.
+
+    Units are powers of two, so that positions in these units, and coefficients per pixel, are not rounded.
+    """
+    unit = 2.0 ** np.ceil(np.log2(np.maximum(np.array([height, width]), 2) / 2))
+    return ((height - 1) / 2, (width - 1) / 2), (float(unit[0]), float(unit[1]))
 
 
 def _reweighted(

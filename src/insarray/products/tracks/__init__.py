@@ -1,0 +1,1 @@
+"""Several tracks or frames of one geometry made one field."""
