@@ -128,11 +128,11 @@ def test_what_the_overlaps_differ_by_is_recorded():
 
 def test_options_change_the_result():
     tracks = frames()
-    tracks["b"]["velocity"][:12, :20] += 0.1  # moves in one track alone
+    tracks["b"]["velocity"][20:32, 5:15] += 0.1  # moves in one track alone
     robust, plain = (ia.merge_tracks(tracks, surface="plane", robust=on) for on in (True, False))
     expected = np.array(PLANES["b"])
-    assert abs(robust.track_coefficient[1, 0] - expected[0]) < 0.001
-    assert abs(plain.track_coefficient[1, 0] - expected[0]) > 0.003
+    assert abs(robust.track_coefficient[1, 0] - expected[0]) < 0.0003
+    assert abs(plain.track_coefficient[1, 0] - expected[0]) > 0.0005
     equal = ia.merge_tracks(tracks, surface="plane", weights="none")
     assert float(abs(equal.velocity - robust.velocity).max()) > 1e-4
     assert ia.merge_tracks(tracks, like=tracks["b"]).velocity.shape == tracks["b"].velocity.shape
@@ -284,5 +284,5 @@ def test_another_geometry_is_refused():
     tracks["b"] = tracks["b"].assign(
         {name: (("y", "x"), of) for name, of in zip(PARTS, vectors("descending", grid), strict=True)}
     )
-    with pytest.raises(StackError, match="use insarray.decompose"):
+    with pytest.raises(StackError, match=r"use insarray\.decompose"):
         ia.merge_tracks(tracks)
