@@ -57,7 +57,9 @@ def folder(tmp_path_factory):
     track = ia.open(where / "ascending.zarr")[["velocity", "velocity_std"]].compute()
     for name, columns, offset in (("west", slice(0, 100), 0.0), ("east", slice(60, None), 0.02)):
         part = track.isel(x=columns)
-        ia.run(part.assign(velocity=part.velocity + np.float32(offset)), where / f"{name}.zarr", workers=1)
+        noise = np.random.default_rng(3).normal(offset, 0.002 * offset / 0.02, part.velocity.shape).astype("f4")
+        changed = part.assign(velocity=part.velocity + noise, velocity_std=part.velocity_std * (1 + 50 * offset))
+        ia.run(changed, where / f"{name}.zarr", workers=1)
     stations(where)
     return where
 

@@ -136,6 +136,8 @@ def adjust(
     index = (np.array(free, np.intp)[:, None] * terms + np.arange(terms)).ravel()
     if not len(index):
         return Adjusted(coefficients, covariance)
+    if not _is_determined(overlaps, stations, index, tracks, terms):
+        return Adjusted(coefficients, covariance)
     weights = [1.0 / one.std**2 for one in stations]
     inverse, solution = _solved(*_summed(overlaps, stations, weights, tracks, terms), index)
     enough = sum(len(one.values) for one in stations) >= terms + _SPARE
@@ -185,17 +187,35 @@ def _summed(
     return matrix.reshape(tracks * terms, -1), right.ravel()
 
 
+def _is_determined(
+    overlaps: Sequence[Overlap], stations: Sequence[Stations], index: np.ndarray, tracks: int, terms: int
+) -> bool:
+    """Whether the observations determine some of the unknowns, whatever their weights."""
+    equal = [
+        Overlap(one.first, one.second, one.normal / one.normal[0, 0], one.right)
+        for one in overlaps
+        if one.normal[0, 0] > 0
+    ]
+    matrix, _ = _summed(equal, stations, [np.ones(len(one.values)) for one in stations], tracks, terms)
+    return _inverse(matrix[np.ix_(index, index)], _DEPENDENT) is not None
+
+
 def _solved(matrix: np.ndarray, right: np.ndarray, index: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Inverse and solution for some of the unknowns, None if they are not determined."""
-    part = matrix[np.ix_(index, index)]
-    length = np.sqrt(np.diag(part))
+    """Inverse and solution for some of the unknowns, None if there are none."""
+    inverse = _inverse(matrix[np.ix_(index, index)], 0.0)
+    return inverse, None if inverse is None else inverse @ right[index]
+
+
+def _inverse(matrix: np.ndarray, least: float) -> np.ndarray | None:
+    """Inverse of a symmetric matrix, None if an eigenvalue for columns of unit length is not above `least`."""
+    length = np.sqrt(np.diag(matrix))
     if not (length > 0).all():
-        return None, None
-    eigenvalues, vectors = np.linalg.eigh(part / np.outer(length, length))
-    if eigenvalues[0] <= _DEPENDENT:
-        return None, None
-    inverse = (vectors / eigenvalues) @ vectors.T / np.outer(length, length)
-    return inverse, inverse @ right[index]
+        return None
+    eigenvalues, vectors = np.linalg.eigh(matrix / np.outer(length, length))
+    if eigenvalues[0] <= least:
+        return None
+    inverse: np.ndarray = (vectors / eigenvalues) @ vectors.T / np.outer(length, length)
+    return inverse
 
 
 def _placed(solution: np.ndarray, index: np.ndarray, tracks: int, terms: int) -> np.ndarray:
