@@ -120,6 +120,7 @@ PRODUCTS = {
     "pair_misfit": ("stack", lambda d: ia.pair_misfit(d, whole("series")), False),
     "covariance": ("stack", ia.covariance, True),
     "fit": ("series", lambda d: ia.fit(d, periods=(1.0,)), True),
+    "midas": ("long series", ia.midas, True),
     "fit by weights": (
         "series",
         lambda d: ia.fit(d, weights=xr.DataArray(np.arange(1.0, 9), coords={"time": whole("series").time})),

@@ -59,6 +59,7 @@ if _TYPE_CHECKING:
     from insarray.products.stacks.selection import mask, select_pairs
     from insarray.products.stacks.unwrapping import correct_unwrapping, correction_account
     from insarray.products.timefit.fit import fit
+    from insarray.products.timefit.midas import midas
     from insarray.products.timefit.prediction import predict, remove_terms
     from insarray.products.tracks.merge import merge_tracks
     from insarray.progress import progress_bar
@@ -96,6 +97,7 @@ _HOMES = {
     "lonlat": "insarray.products.stacks.reference",
     "mask": "insarray.products.stacks.selection",
     "merge_tracks": "insarray.products.tracks.merge",
+    "midas": "insarray.products.timefit.midas",
     "map_blocks": "insarray.engine.estimators",
     "open": "insarray.engine.open",
     "open_geometry": "insarray.io.geometry.open",
@@ -176,6 +178,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "timeseries",
     "covariance",
     "fit",
+    "midas",
     "predict",
     "remove_terms",
     "line_of_sight",
