@@ -98,11 +98,9 @@ def _slopes(time, level, part, count, tolerance, slopes, found):
             partner += 1
         if partner > last:
             continue
-        if (
-            time[partner] - time[i] > 1.0 + tolerance
-        ):  # none a year apart: the next that has no partner yet, or the first
-            if partner < unused <= last:
-                partner = unused
+        none_a_year_apart = time[partner] - time[i] > 1.0 + tolerance
+        if none_a_year_apart and partner < unused <= last:  # the next date that has no partner yet
+            partner = unused
         unused = max(unused, partner + 1)
         slopes[found] = (level[partner] - level[i]) / (time[partner] - time[i])
         found += 1
