@@ -60,6 +60,39 @@ class Layer(Protocol):
 
 
 @dataclass(frozen=True)
+class LayerOver:
+    """Base of the layers made from another one: shape, data type, tiles and files are those of `inner`.
+
+    Parameters
+    ----------
+    inner
+        The other layer.
+    """
+
+    inner: Layer
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(pair, row, col)."""
+        return self.inner.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Data type of the result of `read`."""
+        return self.inner.dtype
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Tile shape of the files."""
+        return self.inner.tile
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the files and their decoding."""
+        return self.inner.fingerprint
+
+
+@dataclass(frozen=True)
 class StackSource:
     """Content of a product, before any pixel is read.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from insarray.io.source import Layer
+from insarray.io.source import Layer, LayerOver
 
 
 @dataclass(frozen=True)
@@ -48,28 +48,16 @@ class DerivedLayer:
 
 
 @dataclass(frozen=True)
-class FirstValidLayer:
+class FirstValidLayer(LayerOver):
     """Static map from several files: each pixel is that of the first file with data there.
 
     No-data is NaN, or False for a mask.
     """
 
-    inner: Layer
-
     @property
     def shape(self) -> tuple[int, int, int]:
         """(1, row, col)."""
         return 1, *self.inner.shape[1:]
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Data type of the files."""
-        return self.inner.dtype
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Tile shape of the files."""
-        return self.inner.tile
 
     @property
     def fingerprint(self) -> str:

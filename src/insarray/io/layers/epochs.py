@@ -10,7 +10,7 @@ import xarray as xr
 
 from insarray.io.layers.decode import wrap_once
 from insarray.io.pairs import PairFile, by_pair, one_time_per_pass
-from insarray.io.source import Layer, Sign, Window
+from insarray.io.source import Layer, LayerOver, Sign, Window
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
@@ -73,47 +73,36 @@ def _ends(file: PairFile) -> tuple[np.datetime64, np.datetime64]:
 
 
 @dataclass(frozen=True)
-class EpochLayer:
+class EpochLayer(LayerOver):
     """Phase of every date including the reference date, where it is 0 if any other date has data.
 
     Parameters
     ----------
-    phases
+    inner
         Phases of all other dates minus the reference date, in order.
     reference
         Index of the reference date.
     """
 
-    phases: Layer
     reference: int
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(time, row, col)."""
-        count, height, width = self.phases.shape
+        count, height, width = self.inner.shape
         return count + 1, height, width
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Data type of the result of `read`."""
-        return self.phases.dtype
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Tile shape of the files."""
-        return self.phases.tile
 
     @property
     def fingerprint(self) -> str:
         """Hash of the files, their decoding, and the reference date."""
-        return f"{self.phases.fingerprint} {type(self.phases).__name__} {self.reference}"
+        return f"{self.inner.fingerprint} {type(self.inner).__name__} {self.reference}"
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
         """Return a decoded window of all or selected dates, see `Layer.read`."""
         chosen = range(self.shape[0]) if pairs is None else pairs
         if self.reference not in chosen:
-            return self.phases.read(rows, cols, [self._position(k) for k in chosen])
-        phases = self.phases.read(rows, cols)  # the reference date has data where any other date has
+            return self.inner.read(rows, cols, [self._position(k) for k in chosen])
+        phases = self.inner.read(rows, cols)  # the reference date has data where any other date has
         out = np.empty((len(chosen), *phases.shape[1:]), self.dtype)
         for plane, k in zip(out, chosen, strict=True):
             if k == self.reference:
@@ -127,35 +116,18 @@ class EpochLayer:
 
 
 @dataclass(frozen=True)
-class DifferenceLayer:
+class DifferenceLayer(LayerOver):
     """Phase differences of images to the first image, shape (image - 1, row, col)."""
-
-    images: Layer
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(image - 1, row, col)."""
-        count, height, width = self.images.shape
+        count, height, width = self.inner.shape
         return count - 1, height, width
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Data type of the result of `read`."""
-        return self.images.dtype
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Tile shape of the files."""
-        return self.images.tile
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the files and their decoding."""
-        return self.images.fingerprint
 
     def read(self, rows: slice, cols: slice, pairs: Sequence[int] | None = None) -> np.ndarray:
         """Return a decoded window, see `Layer.read`."""
-        images = self.images.read(rows, cols, None if pairs is None else [0, *(k + 1 for k in pairs)])
+        images = self.inner.read(rows, cols, None if pairs is None else [0, *(k + 1 for k in pairs)])
         for plane in images[1:]:
             plane -= images[0]
             wrap_once(plane)

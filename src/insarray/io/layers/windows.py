@@ -10,7 +10,7 @@ import xarray as xr
 
 from insarray.io.areas import window_of
 from insarray.io.layers.epochs import WrappedSource
-from insarray.io.source import AreaLike, Layer, StackSource, Window
+from insarray.io.source import AreaLike, Layer, LayerOver, StackSource, Window
 from insarray.model.dataset import grid_coords
 from insarray.model.grid import Grid
 
@@ -18,7 +18,7 @@ Source = TypeVar("Source", StackSource, WrappedSource)
 
 
 @dataclass(frozen=True)
-class WindowLayer:
+class WindowLayer(LayerOver):
     """Window of rows and columns of a layer.
 
     Parameters
@@ -33,7 +33,6 @@ class WindowLayer:
         Whether the rows of the window run in the opposite direction to those of the layer.
     """
 
-    inner: Layer
     row: int
     col: int
     height: int
@@ -44,16 +43,6 @@ class WindowLayer:
     def shape(self) -> tuple[int, int, int]:
         """(pair, row, col)."""
         return self.inner.shape[0], self.height, self.width
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Data type of the layer."""
-        return self.inner.dtype
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Tile shape of the layer; tiles may begin before the window."""
-        return self.inner.tile
 
     @property
     def fingerprint(self) -> str:
