@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.model.dataset import crs_of, grid_of, network_of, place_of, reference_in, reference_time_of
+from insarray.model.dates import times_of
 from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.model.place import Area
@@ -53,7 +54,7 @@ class InsarAccessor:
     def times(self) -> np.ndarray:
         """Acquisition times in ascending order, ``datetime64[s]``: of a series, or of the pairs of a stack."""
         if "time" in self._dataset.coords:
-            return np.sort(self._dataset["time"].values.astype("datetime64[s]"))
+            return np.sort(times_of(self._dataset["time"].values, "time"))
         return self.network.times
 
     @property

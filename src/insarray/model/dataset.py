@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.model.baselines import ATTRS
-from insarray.model.dates import as_time
+from insarray.model.dates import as_time, times_of
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.loops import Loops
@@ -130,11 +130,9 @@ def network_of(stack: xr.Dataset) -> Network:
                 "(isel(pair=[0]) instead of isel(pair=0))"
             )
     baseline = stack.coords.get("perpendicular_baseline")
+    ends = (times_of(stack[name].values, name) for name in ("reference_time", "secondary_time"))
     return Network.from_pairs(
-        [
-            (as_time(a), as_time(b))
-            for a, b in zip(stack.reference_time.values, stack.secondary_time.values, strict=True)
-        ],
+        list(zip(*ends, strict=True)),
         None if baseline is None or baseline.dims != ("pair",) else baseline.values.astype(np.float64),
     )
 
@@ -291,12 +289,14 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
         if name not in data.coords or data.coords[name].dims != (name,):
             raise StackError(f"dataset: has no coordinate {name!r} along its {name!r}; it is not an insarray dataset")
         values = np.asarray(data[name].values, np.float64)
+        if not len(values):
+            raise StackError(f"{name}: no pixel is selected; y often descends, so select with slice(high, low)")
         step = 1.0
         if len(values) > 1:
             step = (values[-1] - values[0]) / (len(values) - 1)
             if step == 0 or np.abs(np.diff(values) - step).max() > _unevenness(data[name].values) * abs(step):
                 raise StackError(
-                    f"coordinate {name}: is not evenly spaced; where the pixels are cannot be written down"
+                    f"{name}: the coordinate is not evenly spaced; sort it (.sortby({name!r})), or select every n-th pixel"
                 )
         elif (declared := _pixel_size(data)) is not None:  # the pixel size is unknown
             step = declared[position]
@@ -369,7 +369,7 @@ def reference_time_of(series: xr.Dataset) -> np.datetime64:
     name = "reference_time" if "reference_time" in series.coords else "time"
     if name not in series.coords:
         raise StackError("reference_date: the dataset has no dates; give a series")
-    return np.datetime64(series[name].values.astype("datetime64[s]").min())
+    return np.datetime64(times_of(series[name].values, name).min())
 
 
 def reference_in(data: xr.Dataset) -> tuple[int, int] | Area | None:

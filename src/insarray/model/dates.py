@@ -3,10 +3,11 @@
 import datetime as dt
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from insarray.model.errors import ArgumentError
+from insarray.model.errors import ArgumentError, StackError
 
 Time = str | dt.date | dt.datetime | np.datetime64
 
@@ -46,7 +47,54 @@ def as_time(value: Time) -> np.datetime64:
         value = _parse(value.strip())
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    if not isinstance(value, dt.date | np.datetime64):
+        raise ArgumentError(
+            f"date: {value!r} is a {type(value).__name__}, not a date; write it as text, such as '20200131'"
+        )
     return _seconds(value)
+
+
+def times_of(values: Any, name: str) -> np.ndarray:
+    """Return the dates of a coordinate, ``datetime64[s]``.
+
+    Parameters
+    ----------
+    values
+        Datetimes, texts or objects that `as_time` accepts; numbers have no unit, and are refused.
+    name
+        Name of the coordinate, for errors.
+
+    Raises
+    ------
+    StackError
+        If a date is missing (NaT), or the values are not dates.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        times = array.astype("datetime64[s]")
+    elif array.dtype.kind in "OUT":
+        try:
+            found = [as_time(_decoded(value)) for value in array.ravel()]
+        except ArgumentError as error:
+            raise StackError(f"{name}: {error}") from error
+        times = np.array(found, "datetime64[s]").reshape(array.shape)
+    else:
+        raise StackError(
+            f"{name}: holds numbers ({array.dtype}), not dates; decode them with xarray.decode_cf(dataset), or assign "
+            f"datetimes, such as pandas.to_datetime(dataset[{name!r}].astype(str))"
+        )
+    if np.isnat(times).any():
+        raise StackError(
+            f"{name}: {int(np.isnat(times).sum())} of {times.size} dates are missing (NaT); leave them out, for example "
+            f"with .sel({name}=dataset[{name!r}].notnull())"
+        )
+    return times
+
+
+def _decoded(value: Any) -> Any:
+    """Return text for dates of other calendars (cftime), anything else as it is."""
+    other = not isinstance(value, dt.date | np.datetime64) and hasattr(value, "isoformat")
+    return value.isoformat() if other else value
 
 
 def _seconds(value: dt.date | np.datetime64) -> np.datetime64:

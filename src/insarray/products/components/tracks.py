@@ -15,7 +15,7 @@ from insarray.model.dataset import crs_of
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid, same_crs
 from insarray.products.views.aligning import nearest_index
-from insarray.products.views.layers import canonical
+from insarray.products.views.layers import canonical, with_crs_as_coordinate
 from insarray.products.views.stacks import View, require_dataset
 
 LINE_OF_SIGHT = ("los_east", "los_north", "los_up")
@@ -77,7 +77,10 @@ def named_tracks(datasets: Datasets | xr.Dataset) -> dict[str, xr.Dataset]:
         raise ArgumentError("datasets: is one dataset; give a list of them, one for each track")
     by_name = datasets if isinstance(datasets, Mapping) else {f"track_{k}": one for k, one in enumerate(datasets, 1)}
     given = cast("Mapping[str, xr.Dataset]", by_name)
-    found = {re.sub(r"\W+", "_", str(name)): dataset for name, dataset in given.items()}
+    found = {
+        re.sub(r"\W+", "_", str(name)): with_crs_as_coordinate(dataset) if isinstance(dataset, xr.Dataset) else dataset
+        for name, dataset in given.items()
+    }
     if len(found) < len(given):
         raise ArgumentError(f"datasets: two tracks have one name among {', '.join(map(str, given))}; rename one")
     if not 1 <= len(found) <= _MOST:

@@ -164,7 +164,7 @@ def _of_series(
         (first,) = index_of(dated, [start], missing_is_nan=False)
         second = index_of(dated, view.labels, missing_is_nan=missing == "nan")
         inputs[_input(one.name)] = on_pixels(dated, view, view.displacement)
-        level = _level(view, dated, view.place, np.full(len(second), first), second, missing)
+        level = _level(view, dated, view.zero_place(), np.full(len(second), first), second, missing)
         parts.append(_Part(one.name, dated.scale, np.full(len(second), first), second, level, by_pair=False))
     return parts, inputs
 

@@ -241,9 +241,10 @@ def _solved(view: StackView | SeriesView, kind: Ramp, sums: np.ndarray) -> np.nd
 
 def _referenced(view: StackView | SeriesView, task: _Ramps) -> _Ramps:
     """Return the surfaces relative to the reference, where they are 0 (on average over an area)."""
-    if not isinstance(view, SeriesView) or view.place is None:
+    place = view.zero_place() if isinstance(view, SeriesView) else None
+    if place is None or not isinstance(view, SeriesView):
         return task
-    place, terms = view.place, kernel.TERMS[task.kind]
+    terms = kernel.TERMS[task.kind]
     if place.bounds is None:
         row, col = _row_col(view, place.y, place.x)  # may lie outside cropped data
         coefficients = kernel.moved(task.coefficients, terms, row - task.origin[0], col - task.origin[1])

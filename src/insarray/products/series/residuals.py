@@ -11,7 +11,7 @@ from insarray.model.conventions import SIGN, metres_per_radian
 from insarray.model.corrections import applied
 from insarray.model.dataset import pair_coords, time_coords
 from insarray.model.dates import date_label
-from insarray.model.errors import StackError
+from insarray.model.errors import ReferencePointError, StackError
 from insarray.products.stacks.reference import level_at
 from insarray.products.views.aligning import align_series, in_blocks_of
 from insarray.products.views.stacks import Phase, SeriesView, StackView, as_series, as_stack
@@ -174,15 +174,19 @@ def _task(view: StackView, of: SeriesView) -> _Task:
 
 
 def _level(view: StackView, of: SeriesView) -> np.ndarray:
-    """Return the phase of the reference in each pair: the subtracted phase if recorded, else that at its place."""
-    labels = view.network.labels
+    """Return the phase of the reference in each pair: that at its place, or that recorded where the stack lacks the place."""
+    labels, place = view.network.labels, of.zero_place()
+    if place is not None:
+        try:
+            return level_at(view, view.phase, place, labels, "pairs").phase
+        except ReferencePointError:
+            if "reference_phase" not in of.data.coords:
+                raise
     if of.network is not None and "reference_phase" in of.data.coords:
         stored = dict(zip(of.network.labels, of.data["reference_phase"].values.tolist(), strict=True))
         if set(labels) <= set(stored):
             return np.array([stored[label] for label in labels])
-    if of.place is None:
-        return np.zeros(len(labels))
-    return level_at(view, view.phase, of.place, labels, "pairs").phase
+    return np.zeros(len(labels))
 
 
 def _inputs(view: StackView, of: SeriesView) -> dict[str, xr.DataArray]:

@@ -17,7 +17,8 @@ from insarray.model.errors import ArgumentError
 from insarray.model.loops import LoopKind, Loops, find_loops
 from insarray.model.network import Network
 from insarray.products.stacks.reference import Asked, reference_phase
-from insarray.products.views.stacks import Phase, as_loops, as_stack
+from insarray.products.views.loops import as_loops
+from insarray.products.views.stacks import Phase, as_stack
 
 logger = logging.getLogger(__name__)
 

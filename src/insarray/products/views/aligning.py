@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray.model.dates import as_time, date_label
+from insarray.model.dataset import crs_of
+from insarray.model.dates import date_label, times_of
 from insarray.model.errors import ArgumentError, InsarrayError, StackError
+from insarray.model.grid import same_crs
 from insarray.products.views.stacks import SeriesView, StackView, View
 
 _OFF = 0.25  # pixels: tolerance of coordinates, for float32 or warped ones
@@ -46,6 +48,8 @@ def aligned(
     if dims is None or len(dims) != array.ndim:
         expected = " or ".join(f"({', '.join(dims)})" for dims in choices)
         raise error(f"{name}: has the dimensions ({', '.join(map(str, array.dims))}), expected {expected}")
+    if {"y", "x"} <= set(dims):
+        _require_same_crs(name, array, view, error)
     for dim in dims:
         index = _index(name, array, view, dim, error)
         if index is not None:
@@ -88,6 +92,7 @@ def align_series(series: SeriesView, view: View, name: str = "series") -> Series
     StackError
         If the series lacks some of the pixels.
     """
+    _require_same_crs(name, series.data, view, StackError)
     indices = {dim: _spatial(name, series.data, view, dim, StackError) for dim in ("y", "x")}
     wanted = {dim: index for dim, index in indices.items() if index is not None}
     if not wanted:
@@ -111,6 +116,7 @@ def require_same_grid(name: str, other: xr.Dataset, view: View) -> dict[str, np.
     StackError
         If the other dataset lacks some of them.
     """
+    _require_same_crs(name, other, view, StackError)
     found = {dim: _spatial(name, other, view, dim, StackError) for dim in ("y", "x")}
     return {dim: index for dim, index in found.items() if index is not None}
 
@@ -149,6 +155,7 @@ def _index(name: str, array: xr.DataArray, view: View, dim: str, error: type[Ins
     if labels is None and numbered is not False:
         return np.asarray(numbered)
     if labels is None:
+        _require_no_coordinate(name, array, view, dim, error)
         _require_length(name, array, view, dim, error)
         return view.order.get(dim)
     at = {label: k for k, label in enumerate(labels)}
@@ -169,15 +176,15 @@ def _labels(array: xr.DataArray, dim: str) -> list[str] | None:
     """Return the labels of pairs or dates of an array; None if it has none."""
     if dim == "pair":
         if {"reference_time", "secondary_time"} <= set(array.coords) and array["reference_time"].dims == ("pair",):
-            ends = (array[name].values.astype("datetime64[s]") for name in ("reference_time", "secondary_time"))
+            ends = (times_of(array[name].values, name) for name in ("reference_time", "secondary_time"))
             return [f"{date_label(first)}_{date_label(second)}" for first, second in zip(*ends, strict=True)]
         if "pair" in array.coords and array["pair"].dtype.kind in "OUT":
             return [str(label) for label in array["pair"].values]
         return None
     if dim in array.coords and array[dim].dtype.kind == "M":
-        return [date_label(time) for time in array[dim].values.astype("datetime64[s]")]
+        return [date_label(time) for time in times_of(array[dim].values, dim)]
     if dim in array.coords and array[dim].dtype.kind in "OUT":
-        return [date_label(as_time(str(time))) for time in array[dim].values]
+        return [date_label(time) for time in times_of(array[dim].values, dim)]
     return None
 
 
@@ -202,6 +209,26 @@ def _numbers(array: xr.DataArray, view: View, dim: str) -> np.ndarray | bool:
 
 def _twice(labels: list[str]) -> str:
     return next(label for label in labels if labels.count(label) > 1)
+
+
+def _require_no_coordinate(name: str, array: xr.DataArray, view: View, dim: str, error: type[InsarrayError]) -> None:
+    """Raise the error if the array has a coordinate that cannot be compared with that of the data."""
+    if dim in array.coords and (dim in view.data.coords or dim in _LEADS):
+        kind = "pairs" if dim == "pair" else "dates"
+        raise error(
+            f"{name}: its coordinate {dim!r} holds {array[dim].dtype}, which is not among the {kind} of the data; give it the "
+            f"coordinate {dim!r} of the data, or use .drop_vars({dim!r}) to apply it in the order of the data"
+        )
+
+
+def _require_same_crs(name: str, other: xr.DataArray | xr.Dataset, view: View, error: type[InsarrayError]) -> None:
+    """Raise the error if both state a CRS, and these differ."""
+    mine, theirs = crs_of(view.data), crs_of(other)
+    if mine is not None and theirs is not None and not same_crs(mine, theirs):
+        raise error(
+            f"{name}: its CRS differs from that of the data; bring it to the same pixels, for example with "
+            "rio.reproject_match"
+        )
 
 
 def _require_length(name: str, array: xr.DataArray, view: View, dim: str, error: type[InsarrayError]) -> None:

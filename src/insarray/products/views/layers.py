@@ -8,6 +8,7 @@ import xarray as xr
 from insarray.engine.graph.edges import Cut, common_edge
 from insarray.engine.graph.stored_types import as_stored
 from insarray.model.conventions import UNITS, VARIABLES, Variable
+from insarray.model.corrections import UNCORRECTED, record
 from insarray.model.errors import StackError
 
 
@@ -35,7 +36,11 @@ def canonical(dataset: xr.Dataset, lead: str | None) -> xr.Dataset:
                 f"dataset: has the dimensions {tuple(map(str, dataset.dims))}, but no {dim!r}; keep it when selecting "
                 f"(isel({dim}=[0]) instead of isel({dim}=0)), or rename what is called otherwise"
             )
-    dataset = _with_coordinates_in_memory(dataset)
+    empty = next((dim for dim in dataset.dims if dataset.sizes[dim] == 0), None)
+    if empty is not None:
+        hint = "; y often descends, so select with slice(high, low)" if empty == "y" else ""
+        raise StackError(f"dataset: its dimension {empty!r} is empty, nothing is selected{hint}")
+    dataset = _with_coordinates_in_memory(_with_history(with_crs_as_coordinate(dataset)))
     changed = {}
     for name, array in dataset.data_vars.items():
         variable = array.variable
@@ -43,6 +48,25 @@ def canonical(dataset: xr.Dataset, lead: str | None) -> xr.Dataset:
         if found is not variable:
             changed[name] = found
     return evenly_chunked(dataset.assign(changed) if changed else dataset)
+
+
+def with_crs_as_coordinate(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with `spatial_ref` as a coordinate, which xarray reads from NetCDF as a variable."""
+    return dataset.set_coords("spatial_ref") if "spatial_ref" in dataset.data_vars else dataset
+
+
+def _with_history(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with the attributes of corrections and ramps that its layers show, if they were lost."""
+    attrs: dict[str, Any] = {}
+    if "corrections" not in dataset.attrs and any(name in dataset for name in UNCORRECTED.values()):
+        layers = {str(name): layer for name, layer in dataset.data_vars.items() if layer.ndim == 3}
+        sources = {
+            name: layer.attrs.get("source", "unknown") for name, layer in layers.items() if name not in VARIABLES
+        }
+        attrs |= record({}, sources)
+    if "ramp" not in dataset.attrs and "ramp_coefficient" in dataset.coords:
+        attrs["ramp"] = dataset.coords["ramp_coefficient"].attrs.get("kind", "unknown")
+    return dataset.assign_attrs(attrs) if attrs else dataset
 
 
 def _with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
@@ -59,6 +83,11 @@ def _layer(name: str, variable: xr.Variable, lead: str | None) -> xr.Variable:
     entry = VARIABLES.get(name)
     if entry is not None and entry.dims == (lead, "y", "x") and set(variable.dims) != set(entry.dims):
         raise StackError(f"{name}: dimensions {variable.dims}, expected {entry.dims}")
+    if entry is not None and entry.dims == ("y", "x") and {"y", "x"} < set(variable.dims):
+        raise StackError(
+            f"{name}: has the dimensions ({', '.join(map(str, variable.dims))}), expected (y, x); join datasets with "
+            "xarray.concat(..., data_vars='minimal')"
+        )
     if not {"y", "x"} <= set(variable.dims):
         return variable
     others = sorted((str(dim) for dim in variable.dims if dim not in ("y", "x")), key=lambda dim: dim != lead)

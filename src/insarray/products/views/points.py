@@ -7,7 +7,7 @@ import xarray as xr
 
 from insarray.engine.graph.stored_types import as_stored
 from insarray.kernels.links.arcs import Arcs
-from insarray.model.dates import date_label
+from insarray.model.dates import date_label, times_of
 from insarray.model.errors import StackError
 from insarray.products.views.layers import canonical
 from insarray.products.views.stacks import SeriesView, View, as_series, require_dataset
@@ -123,7 +123,7 @@ def as_wrapped(stack: xr.Dataset | WrappedView) -> WrappedView:
     if "wrapped_phase" not in stack or "time" not in stack.coords:
         raise StackError("stack: has no variable 'wrapped_phase' with dates; points are selected from a wrapped stack")
     stack, order = in_order(stack, "time")
-    return WrappedView(canonical(stack, "time"), order, times=stack["time"].values.astype("datetime64[s]"))
+    return WrappedView(canonical(stack, "time"), order, times=times_of(stack["time"].values, "time"))
 
 
 def as_points(points: xr.Dataset | PointsView, name: str = "points") -> PointsView:
@@ -148,15 +148,20 @@ def as_points(points: xr.Dataset | PointsView, name: str = "points") -> PointsVi
     return PointsView(
         data,
         by_time | by_number,
-        times=points["time"].values.astype("datetime64[s]"),
+        times=times_of(points["time"].values, "time"),
         numbers=_numbers(points),
     )
 
 
 def _numbers(points: xr.Dataset) -> np.ndarray:
-    if "point" in points.coords and points["point"].dtype.kind in "iu":
-        return np.asarray(points["point"].values.astype(np.int64))
-    return np.arange(points.sizes["point"])
+    if "point" not in points.coords:
+        return np.arange(points.sizes["point"])
+    if points["point"].dtype.kind not in "iu":
+        raise StackError(
+            f"point: the coordinate holds {points['point'].dtype}, but points are identified by whole numbers; rename it, "
+            "or use .drop_vars('point') for their order"
+        )
+    return np.asarray(points["point"].values.astype(np.int64))
 
 
 def in_order(data: xr.Dataset, dim: str) -> tuple[xr.Dataset, dict[str, np.ndarray]]:

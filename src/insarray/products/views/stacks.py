@@ -8,11 +8,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from insarray.model.dataset import grid_of, loops_of, network_of, on_grid_of, place_of, reference_time_of
-from insarray.model.dates import date_label
+from insarray.model.dataset import grid_of, network_of, on_grid_of, place_of, reference_time_of
+from insarray.model.dates import date_label, times_of
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
 from insarray.model.grid import Grid
-from insarray.model.loops import Loops
 from insarray.model.network import Network
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
 from insarray.model.place import Area, Place
@@ -243,6 +242,30 @@ class SeriesView(View):
         zero: np.ndarray = (((displacement == 0) | missing).all("time") & ~missing.all("time")).values
         return zero
 
+    def zero_place(self) -> Place | None:
+        """Return the reference place, found in the data if the attributes that record it are lost.
+
+        Raises
+        ------
+        ReferencePointError
+            If a reference was subtracted, but neither attributes nor data show where it is.
+        """
+        if self.place is not None:
+            return self.place
+        level = self.data.coords.get("reference_phase")
+        referenced = level is not None and bool((level != 0).any())
+        if self.data.attrs and not referenced:
+            return None
+        found = np.argwhere(self._is_zero(self.displacement))
+        if 0 < len(found) <= max(1, _MOST_ZEROS * self.displacement[0].size):
+            return self.pixel(int(found[0, 0]), int(found[0, 1]))
+        if not referenced:
+            return None
+        raise ReferencePointError(
+            "series: has lost the attributes of its reference, and no pixel is zero on all dates; set the attributes "
+            "reference_y and reference_x to its coordinates, or use rereference"
+        )
+
     def reference_attributes(self) -> dict[str, Any]:
         """Return the attributes of reference place and date, for products of the series."""
         attrs = self.data.attrs
@@ -250,24 +273,6 @@ class SeriesView(View):
         stated = place_of(self.data)
         kept = {name: attrs[name] for name in PLACE_ATTRIBUTES if name in attrs} if stated is None and numbered else {}
         return kept | self.record(stated) | {"reference_date": str(self.reference_time)[:19]}
-
-
-@dataclass(frozen=True, eq=False)
-class LoopsView(View):
-    """Closure of loops, as returned by `closure`.
-
-    Parameters
-    ----------
-    data, order
-        See `View`.
-    network
-        Network of the pairs.
-    loops
-        Loops in the order of the dataset.
-    """
-
-    network: Network = field(kw_only=True)
-    loops: Loops = field(kw_only=True)
 
 
 def as_stack(stack: xr.Dataset | StackView, phase: Phase = "unwrapped_phase", *, phaseless: bool = False) -> StackView:
@@ -326,11 +331,13 @@ def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesVi
         return series
     require_dataset(series, name, "insarray.invert")
     if "displacement" not in series or "time" not in series["displacement"].dims:
-        what = "is a stack and" if "unwrapped_phase" in series else "has"
-        raise StackError(f"{name}: {what} has no variable 'displacement' (time, y, x); make it with insarray.invert")
+        what = "is a stack and has" if "unwrapped_phase" in series else "has"
+        raise StackError(f"{name}: {what} no variable 'displacement' (time, y, x); make it with insarray.invert")
     if "time" not in series.coords or series["time"].dims != ("time",):
         raise StackError(f"{name}: has no coordinate 'time' that dates its displacement")
-    times = series["time"].values.astype("datetime64[s]")
+    times = times_of(series["time"].values, "time")
+    if series["time"].dtype.kind != "M":
+        series = series.assign_coords(time=("time", times.astype("datetime64[ns]"), series["time"].attrs))
     order = np.argsort(times, kind="stable")
     if (np.diff(times[order]) == np.timedelta64(0, "s")).any():
         twice = date_label(times[order][1:][np.diff(times[order]) == np.timedelta64(0, "s")][0])
@@ -343,7 +350,7 @@ def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesVi
         times=times[order],
         network=network_of(series) if {"reference_time", "secondary_time"} <= set(series.coords) else None,
         reference_time=reference_time_of(series),
-        in_pieces="network_subset" in series and _gap(series) == "subset",
+        in_pieces=_in_pieces(series, name),
     )
 
 
@@ -362,25 +369,6 @@ def as_data(data: xr.Dataset | View, phase: Phase = "unwrapped_phase") -> "Serie
     return as_stack(data, phase)
 
 
-def as_loops(loops: xr.Dataset | LoopsView) -> LoopsView:
-    """Return a view of the closure of loops.
-
-    Raises
-    ------
-    StackError
-        If it is not the result of `closure`, or pairs of its loops have been removed.
-    """
-    if isinstance(loops, LoopsView):
-        return loops
-    require_dataset(loops, "loops", "insarray.closure")
-    for name in ("closure_phase", "integer_closure"):
-        if name not in loops:
-            raise StackError(f"loops: has no variable {name!r}; make it with insarray.closure")
-    loops = loops.assign_coords({name: c.load() for name, c in loops.coords.items() if c.ndim and c.dims != ("pair",)})
-    network = network_of(loops)
-    return LoopsView(canonical(loops, "loop"), network=network, loops=loops_of(loops, network))
-
-
 def require_dataset(data: object, name: str, maker: str) -> None:
     """Raise StackError unless an argument is a dataset; the message names the function that makes one."""
     if isinstance(data, xr.DataArray):
@@ -389,6 +377,13 @@ def require_dataset(data: object, name: str, maker: str) -> None:
         raise StackError(f"{name}: is a {type(data).__name__}, not an xarray.Dataset; open it with {maker}")
 
 
-def _gap(series: xr.Dataset) -> str | None:
-    """Return the gap method; also stored on the labels, as dataset attributes are easily lost."""
-    return series["network_subset"].attrs.get("gap", series.attrs.get("gap"))
+def _in_pieces(series: xr.Dataset, name: str) -> bool:
+    """Return whether each network subset has a datum of its own; stated on the labels, too, as attributes are easily lost."""
+    if "network_subset" in series:
+        return bool(series["network_subset"].attrs.get("gap", series.attrs.get("gap")) == "subset")
+    if series.attrs.get("gap") == "subset":
+        raise StackError(
+            f"{name}: was inverted with gap='subset', but has no network_subset, which says what each date is relative to; "
+            "keep that variable"
+        )
+    return False
