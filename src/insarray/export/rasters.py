@@ -18,7 +18,7 @@ import xarray as xr
 from insarray.engine.blocks import compute_in_own_threads
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.model.conventions import SIGN
-from insarray.model.dataset import grid_of, placed
+from insarray.model.dataset import crs_of, grid_of, placed
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.model.secrets import shown_values, without_secrets
@@ -101,6 +101,7 @@ def to_cog(
     refuse_inputs(path, data, mask)
     if mask is not None:
         data, attrs = masked_layer(data, mask), {**(attrs or {}), "masked_by": mask_name(mask)}
+    _require_grid_mapping(data)
     layers = _layers(data)
     grid, dtype = grid_of(data), layers.dtype.name
     stored = "uint8" if dtype == "bool" else dtype
@@ -222,6 +223,16 @@ def require_free(target: Path, *, overwrite: bool) -> None:
         raise StoreError(f"{target}: exists; choose another name, or pass overwrite=True (--overwrite) to replace it")
     if target.is_dir():
         raise StoreError(f"{target}: is a folder; give the name of a file")
+
+
+def _require_grid_mapping(data: xr.DataArray) -> None:
+    """Raise ArgumentError if the array names a grid mapping that it does not have, and would be written without a CRS."""
+    name = data.attrs.get("grid_mapping", data.encoding.get("grid_mapping"))
+    if name is not None and crs_of(data) is None and name not in data.coords:
+        raise ArgumentError(
+            f"data: has lost its CRS, the variable {name!r} of its file; open the file with insarray.open, or use "
+            f"dataset.set_coords({name!r})"
+        )
 
 
 def _layers(data: xr.DataArray) -> xr.DataArray:

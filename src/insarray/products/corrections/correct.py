@@ -161,7 +161,12 @@ def _of_series(
     start = date_label(view.reference_time)
     for one in given:
         dated = dates_of_pairs(one) if one.lead == "pair" else one
-        (first,) = index_of(dated, [start], missing_is_nan=False)
+        (first,) = index_of(dated, [start], missing_is_nan=True)
+        if first < 0:
+            raise ArgumentError(
+                f"corrections: {one.name} lacks the reference date {start}, to which the displacement is relative; add it, "
+                "or use rereference(date=...) first"
+            )
         second = index_of(dated, view.labels, missing_is_nan=missing == "nan")
         inputs[_input(one.name)] = on_pixels(dated, view, view.displacement)
         level = _level(view, dated, view.zero_place(), np.full(len(second), first), second, missing)
@@ -281,9 +286,11 @@ def _subtracted(task: _Task, part: _Part, arrays: Arrays) -> np.ndarray:
         elif part.by_pair:
             found[k] = given[j]
         else:
-            found[k] = given[j].astype(np.float64) - given[i]
+            with np.errstate(invalid="ignore"):  # infinite minus infinite
+                found[k] = given[j].astype(np.float64) - given[i]
     found *= part.scale
     found -= part.level[:, None, None]
+    found[~np.isfinite(found)] = np.nan
     return relative_to_pieces(found, arrays["network_subset"]) if task.pieces else found
 
 

@@ -104,7 +104,8 @@ class View:
         """
         if self.wavelength is None:
             raise StackError(
-                "wavelength: the files do not say; give it in metres (--wavelength), Sentinel-1 has 0.05546576"
+                "wavelength: is not known; set the attribute, dataset.attrs['wavelength'] = 0.05546576 (Sentinel-1, in metres), or "
+                "give it when opening the files (wavelength=, --wavelength)"
             )
         return self.wavelength
 
