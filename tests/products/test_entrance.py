@@ -107,7 +107,7 @@ def test_numbers_are_no_dates(series, date):
 @pytest.mark.parametrize("labels", [np.arange(8)[::-1], np.arange(8.0), [f"{k}" for k in range(8)]])
 def test_weights_with_labels_of_another_kind_are_refused(series, labels):
     weights = xr.DataArray(np.arange(1.0, 9.0), {"time": labels}, ("time",))
-    with pytest.raises(InsarrayError, match="weights|time") as found:
+    with pytest.raises(InsarrayError, match=r"weights|time") as found:
         few(series, weights=weights)
     assert "\n" not in str(found.value)
     plain = xr.DataArray(np.arange(1.0, 9.0), dims="time")
