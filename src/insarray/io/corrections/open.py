@@ -9,6 +9,7 @@ from insarray.io.corrections.netcdf import opened_dataset
 from insarray.io.corrections.source import DelayFile
 from insarray.io.files import below, expand, names
 from insarray.io.given import collects_folders
+from insarray.io.locations import is_url
 from insarray.io.source import Files
 from insarray.model.dates import date_label
 from insarray.model.errors import FileError, StackError
@@ -51,6 +52,8 @@ def _inside(path: Path) -> list[Path]:
 
 
 def _scan(path: Path) -> Sequence[DelayFile]:
+    if is_url(path):
+        raise FileError(f"{path}: files of weather models are read from this machine; copy them")
     name = path.name.lower()
     if name.endswith(".ztd"):
         return gacos.scan_flat(path)
