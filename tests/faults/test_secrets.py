@@ -102,7 +102,7 @@ def test_no_command_keeps_or_prints_a_secret(shape, folder, capfd, monkeypatch, 
     )
 
 
-def test_attributes_of_a_dataset_are_written_without_secrets(folder):
+def test_attributes_of_a_dataset_are_written_without_secrets(folder, account):
     """Whatever the user or another package has put there."""
     stack = ia.open_stack(f"{folder}/in/*.unw.tif", wavelength=0.0555)
     series = ia.invert(stack, reference=(4, 4))
@@ -121,6 +121,7 @@ def test_attributes_of_a_dataset_are_written_without_secrets(folder):
     assert found_in(folder) == []
     kept = ia.open("out.zarr").attrs["source_files"]
     assert kept == ["s3://***@bucket/a.tif", "https://h/a.tif?***"]
+    account("secrets in attributes", "store, NetCDF, GeoTIFF, MintPy, report", 5, 0, "not written")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_the_identity_of_a_file_is_that_of_another_signature():
     assert identity("/data/why?.tif") == "/data/why?.tif"
 
 
-def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys):
+def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys, account):
     url = f"https://user:{SECRET}@h/a"
     assert cause_of(ValueError("plain")) is not None
     outer = RuntimeError("plain")
@@ -210,6 +211,7 @@ def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys):
     with pytest.warns(StackWarning) as warned:
         warnings.warn(url, StackWarning, stacklevel=1)
     assert SECRET not in str(warned[0].message)
+    account("secrets in tracebacks, logs, warnings", "errors of other packages", 5, 0, "not printed")
 
 
 @pytest.mark.parametrize("text", ["x", "-", "a:", ".a?=", "http://", "x@", "a:b@", "'key': ", "<", "=", "?", ")"])
