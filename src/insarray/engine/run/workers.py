@@ -73,6 +73,17 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     ClusterError
         If this process has another program or other libraries than the run, as the results would be mixed.
     """
+    try:
+        return _work(job, shared)
+    except Exception as error:
+        if (
+            job.driver != this_process()
+        ):  # causes, such as errors of GDAL, may not be pickled: Dask then sends only text
+            error.__cause__ = error.__context__ = None
+        raise
+
+
+def _work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     other = other_program(job.program, job.libraries)
     if other is not None:
         raise ClusterError(
