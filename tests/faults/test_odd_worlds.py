@@ -146,3 +146,13 @@ def test_blocks_of_more_than_four_gibibytes_are_planned_in_64_bits(account):
         0,
         "sizes in 64 bits, refused without memory",
     )
+
+
+def test_local_workers_print_no_secret(tmp_path, capfd, account):
+    dataset = job(tmp_path / "t")
+    trouble(tmp_path / "t", (0, 1), "say https://user:TOPSECRET@h/a \x1b[31m")
+    run(dataset, str(tmp_path / "o.zarr"), scheduler="local", workers=1)
+    said = capfd.readouterr().err
+    assert r"https://***@h/a \x1b[31m" in said
+    assert "TOPSECRET" not in said
+    account("secret that a worker process prints", "--scheduler local, a block", 1, 0, "not printed")

@@ -1,5 +1,6 @@
 """Passwords, keys and signatures in URLs: planted everywhere, and looked for in all that is written or printed."""
 
+import io
 import logging
 import pickle
 import shlex
@@ -13,9 +14,10 @@ import pytest
 
 import insarray as ia
 from insarray.cli.process import run_command
-from insarray.cli.say import ShownFormatter, ShownStream
+from insarray.cli.say import ShownFormatter
 from insarray.model.errors import StackWarning
 from insarray.model.secrets import cause_of, identity, shown, shown_values
+from insarray.model.streams import ShownStream, filter_output
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
 from tests.io.web import served
 
@@ -219,3 +221,19 @@ def test_long_text_takes_no_long_time(text):
     started = time.perf_counter()
     shown(text * 5_000 + ": = @ ? <")
     assert time.perf_counter() - started < 5
+
+
+def test_worker_processes_print_no_secret_and_no_control_character(monkeypatch, account):
+    printed = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", printed)
+    logger = logging.getLogger("distributed.of_the_test")
+    logger.addHandler(logging.StreamHandler())  # as Dask sets up before any block
+    try:
+        filter_output()
+        filter_output()
+        logger.warning("cannot read https://user:%s@h/a", SECRET)
+        print(f"https://h/a?sig={SECRET} \x1b[31m", file=sys.stderr)
+    finally:
+        logger.handlers.clear()
+    assert printed.getvalue() == "cannot read https://***@h/a\nhttps://h/a?*** \\x1b[31m\n"
+    account("secrets in the output of workers", "prints and logs of their process", 2, 0, "not printed")

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import click
 
 from insarray.cli.main import cli
-from insarray.cli.say import ShownFormatter, ShownStream, echo
+from insarray.cli.say import ShownFormatter, echo
+from insarray.model.streams import ShownStream
 
 _NO_MEMORY = re.compile("cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE)
 

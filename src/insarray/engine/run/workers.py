@@ -19,6 +19,7 @@ from insarray.engine.store.ledger import Block, Record
 from insarray.engine.store.retry import with_retries
 from insarray.engine.store.zarr_store import write_block
 from insarray.model.errors import ClusterError
+from insarray.model.streams import filter_output
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +74,13 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     ClusterError
         If this process has another program or other libraries than the run, as the results would be mixed.
     """
+    apart = job.driver != this_process()
+    if apart:
+        filter_output()
     try:
         return _work(job, shared)
     except Exception as error:
-        if (
-            job.driver != this_process()
-        ):  # causes, such as errors of GDAL, may not be pickled: Dask then sends only text
+        if apart:  # Dask sends errors as text if a cause, such as an error of GDAL, cannot be pickled
             error.__cause__ = error.__context__ = None
         raise
 
