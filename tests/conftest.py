@@ -1,7 +1,7 @@
 """Fixtures for all tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dask
@@ -46,3 +46,22 @@ def _scheduler_as_found() -> Iterator[None]:
     after = dask.config.get("scheduler", None)
     dask.config.set(scheduler=before)
     assert after == before, f"the tests of this module have changed Dask's scheduler from {before} to {after}"
+
+
+# -- the table of faults: what was injected and what came of it, written if INSARRAY_FAULT_TABLE names a file -----------
+
+ROWS: list[tuple[str, ...]] = []
+
+
+@pytest.fixture
+def account() -> Callable[..., None]:
+    """Called by a test that has gone through a fault: fault, how, times, blocks computed again, result."""
+    return lambda *cells: ROWS.append(tuple(map(str, cells)))
+
+
+def pytest_sessionfinish() -> None:
+    """Write the rows, each once: a test of several parameters may say the same."""
+    if ROWS and (path := os.environ.get("INSARRAY_FAULT_TABLE")):
+        lines = ["| fault | how | times | blocks computed again | result |", "|---|---|---|---|---|"]
+        lines += [f"| {' | '.join(row)} |" for row in dict.fromkeys(ROWS)]
+        Path(path).write_text("\n".join(lines) + "\n")

@@ -133,7 +133,7 @@ def test_asked_to_end(command, expected, tmp_path, account, scheduler, number, c
     )
 
 
-def test_interrupts_that_the_shell_ignores_stay_ignored(command, expected, tmp_path):
+def test_interrupts_that_the_shell_ignores_stay_ignored(command, expected, tmp_path, account):
     """Behind nohup, or with & in a script, Ctrl-C is meant for somebody else."""
     out, deaf = tmp_path / "o.zarr", ("sh", "-c", 'trap \'\' INT; exec "$0" "$@"')
     with command.start(out, 0.2, shell=deaf, INSARRAY_TEST_IGNORES="1") as process:
@@ -142,6 +142,7 @@ def test_interrupts_that_the_shell_ignores_stay_ignored(command, expected, tmp_p
         _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert contents(out) == expected
+    account("SIGINT behind nohup", "in mid-run", 1, 0, "goes on; same bits")
 
 
 def test_two_at_once(command, expected, tmp_path, account):
@@ -155,7 +156,7 @@ def test_two_at_once(command, expected, tmp_path, account):
     account("two runs on one store", "started together", 1, 0, "one finishes, the other ends with exit 6")
 
 
-def test_the_limit_of_a_block(command, tmp_path, monkeypatch, capsys):
+def test_the_limit_of_a_block(command, tmp_path, monkeypatch, capsys, account):
     """A block that takes longer than --block-timeout is listed; without the option it is waited for."""
     out = tmp_path / "o.zarr"
     words = ["invert", command.files, str(out), "--wavelength", "0.0555", "--reference", "none"]
@@ -173,6 +174,7 @@ def test_the_limit_of_a_block(command, tmp_path, monkeypatch, capsys):
             assert run_command(words) == 0
             monkeypatch.setattr(workers, "compute_block", lambda *job: (time.sleep(3), compute(*job))[1])
     assert "1 of 20 blocks computed" in said.out
+    account("block beyond --block-timeout, command", "3 s instead of 1 s, then 60 s", 1, 1, "exit 4, then done")
 
 
 def test_status_says_the_numbers(capsys, command, tmp_path):

@@ -210,7 +210,7 @@ def test_truncated_metadata(tmp_path, account, name):
     account(f"store's `{name}` truncated", "cut in half", 1, 0, "exit 2 or 7, one line")
 
 
-def test_damaged_coordinates_are_found(tmp_path):
+def test_damaged_coordinates_are_found(tmp_path, account):
     out = tmp_path / "o.zarr"
     run(job(tmp_path / "t"), str(out))
     chunk = next(path for path in (out / "time/c").rglob("*") if path.is_file())
@@ -219,6 +219,7 @@ def test_damaged_coordinates_are_found(tmp_path):
     chunk.write_bytes(data)
     with pytest.raises(VerificationError, match=r"time: .*--restart"):
         Store(str(out)).verify()
+    account("flipped bit in a coordinate", "`time`", 1, 0, "exit 7, named")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "of another job", "missing"])
@@ -236,7 +237,7 @@ def test_damaged_records(tmp_path, calm, account, damage):
     account(f"ledger record {damage}", "one record", 1, 1, "same bits")
 
 
-def test_a_store_that_is_replaced_takes_no_late_blocks(tmp_path, monkeypatch):
+def test_a_store_that_is_replaced_takes_no_late_blocks(tmp_path, monkeypatch, account):
     """The last run's blocks come when the store has become another's."""
     out, first, replaced = tmp_path / "o.zarr", job(tmp_path / "t"), threading.Event()
     written = []
@@ -258,3 +259,10 @@ def test_a_store_that_is_replaced_takes_no_late_blocks(tmp_path, monkeypatch):
         run(first, str(out), workers=1, progress=replace)
     assert Store(str(out)).verify() == BLOCKS
     assert Path(out, "zarr.json").exists()
+    account(
+        "late blocks of a replaced store",
+        "removed and made anew in mid-run",
+        1,
+        0,
+        "refused; new store as it should be",
+    )

@@ -185,7 +185,7 @@ def test_a_restart_that_is_killed_while_stores_are_swapped(stored, monkeypatch, 
     assert [path.name for path in stored.parent.iterdir()] == ["s.zarr"]
 
 
-def test_a_restart_does_not_go_on_with_another_job(stored, monkeypatch):
+def test_a_restart_does_not_go_on_with_another_job(stored, monkeypatch, account):
     with monkeypatch.context() as patch:
         patch.setattr(runner, "swap", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -195,19 +195,22 @@ def test_a_restart_does_not_go_on_with_another_job(stored, monkeypatch):
     assert ia.run(third, stored, resume=False, workers=1).computed == 1
     assert ia.run(third, stored, workers=1).computed == 0
     assert [path.name for path in stored.parent.iterdir()] == ["s.zarr"]
+    account("restart of a third job", "after one that was killed while stores were swapped", 1, "all", "the third job")
 
 
-def test_a_restart_goes_through_a_link(stored, tmp_path):
+def test_a_restart_goes_through_a_link(stored, tmp_path, account):
     link = _link(tmp_path / "link.zarr", stored)
     ia.run(other_job(), link, resume=False, workers=1)
     assert link.is_symlink()
     assert Store(str(stored)).check(Store(str(link)).job()["fingerprint"], {})
     assert len(Store(str(stored)).done()) == 4
+    account("restart of a link to a store", "--restart", 1, "all", "link kept, target replaced")
 
 
-def test_a_restart_refuses_what_is_not_ours(tmp_path):
+def test_a_restart_refuses_what_is_not_ours(tmp_path, account):
     (tmp_path / "s.zarr").mkdir()
     (tmp_path / "s.zarr/mine.txt").touch()
     with pytest.raises(StoreError, match="will not be deleted"):
         ia.run(other_job(), tmp_path / "s.zarr", resume=False)
     assert (tmp_path / "s.zarr/mine.txt").exists()
+    account("restart over a folder of others", "resume=False", 1, 0, "exit 2, nothing removed")

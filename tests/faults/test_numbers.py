@@ -55,25 +55,28 @@ def test_samples_that_are_no_phase_count_as_missing(account, norm, weighted):
         )
 
 
-def test_weights_of_any_size_give_no_coherence_beyond_one():
+def test_weights_of_any_size_give_no_coherence_beyond_one(account):
     stack, _ = simulate_stack(shape=(16, 16), n_dates=6, missing=0, water=False)
     size = np.random.default_rng(2).choice([1e-38, 1.0, 1e20, 3e38], stack.unwrapped_phase.shape).astype(np.float32)
     weights = stack.unwrapped_phase.copy(data=size)
     series = ia.invert(stack, reference=(2, 2), weights=weights).compute()
     assert not (series.temporal_coherence > 1.0001).any()
+    account("weights of any size", "1e-38 to 3e38", 1, 0, "coherence at most 1")
 
 
-def test_more_dates_than_are_counted(monkeypatch):
+def test_more_dates_than_are_counted(monkeypatch, account):
     monkeypatch.setattr(network_module, "MOST_DATES", 3)
     pairs = [("20200101", "20200113"), ("20200113", "20200125")]
     assert Network.from_pairs(pairs).n_dates == 3
     with pytest.raises(NetworkError, match="of 4 dates; at most 3 can be counted"):
         Network.from_pairs([*pairs, ("20200125", "20200206")])
+    account("more dates than are counted", "limit lowered", 1, 0, "exit 2")
 
 
-def test_a_fit_of_more_pairs_than_are_counted(monkeypatch):
+def test_a_fit_of_more_pairs_than_are_counted(monkeypatch, account):
     stack, _ = simulate_stack(shape=(8, 8), n_dates=6, missing=0, water=False)
     monkeypatch.setattr(block_fit, "MOST_ROWS", stack.sizes["pair"] - 1)
     with pytest.raises(ArgumentError, match=f"fit: of {stack.sizes['pair']} pairs; at most"):
         ia.fit(stack, reference=(2, 2))
     assert ia.fit(ia.invert(stack, reference=(2, 2))).velocity.notnull().any()
+    account("fit of more pairs than are counted", "limit lowered", 1, 0, "exit 2")

@@ -80,7 +80,7 @@ def test_a_chunk_of_an_input_has_gone(store, tmp_path, account):
     )
 
 
-def test_a_chunk_goes_while_the_store_is_read(store, tmp_path):
+def test_a_chunk_goes_while_the_store_is_read(store, tmp_path, account):
     fit = ia.fit(ia.open(store))
 
     def remove(finished, _):
@@ -89,14 +89,16 @@ def test_a_chunk_goes_while_the_store_is_read(store, tmp_path):
 
     with pytest.raises(VerificationError, match=r"block \(1, 1\) is missing"):
         ia.run(fit, tmp_path / "v.zarr", workers=1, progress=remove)
+    account("chunk of an input gone in mid-run", "lazy reader", 1, 0, "exit 7, store and block named")
 
 
-def test_a_coordinate_has_gone(store):
+def test_a_coordinate_has_gone(store, account):
     shutil.rmtree(store / "time/c")
     with pytest.raises(VerificationError, match=r"a chunk of time is missing"):
         ia.open(store)
     with pytest.raises(VerificationError, match=r"time"):
         Store(store).verify()
+    account("chunk of a coordinate gone", "of an input", 1, 0, "exit 7")
 
 
 def test_a_block_whose_chunks_have_gone_is_computed_again(store, made, account):
@@ -171,12 +173,13 @@ def test_records_of_blocks_that_are_none_do_not_count(store, made, account):
     account("ledger records of blocks that are none", "[99, 99] for [0, 0]; names of other forms", 4, 2, "same bits")
 
 
-def test_copies_that_are_none(tmp_path):
+def test_copies_that_are_none(tmp_path, account):
     files = StoreFiles(str(tmp_path))
     for name, content in {"a": {"records": 5}, "b": {"records": [5, {"block": "x"}, {}]}, "c": {}}.items():
         files.write(f"_insarray/copies/{name}.json", content)
     (tmp_path / "_insarray/copies/d.json").mkdir()
     assert Ledger(files).records("f", {(0, 0)}) == {}
+    account("copies of records that are none", "numbers, empty, a folder", 4, 0, "ignored")
 
 
 JOBS = {
@@ -204,12 +207,13 @@ def test_a_job_that_is_none(store, account, capsys, kind):
         account("job file that is none", "valid JSON of another shape or type", len(JOBS), 0, "exit 2, one line")
 
 
-def test_a_report_in_the_job_that_is_none(store, capsys):
+def test_a_report_in_the_job_that_is_none(store, capsys, account):
     for report in (5, {"blocks": 4}, []):
         change(store / "_insarray/job.json", report=report)
         assert run_command(["status", str(store)]) == 0
         assert Store(store).report()["pixels"] == 32 * 32
     capsys.readouterr()
+    account("report in the job file that is none", "a number, other keys, a list", 3, 0, "counted anew")
 
 
 # -- what others leave behind ---------------------------------------------------------------------------------------
@@ -243,12 +247,13 @@ def test_what_other_programs_leave_in_a_store_is_left_alone(store, made, tmp_pat
     )
 
 
-def test_an_array_that_lost_its_metadata_is_still_noticed(store):
+def test_an_array_that_lost_its_metadata_is_still_noticed(store, account):
     (store / "velocity").mkdir()  # an empty folder is none of ours
     assert Store(store).verify() == 4
     (store / "displacement/zarr.json").unlink()
     with pytest.raises(VerificationError, match=r"displacement"):
         Store(store).verify()
+    account("array without its metadata", "`displacement/zarr.json` removed", 1, 0, "exit 7")
 
 
 # -- readers while the store is replaced ----------------------------------------------------------------------------
@@ -314,7 +319,7 @@ def test_stores_change_places_in_one_step(tmp_path):
     assert not swap_module.exchanged(str(tmp_path / "a"), str(tmp_path / "c"))
 
 
-def test_points_that_are_replaced(tmp_path):
+def test_points_that_are_replaced(tmp_path, account):
     points = xr.Dataset({"velocity": ("point", np.linspace(1, 2, 9))})
     ia.save_points(points, tmp_path / "p.zarr")
     opened = xr.open_zarr(tmp_path / "p.zarr")
@@ -323,9 +328,10 @@ def test_points_that_are_replaced(tmp_path):
         opened.velocity.values  # noqa: B018 - it is read
     assert ia.open(tmp_path / "p.zarr").velocity.values.tolist() == (points + 1).velocity.values.tolist()
     assert [path.name for path in tmp_path.iterdir()] == ["p.zarr"]
+    account("reader of points that are replaced", "plain xarray", 1, 0, "an error, no mixture")
 
 
-def test_what_other_programs_leave_among_inputs_is_left_alone(tmp_path):
+def test_what_other_programs_leave_among_inputs_is_left_alone(tmp_path, account):
     stack, _ = simulate_stack(shape=(16, 16), n_dates=5, missing=0, water=False)
     write_geotiffs(stack, tmp_path / "ifgs")
     (tmp_path / "stack").mkdir()
@@ -345,3 +351,4 @@ def test_what_other_programs_leave_among_inputs_is_left_alone(tmp_path):
         fingerprint([tmp_path / "stack"]),
     )
     assert after == before
+    account("what other programs leave among inputs", "`@eaDir`, `lost+found`, `._*`", 1, 0, "ignored")

@@ -1,5 +1,6 @@
 """Passwords, keys and signatures in URLs: planted everywhere, and looked for in all that is written or printed."""
 
+import io
 import logging
 import pickle
 import shlex
@@ -13,9 +14,10 @@ import pytest
 
 import insarray as ia
 from insarray.cli.process import run_command
-from insarray.cli.say import ShownFormatter, ShownStream
+from insarray.cli.say import ShownFormatter
 from insarray.model.errors import StackWarning
 from insarray.model.secrets import cause_of, identity, shown, shown_values
+from insarray.model.streams import ShownStream, filter_output
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
 from tests.io.web import served
 
@@ -102,7 +104,7 @@ def test_no_command_keeps_or_prints_a_secret(shape, folder, capfd, monkeypatch, 
     )
 
 
-def test_attributes_of_a_dataset_are_written_without_secrets(folder):
+def test_attributes_of_a_dataset_are_written_without_secrets(folder, account):
     """Whatever the user or another package has put there."""
     stack = ia.open_stack(f"{folder}/in/*.unw.tif", wavelength=0.0555)
     series = ia.invert(stack, reference=(4, 4))
@@ -121,6 +123,7 @@ def test_attributes_of_a_dataset_are_written_without_secrets(folder):
     assert found_in(folder) == []
     kept = ia.open("out.zarr").attrs["source_files"]
     assert kept == ["s3://***@bucket/a.tif", "https://h/a.tif?***"]
+    account("secrets in attributes", "store, NetCDF, GeoTIFF, MintPy, report", 5, 0, "not written")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +196,7 @@ def test_the_identity_of_a_file_is_that_of_another_signature():
     assert identity("/data/why?.tif") == "/data/why?.tif"
 
 
-def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys):
+def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys, account):
     url = f"https://user:{SECRET}@h/a"
     assert cause_of(ValueError("plain")) is not None
     outer = RuntimeError("plain")
@@ -210,6 +213,7 @@ def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys):
     with pytest.warns(StackWarning) as warned:
         warnings.warn(url, StackWarning, stacklevel=1)
     assert SECRET not in str(warned[0].message)
+    account("secrets in tracebacks, logs, warnings", "errors of other packages", 5, 0, "not printed")
 
 
 @pytest.mark.parametrize("text", ["x", "-", "a:", ".a?=", "http://", "x@", "a:b@", "'key': ", "<", "=", "?", ")"])
@@ -217,3 +221,19 @@ def test_long_text_takes_no_long_time(text):
     started = time.perf_counter()
     shown(text * 5_000 + ": = @ ? <")
     assert time.perf_counter() - started < 5
+
+
+def test_worker_processes_print_no_secret_and_no_control_character(monkeypatch, account):
+    printed = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", printed)
+    logger = logging.getLogger("distributed.of_the_test")
+    logger.addHandler(logging.StreamHandler())  # as Dask sets up before any block
+    try:
+        filter_output()
+        filter_output()
+        logger.warning("cannot read https://user:%s@h/a", SECRET)
+        print(f"https://h/a?sig={SECRET} \x1b[31m", file=sys.stderr)
+    finally:
+        logger.handlers.clear()
+    assert printed.getvalue() == "cannot read https://***@h/a\nhttps://h/a?*** \\x1b[31m\n"
+    account("secrets in the output of workers", "prints and logs of their process", 2, 0, "not printed")

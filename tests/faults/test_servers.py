@@ -160,7 +160,7 @@ def test_a_full_disk_is_not_tried_again(monkeypatch):
     assert len(calls) == 2
 
 
-def test_a_block_is_tried_again_on_a_server(monkeypatch, tmp_path):
+def test_a_block_is_tried_again_on_a_server(monkeypatch, tmp_path, account):
     """What the client of the server gives up is tried again; on a disk of this machine it is an error."""
     refusals = []
 
@@ -181,9 +181,10 @@ def test_a_block_is_tried_again_on_a_server(monkeypatch, tmp_path):
     refusals.clear()
     with pytest.raises(InsarrayError, match="Input/output error at block"):
         run(job(tmp_path / "t"), str(tmp_path / "o.zarr"), workers=1)
+    account("block that a server refuses", "three times; on a disk once", 4, 0, "written; on a disk an error")
 
 
-def test_an_input_is_read_again_from_a_server(monkeypatch):
+def test_an_input_is_read_again_from_a_server(monkeypatch, account):
     monkeypatch.setattr(retry, "PAUSES", (0.01,))
     for name, tried in (("s3://bucket/a.tif", 2), ("/data/a.tif", 1)):
         calls = []
@@ -195,6 +196,7 @@ def test_an_input_is_read_again_from_a_server(monkeypatch):
         with pytest.raises(FileError):
             retry.with_retries(unreadable, "/data/o.zarr")
         assert len(calls) == tried
+    account("input that a server refuses", "503", 1, 0, "read again; of a disk once")
 
 
 # -- the ledger in few requests --------------------------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def test_a_run_copies_its_records_and_reads_none(server, tmp_path, monkeypatch):
     assert {**report.statistics, "seconds": 0} == {**calm, "seconds": 0}
 
 
-def test_copies_do_not_outlive_their_records():
+def test_copies_do_not_outlive_their_records(account):
     """A discarded block is not done because a copy of its record is left."""
     url = "memory://ledger/o.zarr"
     try:
@@ -292,3 +294,4 @@ def test_copies_do_not_outlive_their_records():
         assert ledger.records("f")[0, 0]["seconds"] == 2.0
     finally:
         fsspec.filesystem("memory").store.clear()
+    account("discarded block whose record was copied", "object store", 2, 2, "computed again")

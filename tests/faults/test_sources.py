@@ -246,7 +246,7 @@ def test_what_dolphin_and_gdalwarp_write_is_read(tmp_path):
     np.testing.assert_array_equal(opened(tmp_path / "unwrapped")[0], VALUES)
 
 
-def test_a_source_that_becomes_a_link_after_opening_is_not_read(places):
+def test_a_source_that_becomes_a_link_after_opening_is_not_read(places, account):
     given, other = places
     VALUES.tofile(given / "own.raw")
     (given / f"{PAIR}.unw.vrt").write_text(RAW.format(source=relative("own.raw")))
@@ -256,9 +256,10 @@ def test_a_source_that_becomes_a_link_after_opening_is_not_read(places):
     with pytest.raises(FileError, match="has become a link since it was opened"):
         stack.unwrapped_phase.compute()
     require_unchanged([str(other / "secret.raw")])
+    account("source of a VRT that becomes a link", "between opening and reading", 1, 0, "exit 2, nothing read")
 
 
-def test_companions_of_a_geotiff_are_not_followed(places, server):
+def test_companions_of_a_geotiff_are_not_followed(places, server, account):
     given, _ = places
     address, asked = server
     path = geotiff(given / f"{PAIR}.unw.tif")
@@ -277,9 +278,10 @@ def test_companions_of_a_geotiff_are_not_followed(places, server):
     assert Path(f"{path}.ovr").exists()
     np.testing.assert_array_equal(ia.open_stack(str(path), wavelength=0.05).unwrapped_phase.values[0], VALUES)
     assert not asked
+    account("mask, overview or .aux.xml that names a URL", "beside a GeoTIFF", 3, 0, "exit 2, nothing asked")
 
 
-def test_raw_pixels_behind_a_link_are_those_that_were_given(places):
+def test_raw_pixels_behind_a_link_are_those_that_were_given(places, account):
     """Any bytes are pixels: a link in a folder leads to files that were given; one that is named itself is."""
     given, other = places
     link = given / f"{PAIR}.unw"
@@ -288,13 +290,15 @@ def test_raw_pixels_behind_a_link_are_those_that_were_given(places):
     with pytest.raises(FileError, match=r"unw: is a link to .*secret.raw, which is in none of the folders"):
         ia.open_stack(f"{given}/*.unw", wavelength=0.05)
     np.testing.assert_array_equal(ia.open_stack(str(link), wavelength=0.05).unwrapped_phase.values[0], VALUES)
+    account("link to raw pixels elsewhere", "ENVI", 1, 0, "exit 2, one line")
 
 
-def test_a_vrt_behind_a_url_is_refused_before_anything_it_names_is_asked(server):
+def test_a_vrt_behind_a_url_is_refused_before_anything_it_names_is_asked(server, account):
     address, asked = server
     with pytest.raises(ia.InsarrayError):
         ia.open_stack(f"http://{address}/{PAIR}.unw.vrt", wavelength=0.05)
     assert all("steal" not in path for path in asked)
+    account("VRT behind a URL", "open_stack", 1, 0, "exit 2, nothing asked")
 
 
 def _virtual(file, other):
@@ -356,7 +360,7 @@ def test_names_in_a_store_lead_to_nothing_outside(name, store):
         ia.open(store)
 
 
-def test_an_area_is_what_its_extension_says(tmp_path, server):
+def test_an_area_is_what_its_extension_says(tmp_path, server, account):
     address, asked = server
     geotiff(tmp_path / f"{PAIR}.unw.tif")
     text = (
@@ -369,3 +373,4 @@ def test_an_area_is_what_its_extension_says(tmp_path, server):
         with pytest.raises(FileError, match=f"cannot be read as a vector file .it is no {suffix}"):
             ia.open_stack(f"{tmp_path}/*.unw.tif", wavelength=0.05, area=str(path))
     assert not asked
+    account("vector file that is OGR's VRT", "--area", 1, 0, "exit 2, nothing asked")

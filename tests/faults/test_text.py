@@ -203,13 +203,14 @@ def test_too_little_memory_is_one_line(error, monkeypatch, capsys):
     assert said.startswith("insarray: memory: there is not enough of it")
 
 
-def test_a_long_message_is_cut(monkeypatch, capsys):
+def test_a_long_message_is_cut(monkeypatch, capsys, account):
     assert run_command(["info", "x" * 100_000]) == 2
     assert len(capsys.readouterr().err) < 5000
+    account("message of 100 kB", "an error", 1, 0, "cut to 4000 characters")
 
 
 @pytest.mark.slow
-def test_nothing_depends_on_asserts(tmp_path):
+def test_nothing_depends_on_asserts(tmp_path, account):
     """Under -OO there are neither asserts nor docstrings: the same line, the same code."""
     (tmp_path / "b.yaml").write_text("output: 3\ninvert: {}\n")
     for words in (["info", "none"], ["run", "b.yaml"], ["config", "--schema"]):
@@ -223,3 +224,4 @@ def test_nothing_depends_on_asserts(tmp_path):
         assert found[0].returncode == found[1].returncode
         assert found[0].stderr == found[1].stderr
     assert json.loads(found[1].stdout).keys() == json.loads(found[0].stdout).keys()
+    account("asserts switched off", "python -O", 1, 0, "the same")

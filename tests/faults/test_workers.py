@@ -129,11 +129,12 @@ def test_a_thread_that_hangs_does_not_keep_the_others(tmp_path, calm, account):
     account("hung block, thread", "sleeps for ever; --block-timeout", 1, 1, "exit 4, listed; rest done")
 
 
-def test_all_threads_hang(tmp_path):
+def test_all_threads_hang(tmp_path, account):
     dataset = job(tmp_path / "t")
     trouble(tmp_path / "t", None, "hang")
     with pytest.raises(ClusterError, match="every thread hangs"):
         run(dataset, str(tmp_path / "o.zarr"), scheduler="threads", workers=2, block_timeout=1)
+    account("all threads hang", "sleep for ever; --block-timeout", 1, 0, "exit 5")
 
 
 def test_no_worker_ever_comes(tmp_path, account):
@@ -149,7 +150,7 @@ def test_no_worker_ever_comes(tmp_path, account):
     account("all workers gone for good", "a cluster without workers", 1, 0, "exit 5 after the no-workers timeout")
 
 
-def test_nothing_moves_any_more(tmp_path, monkeypatch):
+def test_nothing_moves_any_more(tmp_path, monkeypatch, account):
     """Workers in the process of the run cannot be ended; the run ends instead."""
     from distributed import Client, LocalCluster
 
@@ -161,6 +162,7 @@ def test_nothing_moves_any_more(tmp_path, monkeypatch):
         pytest.raises(ClusterError, match="nothing has been finished"),
     ):
         run(job(tmp_path / "t"), str(tmp_path / "o.zarr"), client=inside, block_timeout=0.5)
+    account("no block is finished any more", "workers that cannot be ended", 1, 0, "exit 5")
 
 
 def test_a_straggler_and_its_double_write_the_same_bytes(tmp_path, calm, account):

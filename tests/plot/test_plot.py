@@ -443,7 +443,7 @@ def test_files_that_cannot_be_written(series, tmp_path):
     ax = plot.point(series, row=12, col=20)
     with pytest.raises(ArgumentError, match=r"point\.xyz: .*png"):
         plot.save(ax, tmp_path / "point.xyz")
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot write into its folder"):
         plot.save(ax, tmp_path / "nowhere" / "point.png")
 
 

@@ -10,13 +10,14 @@ import xarray as xr
 
 from insarray.cli import options as group
 from insarray.cli.components_points_export import Decompose, Frame, Gnss, Merge, Tie, Validate
-from insarray.cli.compute import refuse_input_as_output, run_into
+from insarray.cli.compute import refuse_input_as_output, run_into, save_plot
 from insarray.cli.inputs import open_result
 from insarray.cli.say import echo
 from insarray.engine.open import is_result
 from insarray.io.gnss.open import open_gnss
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
+from insarray.model.numbers import plain_number
 from insarray.products.components.decompose import decompose as decompose_tracks
 from insarray.products.components.frame import change_frame
 from insarray.products.components.sight import line_of_sight
@@ -75,7 +76,7 @@ def compare(options: Gnss) -> None:
     if options.plot is not None:
         from insarray import plot
 
-        plot.save(plot.gnss(found), options.plot)
+        save_plot(plot.gnss(found), options.plot, series, options.stations, *options.line_of_sight)
     if options.json:
         echo(json.dumps(_as_json(found)))
         return
@@ -138,13 +139,13 @@ def _sighted(store: str, sight: str | None, *, needed: bool = True) -> xr.Datase
 def _sight(data: xr.Dataset, text: str) -> xr.Dataset:
     angles = text.split("/")
     if len(angles) == 2 and all(map(_is_number, angles)):
-        return line_of_sight(data, incidence_angle=float(angles[0]), heading=float(angles[1]))
+        return line_of_sight(data, incidence_angle=plain_number(angles[0]), heading=plain_number(angles[1]))
     return line_of_sight(data, text)
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        plain_number(text)
     except ValueError:
         return False
     return True
@@ -162,7 +163,7 @@ def _pole(text: str | None) -> tuple[float, float, float] | None:
     parts = text.split(",")
     if len(parts) != 3 or not all(map(_is_number, parts)):
         raise ArgumentError(f"--pole: {text!r} is not LAT,LON,RATE in degrees and degrees per million years")
-    latitude, longitude, rate = map(float, parts)
+    latitude, longitude, rate = map(plain_number, parts)
     return latitude, longitude, rate
 
 

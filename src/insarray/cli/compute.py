@@ -89,6 +89,14 @@ def print_plan(plan: Plan, out: str, *, as_json: bool) -> None:
     )
 
 
+def save_plot(picture: Any, path: str, *inputs: Any) -> None:
+    """Write a plot to a file, unless that is one of the inputs: datasets, files or None."""
+    from insarray import plot
+
+    refuse_inputs(path, *inputs)
+    plot.save(picture, path)
+
+
 def refuse_input_as_output(files: Sequence[str], out: str) -> None:
     """Raise ArgumentError if the output is one of the inputs."""
     refuse_inputs(out, *files)

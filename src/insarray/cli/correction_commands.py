@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarray.cli.compute import refuse_input_as_output, run_into
+from insarray.cli.compute import refuse_input_as_output, run_into, save_plot
 from insarray.cli.inputs import is_one_result, open_files, open_result
 from insarray.cli.say import echo
 from insarray.cli.stacks_and_series import Correct
@@ -39,7 +39,8 @@ def correct(options: Correct) -> None:
         if options.plot is not None:
             from insarray import plot as draw
 
-            draw.save(draw.assessment(assessed), options.plot)
+            inputs = (data, *found.values(), options.dem, options.mask, options.geometry)
+            save_plot(draw.assessment(assessed), options.plot, *inputs)
         if options.dry_run:
             return
     run_into(correct_data(data, found, missing=options.missing, keep=options.keep), options)

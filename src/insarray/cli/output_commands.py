@@ -6,6 +6,7 @@ from typing import Any
 import xarray as xr
 
 from insarray.cli.components_points_export import Export, Plot, Report, Timeseries
+from insarray.cli.compute import save_plot
 from insarray.cli.inputs import cropped, mask_of
 from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
@@ -85,7 +86,8 @@ def timeseries(options: Timeseries) -> None:
     if options.out is None:
         echo("".join(series_lines(found)), nl=False)
         return
-    write_series(found, options.out, dataset, options.points, options.polygons, overwrite=options.overwrite)
+    inputs = (dataset, options.points, options.polygons, options.mask)
+    write_series(found, options.out, *inputs, overwrite=options.overwrite)
     echo(f"{options.out}: written")
 
 
@@ -129,8 +131,6 @@ _ONLY_FOR = {
 
 def plot(options: Plot) -> None:
     """Write a plot to a file."""
-    from insarray import plot as draw
-
     what, dataset = options.what, open_result(options.store)
     good = mask_of(dataset, options)
     if good is not None and what not in _MASKED:
@@ -141,7 +141,7 @@ def plot(options: Plot) -> None:
             option = "with" if name == "other" else name
             raise ArgumentError(f"{option}: is for {', '.join(pictures)}, and not for {what}; leave --{option} out")
     drawn = _maps(options, dataset, good) if what in (*_MASKED, "points") else _lines(options, dataset)
-    draw.save(drawn, options.path)
+    save_plot(drawn, options.path, dataset, options.store, options.other, options.mask)
     echo(f"{options.path}: written")
 
 

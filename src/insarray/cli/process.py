@@ -14,9 +14,13 @@ from typing import Any, NoReturn
 import click
 
 from insarray.cli.main import cli
-from insarray.cli.say import ShownFormatter, ShownStream, echo
+from insarray.cli.say import ShownFormatter, echo
+from insarray.model.streams import ShownStream
 
 _NO_MEMORY = re.compile("cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE)
+
+_DAMAGED = re.compile("computed checksum do not match|error during blosc decompression", re.IGNORECASE)
+"""What the codecs of a store say of damaged chunks."""
 
 _LONGEST = 4000  # maximum characters of a line
 
@@ -123,10 +127,22 @@ def run_command(arguments: list[str]) -> int:
             raise
         if isinstance(error, ImportError | RuntimeError) and _NO_MEMORY.search(str(error)):
             return _fail(_out_of_memory(error), 2)
+        if isinstance(error, ValueError | RuntimeError) and _DAMAGED.search(str(error)):
+            return _fail(_damaged(arguments, error), 7)
         return _fail(
             f"internal error, please report it ({type(error).__name__}: {error}); INSARRAY_DEBUG=1 shows more", 1
         )
     return 0
+
+
+def _damaged(arguments: list[str], error: Exception) -> str:
+    """Return the message for a damaged chunk; the codecs do not say of which store it is."""
+    stores = [word for word in arguments if os.path.isdir(os.path.join(word, "_insarray"))]
+    named = " or ".join(stores) or "a store"
+    return (
+        f"{named}: a chunk is damaged ({error}); insarray status {' or '.join(stores) or 'STORE'} --discard-damaged "
+        "says which block, then repeat the command that made it"
+    )
 
 
 def _out_of_memory(error: BaseException) -> str:

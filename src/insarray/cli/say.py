@@ -1,7 +1,6 @@
 """Print text without terminal control characters, passwords, keys and signatures."""
 
 import logging
-from typing import Any
 
 import click
 
@@ -21,23 +20,3 @@ class ShownFormatter(logging.Formatter):
         """Format a record as one line."""
         whole = logging.makeLogRecord({**record.__dict__, "msg": one_line(record.getMessage()), "args": None})
         return printable(shown(super().format(whole)))
-
-
-class ShownStream:
-    """Wrapper of a stream that removes secrets from the output of other packages.
-
-    Parameters
-    ----------
-    stream
-        Text stream, such as sys.stderr.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def write(self, text: Any) -> Any:
-        """Write text; bytes are passed on to the stream, which refuses them."""
-        return self._stream.write(shown(text) if isinstance(text, str) else text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from insarray.cli.append import append_into, reference_of_store, stored_reference
 from insarray.cli.closure_text import closure_report, closure_text
-from insarray.cli.compute import print_stored, refuse_input_as_output, run_into, store_into
+from insarray.cli.compute import print_stored, refuse_input_as_output, run_into, save_plot, store_into
 from insarray.cli.inputs import corrected, open_files, open_masked
 from insarray.cli.options import Executing, Inverting, Minimum, Reading, Running, Weighting
 from insarray.cli.say import echo
@@ -49,7 +49,7 @@ def info(options: Info) -> None:
     if options.plot is not None:
         from insarray import plot as draw
 
-        draw.save(draw.network(stack), options.plot)
+        save_plot(draw.network(stack), options.plot, stack, options.baselines)
     _print_summary(summary, options)
     if options.plot is not None and not options.json:
         echo(f"{options.plot}: written")
@@ -150,7 +150,7 @@ def compute_closure(loops: xr.Dataset, options: Closure, out: str | None = None)
     if options.plot is not None:
         from insarray import plot as draw
 
-        draw.save(draw.closure(table), options.plot)
+        save_plot(draw.closure(table), options.plot, loops, *options.files, options.baselines)
     report = closure_report(table)
     if options.json:
         echo(json.dumps(report if stored is None else {**report, "store": stored}))

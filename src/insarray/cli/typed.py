@@ -15,6 +15,7 @@ import click
 
 from insarray.model.deprecation import warn_renamed
 from insarray.model.errors import ArgumentError
+from insarray.model.numbers import plain_number
 
 _FILES = {"GLOB", "CSV", "RASTER", "FILE", "PATH", "FILES", "OUT", "STORE", "SERIES", "STACK", "CONFIG"}
 """Metavars that stand for files, which the shell completes."""
@@ -154,6 +155,40 @@ def suggestion(name: object, known: Iterable[str]) -> str:
 # -- types ----------------------------------------------------------------------------------------------------------
 
 
+def _plain_text(kind: click.ParamType, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # type: ignore[type-arg, unused-ignore]
+    """Return the value; fail if it is text that only Python takes for a number."""
+    if isinstance(value, str):
+        try:
+            plain_number(value)
+        except ValueError:
+            kind.fail(f"{value!r} is not a valid {kind.name.removesuffix(' range')}.", param, ctx)
+    return value
+
+
+class _PlainFloat(click.types.FloatParamType):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_plain_text(self, value, param, ctx), param, ctx)
+
+
+class _PlainInt(click.types.IntParamType):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_plain_text(self, value, param, ctx), param, ctx)
+
+
+class _PlainFloatRange(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_plain_text(self, value, param, ctx), param, ctx)
+
+
+class _PlainIntRange(click.IntRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_plain_text(self, value, param, ctx), param, ctx)
+
+
+NUMBER, WHOLE = _PlainFloat(), _PlainInt()
+"""Types of numbers in the digits 0 to 9: no ``1_000``, ``nan``, ``inf``, and no digits of other scripts."""
+
+
 class Several(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """Value of several words; `count` returns how many."""
 
@@ -178,7 +213,7 @@ class Range(Several):
         words = str(value).split()
         if len(words) not in (2, 3) or not all(map(_is_number, words)):
             self.fail(f"{value!r} is not MIN MAX, or MIN MAX STEP", param, ctx)
-        return tuple(map(float, words))
+        return tuple(map(plain_number, words))
 
 
 class LonLats(Several):
@@ -197,7 +232,7 @@ class LonLats(Several):
         words = str(value).split()
         if not words or len(words) % 2 or not all(map(_is_number, words)):
             self.fail(f"{value!r} is not LON LAT, or several of them", param, ctx)
-        return tuple(map(float, words))
+        return tuple(map(plain_number, words))
 
 
 class DateAndDays(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -212,12 +247,12 @@ class DateAndDays(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         day, _, days = str(value).partition(",")
         if not _is_number(days):
             self.fail(f"{value!r} is not DATE,DAYS", param, ctx)
-        return day, float(days)
+        return day, plain_number(days)
 
 
 def _is_number(word: str) -> bool:
     try:
-        float(word)
+        plain_number(word)
     except ValueError:
         return False
     return True
@@ -254,8 +289,8 @@ def param_type(entry: Field[Any]) -> click.ParamType:  # type: ignore[type-arg, 
         open_ = entry.metadata["open"]
         limited = (least, most) != (None, None)
         if kind is int:
-            return click.IntRange(least, most, min_open=open_) if limited else click.INT
-        return click.FloatRange(least, most, min_open=open_) if limited else click.FLOAT
+            return _PlainIntRange(least, most, min_open=open_) if limited else WHOLE
+        return _PlainFloatRange(least, most, min_open=open_) if limited else NUMBER
     if kind is bool:
         return click.BOOL
     return click.Path(readable=False) if entry.metadata["metavar"] in _FILES else click.STRING

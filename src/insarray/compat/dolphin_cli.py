@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from insarray.cli.say import echo
+from insarray.cli.typed import NUMBER, WHOLE
 
 
 class _ListCommand(click.Command):
@@ -46,7 +47,7 @@ def dolphin() -> None:
     help="Least absolute deviations, or least squares.",
 )  # fmt: skip
 @click.option(
-    "--reference-candidate-threshold", type=float, default=0.95, show_default=True,
+    "--reference-candidate-threshold", type=NUMBER, default=0.95, show_default=True,
     help="Quality above which a pixel may be the reference.",
 )  # fmt: skip
 @click.option("--run-velocity/--no-run-velocity", default=False, help="Write the velocity, too.")
@@ -58,12 +59,12 @@ def dolphin() -> None:
 )  # fmt: skip
 @click.option("--velocity-file", metavar=_FILE, help="Default: velocity.tif in the folder.")
 @click.option(
-    "--correlation-threshold", type=float, default=0.0, show_default=True, help="Samples of less are missing."
+    "--correlation-threshold", type=NUMBER, default=0.0, show_default=True, help="Samples of less are missing."
 )
-@click.option("--block-shape", type=int, nargs=2, default=(256, 256), show_default=True, help="Rows and columns.")
-@click.option("--num-threads", type=int, default=4, show_default=True, help="Blocks at the same time.")
-@click.option("--reference-point", type=int, nargs=2, help="Row and column; default: chosen by quality.")
-@click.option("--wavelength", type=float, help="Metres; with it the series is in metres, else in radians.")
+@click.option("--block-shape", type=WHOLE, nargs=2, default=(256, 256), show_default=True, help="Rows and columns.")
+@click.option("--num-threads", type=WHOLE, default=4, show_default=True, help="Blocks at the same time.")
+@click.option("--reference-point", type=WHOLE, nargs=2, help="Row and column; default: chosen by quality.")
+@click.option("--wavelength", type=NUMBER, help="Metres; with it the series is in metres, else in radians.")
 @click.option("--add-overviews/--no-add-overviews", default=True, help="Of series and velocity.")
 @click.option("--extra-reference-date", metavar="DATE", help="Later dates are written relative to this one.")
 @click.option("--file-date-fmt", default="%Y%m%d", show_default=True, help="Dates in the names.")

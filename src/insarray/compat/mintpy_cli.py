@@ -9,6 +9,7 @@ import click
 from insarray.cli.commands import Sections
 from insarray.cli.typed import Options, Several, argument, flag, option
 from insarray.model.choices import Gap, Norm
+from insarray.model.numbers import plain_number
 
 mintpy = Sections(
     "mintpy",
@@ -46,7 +47,7 @@ class Numbers(Words):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         """Convert the words of a text to numbers."""
         try:
-            return tuple(float(word) for word in super().convert(value, param, ctx))
+            return tuple(plain_number(word) for word in super().convert(value, param, ctx))
         except ValueError:
             self.fail(f"{value!r} is not one number or more", param, ctx)
 

@@ -111,7 +111,7 @@ def to_table(
     if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
         raise ArgumentError(f"every: {every!r} is not a whole number of at least 1")
     require_free(target, overwrite=overwrite)
-    refuse_inputs(target, dataset, mask, polygons)
+    refuse_inputs(target, dataset, mask, polygons, area)
     source = _source(without_secrets(dataset), int(every), area, polygons, mask)
     with complete_file(target, overwrite=overwrite) as final:
         count = write(source, final)

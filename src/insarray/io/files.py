@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shlex
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from itertools import takewhile
@@ -23,6 +24,9 @@ _LITTER = {
     *("Thumbs.db", "desktop.ini", ".DS_Store"),
 }
 """Names that disks, file managers and servers leave in folders."""
+
+_SUSPECT, _DENSEST = 10_000_000, 100
+"""Bytes above which a member of an archive is a bomb if it is packed to less than this fraction; text is to a tenth."""
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 
@@ -143,6 +147,24 @@ def archives(folder: Path) -> tuple[str, ...]:
         return (told,)
     where = shlex.quote(str(folder))
     return (f'{told}; with: for zip in {where}/*.zip; do python -m zipfile -e "$zip" {where}; done',)
+
+
+def require_plausible(path: Path, member: zipfile.ZipInfo, largest: int | None = None) -> None:
+    """Raise FileError if a member of a zip archive unpacks to more than any table does.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    member
+        File in it.
+    largest
+        Bytes that it has at most.
+    """
+    size = member.file_size
+    bomb = size > _SUSPECT and size > _DENSEST * member.compress_size
+    if bomb or (largest is not None and size > largest):
+        raise FileError(f"{path}: {member.filename} unpacks to {size / 1e6:.0f} MB, which no such table has")
 
 
 def is_archive(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Read CSV tables, and tables that list the files of a stack."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.numbers import plain_number
 
+_LONGEST = 1 << 24  # characters of a line: a million dates
 _FARTHEST = 1e6  # metres between two orbits of one stack
 
 
@@ -80,7 +82,7 @@ def numbered_cells(path: Path, file: Iterable[str], delimiter: str = ",") -> Ite
     FileError
         If there is none, or it is not a table.
     """
-    empty, reader = True, csv.reader(file, delimiter=delimiter)
+    empty, reader = True, csv.reader(_bounded(path, file), delimiter=delimiter)
     try:
         for cells in reader:
             if any("\0" in cell for cell in cells):
@@ -92,6 +94,17 @@ def numbered_cells(path: Path, file: Iterable[str], delimiter: str = ",") -> Ite
         raise FileError(f"{path}: cannot be read as a CSV table ({error})") from error
     if empty:
         raise FileError(f"{path}: is empty; a table begins with a line of column names")
+
+
+def _bounded(path: Path, file: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a text; FileError for one without end, before it fills the memory."""
+    if not isinstance(file, io.TextIOBase):
+        yield from file
+        return
+    while line := file.readline(_LONGEST):
+        if len(line) == _LONGEST:
+            raise FileError(f"{path}: has a line of more than {_LONGEST} characters; give a CSV table")
+        yield line
 
 
 def _line(path: Path, number: int, header: Sequence[str], cells: Sequence[str]) -> Line:

@@ -49,7 +49,12 @@ def _cache_folder() -> str | None:
         if not os.access(folder, os.W_OK):
             continue
         if (open_to := _open_to_others(folder)) is not None:
-            logger.warning("compiled kernels are not kept in %s: others can write to %s", folder, open_to)
+            logger.warning(
+                "compiled kernels are not kept in %s: others can write to %s, also those of its group; until that is "
+                "changed (chmod go-w), or NUMBA_CACHE_DIR names another folder, each start compiles again",
+                folder,
+                open_to,
+            )
             continue
         if folder.parent.parent == sources:  # what earlier versions of the sources have left here
             for old in folder.parent.glob("numba-*"):

@@ -2,6 +2,9 @@
 
 import math
 import re
+from collections.abc import Sequence
+
+import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -30,3 +33,23 @@ def plain_whole(text: str) -> int:
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def plain_numbers(texts: Sequence[str]) -> np.ndarray:
+    """Parse many numbers as `plain_number` does; also ``nan``, and empty text, which is NaN, too.
+
+    Raises
+    ------
+    ValueError
+        If a text is something else.
+    """
+    joined = "".join(texts)
+    if joined.isascii() and "_" not in joined:  # nearly always; Python's float is much faster
+        try:
+            values = np.array([float(text) for text in texts])
+        except ValueError:
+            pass
+        else:
+            if not np.isinf(values).any():
+                return values
+    return np.array([np.nan if text.strip().lower() in ("", "nan") else plain_number(text) for text in texts])

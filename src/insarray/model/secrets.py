@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 HIDDEN = "***"
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
+# pathlib turns https:// into https:/
+_SCHEME = r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}://|(?:https?|s?ftp|s3a?|gs|gcs|abfss?|wasbs?|az):/)"
 # Azure puts a container where others have a user
 _USER = re.compile(
     rf"(?<![A-Za-z0-9+.-])(?!(?:abfss?|wasbs?|az)://[^\s/?#:@]*@)({_SCHEME})(?:[^\s/?#'\"<>]{{0,1000}}|[^\s/?#@:'\"<>]{{0,300}}:[^\s'\"<>]{{0,1000}})@"
@@ -17,8 +18,9 @@ _VSI_USER = re.compile(r"(/vsi[a-z0-9_]+/)[^\s/'\"<>]{0,500}(?::[^\s'\"<>]{0,500
 # remainder of s3://KEY:SECRET@bucket in messages without protocol
 _BARE_USER = re.compile(r"(?<![\w/*])[^\s/'\"@:,;=()\[\]{}<>]{1,200}:(?!//)[^\s'\"@,;()<>]{1,500}@(?=[\w.-])")
 _END = r"(?=[),.;:\]]{0,5}(?:[\s'\"<>]|$))"
-_QUERY = re.compile(rf"((?:https?://|/vsicurl)[^\s?#'\"<>]{{0,1000}})([?#])[^\s'\"<>]*?{_END}", re.IGNORECASE)
+_QUERY = re.compile(rf"((?:https?:/{{1,2}}|/vsicurl)[^\s?#'\"<>]{{0,1000}})([?#])[^\s'\"<>]*?{_END}", re.IGNORECASE)
 _NAMED_QUERY = re.compile(rf"((?:{_SCHEME}[^\s?'\"<>]{{0,1000}}|\.\w{{1,8}}))\?[^\s'\"<>]*=[^\s'\"<>]*?{_END}")
+_SUFFIX = re.compile(r"(['\"]\.\w{1,8}[?#])[^\s'\"<>]+")
 _NAMES = (
     r"[\w.-]{0,40}(?:password|passwd|token|secret|signature|credentials?|api_?key|access_?key(?:_?id)?|account_?key"
     r"|secret_?key|key-pair-id|connection_?string|authorization|x-amz-security\w{0,20})|(?<![A-Za-z])(?:sig|pwd|sas)"
@@ -60,6 +62,7 @@ def shown(text: object) -> str:
     if "?" in found or "#" in found:
         found = _QUERY.sub(rf"\1\2{HIDDEN}", found)
         found = _NAMED_QUERY.sub(rf"\1?{HIDDEN}", found)
+        found = _SUFFIX.sub(rf"\1{HIDDEN}", found)
     if "=" in found or "%3" in found:
         found = _PAIR.sub(rf"\1{HIDDEN}", found)
     if ":" in found:

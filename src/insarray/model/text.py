@@ -17,5 +17,6 @@ def one_line(text: object) -> str:
 
 
 def quoted_cell(text: str) -> str:
-    """Text as a cell of a CSV table."""
+    """Text as a cell of a CSV table, without control characters: the table may be printed."""
+    text = one_line(text)
     return '"{}"'.format(text.replace('"', '""')) if any(c in text for c in ',"\n\r') else text

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from insarray.model.errors import ArgumentError, StoreError
+from insarray.export.rasters import complete_file
+from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
+from insarray.model.secrets import shown
+from insarray.model.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +22,8 @@ _NOTEBOOK_DPI = 80
 
 def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
     """Write a picture in the format of the file suffix (png, pdf, svg, ...), replacing an existing file.
+
+    The file appears under its name when it is complete. Control characters of names in the picture are escaped.
 
     Raises
     ------
@@ -44,12 +49,22 @@ def save(picture: "Axes | Figure", path: str | Path, *, dpi: int = 200) -> Path:
 
     figure = cast("Figure", picture.figure) if isinstance(picture, Axes) else picture
     target = require_format(path)
-    try:
-        with mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}):  # keep text as text for publishers
-            figure.savefig(target, dpi=dpi)
-    except OSError as error:
-        raise StoreError(f"{target}: cannot be written ({error.strerror})") from error
+    _escape_text(figure)
+    with (
+        complete_file(target, overwrite=True) as final,
+        mpl.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none"}),  # keep text as text for publishers
+    ):
+        figure.savefig(final, dpi=dpi)
     return target
+
+
+def _escape_text(figure: "Figure") -> None:
+    """Escape names of stations, points and files: no font has control characters, and SVG must not contain them."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(printable(shown(text.get_text())))
 
 
 def require_format(path: str | Path) -> Path:

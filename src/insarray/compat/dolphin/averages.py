@@ -67,7 +67,7 @@ def create_temporal_average(
     options = {"inputs": data.attrs["input_fingerprint"], "average_func": tokenize(average_func)}
     tags = {"average": getattr(average_func, "__name__", "function")}
     output = Raster(Path(output_file), "statistic_coherence", None, data.attrs["units"], options, tags)
-    if missing([output], overwrite=overwrite):
+    if missing([output], data, overwrite=overwrite):
         folder = output.path.absolute().parent
         mean.attrs |= options
         compute_and_write(mean, [output], folder, workers=num_threads, progress=progress)
@@ -122,7 +122,7 @@ def create_nonzero_conncomp_counts(
         Raster(path, "nonzero_component_count", k, "count", options, {}, dtype="uint16", nodata=65535)
         for k, path in enumerate(folder / f"{label}_valid_count.tif" for label in labels_of(network.times))
     ]
-    todo = missing(outputs, overwrite=overwrite)
+    todo = missing(outputs, labels, overwrite=overwrite)
     if todo:
         inputs = {"connected_component_labels": labels["values"]}
         names = ("nonzero_component_count", "component_intersection")

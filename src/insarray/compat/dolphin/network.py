@@ -118,7 +118,7 @@ def invert_unw_network(
         looks=None if cor_file_list is None else float(n_cor_looks),
     )
     outputs = series_rasters(job, Path(output_dir)) + residual_rasters(job, Path(output_dir))
-    todo = missing(outputs, overwrite=overwrite)
+    todo = missing(outputs, job.stack.data, overwrite=overwrite)
     if todo:
         compute(job, todo, Path(output_dir), workers=num_threads, progress=progress)
     return paths_of(outputs, "displacement"), paths_of(outputs, "residual_sum_of_date")

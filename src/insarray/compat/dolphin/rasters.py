@@ -17,6 +17,7 @@ from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
+from insarray.engine.graph.inputs import inputs_of, refuse_inputs
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity, program_name
 from insarray.engine.run.runner import Progress, run
@@ -125,9 +126,22 @@ def _difference(tags: Mapping[str, str], said: Mapping[str, str]) -> str:
     return "is of another job: " + (", ".join(texts) or "other or changed input files")
 
 
-def missing(rasters: Iterable[Raster], *, overwrite: bool) -> list[Raster]:
-    """Return the rasters that do not exist yet; raise StoreError if another file is in place of one."""
-    return [raster for raster in rasters if not raster.is_there(overwrite=overwrite)]
+def missing(rasters: Iterable[Raster], *inputs: Any, overwrite: bool) -> list[Raster]:
+    """Return the rasters that do not exist yet, or are to be replaced.
+
+    Raises
+    ------
+    StoreError
+        If another file is in place of one, and is not to be overwritten.
+    ArgumentError
+        If it is one of the inputs: datasets, files or None.
+    """
+    wanted = [raster for raster in rasters if not raster.is_there(overwrite=overwrite)]
+    replaced = [raster.path for raster in wanted if raster.path.exists()]
+    known = inputs_of(*inputs) if replaced else ()
+    for path in replaced:
+        refuse_inputs(path, *known)
+    return wanted
 
 
 def compute_and_write(

@@ -112,7 +112,7 @@ def create_velocity(
     units, ends = f"{data.attrs['units'] or 'unknown'} / year", (min(dates.times), max(dates.times))
     tags = dict(zip(("start_datetime", "end_datetime"), map(date_label, ends), strict=True))
     output = Raster(Path(output_file), "velocity", None, units, options, tags, overviews=add_overviews)
-    if missing([output], overwrite=overwrite):
+    if missing([output], *inputs.values(), overwrite=overwrite):
         needed = 24 * len(files) + 64
         rate = xr.Dataset(map_blocks(rate_block, task, inputs, ("velocity",), {}, bytes_per_pixel=needed))
         rate.attrs = {name: str(value) for name, value in options.items()}

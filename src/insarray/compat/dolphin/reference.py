@@ -80,7 +80,7 @@ def select_reference_point(
         found = _intersection(existing(ccl_file_list, "ccl_file_list"), block, num_threads)
         grid_of(found).require_same(grid_of(quality), Path(quality_file).name, "ccl_file_list")
         make_folder(folder)
-        wanted = missing([_intersection_file(folder, found)], overwrite=overwrite)
+        wanted = missing([_intersection_file(folder, found)], found, quality_file, overwrite=overwrite)
         write_rasters(found, wanted, workers=1)
         candidates &= found.component_intersection.values
     if not candidates.any():

@@ -139,7 +139,7 @@ def run(
         job = _with_velocity(job, weighted=weight_velocity_by_corr)
         target = Path(velocity_file) if velocity_file is not None else folder / "velocity.tif"
         outputs = [*outputs, _velocity_raster(job, target, overviews=add_overviews, weighted=weight_velocity_by_corr)]
-    todo = missing(outputs, overwrite=overwrite)
+    todo = missing(outputs, job.stack.data, quality_file, mask_path, overwrite=overwrite)
     if todo:
         compute(job, todo, folder, workers=num_threads, progress=progress)
     residual_paths = paths_of(residuals, "residual_sum_of_date") if inverted else None

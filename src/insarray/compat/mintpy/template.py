@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.numbers import plain_number
 
 Parser = Callable[[str], Any]
 """Function that parses an option; raises ValueError with the possible values."""
@@ -118,7 +119,7 @@ def number(least: float) -> Parser:
 
     def parse(text: str) -> float:
         try:
-            value = float(text)
+            value = plain_number(text)
         except ValueError:
             value = float("nan")
         if not least <= value < float("inf"):
@@ -144,7 +145,7 @@ def words(text: str) -> tuple[str, ...]:
 def numbers(text: str) -> tuple[float, ...]:
     """Split as `words` and convert to numbers."""
     try:
-        return tuple(float(word) for word in words(text))
+        return tuple(plain_number(word) for word in words(text))
     except ValueError:
         raise ValueError("it is a list of numbers, such as 1,0.5") from None
 

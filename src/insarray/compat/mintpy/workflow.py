@@ -14,6 +14,7 @@ from insarray.cli.options import Running
 from insarray.cli.series_commands import chosen_dates
 from insarray.compat.arrays import least_phase_of
 from insarray.compat.mintpy import settings
+from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.export.mintpy import mintpy_attributes, mintpy_paths, to_mintpy, write_mintpy
 from insarray.io.geometry.open import open_geometry
@@ -22,6 +23,7 @@ from insarray.io.open import open_stack
 from insarray.io.readers.mintpy_series import open_series
 from insarray.model.dates import as_time, date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StackWarning, StoreMismatchError
+from insarray.model.numbers import plain_number
 from insarray.products.series.inversion import invert as invert_stack
 from insarray.products.stacks.selection import mask
 from insarray.products.timefit.fit import fit
@@ -249,7 +251,7 @@ def _relaxations(option: str, groups: tuple[tuple[str, ...], ...]) -> tuple[tupl
     found = []
     for date, *days in groups:
         try:
-            found += [(date, float(value)) for value in days]
+            found += [(date, plain_number(value)) for value in days]
         except ValueError:
             days = []
         if not days:
@@ -269,7 +271,9 @@ def _through_store(
     """
     names = {name: Path(path) for name, path in outputs.items()}
     first = next(iter(names.values()))
-    mintpy_paths(data, first.parent, names, overwrite=options["overwrite"])
+    for path in mintpy_paths(data, first.parent, names, overwrite=options["overwrite"]):
+        if path.exists():
+            refuse_inputs(path, data, *(options.get(name) for name in ("geometry", "water_mask")))
     work = first.parent / f".{first.name}.insarray"
     running = Running(json=options["json"], workers=options["workers"])
     try:

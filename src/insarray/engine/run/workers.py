@@ -19,6 +19,7 @@ from insarray.engine.store.ledger import Block, Record
 from insarray.engine.store.retry import with_retries
 from insarray.engine.store.zarr_store import write_block
 from insarray.model.errors import ClusterError
+from insarray.model.streams import filter_output
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,18 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     ClusterError
         If this process has another program or other libraries than the run, as the results would be mixed.
     """
+    apart = job.driver != this_process()
+    if apart:
+        filter_output()
+    try:
+        return _work(job, shared)
+    except Exception as error:
+        if apart:  # Dask sends errors as text if a cause, such as an error of GDAL, cannot be pickled
+            error.__cause__ = error.__context__ = None
+        raise
+
+
+def _work(job: BlockJob, shared: dict[Any, Any]) -> Record:
     other = other_program(job.program, job.libraries)
     if other is not None:
         raise ClusterError(

@@ -30,10 +30,11 @@ from insarray.engine.store.ledger import JOB, META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
-from insarray.engine.store.validity import is_job
+from insarray.engine.store.validity import is_job, open_valid
 from insarray.io.given import require_own_members
 from insarray.io.locations import is_url, local
-from insarray.model.errors import StoreError, StoreMismatchError, VerificationError
+from insarray.model.errors import InsarrayError, StoreError, StoreMismatchError, VerificationError
+from insarray.model.secrets import cause_of
 
 _LOCK = f"{META}/lock"
 _TOLD = Totals().report().keys()
@@ -165,8 +166,11 @@ class Store:
             else:
                 write_template(dataset, plan, self.url, compressor, generation)
                 self._write_meta(self.files, job)
-        except OSError as error:
-            raise StoreError(f"{self.url}: cannot be created ({error.strerror or error})") from error
+        except Exception as error:  # clients of servers raise various exceptions
+            if isinstance(error, InsarrayError) or (self.files.local and not isinstance(error, OSError)):
+                raise
+            reason = getattr(error, "strerror", None) or error
+            raise StoreError(f"{self.url}: cannot be created ({reason})") from cause_of(error)
 
     def _create_local(self, dataset: xr.Dataset, plan: Plan, job: dict[str, Any], compressor: Compressor) -> None:
         """Build the template beside the target and rename it, so that a killed run leaves no incomplete store."""
@@ -382,8 +386,7 @@ def open_store(url: str | os.PathLike[str]) -> xr.Dataset:
         )
     if not is_url(store.url):
         require_own_members(store.url)
-    chunks = {"time": -1, "loop": -1, "pair": -1}
-    dataset: xr.Dataset = xr.open_zarr(readable(store.files, job), chunks=chunks, consolidated=True)
+    dataset = open_valid(readable(store.files, job), store.url, job)
     dataset.encoding["source"] = store.url  # as xarray does for paths
     return dataset
 

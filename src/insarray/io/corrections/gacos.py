@@ -13,6 +13,8 @@ from rasterio.windows import Window
 
 from insarray.io.corrections.source import TOTAL, Bounds, DelayFile, Delays, beside, window
 from insarray.io.files import fingerprint
+from insarray.io.given import given_folders, require_given
+from insarray.io.layers.vrt_sources import require_known_companions
 from insarray.io.sidecars import SENTINEL1_WAVELENGTH, read_keys
 from insarray.model.dates import date_from_name
 from insarray.model.errors import ArgumentError, FileError
@@ -108,6 +110,7 @@ def scan_flat(path: Path) -> list[DelayFile]:
     FileError
         If its header is missing or does not fit it.
     """
+    require_given(path, (path.parent, *given_folders()), f"{path}: is a link to")  # any bytes are delays
     header = path.with_name(f"{path.name}.rsc")
     if not header.exists():
         raise FileError(f"{path}: has no {header.name} beside it, which has its georeferencing; put it there")
@@ -138,6 +141,7 @@ def scan_raster(path: Path) -> list[DelayFile]:
     FileError
         If it is not in longitude and latitude.
     """
+    require_known_companions(path)
     name = path.name.lower()
     kind = LicsarSlant if ".sltd.geo." in name else LicsarZenith if ".ztd.geo." in name else GacosRaster
     try:

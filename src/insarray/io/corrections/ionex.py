@@ -1,6 +1,7 @@
 """IONEX: global maps of the vertical electron content, as the analysis centres of IGS write them."""
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from insarray.io.files import expand
 from insarray.io.source import Files
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, FileError, StackError
+from insarray.model.numbers import plain_number, plain_whole
 
 _HOURS = 2.6  # between two maps between which is interpolated
 _MISSING = 9999
 _MOST_NODES = 10_000  # along an axis
-_LARGEST = 100_000_000  # bytes: a day of maps has 1 million
+_LARGEST = 50_000_000  # bytes: a day of maps has 1 million
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +103,19 @@ def maps_at(maps: ElectronMaps, moment: np.datetime64) -> tuple[tuple[float, flo
 def _read(path: Path) -> ElectronMaps:
     header, body = _split(path, _lines(path))
     try:
-        exponent = int(header.get("EXPONENT", "-1").split()[0])
-        radius = float(header["BASE RADIUS"].split()[0])
-        low, high, _ = (float(part) for part in header["HGT1 / HGT2 / DHGT"].split())
+        exponent = plain_whole(header.get("EXPONENT", "-1").split()[0])
+        radius = plain_number(header["BASE RADIUS"].split()[0])
+        low, high, _ = (plain_number(part) for part in header["HGT1 / HGT2 / DHGT"].split())
         lat, lon = (_axis(header[f"{name}1 / {name}2 / D{name}"]) for name in ("LAT", "LON"))
     except ValueError as error:
         raise FileError(
             f"{path}: its header has no numbers where they should be ({error}); download it again"
         ) from error
+    if not (-9 <= exponent <= 9 and 6000 < radius < 7000 and 0 < low < 10_000):
+        raise FileError(
+            f"{path}: its header says 10^{exponent} TECU on a shell {low:g} km above {radius:g} km, which is no "
+            "ionosphere of the earth; download it again"
+        )
     if low != high:
         raise FileError(f"{path}: has maps on several heights ({low:g} to {high:g} km); a thin shell is needed")
     maps = _maps(path, body, len(lat), len(lon))
@@ -122,6 +129,8 @@ def _read(path: Path) -> ElectronMaps:
 
 
 def _lines(path: Path) -> list[str]:
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder; give its files, such as {path}/*")
     if path.suffix == ".Z":
         raise FileError(f"{path}: is compressed by compress; unpack it: gzip -d {path.name}")
     try:
@@ -129,11 +138,13 @@ def _lines(path: Path) -> list[str]:
             raise FileError(f"{path}: has {path.stat().st_size} bytes, too many for an IONEX file")
         if path.suffix == ".gz":
             with gzip.open(path, "rb") as file:
-                content = file.read(_LARGEST)
+                content = file.read(_LARGEST + 1)
+            if len(content) > _LARGEST:
+                raise FileError(f"{path}: unpacks to more than {_LARGEST} bytes, too many for an IONEX file")
         else:
             content = path.read_bytes()
         text = content.decode("ascii", "replace")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path}: cannot be read ({error}); download it again") from error
     if "IONEX VERSION / TYPE" not in text[:200]:
         raise FileError(f"{path}: does not start like an IONEX file; give IONEX files")
@@ -156,7 +167,7 @@ def _split(path: Path, lines: list[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _axis(text: str) -> np.ndarray:
-    first, last, step = (float(part) for part in text.split())
+    first, last, step = map(plain_number, text.split())
     if step == 0 or not 1 <= (last - first) / step <= _MOST_NODES:
         raise ValueError(f"an axis from {first:g} to {last:g} by {step:g}")
     return first + step * np.arange(round((last - first) / step) + 1)
@@ -187,7 +198,7 @@ def _maps(path: Path, body: list[str], rows: int, cols: int) -> dict[np.datetime
 
 def _epoch(path: Path, line: str) -> np.datetime64:
     try:
-        year, month, day, hour, minute, second = (int(part) for part in line[:60].split())
+        year, month, day, hour, minute, second = map(plain_whole, line[:60].split())
         start = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "s")
     except ValueError as error:
         raise FileError(f"{path}: {line[:60].strip()!r} is not a time of a map; download it again") from error
@@ -197,6 +208,6 @@ def _epoch(path: Path, line: str) -> np.datetime64:
 def _numbers(path: Path, line: str) -> list[int]:
     """Values of a line of 16I5."""
     try:
-        return [int(line[k : k + 5]) for k in range(0, len(line.rstrip()), 5)]
+        return [plain_whole(line[k : k + 5]) for k in range(0, len(line.rstrip()), 5)]
     except ValueError as error:
         raise FileError(f"{path}: {line[:40].strip()!r} are not values of a map; download it again") from error

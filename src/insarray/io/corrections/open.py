@@ -8,6 +8,8 @@ from insarray.io.corrections import delay_cubes, gacos, pressure_levels
 from insarray.io.corrections.netcdf import opened_dataset
 from insarray.io.corrections.source import DelayFile
 from insarray.io.files import below, expand, names
+from insarray.io.given import collects_folders
+from insarray.io.locations import is_url
 from insarray.io.source import Files
 from insarray.model.dates import date_label
 from insarray.model.errors import FileError, StackError
@@ -18,6 +20,7 @@ _SUFFIXES = (*_GRIB, *_NETCDF, ".ztd", ".tif")
 _KNOWN = "GACOS (.ztd with .rsc, .ztd.tif), ERA5 on pressure levels (GRIB, NetCDF), OPERA TROPO-ZENITH, RAiDER cubes"
 
 
+@collects_folders
 def delay_files(files: Files) -> list[DelayFile]:
     """What files of tropospheric delays hold, by time; only headers are read.
 
@@ -49,6 +52,8 @@ def _inside(path: Path) -> list[Path]:
 
 
 def _scan(path: Path) -> Sequence[DelayFile]:
+    if is_url(path):
+        raise FileError(f"{path}: files of weather models are read from this machine; copy them")
     name = path.name.lower()
     if name.endswith(".ztd"):
         return gacos.scan_flat(path)

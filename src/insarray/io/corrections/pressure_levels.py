@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError
 from insarray.io.corrections.netcdf import opened_dataset
 from insarray.io.corrections.source import HYDROSTATIC, WET, Bounds, DelayFile, Delays, beside, window
 from insarray.io.files import fingerprint
+from insarray.io.layers.vrt_sources import require_known_companions
 from insarray.kernels.corrections.refractivity import zenith_delays
 from insarray.model.errors import FileError
 
@@ -152,6 +153,7 @@ def scan_grib(path: Path) -> list[PressureLevels]:
 @contextmanager
 def _grib(path: str) -> Iterator[rasterio.DatasetReader]:
     """The raster of a GRIB file; FileError if this GDAL has no driver, or the file is damaged."""
+    require_known_companions(path)
     with rasterio.Env(GRIB_NORMALIZE_UNITS="NO"):  # else temperatures are in degrees Celsius
         try:
             source = rasterio.open(path, driver="GRIB")

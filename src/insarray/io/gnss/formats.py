@@ -14,6 +14,7 @@ import numpy as np
 
 from insarray.io.gnss.station import Station, geodetic, to_east_north_up, turned, wrapped
 from insarray.model.errors import FileError
+from insarray.model.numbers import plain_numbers
 
 _MONTHS = {
     name: k
@@ -64,7 +65,7 @@ def _table(path: str, lines: Sequence[str], widths: tuple[int, ...], first: int)
 
 def _numbers(path: str, cells: np.ndarray, what: str) -> np.ndarray:
     try:
-        return cells.astype(np.float64)
+        return plain_numbers(cells.ravel().tolist()).reshape(cells.shape)
     except ValueError as error:
         wrong = next(text for text in cells.ravel().tolist() if not _is_number(text))
         raise FileError(f"{path}: {what} holds {wrong!r}, which is not a number") from error
@@ -72,7 +73,7 @@ def _numbers(path: str, cells: np.ndarray, what: str) -> np.ndarray:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        plain_numbers([text])
     except ValueError:
         return False
     return True

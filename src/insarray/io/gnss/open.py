@@ -2,13 +2,14 @@
 
 import logging
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import xarray as xr
 
-from insarray.io.files import below, expand
+from insarray.io.files import below, expand, require_plausible
 from insarray.io.gnss.formats import FORMATS
 from insarray.io.gnss.station import Station, Velocity, wrapped
 from insarray.io.gnss.tables import is_midas, read_csv, read_midas
@@ -19,7 +20,8 @@ from insarray.model.errors import ArgumentError, FileError
 logger = logging.getLogger(__name__)
 
 _SUFFIXES = {".tenv3", ".txyz2", ".tenv8", ".pos", ".csv"}
-_LARGEST = 200_000_000  # bytes of a member of an archive: a station has a few hundred thousand
+_FARTHEST = 2e7  # metres: half of the way around the earth
+_LARGEST = 200_000_000  # bytes of a file: a station has a few hundred thousand
 _PAIRS = ("east_north", "east_up", "north_up")
 
 Places = Mapping[str, Sequence[float]]
@@ -90,6 +92,7 @@ def open_gnss(
     velocities: list[Velocity] = []
     for name, lines in _texts(path):
         for one in _read(name, lines):
+            _require_plausible(name, one)
             (found if isinstance(one, Station) else velocities).append(one)  # type: ignore[arg-type]
     if found and velocities:
         raise FileError(f"{path}: holds both positions and velocities; open one after the other")
@@ -111,12 +114,20 @@ def _texts(path: Files) -> Iterator[tuple[str, list[str]]]:
     for given in expand(path, "path"):
         if given.is_dir():
             for file in sorted(below(given)):
-                if file.suffix.lower() in _SUFFIXES:
-                    yield str(file), _lines(file.read_bytes(), str(file))
+                if file.suffix.lower() in _SUFFIXES and file.is_file():
+                    yield str(file), _lines(_content(file), str(file))
         elif given.suffix.lower() == ".zip":
             yield from _members(given)
         else:
-            yield str(given), _lines(given.read_bytes(), str(given))
+            yield str(given), _lines(_content(given), str(given))
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise FileError(f"{path}: has more than {_LARGEST / 1e6:.0f} MB, which no file of stations has")
+    return content
 
 
 def _members(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -125,11 +136,10 @@ def _members(path: Path) -> Iterator[tuple[str, list[str]]]:
             for member in sorted(archive.infolist(), key=lambda one: one.filename):
                 if member.is_dir() or PurePosixPath(member.filename).suffix.lower() not in _SUFFIXES:
                     continue
+                require_plausible(path, member, _LARGEST)
                 name = f"{path}: {member.filename}"
-                if member.file_size > _LARGEST:
-                    raise FileError(f"{name}: unpacks to {member.file_size / 1e6:.0f} MB, more than any station has")
                 yield name, _lines(archive.read(member), name)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, zlib.error) as error:  # RuntimeError: it has a password
         raise FileError(f"{path}: cannot be unpacked ({error}); download it again") from error
 
 
@@ -138,6 +148,14 @@ def _lines(content: bytes, name: str) -> list[str]:
         return content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise FileError(f"{name}: is not text; give a file of stations") from error
+
+
+def _require_plausible(name: str, one: Station | Velocity) -> None:
+    """Raise FileError for numbers beyond the size of the earth, whose squares may not be representable."""
+    moved = (one.motion, one.std) if isinstance(one, Station) else (one.velocity, one.std)
+    most = max((np.nanmax(np.abs(part), initial=0.0) for part in moved), default=0.0)
+    if most > _FARTHEST:
+        raise FileError(f"{name}: {one.name} has a position or velocity of {most:g} m; download it again")
 
 
 def _read(name: str, lines: list[str]) -> Sequence[Station | Velocity]:

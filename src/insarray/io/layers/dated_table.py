@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from insarray.io.files import require_plausible
 from insarray.io.tables import numbered_cells
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
+from insarray.model.numbers import plain_numbers
 
 _DELIMITERS = ",;\t"
 _MOST_HEADER = 1 << 20  # bytes of the first line that are examined
@@ -89,12 +91,13 @@ def table_text(path: Path) -> Iterator[io.TextIOBase]:
                 yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
                 return
             with zipfile.ZipFile(raw) as archive:
-                inside = [name for name in archive.namelist() if name.lower().endswith((".csv", ".txt"))]
+                inside = [one for one in archive.infolist() if one.filename.lower().endswith((".csv", ".txt"))]
                 if len(inside) != 1:
                     raise FileError(f"{path}: holds {len(inside)} tables (.csv); unpack it, and give one of them")
+                require_plausible(path, inside[0])
                 with archive.open(inside[0]) as member:
                     yield io.TextIOWrapper(member, encoding="utf-8-sig", newline="")
-    except (OSError, UnicodeDecodeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, UnicodeDecodeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise FileError(f"{path}: cannot be read ({error}); download it again") from error
 
 
@@ -170,16 +173,17 @@ class Cells:
 def _numbers(where: str, layout: Layout, cells: Sequence[str], columns: Sequence[int]) -> np.ndarray:
     """Return cells as numbers, NaN for empty ones."""
     try:
-        values = np.array([float(cells[k]) for k in columns])
+        return plain_numbers([cells[k] for k in columns])
     except ValueError:
-        values = np.array([_number(where, layout.header[k], cells[k].strip()) for k in columns])
-    if np.isinf(values).any():
-        raise FileError(f"{where}: holds an infinite number; leave the cell empty where there is no data")
-    return values
+        column, cell = next((layout.header[k], cells[k].strip()) for k in columns if not _is_number(cells[k]))
+    infinite = cell.lower().lstrip("+-").startswith("inf")
+    remedy = "leave the cell empty where there is no data" if infinite else "write decimals with a point"
+    raise FileError(f"{where}: {column} is {cell!r}, not a number; {remedy}")
 
 
-def _number(where: str, column: str, cell: str) -> float:
+def _is_number(cell: str) -> bool:
     try:
-        return float(cell) if cell else np.nan
+        plain_numbers([cell])
     except ValueError:
-        raise FileError(f"{where}: {column} is {cell!r}, not a number; write decimals with a point") from None
+        return False
+    return True

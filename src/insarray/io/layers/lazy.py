@@ -21,6 +21,7 @@ from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.secrets import shown_values
 
+_MOST_BLOCKS = 1_000_000
 _EDGES = (512, 256)  # larger: files are opened less often; smaller: enough blocks for small images
 _ENOUGH_BLOCKS = 16
 _BLOCK_BYTES = 128_000_000
@@ -101,8 +102,20 @@ def block_shape(layer: Layer, block: int | None = None) -> tuple[int, int]:
     Raises
     ------
     ArgumentError
-        If `block` is not a positive integer.
+        If `block` is not a positive integer, or the image has more blocks than a graph can hold.
     """
+    rows, cols = _block_shape(layer, block)
+    height, width = layer.shape[1:]
+    count = math.ceil(height / rows) * math.ceil(width / cols)
+    if count > _MOST_BLOCKS:
+        raise ArgumentError(
+            f"block: {height} x {width} pixels are {count} blocks of {rows} x {cols}, more than {_MOST_BLOCKS}; choose a part "
+            "with area, or larger blocks"
+        )
+    return rows, cols
+
+
+def _block_shape(layer: Layer, block: int | None) -> tuple[int, int]:
     pairs, height, width = layer.shape
     if block is not None:
         if isinstance(block, bool) or not isinstance(block, int | np.integer) or block < 1:

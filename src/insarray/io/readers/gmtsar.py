@@ -29,6 +29,7 @@ from insarray.model.dates import as_time
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid
 from insarray.model.network import Network
+from insarray.model.numbers import plain_number
 
 _PAIR = re.compile(r"(\d{7})_(\d{7})")
 _GEOCODED = "_ll"
@@ -208,7 +209,7 @@ def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | Non
         if not cells:
             continue
         try:
-            stamp, value = cells[1].partition(".")[0], float(cells[4])
+            stamp, value = cells[1].partition(".")[0], plain_number(cells[4])
             dates.append((_time(path, stamp if len(stamp) == 7 else "0000000"),))
         except (IndexError, ValueError, FileError) as error:
             raise FileError(

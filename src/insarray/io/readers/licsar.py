@@ -30,6 +30,7 @@ from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 from insarray.model.network import Network
+from insarray.model.numbers import plain_number
 
 _PHASE = re.compile(r"\d{8}_\d{8}\.geo\.unw\.tif")
 _COMPONENTS = ("E", "N", "U")
@@ -181,7 +182,7 @@ def _baselines(path: Path | None, network: Network) -> tuple[BaselineTable | Non
 
 def _metres(path: Path, line: int, cell: str) -> float:
     try:
-        value = float(cell)
+        value = plain_number(cell)
     except ValueError:
         value = np.nan
     if not np.isfinite(value):

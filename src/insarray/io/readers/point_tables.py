@@ -144,6 +144,7 @@ def open_points(
     told = _told(file, layout, units, sign, crs)
     cells = Cells.read(file, layout, told.columns)
     points = told.dataset(file, layout, cells)
+    points.encoding["source"] = str(file)  # so that exports do not overwrite it
     logger.info("open_points: %d dates of %d points", *points.displacement.shape)
     return points
 
