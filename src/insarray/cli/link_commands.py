@@ -18,11 +18,11 @@ from insarray.engine.jobs import fingerprint
 from insarray.engine.run.runner import Progress
 from insarray.engine.store.point_store import is_stored, save_points
 from insarray.engine.store.zarr_store import Store
+from insarray.export.geotiffs import model_maps
 from insarray.export.rasters import to_cog
 from insarray.io.files import fingerprint as of_files
 from insarray.io.locations import location
 from insarray.kernels.unwrapping.residues import flow_module
-from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError, StoreError
 from insarray.products.points.integration import PointReference, integrate_links
 from insarray.products.points.link_plan import LinkPlan, plan_links
@@ -176,7 +176,7 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
     try:
         os.makedirs(temporary)
         save_points(found, os.path.join(temporary, _LINKS), settings=identity, command=command)
-        for title, layer in maps(points).items():
+        for title, layer in model_maps(points_to_grid(points)).items():
             to_cog(layer, os.path.join(temporary, f"{title}.tif"), attrs=points.attrs)
         save_points(points, os.path.join(temporary, _POINTS), settings=identity, command=command)
         if os.path.lexists(out):  # output of an earlier run, to be replaced
@@ -186,14 +186,3 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
         raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def maps(points: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return maps with the names and units of the published tool; positive toward the satellite."""
-    grid = points_to_grid(points)
-    attrs = {**attributes("velocity"), "units": "mm/year"}
-    layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(attrs)}
-    if "height_error" in grid:
-        layers["dem_error_m"] = grid.height_error
-    layers["link_model_coherence"] = grid.link_model_coherence
-    return {name: layer.rename(name) for name, layer in layers.items()}
