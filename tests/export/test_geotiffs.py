@@ -27,7 +27,7 @@ def stack():
 def read(path):
     with rasterio.open(path) as file:
         about = {"units": file.units[0], "epsg": file.crs.to_epsg(), "corner": file.transform * (0, 0)}
-        return file.read(1), {**about, **about, "nodata": about["nodata"], "description": file.descriptions[0]}
+        return file.read(1), {**file.tags(), **about, "nodata": file.nodata, "description": file.descriptions[0]}
 
 
 def test_the_interferograms_read_back_as_a_stack(stack, tmp_path):

@@ -59,10 +59,9 @@ def _opened(options: Unwrap) -> xr.Dataset:
 def _tile_options(options: Unwrap, wrapped: xr.Dataset) -> TileOptions:
     """Return the options as those of the library, in SI units."""
     height = _range("height_error_range", options.height_error_range, 1.0)
-    if height is None and "perpendicular_baseline" in wrapped.variables:
+    if height is None and options.model and "perpendicular_baseline" in wrapped.variables:
         height = HEIGHT_RANGE
-    velocity = _range("velocity_range", options.velocity_range, 1e-3)
-    assert velocity is not None  # noqa: S101  for the type checker: it has a default
+    velocity = _range("velocity_range", options.velocity_range, 1e-3) if options.model else None
     criteria = {name: getattr(options, name) for name in ("min_temporal_coherence", "max_amplitude_dispersion")}
     return TileOptions(
         criteria=tuple((name, value) for name, value in criteria.items() if value is not None),

@@ -18,7 +18,7 @@ from insarray.export.rasters import complete_file, made_folder, require_free
 from insarray.io.layers.hdf5 import opened
 from insarray.io.readers.mintpy import attributes_of
 from insarray.model.dates import date_label
-from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.secrets import shown_values, without_secrets
 from insarray.products.series.rereference import rereference
 from insarray.products.stacks.quality import masked

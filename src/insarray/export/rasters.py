@@ -144,9 +144,9 @@ def write_bands(layers: xr.DataArray, paths: Sequence[Path], tags: Mapping[str, 
         finals = [complete.enter_context(complete_file(path, overwrite=overwrite)) for path in paths]
         with ExitStack() as opened:
             files = [opened.enter_context(rasterio.open(_raw(final), "w", **profile)) for final in finals]
-            for file, bands in zip(files, own, strict=True):
+            for file, mine in zip(files, own, strict=True):
                 file.update_tags(**tags)
-                file.descriptions = names[bands.start : bands.stop]
+                file.descriptions = names[mine.start : mine.stop]
                 file.units = [unit] * size
             for bands, rows, cols in _windows(layers):
                 block = layers[bands, rows, cols].values.astype(stored, copy=False)
