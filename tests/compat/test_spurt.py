@@ -13,6 +13,7 @@ from insarray.__main__ import cli
 from insarray.cli.process import run_command
 from insarray.compat.spurt_cli import spurt
 from insarray.model.errors import StackWarning
+from tests.test_docs_commands import shell_lines
 
 WAVELENGTH, SLANT_RANGE, ANGLE = 0.031, 7e5, 35.0
 SHAPE, EPOCHS = (44, 40), 14
@@ -183,3 +184,16 @@ def test_the_output_is_a_stack(scene, command, tmp_path):
     stack = ia.open_stack(str(tmp_path / "emcf"), wavelength=WAVELENGTH)
     assert stack.sizes["pair"] == 3 * EPOCHS - 6
     assert int(stack.connected_component_labels.max()) == 1
+
+
+def test_the_commands_of_the_page_run_as_written(scene, tmp_path, monkeypatch):
+    """With the place and the geometry of this scene."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked").symlink_to(scene[0])
+    (tmp_path / "baselines.csv").symlink_to(scene[0] / "baselines.csv")
+    lines = shell_lines("docs/how_to/coming_from_spurt.md")
+    assert [words[1] for words, _ in lines] == ["spurt", "invert", "fit"]
+    for words, _ in lines:
+        own = ["20,20" if word.startswith("lonlat:") else word for word in words[1:]]
+        assert run_command([*own, *(["--min-dates", "5"] if own[0] == "fit" else [])]) == 0
+    assert (tmp_path / "model.zarr").is_dir()
