@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,11 @@ import xarray as xr
 
 from insarray.cli.compute import command_line
 from insarray.cli.say import ShownFormatter, echo
+from insarray.compat.ignored import note_ignored
 from insarray.compat.spurt_cli import Ignored, Spurt
 from insarray.export.geotiffs import model_maps, to_geotiffs
 from insarray.io.wrapped.open import open_wrapped
-from insarray.model.errors import ArgumentError, FileError, StackWarning
+from insarray.model.errors import ArgumentError, FileError
 from insarray.products.points.stacks import unwrap_stack
 from insarray.products.points.tiles import Axis, Range
 from insarray.progress import progress_bar
@@ -32,7 +32,7 @@ def unwrap(options: Spurt) -> None:
     """Unwrap the tiles of the stack, and write the interferograms and maps."""
     started = time.perf_counter()
     with _log(options.log_file):
-        _say_what_has_no_effect(options)
+        note_ignored(options, Ignored, "see insarray spurt --help")
         wrapped = _opened(options)
         with progress_bar(quiet=options.json) as progress:
             how = {**_arguments(options, wrapped), "workers": _workers(options), "resume": not options.restart}
@@ -138,12 +138,6 @@ def _tiles(options: Spurt) -> str:
     """Return the path of the store of tiles, in a folder that exists."""
     os.makedirs(options.tempdir, exist_ok=True)
     return os.path.join(options.tempdir, "tiles.zarr")
-
-
-def _say_what_has_no_effect(options: Spurt) -> None:
-    given = [f"--{name.replace('_', '-')}" for name in options.given(Ignored)]
-    if given:
-        warnings.warn(f"{', '.join(given)}: no effect here, see insarray spurt --help", StackWarning, stacklevel=2)
 
 
 @contextmanager
