@@ -860,6 +860,24 @@ def test_the_series_of_another_reference_date(insarray, project, tmp_path):
     refused(insarray("invert", project.stack, "--overwrite", "--ref-date", "20300101"), "20300101")
 
 
+def test_the_covariance_of_the_dates(insarray, project, tmp_path):
+    done(insarray("invert", project.stack, "-w", "no", "--calc-cov"))
+    stack = ia.open_stack(project.stack, product="mintpy")
+    expected = ia.covariance(stack, weights="none").displacement_covariance
+    found = read(tmp_path / "timeseriesDecorCov.h5")
+    np.testing.assert_allclose(found["timeseries"], expected, rtol=1e-5, atol=1e-12)
+    assert list(found["date"]) == list(read(tmp_path / "timeseries.h5")["date"])
+    assert attributes(tmp_path / "timeseriesDecorCov.h5")["FILE_TYPE"] == "timeseries"
+    dates = [date.decode() for date in found["date"]]
+    done(insarray("invert", project.stack, "-w", "no", "--calc-cov", "--ref-date", dates[2], "--overwrite"))
+    moved = read(tmp_path / "timeseriesDecorCov.h5")["timeseries"]
+    variance = expected.values[4, 4] - 2 * expected.values[4, 2] + expected.values[2, 2]
+    np.testing.assert_allclose(moved[4, 4], variance, rtol=1e-4, atol=1e-12)
+    assert not np.nanmax(np.abs(moved[2])) > 1e-12
+    assert np.nanmax(variance) > 1e-9
+    refused(insarray("invert", project.stack, "--calc-cov", "--norm", "l1", "--overwrite"), "not of --norm l1")
+
+
 def test_the_velocity_relative_to_another_date_and_point(insarray, series, tmp_path):
     dates = [date.decode() for date in read(series)["date"]]
     done(insarray("velocity", series, "--ref-date", dates[2], "--ref-yx", 3, 4))

@@ -146,6 +146,7 @@ class Invert(Templates, Updating):
     ref_date: str | None = option(
         "Date at which the series is zero; default: the first.", None, "DATE", names=("--ref-date",)
     )
+    calc_cov: bool = flag("Write the covariance of the dates from the coherence, timeseriesDecorCov.h5, too.")
     skip_reference: bool = flag("The stack is referenced already.", names=("--skip-reference", "--skip-ref"))
     gap: Gap = option("Dates that no pair ties to the first; min_norm is MintPy's answer.", "nan")
     norm: Norm = option("What is minimised.", "l2")

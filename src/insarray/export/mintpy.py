@@ -69,7 +69,7 @@ def to_mintpy(
     -------
     list of Path
         Those of the following for which the dataset has data: ``timeseries.h5`` (m, toward the satellite),
-        ``timeseriesResidual.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
+        ``timeseriesResidual.h5``, ``timeseriesDecorCov.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
         ``geometryRadar.h5`` or ``geometryGeo.h5``.
 
     Raises
@@ -235,7 +235,7 @@ def _fill(outputs: Sequence[Any], files: Sequence[MintpyFile], nodata: Nodata) -
 
 def _dims(k: int, layer: xr.DataArray) -> tuple[str, ...]:
     """Return the dimensions of a layer; residuals may have fewer dates than their series."""
-    return (f"time_{k}", "y", "x") if layer.ndim == 3 else ("y", "x")
+    return (*(f"time_{k}", f"other_time_{k}")[: layer.ndim - 2], "y", "x")
 
 
 def _windows(layers: xr.Dataset) -> Iterator[tuple[slice, slice]]:

@@ -24,6 +24,7 @@ from insarray.io.open import open_stack
 from insarray.io.readers.mintpy_series import open_series
 from insarray.model.dates import as_time, date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StackWarning, StoreMismatchError
+from insarray.products.series.covariance import covariance
 from insarray.products.series.inversion import invert as invert_stack
 from insarray.products.series.rereference import rereference
 from insarray.products.stacks.selection import mask
@@ -90,6 +91,9 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     names = dict(zip(("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"), options["output"], strict=True))
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
     needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
+    if options["calc_cov"]:
+        needed = needed.assign(displacement_covariance=_covariance(masked, chosen["weights"], options))
+        names["timeseriesDecorCov.h5"] = Path(options["output"][0]).parent / "timeseriesDecorCov.h5"
     return _through_store(needed, names, attrs, options)
 
 
@@ -195,6 +199,19 @@ def _referenced_before(series: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
     row, col = place
     where = {"reference_y": float(stack.y[row]), "reference_x": float(stack.x[col])}
     return series.assign_attrs(reference_row=row, reference_col=col, **where)
+
+
+def _covariance(stack: xr.Dataset, weights: str, options: Mapping[str, Any]) -> xr.DataArray:
+    """Return the covariance of the dates, relative to the reference date."""
+    if options["norm"] != "l2":
+        raise ArgumentError(f"--calc-cov: is that of least squares, not of --norm {options['norm']}; leave one out")
+    found: xr.DataArray = covariance(stack, weights=_WEIGHTS[weights]).displacement_covariance  # type: ignore[arg-type]
+    if options["ref_date"] is None:
+        return found
+    k = date_index(found.time.values, options["ref_date"])
+    row, column = found.isel(other_time=k, drop=True), found.isel(time=k, drop=True)
+    moved: xr.DataArray = found - row - column + row.isel(time=k, drop=True)
+    return moved.assign_attrs(found.attrs)
 
 
 def _mask_raster(path: str) -> str | xr.DataArray:
