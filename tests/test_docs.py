@@ -33,7 +33,7 @@ PAGES = sorted(
 )
 WRITTEN = [ROOT / name for name in ("README.md", "docs/getting_started.md", "CONTRIBUTING.md", "deploy/README.md")]
 WRITTEN += [ROOT / "docs/explanation/closure.md", ROOT / "docs/tutorial.md"]
-WRITTEN += [ROOT / f"docs/how_to/coming_from_{peer}.md" for peer in ("mintpy", "licsbas", "pygmtsar")]
+WRITTEN += [ROOT / f"docs/how_to/coming_from_{peer}.md" for peer in ("mintpy", "licsbas", "pygmtsar", "spurt")]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -136,7 +136,8 @@ def test_the_two_commands_of_a_fresh_machine_stand_as_they_must_work():
 def test_every_option_of_insarray_that_is_named_exists(page):
     verbs = [*cli.commands.values()]
     verbs += [verb for group in verbs if isinstance(group, click.Group) for verb in group.commands.values()]
-    known = {option for verb in verbs for parameter in verb.params for option in parameter.opts}
+    parameters = [parameter for verb in verbs for parameter in verb.params]
+    known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     known |= {option for parameter in cli.params for option in parameter.opts} | {"--help", "--nbmake"}
     if page.name == "CHANGELOG.md":  # which says what options were called before
         typed = [verb.cls for verb in verbs if isinstance(verb, TypedCommand)]

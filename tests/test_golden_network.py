@@ -171,8 +171,8 @@ def test_the_golden_stack_is_unwrapped_by_its_own_model(stack, points, velocity,
     pairs, epochs = wrong_cycles(stack, ia.unwrap_points(points, refined, **GEOMETRY))
     assert pairs < most
     assert epochs < 0.0025
-    # the refinement is worth a factor
-    assert wrong_cycles(stack, ia.unwrap_points(points, model, **GEOMETRY))[0] > 1.5 * pairs
+    # so does the model before its refinement, as arcs that it does not explain are left to themselves
+    assert wrong_cycles(stack, ia.unwrap_points(points, model, **GEOMETRY))[0] < 0.0025
 
 
 def test_gated_links_guide_nearly_as_well(stack, points):

@@ -493,7 +493,7 @@ def test_the_table_has_every_function_that_takes_a_dataset():
     """Functions of points are held to the law in tests/test_law_of_points.py, files and stores in tests of their own."""
     elsewhere = {
         "estimate_links", "integrate_links", "refine_points", "unwrap_points", "points_to_grid", "save_points",
-        "plan_run", "run", "append", "to_cog", "to_netcdf", "to_mintpy", "open_geometry", "report",
+        "plan_run", "run", "append", "to_cog", "to_geotiffs", "to_netcdf", "to_mintpy", "open_geometry", "report",
         "troposphere", "ionosphere",
         "unwrap_stack",
         "to_table",

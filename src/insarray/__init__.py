@@ -15,6 +15,7 @@ if _TYPE_CHECKING:
     from insarray.engine.run.append import append
     from insarray.engine.run.runner import run
     from insarray.engine.store.point_store import save_points
+    from insarray.export.geotiffs import to_geotiffs
     from insarray.export.mintpy import to_mintpy
     from insarray.export.rasters import to_cog, to_netcdf
     from insarray.export.tables import to_table
@@ -133,6 +134,7 @@ _HOMES = {
     "timeseries": "insarray.products.series.timeseries",
     "tie_to_gnss": "insarray.products.gnss.tie",
     "to_cog": "insarray.export.rasters",
+    "to_geotiffs": "insarray.export.geotiffs",
     "to_mintpy": "insarray.export.mintpy",
     "to_netcdf": "insarray.export.rasters",
     "troposphere": "insarray.products.corrections.troposphere",
@@ -204,6 +206,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "progress_bar",
     "to_cog",
     "to_netcdf",
+    "to_geotiffs",
     "to_table",
     "to_mintpy",
     "plot",

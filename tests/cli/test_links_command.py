@@ -55,9 +55,26 @@ def test_points_links_and_maps(stack, out, capsys):
     assert run_command(["links", stack, str(out), *FAST, "--unwrap"]) == 0
     assert "points," in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {
-        *("points.zarr", "links.zarr", "velocity_mm_yr.tif", "dem_error_m.tif", "link_model_coherence.tif")
+        *("points.zarr", "links.zarr", "velocity_mm_yr.tif", "dem_error_m.tif", "link_model_coherence.tif", "unwrapped")
     }
     points, simulated = points_of(out), scene()
+    dates = np.datetime_as_string(points.time, "D").astype(object)
+    labels = [date.replace("-", "") for date in dates]
+    assert {path.name for path in (out / "unwrapped").iterdir()} == {f"{labels[0]}_{k}.unw.tif" for k in labels[1:]}
+    values, file = raster(out / f"unwrapped/{labels[0]}_{labels[7]}.unw.tif")
+    phase = points.unwrapped_phase
+    np.testing.assert_allclose(values[points.row, points.col], phase[7] - phase[0], atol=1e-5)
+    assert np.isfinite(values).sum() == points.sizes["point"]
+    assert run_command(["export", str(out / "points.zarr"), str(out / "u.tif"), "--variable", "unwrapped_phase"]) == 0
+    with rasterio.open(out / "u.tif") as written:
+        assert written.descriptions == tuple(labels)
+        np.testing.assert_array_equal(written.read(8)[points.row, points.col], phase[7])
+    for words, message in (
+        (["--variable", "unwrapped_phase", "--mask", "none.tif"], "mask: "),
+        (["--variable", "component"], "no layer of real numbers; export a table"),
+    ):
+        assert run_command(["export", str(out / "points.zarr"), str(out / "x.tif"), *words]) == 2
+        assert message in capsys.readouterr().err
     velocity, height = simulated.of(points)
     for name, truth, most in (("velocity", velocity, 2e-3), ("height_error", height, 3.0)):
         error = points[name].values - truth

@@ -54,10 +54,23 @@ def test_single_pairs_and_the_velocity_alone(linked, tmp_path, capsys):
     first = sorted(path.name for path in linked.glob("*.int.tif"))[:2]
     labels = ",".join(name.removesuffix(".int.tif") for name in first)
     words = ["unwrap", str(linked), str(tmp_path / "un.zarr"), *OPTIONS, *TILES, "--network", labels]
-    assert run_command([*words, "--velocity-range", "-40", "40"]) == 0
+    assert run_command([*words, "--velocity-range", "-40", "40", "--geotiffs", str(tmp_path / "tif")]) == 0
+    assert f"{tmp_path / 'tif'}: a GeoTIFF of each pair" in capsys.readouterr().out
+    names = {f"{label}.unw{kind}.tif" for label in labels.split(",") for kind in ("", ".conncomp")}
+    names |= {"velocity_mm_yr.tif", "link_model_coherence.tif"}
+    assert {path.name for path in (tmp_path / "tif").iterdir()} == names
     stored = xr.open_zarr(tmp_path / "un.zarr")
     assert list(stored.pair.values) == labels.split(",")
     assert list(stored.attrs["link_velocity_range"]) == [-0.04, 0.04]
+
+
+def test_without_a_model_there_is_no_velocity(linked, tmp_path):
+    words = ["unwrap", str(linked), str(tmp_path / "un.zarr"), *OPTIONS, *TILES, "--no-model"]
+    assert run_command([*words, "--baselines", str(linked / "baselines.csv")]) == 0
+    stored = xr.open_zarr(tmp_path / "un.zarr")
+    assert not {"velocity", "height_error", "temporal_coherence"} & set(stored)
+    assert np.isfinite(stored.unwrapped_phase).any()
+    assert "link_velocity_range" not in stored.attrs
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from rasterio.warp import transform
 
 import insarray as ia
 from insarray.__main__ import cli
@@ -843,3 +844,120 @@ def test_mintpy_reads_our_files(insarray, tmp_path, monkeypatch, geocoded):
         np.testing.assert_allclose(ours[name][land], theirs[name][land], atol=atol, err_msg=name)
     assert (tmp_path / "v.png").stat().st_size > 5000
     assert len(list(tmp_path.glob("*.he5"))) == geocoded
+
+
+# -- references, residuals, updates ---------------------------------------------------------------------------------
+
+
+def test_the_series_of_another_reference_date(insarray, project, tmp_path):
+    done(insarray("invert", project.stack))
+    dates = [date.decode() for date in read(tmp_path / "timeseries.h5")["date"]]
+    done(insarray("invert", project.stack, "--ref-date", dates[3], "-o", "t.h5", "c.h5", "n.h5"))
+    plain, moved = (read(tmp_path / name)["timeseries"] for name in ("timeseries.h5", "t.h5"))
+    np.testing.assert_allclose(moved, plain - plain[3], atol=1e-7)
+    assert np.nanmax(np.abs(plain[3])) > 1e-3
+    assert attributes(tmp_path / "t.h5")["REF_DATE"] == dates[3]
+    refused(insarray("invert", project.stack, "--overwrite", "--ref-date", "20300101"), "20300101")
+
+
+def test_the_covariance_of_the_dates(insarray, project, tmp_path):
+    done(insarray("invert", project.stack, "-w", "no", "--calc-cov"))
+    stack = ia.open_stack(project.stack, product="mintpy")
+    expected = ia.covariance(stack, weights="none").displacement_covariance
+    found = read(tmp_path / "timeseriesDecorCov.h5")
+    np.testing.assert_allclose(found["timeseries"], expected, rtol=1e-5, atol=1e-12)
+    assert list(found["date"]) == list(read(tmp_path / "timeseries.h5")["date"])
+    assert attributes(tmp_path / "timeseriesDecorCov.h5")["FILE_TYPE"] == "timeseries"
+    dates = [date.decode() for date in found["date"]]
+    done(insarray("invert", project.stack, "-w", "no", "--calc-cov", "--ref-date", dates[2], "--overwrite"))
+    moved = read(tmp_path / "timeseriesDecorCov.h5")["timeseries"]
+    variance = expected.values[4, 4] - 2 * expected.values[4, 2] + expected.values[2, 2]
+    np.testing.assert_allclose(moved[4, 4], variance, rtol=1e-4, atol=1e-12)
+    assert not np.nanmax(np.abs(moved[2])) > 1e-12
+    assert np.nanmax(variance) > 1e-9
+    refused(insarray("invert", project.stack, "--calc-cov", "--norm", "l1", "--overwrite"), "not of --norm l1")
+
+
+def test_the_velocity_relative_to_another_date_and_point(insarray, series, tmp_path):
+    dates = [date.decode() for date in read(series)["date"]]
+    done(insarray("velocity", series, "--ref-date", dates[2], "--ref-yx", 3, 4))
+    given = ia.open_series(series)
+    expected = ia.fit(ia.rereference(given, date=dates[2], reference=(3, 4)))
+    found, attrs = read(tmp_path / "velocity.h5"), attributes(tmp_path / "velocity.h5")
+    for name in ("velocity", "intercept"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-7)
+        assert not np.allclose(found[name], ia.fit(given)[name], atol=1e-5, equal_nan=True)
+    assert (attrs["REF_DATE"], attrs["REF_Y"], attrs["REF_X"]) == (dates[2], "3", "4")
+    again = ("velocity", series, "--overwrite")
+    refused(insarray(*again, "--ref-yx", 1.5, 2), "--ref-yx: 1.5 2 are not row and column")
+    refused(insarray(*again, "--ref-yx", 1, 2, "--ref-lalo", -1, -2), "--ref-lalo, --ref-yx: both are given")
+    refused(insarray(*again, "--ref-lalo", -1), "is not 2 words")
+
+
+def test_the_point_by_latitude_and_longitude(insarray, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stack = write_project(tmp_path, geocoded=True).stack
+    done(insarray("invert", stack))
+    given = ia.open_series("timeseries.h5")
+    (lon,), (lat,) = transform(given.insar.grid.crs, "EPSG:4326", [float(given.x[6])], [float(given.y[5])])
+    done(insarray("velocity", "timeseries.h5", "--ref-lalo", lat, lon))
+    expected = ia.fit(ia.rereference(given, reference=(5, 6)))
+    np.testing.assert_allclose(read(tmp_path / "velocity.h5")["velocity"], expected.velocity, atol=1e-7)
+
+
+FUNCTIONS = ("--periodic", 1, "--step", "20190318", "--polyline", "20190401")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kept"),
+    [
+        ((), ()),
+        (("polynomial",), ("annual", "step_20190318", "velocity_change_20190401")),
+        (("periodic", "polyline"), ("velocity", "step_20190318")),
+        (("step",), ("velocity", "annual", "velocity_change_20190401")),
+    ],
+)
+def test_residuals_without_some_functions(insarray, series, tmp_path, kinds, kept):
+    dates = [date.decode() for date in read(series)["date"]]
+    words = ("--save-res", "--res-file", "r.h5", *(("--rm-timefun", *kinds) if kinds else ()))
+    done(insarray("velocity", series, *FUNCTIONS, "--ex", dates[1], *words))
+    found = read(tmp_path / "r.h5")
+    assert [date.decode() for date in found["date"]] == [dates[0], *dates[2:]]
+    fitted = ia.open_series(series).isel(time=[0, *range(2, len(dates))])
+    model = ia.fit(fitted, periods=(1.0,), steps=("20190318",), velocity_changes=("20190401",))
+    rest = fitted.displacement - ia.predict(model, fitted.time.values)
+    if kept:
+        rest = rest + (fitted.displacement - ia.remove_terms(fitted, model, kept).displacement)
+        level = {"polynomial": -model.intercept, "step": 0.0}.get(kinds[0])
+        if level is not None:
+            np.testing.assert_allclose(found["timeseries"][0], level + 0 * model.intercept, atol=2e-7)
+        rest = rest - rest[0] + found["timeseries"][0]
+    np.testing.assert_allclose(found["timeseries"], rest, atol=2e-7)
+    refused(insarray("velocity", series, "--overwrite", "--save-res", "--rm-timefun", "trend"), "--rm-timefun: trend")
+
+
+@pytest.mark.parametrize("command", ["invert", "velocity", "dem-error"])
+def test_update_computes_only_what_has_changed(insarray, series, project, tmp_path, command):
+    words = {
+        "invert": (project.stack, "-w", "no"),
+        "velocity": (series, "--poly", 1),
+        "dem-error": (series, "-g", project.geometry),
+    }[command]
+    other = {"invert": ("-w", "coh"), "velocity": ("--poly", 2), "dem-error": ("-p", 1)}[command]
+    again = ("--overwrite",) if command == "invert" else ()
+    done(insarray(command, *words, *again))
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.h5")}
+    assert "up to date" in done(insarray(command, *words, "--update"))
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.h5")} == made
+    assert "written" in done(insarray(command, *words, *other, "--update"))
+    assert "written" in done(insarray(command, *words, *other, "--nodata", "zero", "--update"))
+    assert "up to date" in done(insarray(command, *words, *other, "--nodata", "zero", "--update"))
+
+
+def test_options_of_memory_and_clusters_have_no_effect(insarray, series, tmp_path):
+    with pytest.warns(StackWarning, match="--ram, --cluster, --config: no effect here"):
+        code, _, _ = insarray("velocity", series, "--ram", 4, "-c", "slurm", "--config", "x", "-o", "a.h5")
+    assert code == 0
+    done(insarray("velocity", series, "-o", "b.h5"))
+    for name, values in read(tmp_path / "b.h5").items():
+        np.testing.assert_array_equal(read(tmp_path / "a.h5")[name], values)

@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 
 from insarray.kernels.links.arcs import Arcs, delaunay, nearest
 from insarray.kernels.unwrapping import residues
-from insarray.kernels.unwrapping.residues import common_phase, count_residues, surroundings, unwrap_points
+from insarray.kernels.unwrapping.residues import common_phase, surroundings, unwrap_points
 from insarray.model.errors import ArgumentError, InsarrayError
 
 pytest.importorskip("ortools")
@@ -284,12 +284,3 @@ def test_surroundings_hold_the_atmosphere_but_not_the_noise():
     over_arcs = wrap(over_arcs - np.angle(np.exp(1j * over_arcs).mean(axis=0)))
     assert rest.var() / over_arcs.var() < 0.65
     assert abs(rest.std() - 0.4) < 0.08
-
-
-def test_residues_are_counted_by_hand():
-    """One triangle that turns once: it closes only with a guide that knows the cycle."""
-    triangulation = delaunay(np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
-    phase = np.array([[0.0, TURN / 3, 2 * TURN / 3], [0.0, 0.1, 0.2]])
-    arcs = triangulation.arcs
-    assert count_residues(phase, triangulation) == 1
-    assert count_residues(phase, triangulation, phase[:, arcs.point_b] - phase[:, arcs.point_a]) == 0

@@ -138,7 +138,12 @@ def test_maps_on_the_grid_again():
         velocity=("point", values, {"units": "m/year"}), component=("point", values.astype(np.int32))
     )
     maps = ia.points_to_grid(points)
-    assert set(maps.data_vars) == {"velocity"}
+    assert set(maps.data_vars) == {"velocity", "wrapped_phase"}
+    phase = maps.wrapped_phase
+    assert phase.dims == ("time", "y", "x")
+    np.testing.assert_array_equal(phase.time, points.time)
+    np.testing.assert_array_equal(phase.values[:, points.row, points.col], points.wrapped_phase)
+    assert np.isfinite(phase).sum() == points.wrapped_phase.size
     assert maps.velocity.dims == ("y", "x")
     assert maps.insar.grid.mismatch(wrapped.insar.grid) is None
     np.testing.assert_array_equal(maps.velocity.values[points.row, points.col], values)

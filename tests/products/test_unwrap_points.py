@@ -220,14 +220,36 @@ def test_what_does_not_belong_together_is_refused(points, model, links):
         ia.unwrap_points(empty, model, **GEOMETRY)
 
 
-def test_a_model_that_leaves_more_residues_than_none_is_not_used(points, refined):
-    """As those of few and noisy epochs do."""
-    shuffled = refined.velocity.values[np.random.default_rng(0).permutation(refined.sizes["point"])]
-    wrong = refined.assign(velocity=("point", shuffled, refined.velocity.attrs))
-    found = ia.unwrap_points(points, wrong, reference=50, **GEOMETRY)
-    plain = ia.unwrap_points(points, reference=50)
-    assert found.attrs["unwrapping_guide"] == plain.attrs["unwrapping_guide"] == "none"
-    xr.testing.assert_equal(found, plain)
+def test_a_wrong_model_is_left_aside_arc_by_arc(points, refined):
+    """Each arc takes what agrees better with its phases: the model, or no motion at all."""
+    wrong = refined.assign(velocity=refined.velocity * -3.0, height_error=refined.height_error * -3.0)
+    bare, misled = (rough(ia.unwrap_points(points, m, reference=50, **GEOMETRY), points) for m in (None, wrong))
+    assert misled < 1.3 * bare
+    left = refined.velocity.x < refined.velocity.x.median()
+    half = refined.assign(velocity=refined.velocity.where(left, refined.velocity * -3.0))
+    assert rough(ia.unwrap_points(points, half, reference=50, **GEOMETRY), points) < 0.7 * bare
+
+
+@pytest.mark.parametrize("size", [1.0, 10.0])
+def test_a_step_is_unwrapped_whatever_the_size_of_a_pixel(size):
+    """Subsidence and the slip of a fault, which no velocity explains, without noise."""
+    y, x = np.ogrid[-3:3:64j, -3:3:64j]
+    bowl, disc = -np.exp(-(x**2 + y**2) / 5), x**2 + y**2
+    truth = (np.pi * np.arange(20))[:, None, None] * (bowl - bowl.max())
+    truth[10:] += 20 * (1 - np.arctan2((x + y) / np.sqrt(2), 0.5)) * (1 - disc / disc.max())
+    truth = (truth - truth[0]).reshape(20, -1)
+    row, col = (places.ravel() for places in np.mgrid[:64, :64])
+    coords = {
+        "time": np.datetime64("2020-01-01", "ns") + 12 * np.arange(20).astype("timedelta64[D]"),
+        "x": ("point", 5e5 + size * col),
+        "y": ("point", 4e6 - size * row),
+    }
+    phase = {"wrapped_phase": (("time", "point"), wrap(truth).astype(np.float32))}
+    points = xr.Dataset(phase, coords, {"wavelength": 0.0555})
+    links = ia.estimate_links(points, velocity=(-0.5, 0.5))
+    model = ia.refine_points(points, ia.integrate_links(links, points))
+    turns = (ia.unwrap_points(points, model, reference=0).unwrapped_phase.values - truth + truth[:, :1]) / (2 * np.pi)
+    assert not np.rint(turns).any()
 
 
 def test_links_of_the_velocity_alone_need_no_baselines(points):

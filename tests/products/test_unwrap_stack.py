@@ -123,6 +123,18 @@ def test_without_baselines_the_model_is_the_velocity_alone(scene, tmp_path):
     assert np.isfinite(stack.unwrapped_phase).any()
 
 
+def test_without_a_model_points_are_unwrapped_as_by_unwrap_points(scene, tmp_path):
+    how = {**HOW, "height_error": None, "velocity": None}
+    stack = ia.unwrap_stack(scene[0], tmp_path / "t.zarr", **how).compute()
+    points = ia.select_points(scene[0], min_temporal_coherence=0.7)
+    phase = ia.unwrap_points(points).unwrapped_phase.values
+    found = stack.unwrapped_phase.values[:, points.row, points.col]
+    step = (found - (phase[1:] - phase[0])) / TURN
+    step -= np.median(step, axis=1, keepdims=True)
+    assert (np.abs(step) > 1e-4).mean() < 0.01  # the same, but where several solutions are equally cheap
+    assert not {"velocity", "temporal_coherence"} & set(stack)
+
+
 def test_land_that_nothing_ties_is_a_component_of_its_own(tmp_path):
     """A strait as wide as a tile: the larger side is 1, the other 2, and what lies between is 0."""
     wrapped, _ = ia.simulate_wrapped(shape=(40, 130), n_dates=10, noise=0.3, water=False, seed=1)
@@ -169,6 +181,7 @@ def test_memory_grows_with_the_tile(scene):
         ({"max_amplitude_dispersion": 0.2}, StackError, "amplitude_dispersion: the stack has no such layer"),
         ({"velocity": (0.06, -0.06)}, InsarrayError, "velocity"),
         ({"neighbours": 0}, ArgumentError, "neighbours"),
+        ({"velocity": None}, ArgumentError, "height_error: is estimated together with the velocity"),
     ],
 )
 def test_refusals(scene, tmp_path, how, error, words):

@@ -97,8 +97,8 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
 
     STACK is a folder of single-reference wrapped interferograms or SLCs, an HDF5 file, or a Zarr store. The points are
     connected by arcs (links). The folder OUT gets points.zarr, links.zarr, and maps: velocity_mm_yr.tif (positive
-    toward the satellite), dem_error_m.tif, link_model_coherence.tif. If OUT was made with the same
-    settings, nothing is done.
+    toward the satellite), dem_error_m.tif, link_model_coherence.tif; with --unwrap also unwrapped/
+    with a GeoTIFF of each date. If OUT was made with the same settings, nothing is done.
     """
 
     stack: str = argument("STACK")

@@ -18,12 +18,14 @@ from insarray.engine.jobs import fingerprint
 from insarray.engine.run.runner import Progress
 from insarray.engine.store.point_store import is_stored, save_points
 from insarray.engine.store.zarr_store import Store
+from insarray.export.geotiffs import model_maps, to_geotiffs
 from insarray.export.rasters import to_cog
 from insarray.io.files import fingerprint as of_files
 from insarray.io.locations import location
 from insarray.kernels.unwrapping.residues import flow_module
-from insarray.model.conventions import attributes
+from insarray.model.dataset import pair_coords
 from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.network import Network
 from insarray.products.points.integration import PointReference, integrate_links
 from insarray.products.points.link_plan import LinkPlan, plan_links
 from insarray.products.points.links import estimate_links
@@ -36,7 +38,7 @@ from insarray.progress import progress_bar
 HEIGHT_RANGE = (-60.0, 60.0)
 """Default search range of height error differences in m, if there are baselines."""
 
-_POINTS, _LINKS = "points.zarr", "links.zarr"
+_POINTS, _LINKS, _RASTERS = "points.zarr", "links.zarr", "unwrapped"
 
 
 class _Steps:
@@ -176,8 +178,10 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
     try:
         os.makedirs(temporary)
         save_points(found, os.path.join(temporary, _LINKS), settings=identity, command=command)
-        for title, layer in maps(points).items():
+        for title, layer in model_maps(points_to_grid(points)).items():
             to_cog(layer, os.path.join(temporary, f"{title}.tif"), attrs=points.attrs)
+        if "unwrapped_phase" in points:
+            to_geotiffs(_interferograms(points), os.path.join(temporary, _RASTERS))
         save_points(points, os.path.join(temporary, _POINTS), settings=identity, command=command)
         if os.path.lexists(out):  # output of an earlier run, to be replaced
             shutil.rmtree(out)
@@ -188,12 +192,11 @@ def _write(out: str, found: xr.Dataset, points: xr.Dataset, identity: dict[str, 
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def maps(points: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return maps with the names and units of the published tool; positive toward the satellite."""
-    grid = points_to_grid(points)
-    attrs = {**attributes("velocity"), "units": "mm/year"}
-    layers = {"velocity_mm_yr": (grid.velocity * 1e3).astype("float32").assign_attrs(attrs)}
-    if "height_error" in grid:
-        layers["dem_error_m"] = grid.height_error
-    layers["link_model_coherence"] = grid.link_model_coherence
-    return {name: layer.rename(name) for name, layer in layers.items()}
+def _interferograms(points: xr.Dataset) -> xr.Dataset:
+    """Return the unwrapped phases of points as a stack of pairs of each date with the first."""
+    phase = points_to_grid(points[["unwrapped_phase"]]).unwrapped_phase
+    times = points.time.values
+    pairs = (phase.isel(time=slice(1, None)) - phase.isel(time=0)).rename(time="pair").drop_vars("pair")
+    network = Network.from_pairs([(times[0], time) for time in times[1:]])
+    layers = {"unwrapped_phase": pairs.assign_attrs(points.unwrapped_phase.attrs)}
+    return xr.Dataset(layers, pair_coords(network), points.attrs)

@@ -399,6 +399,12 @@ class Unwrapping(Options):
         None, "MIN MAX", kind=Range(),
     )  # fmt: skip
     neighbours: int = option("Nearest points that each point is connected to.", 16, "N", limits=(1, None))
+    model: bool = flag("Guide the unwrapping by velocity and DEM error of the points.", default=True)
+    geotiffs: str | None = option(
+        "Folder: write a GeoTIFF of each pair and the maps of the model, too; with --restart replace them.",
+        None,
+        "PATH",
+    )
 
 
 class Drawing(Options):

@@ -12,6 +12,7 @@ from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
+from insarray.products.points.selection import points_to_grid
 from insarray.products.stacks.closure import closure_summary
 from insarray.products.stacks.selection import Raster
 
@@ -63,6 +64,8 @@ def _raster(options: Export) -> None:
         to_netcdf(dataset, path, mask=good, overwrite=options.overwrite)
     elif suffix in (".tif", ".tiff"):
         name = _known(dataset, variable or Path(path).stem, options.store)
+        if "point" in dataset[name].dims:
+            dataset = _on_grid(dataset[[name]], options)
         to_cog(dataset[name], path, attrs=dataset.attrs, mask=good, overwrite=options.overwrite)
     else:
         raise ArgumentError(
@@ -98,6 +101,18 @@ def report(options: Report) -> None:
     good = mask_of(open_result(options.store), options)
     write_report(options.store, options.path, mask=good, overwrite=options.overwrite, title=options.title)
     echo(f"{options.path}: written")
+
+
+def _on_grid(points: xr.Dataset, options: Export) -> xr.Dataset:
+    """Return a variable of points on the grid that they were selected from."""
+    for name, given in (("area", options.area), ("mask", options.mask)):
+        if given is not None:
+            raise ArgumentError(f"{name}: {options.store} has points; leave --{name} out, or export a table")
+    grid = points_to_grid(points)
+    if not grid.data_vars:
+        what = ", ".join(f"{name} {values.dims}" for name, values in points.data_vars.items())
+        raise ArgumentError(f"variable: {what} is no layer of real numbers; export a table")
+    return grid
 
 
 def _known(dataset: xr.Dataset, variable: str, store: str) -> str:

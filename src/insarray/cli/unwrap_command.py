@@ -11,6 +11,7 @@ from insarray.cli.options import Geometry, ReadingWrapped, Tiling
 from insarray.cli.say import echo
 from insarray.cli.typed import dashed
 from insarray.engine.store.zarr_store import open_store
+from insarray.export.geotiffs import to_geotiffs
 from insarray.model.errors import ArgumentError
 from insarray.products.points.mosaic import tie_tiles
 from insarray.products.points.stacks import epoch_network
@@ -32,6 +33,8 @@ def unwrap(options: Unwrap) -> None:
     stack = tie_tiles(open_store(tiles), wrapped, pairs)
     stored = store_into(stack, options.out, options)
     assert stored is not None  # noqa: S101  for the type checker: it is no dry run
+    if options.geotiffs is not None:
+        to_geotiffs(open_store(options.out), options.geotiffs, overwrite=options.restart)
     unmet = max(stack.attrs["tile_overlaps_unmet"])
     if options.json:
         told = {"tiles": made, "overlaps": stack.attrs["tile_overlaps"], "most_overlaps_unmet": unmet}
@@ -40,6 +43,8 @@ def unwrap(options: Unwrap) -> None:
     print_stored(made, tiles, None)
     echo(f"{stack.attrs['tile_overlaps']} overlaps of tiles, of which at most {unmet} disagree at a date")
     print_stored(stored, options.out, None)
+    if options.geotiffs is not None:
+        echo(f"{options.geotiffs}: a GeoTIFF of each pair, and the maps of the model")
 
 
 def _opened(options: Unwrap) -> xr.Dataset:
@@ -54,10 +59,9 @@ def _opened(options: Unwrap) -> xr.Dataset:
 def _tile_options(options: Unwrap, wrapped: xr.Dataset) -> TileOptions:
     """Return the options as those of the library, in SI units."""
     height = _range("height_error_range", options.height_error_range, 1.0)
-    if height is None and "perpendicular_baseline" in wrapped.variables:
+    if height is None and options.model and "perpendicular_baseline" in wrapped.variables:
         height = HEIGHT_RANGE
-    velocity = _range("velocity_range", options.velocity_range, 1e-3)
-    assert velocity is not None  # noqa: S101  for the type checker: it has a default
+    velocity = _range("velocity_range", options.velocity_range, 1e-3) if options.model else None
     criteria = {name: getattr(options, name) for name in ("min_temporal_coherence", "max_amplitude_dispersion")}
     return TileOptions(
         criteria=tuple((name, value) for name, value in criteria.items() if value is not None),

@@ -40,9 +40,14 @@ class Words(Several):
 
 
 class Numbers(Words):
-    """One or more numbers after an option."""
+    """One or more numbers after an option, which may be negative."""
 
     name = "numbers"
+
+    def count(self, words: Sequence[str]) -> int:
+        """Count the numbers up to the next option."""
+        found = (k for k, word in enumerate(words) if word.startswith("-") and not word[1:2].isdigit())
+        return min(next(found, len(words)), len(words) if self.most is None else self.most)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         """Convert the words of a text to numbers."""
@@ -78,6 +83,25 @@ class Running(Writing):
     )  # fmt: skip
 
 
+class Resources(Options):
+    """Without effect here."""
+
+    ram: float | None = option(
+        "Memory follows from the size of the blocks.", None, "GB", names=("--memory", "--max-memory", "--ram")
+    )
+    cluster: str | None = option(
+        "Blocks are computed by threads; on a cluster by insarray invert --scheduler.", None, "NAME",
+        names=("-c", "--cluster-type", "--cluster"),
+    )  # fmt: skip
+    config: str | None = option("Of a cluster.", None, "NAME", names=("--config-name", "--config"))
+
+
+class Updating(Resources, Running):
+    """Files."""
+
+    update: bool = flag("Do nothing if the outputs are there, made by this program of these inputs with these options.")
+
+
 class TimeFunctions(Options):
     """Time functions."""
 
@@ -91,7 +115,7 @@ class TimeFunctions(Options):
 
 
 @mintpy.typed("Commands", "mintpy.commands.invert")
-class Invert(Templates, Running):
+class Invert(Templates, Updating):
     """Invert ifgramStack.h5, as ifgram_inversion.py.
 
     It writes timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5. Run the same command again to finish an
@@ -120,13 +144,17 @@ class Invert(Templates, Running):
         "Files to write.", ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"),
         "TS_FILE TCOH_FILE NUM_INV_FILE", kind=Words(3), names=("-o", "--output"),
     )  # fmt: skip
+    ref_date: str | None = option(
+        "Date at which the series is zero; default: the first.", None, "DATE", names=("--ref-date",)
+    )
+    calc_cov: bool = flag("Write the covariance of the dates from the coherence, timeseriesDecorCov.h5, too.")
     skip_reference: bool = flag("The stack is referenced already.", names=("--skip-reference", "--skip-ref"))
     gap: Gap = option("Dates that no pair ties to the first; min_norm is MintPy's answer.", "nan")
     norm: Norm = option("What is minimised.", "l2")
 
 
 @mintpy.typed("Commands", "mintpy.commands.velocity")
-class Velocity(Templates, TimeFunctions, Running):
+class Velocity(Templates, TimeFunctions, Updating):
     """Fit time functions to timeseries.h5, as timeseries2velocity.py."""
 
     series: str = argument("TIMESERIES")
@@ -150,11 +178,24 @@ class Velocity(Templates, TimeFunctions, Running):
     uncertainty: Literal["residue", "bootstrap"] | None = option(
         "Standard errors from the residuals (default) or by bootstrap.", names=("--uq", "--uncertainty")
     )
+    ref_date: str | None = option("Refer the series to this date first.", None, "DATE", names=("--ref-date",))
+    ref_lalo: tuple[float, ...] | None = option(
+        "Refer the series to this point first.", None, "LAT LON", kind=Numbers(2), names=("--ref-lalo",)
+    )
+    ref_yx: tuple[float, ...] | None = option(
+        "Refer the series to this pixel first.", None, "Y X", kind=Numbers(2), names=("--ref-yx",)
+    )
+    save_residual: bool = flag("Write the series without the time functions, too.", names=("--save-res",))
+    residual_file: str = option("File of these residuals.", "timeseriesResidual.h5", "FILE", names=("--res-file",))
+    removed: tuple[str, ...] = option(
+        "Functions removed in the residuals: all, polynomial (with the constant), periodic, step, polyline, exp, log.",
+        ("all",), "NAME...", kind=Words(), names=("--rm-timefun",),
+    )  # fmt: skip
     samples: int | None = option("Default: 400.", None, "N", limits=(2, None), names=("--bc", "--bootstrap-count"))
 
 
 @mintpy.typed("Commands", "mintpy.commands.dem_error")
-class DemError(Templates, TimeFunctions, Running):
+class DemError(Templates, TimeFunctions, Updating):
     """Estimate the DEM error and subtract it from the series, as dem_error.py."""
 
     series: str = argument("TIMESERIES")

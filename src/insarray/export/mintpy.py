@@ -4,7 +4,7 @@ import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,11 +14,11 @@ import xarray as xr
 
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.export.mintpy_layout import MintpyFile, files_of, shared_attributes
-from insarray.export.rasters import complete_file, require_free
+from insarray.export.rasters import complete_file, made_folder, require_free
 from insarray.io.layers.hdf5 import opened
 from insarray.io.readers.mintpy import attributes_of
 from insarray.model.dates import date_label
-from insarray.model.errors import ArgumentError, StackWarning, StoreError
+from insarray.model.errors import ArgumentError, StackWarning
 from insarray.model.secrets import shown_values, without_secrets
 from insarray.products.series.rereference import rereference
 from insarray.products.stacks.quality import masked
@@ -69,7 +69,7 @@ def to_mintpy(
     -------
     list of Path
         Those of the following for which the dataset has data: ``timeseries.h5`` (m, toward the satellite),
-        ``timeseriesResidual.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
+        ``timeseriesResidual.h5``, ``timeseriesDecorCov.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
         ``geometryRadar.h5`` or ``geometryGeo.h5``.
 
     Raises
@@ -101,7 +101,7 @@ def to_mintpy(
     ['numInvIfgram.h5', 'temporalCoherence.h5', 'timeseries.h5', 'velocity.h5']
     """
     target = Path(folder)
-    with _folder(target):
+    with made_folder(target):
         written = write_mintpy(masked(dataset, mask), target, {}, attrs=attrs, nodata=nodata, overwrite=overwrite)
     logger.info("to_mintpy: %s", ", ".join(map(str, written)))
     return written
@@ -204,21 +204,6 @@ def mintpy_attributes(path: str | Path) -> dict[str, str]:
         return attributes_of(file)
 
 
-@contextmanager
-def _folder(folder: Path) -> Iterator[None]:
-    """Create a folder, and remove it on exit if it was created and is empty."""
-    made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
-    try:
-        yield
-    finally:
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
-
-
 def _create(output: Any, file: MintpyFile, shared: Mapping[str, str]) -> None:
     """Create the datasets, tables and attributes of a file, without pixels."""
     output.attrs.update({**shared, **file.attrs})
@@ -250,7 +235,7 @@ def _fill(outputs: Sequence[Any], files: Sequence[MintpyFile], nodata: Nodata) -
 
 def _dims(k: int, layer: xr.DataArray) -> tuple[str, ...]:
     """Return the dimensions of a layer; residuals may have fewer dates than their series."""
-    return (f"time_{k}", "y", "x") if layer.ndim == 3 else ("y", "x")
+    return (*(f"time_{k}", f"other_time_{k}")[: layer.ndim - 2], "y", "x")
 
 
 def _windows(layers: xr.Dataset) -> Iterator[tuple[slice, slice]]:

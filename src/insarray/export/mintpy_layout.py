@@ -80,6 +80,8 @@ def files_of(dataset: xr.Dataset) -> Iterator[MintpyFile]:
         yield _series(dataset, "timeseries.h5", "displacement")
     if _has(dataset, "fit_residual", "time"):
         yield _series(dataset, "timeseriesResidual.h5", "fit_residual")
+    if _has(dataset, "displacement_covariance", "time", "other_time"):
+        yield _series(dataset, "timeseriesDecorCov.h5", "displacement_covariance")
     if _has(dataset, "temporal_coherence"):
         yield _map("temporalCoherence.h5", "temporalCoherence", "1", dataset.temporal_coherence)
     if _has(dataset, "number_of_observations", "time"):

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,37 +95,76 @@ def to_cog(
     >>> ia.to_cog(velocity, "velocity.tif").name
     'velocity.tif'
     """
-    import rasterio
-    from rasterio.shutil import copy
-
     refuse_inputs(path, data, mask)
     if mask is not None:
         data, attrs = masked_layer(data, mask), {**(attrs or {}), "masked_by": mask_name(mask)}
     _require_grid_mapping(data)
     layers = _layers(data)
-    grid, dtype = grid_of(data), layers.dtype.name
+    write_bands(layers, [Path(path)], band_tags(data, attrs or {}), overwrite=overwrite)
+    logger.info("to_cog: %s, %d band(s) of %d x %d pixels", path, *layers.shape)
+    return Path(path)
+
+
+def write_bands(layers: xr.DataArray, paths: Sequence[Path], tags: Mapping[str, str], *, overwrite: bool) -> None:
+    """Write the bands of an array (band, y, x) to one Cloud-Optimised GeoTIFF, or each to its own, reading them once.
+
+    Parameters
+    ----------
+    layers
+        Bands, described by their dates.
+    paths
+        One file for all bands, or one for each.
+    tags
+        Tags of every file.
+    overwrite
+        Replace existing files.
+
+    Raises
+    ------
+    StackError
+        If `layers` has no x and y.
+    StoreError
+        If a file exists or cannot be written.
+    """
+    import rasterio
+    from rasterio.shutil import copy
+
+    grid, dtype = grid_of(layers), layers.dtype.name
     stored = "uint8" if dtype == "bool" else dtype
     real = layers.dtype.kind == "f"
-    profile = {"driver": "GTiff", "height": grid.height, "width": grid.width, "count": len(layers), "dtype": stored}
+    size = -(-len(layers) // len(paths))
+    own = [range(first, first + size) for first in range(0, len(layers), size)]
+    names, unit = _band_names(layers), str(layers.attrs.get("units", ""))
+    profile = {"driver": "GTiff", "height": grid.height, "width": grid.width, "count": size, "dtype": stored}
     profile |= {"crs": grid.crs, "transform": rasterio.Affine(*grid.affine), "nodata": np.nan if real else None}
     # uncompressed and band-sequential, so that windows can be written in any order
     profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "bigtiff": "yes"}
-    with complete_file(path, overwrite=overwrite) as final:
-        raw = final.with_name("raw.tif")
-        with rasterio.open(raw, "w", **profile) as file:
-            file.update_tags(**_tags(data, attrs or {}))
-            file.descriptions = _band_names(layers)
-            file.units = [str(data.attrs.get("units", ""))] * len(layers)
+    options = {"compress": "deflate", "predictor": "yes", "bigtiff": "if_safer", "num_threads": 2}
+    options |= {"blocksize": _tile_size(layers[:size]), "overview_resampling": "average" if real else "nearest"}
+    with ExitStack() as complete:
+        finals = [complete.enter_context(complete_file(path, overwrite=overwrite)) for path in paths]
+        with ExitStack() as opened:
+            files = [opened.enter_context(rasterio.open(_raw(final), "w", **profile)) for final in finals]
+            for file, mine in zip(files, own, strict=True):
+                file.update_tags(**tags)
+                file.descriptions = names[mine.start : mine.stop]
+                file.units = [unit] * size
             for bands, rows, cols in _windows(layers):
                 block = layers[bands, rows, cols].values.astype(stored, copy=False)
                 window = ((rows.start, rows.stop), (cols.start, cols.stop))
-                file.write(block, list(range(bands.start + 1, bands.stop + 1)), window=window)
-        options = {"compress": "deflate", "predictor": "yes", "bigtiff": "if_safer", "num_threads": 2}
-        options |= {"blocksize": _tile_size(layers), "overview_resampling": "average" if real else "nearest"}
-        copy(raw, final, driver="COG", **options)
-        raw.unlink()
-    logger.info("to_cog: %s, %d band(s) of %d x %d pixels", path, len(layers), *grid.shape)
-    return Path(path)
+                for file, mine in zip(files, own, strict=True):
+                    both = range(max(bands.start, mine.start), min(bands.stop, mine.stop))
+                    if both:
+                        part = block[both.start - bands.start : both.stop - bands.start]
+                        file.write(part, [1 + k - mine.start for k in both], window=window)
+        for final in finals:
+            copy(_raw(final), final, driver="COG", **options)
+            _raw(final).unlink()
+
+
+def _raw(final: Path) -> Path:
+    """Return the path of the uncompressed copy of a file."""
+    return final.with_name("raw.tif")
 
 
 def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = None, overwrite: bool = False) -> Path:
@@ -217,6 +256,21 @@ def complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Create a folder, and remove it on exit if it was created and is empty."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+    try:
+        yield
+    finally:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def require_free(target: Path, *, overwrite: bool) -> None:
     """Raise StoreError if the file exists and must not be replaced, or is a folder."""
     if not overwrite and (target.exists() or target.is_symlink()):
@@ -287,8 +341,8 @@ def _band_names(layers: xr.DataArray) -> list[str]:
     return [f"{layers.name or kind}" if len(layers) == 1 else f"{kind} {k}" for k in range(len(layers))]
 
 
-def _tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
-    """Return tags with names without a colon, at which GDAL ends the name: `proj:code` becomes `proj_code`."""
+def band_tags(data: xr.DataArray, attrs: Mapping[str, object]) -> dict[str, str]:
+    """Return the tags of a file, with names without a colon, at which GDAL ends the name: `proj:code` becomes `proj_code`."""
     tags = {"sign": SIGN} if "positive" in str(data.attrs.get("long_name", "")) else {}
     if data.name is not None:
         tags["variable"] = str(data.name)

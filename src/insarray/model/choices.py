@@ -54,6 +54,10 @@ HeightModel = Literal["linear", "power"]
 
 EpochNetwork = Literal["single", "hop3"]
 """Networks of pairs of the dates of a wrapped stack: each with the first, or each with the next three."""
+
+ModelSigns = Literal["insarray", "published"]
+"""Signs of the maps of a link model."""
+
 Resampling = Literal["nearest", "bilinear"]
 """How maps come to the pixels of another grid."""
 

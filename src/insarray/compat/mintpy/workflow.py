@@ -14,7 +14,9 @@ from insarray.cli.options import Running
 from insarray.cli.series_commands import chosen_dates
 from insarray.compat.arrays import least_phase_of
 from insarray.compat.mintpy import settings
+from insarray.compat.mintpy.functions import moved_series, relaxations, without_functions
 from insarray.engine.graph.inputs import refuse_inputs
+from insarray.engine.jobs import fingerprint
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.export.mintpy import mintpy_attributes, mintpy_paths, to_mintpy, write_mintpy
 from insarray.io.geometry.open import open_geometry
@@ -23,8 +25,9 @@ from insarray.io.open import open_stack
 from insarray.io.readers.mintpy_series import open_series
 from insarray.model.dates import as_time, date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StackWarning, StoreMismatchError
-from insarray.model.numbers import plain_number
+from insarray.products.series.covariance import covariance
 from insarray.products.series.inversion import invert as invert_stack
+from insarray.products.series.rereference import rereference
 from insarray.products.stacks.selection import mask
 from insarray.products.timefit.fit import fit
 from insarray.products.timefit.prediction import predict, remove_terms
@@ -32,6 +35,9 @@ from insarray.products.timefit.prediction import predict, remove_terms
 _WEIGHTS = {"var": "variance", "fim": "fisher", "coh": "coherence", "no": "none"}
 _UNCERTAINTY = {"residue": "residuals", "bootstrap": "bootstrap"}
 _INVERTED = ("displacement", "temporal_coherence", "number_of_observations")
+
+_JOB = "insarray.job"
+"""Attribute that identifies inputs, options and program of a file."""
 
 Report = dict[str, Any]
 
@@ -81,31 +87,41 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     if options["skip_reference"]:
         series = _referenced_before(series, stack)
     series = _with_redundancy(series, chosen["min_redundancy"])
+    if options["ref_date"] is not None:
+        series = rereference(series, date=options["ref_date"])
     names = dict(zip(("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"), options["output"], strict=True))
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
     needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
+    if options["calc_cov"]:
+        needed = needed.assign(displacement_covariance=_covariance(masked, chosen["weights"], options))
+        names["timeseriesDecorCov.h5"] = Path(options["output"][0]).parent / "timeseriesDecorCov.h5"
     return _through_store(needed, names, attrs, options)
 
 
 def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
     """Fit the velocity as timeseries2velocity.py does; parameters and errors as in `invert`."""
     chosen = settings.time_functions(options)
-    series = open_series(series_file)
+    series = moved_series(open_series(series_file), options)
     excluded = _among(series, chosen["exclude"])
+    series = series.isel(time=chosen_dates(series.time.values, chosen["start"], chosen["end"], excluded))
     model = fit(
-        series.isel(time=chosen_dates(series.time.values, chosen["start"], chosen["end"], excluded)),
+        series,
         degree=chosen["degree"],
         periods=chosen["periods"],
         steps=chosen["steps"],
         velocity_changes=chosen["polylines"],
-        exponentials=_relaxations("--exp", chosen["exponentials"]),
-        logarithms=_relaxations("--log", chosen["logarithms"]),
+        exponentials=relaxations("--exp", chosen["exponentials"]),
+        logarithms=relaxations("--log", chosen["logarithms"]),
         uncertainty=_UNCERTAINTY[chosen["uncertainty"]],  # type: ignore[arg-type]
         samples=chosen["samples"],
         **_NO_MINIMUM,
     )
     attrs = mintpy_attributes(series_file) | settings.noted("mintpy.timeFunc", chosen | {"exclude": excluded})
-    return _through_store(model, {"velocity.h5": options["output"]}, attrs, options)
+    names = {"velocity.h5": options["output"]}
+    if options["save_residual"]:
+        model = model.assign(fit_residual=without_functions(series, model, options["removed"]))
+        names["timeseriesResidual.h5"] = options["residual_file"]
+    return _through_store(model, names, attrs, options)
 
 
 def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
@@ -186,6 +202,19 @@ def _referenced_before(series: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
     return series.assign_attrs(reference_row=row, reference_col=col, **where)
 
 
+def _covariance(stack: xr.Dataset, weights: str, options: Mapping[str, Any]) -> xr.DataArray:
+    """Return the covariance of the dates, relative to the reference date."""
+    if options["norm"] != "l2":
+        raise ArgumentError(f"--calc-cov: is that of least squares, not of --norm {options['norm']}; leave one out")
+    found: xr.DataArray = covariance(stack, weights=_WEIGHTS[weights]).displacement_covariance  # type: ignore[arg-type]
+    if options["ref_date"] is None:
+        return found
+    k = date_index(found.time.values, options["ref_date"])
+    row, column = found.isel(other_time=k, drop=True), found.isel(time=k, drop=True)
+    moved: xr.DataArray = found - row - column + row.isel(time=k, drop=True)
+    return moved.assign_attrs(found.attrs)
+
+
 def _mask_raster(path: str) -> str | xr.DataArray:
     """Return a mask of MintPy as an array; other rasters as their path."""
     if Path(path).suffix.lower() not in (".h5", ".he5"):
@@ -246,19 +275,6 @@ def _among(series: xr.Dataset, dates: tuple[str, ...]) -> tuple[str, ...]:
     return known
 
 
-def _relaxations(option: str, groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, float], ...]:
-    """Return date and days of each relaxation, from groups of a date and one or more numbers of days."""
-    found = []
-    for date, *days in groups:
-        try:
-            found += [(date, plain_number(value)) for value in days]
-        except ValueError:
-            days = []
-        if not days:
-            raise ArgumentError(f"{option}: {' '.join((date, *days))!r} is not a date and days behind it")
-    return tuple(found)
-
-
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -271,7 +287,11 @@ def _through_store(
     """
     names = {name: Path(path) for name, path in outputs.items()}
     first = next(iter(names.values()))
-    for path in mintpy_paths(data, first.parent, names, overwrite=options["overwrite"]):
+    attrs = {**attrs, _JOB: f"{fingerprint(data)} {options['nodata']}"}
+    if options["update"] and all(_is_of(path, attrs[_JOB]) for path in names.values()):
+        return {"files": [str(path) for path in names.values()], "up_to_date": True}
+    overwrite = options["overwrite"] or options["update"]
+    for path in mintpy_paths(data, first.parent, names, overwrite=overwrite):
         if path.exists():
             refuse_inputs(path, data, *(options.get(name) for name in ("geometry", "water_mask")))
     work = first.parent / f".{first.name}.insarray"
@@ -287,7 +307,12 @@ def _through_store(
         names,
         attrs=attrs,
         nodata=options["nodata"],
-        overwrite=options["overwrite"],
+        overwrite=overwrite,
     )
     Store(str(work)).remove()
     return {"files": [str(path) for path in paths], **report}
+
+
+def _is_of(path: Path, job: str) -> bool:
+    """Return whether a file is the output of a job."""
+    return path.is_file() and mintpy_attributes(path).get(_JOB) == job

@@ -91,15 +91,6 @@ def unwrap_points(
     return UnwrappedPoints(unwrapped.astype(phase.dtype), cycles, np.count_nonzero(left, axis=1))
 
 
-def count_residues(phase: Array, triangulation: Triangulation, guide: Array | None = None) -> int:
-    """Number of triangles, over all epochs, whose gradients do not close; the arguments are those of `unwrap_points`.
-
-    The fewer a guide leaves, the better it predicts the gradients; without one there are those of wrapped gradients.
-    """
-    whole = _whole_cycles(phase.astype(np.float64), triangulation.arcs, guide)
-    return int(np.count_nonzero(_circulation(whole, triangulation)))
-
-
 def _whole_cycles(wrapped: Array, arcs: Arcs, guide: Array | None) -> Array:
     """Cycles (epoch, arc) that make the differences of the phases the gradients nearest to the guide."""
     predicted = 0.0 if guide is None else guide

@@ -130,8 +130,9 @@ def _stack(tiles: xr.Dataset, view: WrappedView, rows: Axis, columns: Axis, ties
         "unwrapped_phase": (second - first).astype(np.float32),
         "connected_component_labels": component,
         "unwrapping_label": label,
-        "temporal_coherence": _mosaic(tiles["tile_coherence"], rows, columns),
     }
+    if "tile_coherence" in tiles:
+        stack["temporal_coherence"] = _mosaic(tiles["tile_coherence"], rows, columns)
     for name, level in ties.levels.items():
         stack[name.removeprefix("tile_")] = _mosaic(tiles[name], rows, columns, level)
     about = {

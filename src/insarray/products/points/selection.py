@@ -229,7 +229,9 @@ def grid_of_points(points: xr.Dataset) -> Grid:
 
 
 def points_to_grid(points: xr.Dataset) -> xr.Dataset:
-    """Convert the floating-point variables (point) to maps (y, x) on the original grid; NaN elsewhere.
+    """Convert floating-point variables (point) or (time, point) to layers (y, x) or (time, y, x) of the original grid.
+
+    Pixels without a point are NaN.
 
     Parameters
     ----------
@@ -261,8 +263,10 @@ def points_to_grid(points: xr.Dataset) -> xr.Dataset:
     maps = xr.Dataset(coords=grid_coords(grid))
     row, col = points.row.values, points.col.values
     for name, values in points.data_vars.items():
-        if values.dims == ("point",) and values.dtype.kind == "f":
-            layer = np.full(grid.shape, np.nan, np.float32)
-            layer[row, col] = values.values
-            maps[name] = (("y", "x"), layer, dict(values.attrs))
+        if values.dims in (("point",), ("time", "point")) and values.dtype.kind == "f":
+            layer = np.full((*values.shape[:-1], *grid.shape), np.nan, np.float32)
+            layer[..., row, col] = values.values
+            maps[name] = ((*values.dims[:-1], "y", "x"), layer, dict(values.attrs))
+    if "time" in maps.dims:
+        maps = maps.assign_coords(time=points["time"])
     return on_grid_of(maps, maps).assign_attrs(points.attrs)

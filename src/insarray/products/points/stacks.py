@@ -27,7 +27,7 @@ def unwrap_stack(
     min_temporal_coherence: float | None = 0.6,
     max_amplitude_dispersion: float | None = None,
     mask: Raster | None = None,
-    velocity: Range = (-0.06, 0.06),
+    velocity: Range | None = (-0.06, 0.06),
     height_error: Range | None = None,
     neighbours: int = 16,
     fill: bool = False,
@@ -55,7 +55,8 @@ def unwrap_stack(
         Criteria of the points, as in `insarray.select_points`.
     velocity, height_error, neighbours
         Links, as in `insarray.estimate_links`: ranges of differences in m/year and m (None: no DEM error is estimated),
-        and number of neighbours.
+        and number of neighbours. Without a range of the velocity (None) there is no model: differences of neighbouring
+        points are taken as less than half a cycle.
     fill
         Also unwrap the pixels between the points: add the whole cycles that bring their phase closest to that of the
         nearest point.
@@ -71,8 +72,8 @@ def unwrap_stack(
     xarray.Dataset
         Canonical stack, lazy: `unwrapped_phase` (pair, y, x), congruent with the wrapped phases, NaN where there is no
         point; `connected_component_labels`: 1 for the largest group of tiles that are tied, 0 without phase;
-        `unwrapping_label`: 1 point, 2 filled; `temporal_coherence` of the points with their model; `velocity` in m/year
-        and, if estimated, `height_error` in m, relative to the scene. The attribute `tile_overlaps_unmet` is the number
+        `unwrapping_label`: 1 point, 2 filled; if estimated, `temporal_coherence` of the points with their model,
+        `velocity` in m/year and `height_error` in m, relative to the scene. The attribute `tile_overlaps_unmet` is the number
         of overlaps that disagree, per date.
 
     Raises

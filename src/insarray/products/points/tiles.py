@@ -27,6 +27,11 @@ LABELS = ("none", "point", "filled")
 
 _FEWEST = 10  # a tile with fewer points is left empty
 _GEOMETRY = ("slant_range", "incidence_angle", "perpendicular_baseline")
+_LAYERS_OF_MODEL = {
+    "tile_coherence": "point_coherence",
+    "tile_velocity": "velocity",
+    "tile_height_error": "height_error",
+}
 _QUALITY = ("temporal_coherence", "amplitude_dispersion")
 _BYTES_PER_LINK = 1_000  # for the integration; as in `link_plan`
 _BYTES_PER_SAMPLE = 60  # phases, differences over arcs and cycles
@@ -104,7 +109,7 @@ class TileOptions:
     criteria
         Name and limit of each criterion of `insarray.select_points`: min_temporal_coherence, max_amplitude_dispersion.
     velocity, height_error, neighbours
-        Arguments of `insarray.estimate_links`.
+        Arguments of `insarray.estimate_links`; no model without a range of the velocity.
     fill
         Also unwrap the pixels between the points, with the cycles of the nearest point.
     tile, overlap
@@ -114,7 +119,7 @@ class TileOptions:
     """
 
     criteria: tuple[tuple[str, float], ...]
-    velocity: Range
+    velocity: Range | None
     height_error: Range | None
     neighbours: int
     fill: bool
@@ -174,8 +179,8 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     -------
     xarray.Dataset
         `tile_phase` (time, y, x), unwrapped and congruent with `wrapped_phase`, NaN where there is no point;
-        `unwrapping_label`, `tile_coherence`, `tile_velocity` and, if estimated, `tile_height_error` (y, x). y and x are
-        the numbers of the pixels in the array of tiles side by side.
+        `unwrapping_label` and, if estimated, `tile_coherence`, `tile_velocity` and `tile_height_error` (y, x). y and x
+        are the numbers of the pixels in the array of tiles side by side.
 
     Raises
     ------
@@ -205,7 +210,7 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
         "tile_overlap": options.overlap,
         **{f"point_{name.partition('_')[2]}": value for name, value in options.criteria},
         "point_mask": raster_name(mask),
-        "link_velocity_range": list(options.velocity),
+        "link_velocity_range": None if options.velocity is None else list(options.velocity),
         "link_height_error_range": None if options.height_error is None else list(options.height_error),
         "link_neighbours": options.neighbours,
         "filled": int(options.fill),
@@ -228,6 +233,8 @@ def _task(view: WrappedView, options: TileOptions) -> _Task:
             raise StackError(f"{layer}: the stack has no such layer; use another criterion")
     baseline = None
     if options.height_error is not None:
+        if options.velocity is None:
+            raise ArgumentError("height_error: is estimated together with the velocity; give its range, too")
         if "perpendicular_baseline" not in data.variables:
             raise StackError(
                 "height_error: there are no perpendicular baselines; give them with the stack (--baselines), or leave "
@@ -267,10 +274,12 @@ def _outputs(options: TileOptions) -> dict[str, Variable]:
     flags: dict[str, object] = {"flag_values": [0, 1, 2], "flag_meanings": " ".join(LABELS)}
     outputs = {
         "tile_phase": Variable(("time", "y", "x"), "float32", "radian", "phase unwrapped within the tile"),
-        "tile_coherence": Variable(("y", "x"), "float32", "1", VARIABLES["point_coherence"].long_name),
-        "tile_velocity": Variable(("y", "x"), "float32", "m/year", "velocity relative to the points of the tile"),
         "unwrapping_label": Variable(("y", "x"), "uint8", "1", "how the pixel was unwrapped", flags),
     }
+    if options.velocity is not None:
+        outputs["tile_coherence"] = Variable(("y", "x"), "float32", "1", VARIABLES["point_coherence"].long_name)
+        about = "velocity relative to the points of the tile"
+        outputs["tile_velocity"] = Variable(("y", "x"), "float32", "m/year", about)
     if options.height_error is not None:
         outputs["tile_height_error"] = Variable(
             ("y", "x"), "float32", "m", "height error relative to the points of the tile"
@@ -280,6 +289,8 @@ def _outputs(options: TileOptions) -> dict[str, Variable]:
 
 def _try(task: _Task, view: WrappedView) -> None:
     """Estimate links of a few artificial points, so that invalid ranges or neighbours raise before the run."""
+    if task.options.velocity is None:
+        return
     few = 2 + task.options.neighbours
     coords: dict[str, Any] = {"time": view.data["time"], "x": ("point", np.arange(few) ** 2.0)}
     coords["y"] = ("point", np.arange(few) % 7.0)
@@ -301,16 +312,11 @@ def _try(task: _Task, view: WrappedView) -> None:
 def _unwrap_tile(task: _Task, arrays: Arrays) -> Arrays:
     """Select points, estimate links and model, and unwrap one tile."""
     phase = arrays["wrapped_phase"]
-    shape = phase.shape[-2:]
     good = _chosen(task, arrays) & np.isfinite(phase).all(axis=0)
     result: Arrays = {
-        "tile_phase": np.full(phase.shape, np.nan, np.float32),
-        "tile_coherence": np.full(shape, np.nan, np.float32),
-        "tile_velocity": np.full(shape, np.nan, np.float32),
-        "unwrapping_label": np.zeros(shape, np.uint8),
+        name: np.full(phase.shape[-len(output.dims) :], 0 if output.dtype == "uint8" else np.nan, output.dtype)
+        for name, output in _outputs(task.options).items()
     }
-    if task.options.height_error is not None:
-        result["tile_height_error"] = np.full(shape, np.nan, np.float32)
     row, col = np.nonzero(good)
     if row.size < _FEWEST or np.ptp(row) == 0 or np.ptp(col) == 0:
         return result
@@ -318,10 +324,9 @@ def _unwrap_tile(task: _Task, arrays: Arrays) -> Arrays:
         model, unwrapped = _solve(task, _points(task, arrays, good))
     first = int(unwrapped.attrs["reference_point"])
     result["tile_phase"][:, row, col] = unwrapped.unwrapped_phase.values + phase[:, row[first], col[first], None]
-    result["tile_coherence"][row, col] = model.point_coherence.values
-    result["tile_velocity"][row, col] = model.velocity.values
-    if task.options.height_error is not None:
-        result["tile_height_error"][row, col] = model.height_error.values
+    for name, layer in _LAYERS_OF_MODEL.items():
+        if model is not None and name in result:
+            result[name][row, col] = model[layer].values
     result["unwrapping_label"][row, col] = 1
     if task.options.fill:
         _fill(phase, result)
@@ -354,8 +359,10 @@ def _points(task: _Task, arrays: Arrays, good: np.ndarray) -> xr.Dataset:
     return select_points(tile, mask=xr.DataArray(good, dims=("y", "x")))
 
 
-def _solve(task: _Task, points: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+def _solve(task: _Task, points: xr.Dataset) -> tuple[xr.Dataset | None, xr.Dataset]:
     """Return model and unwrapped phases of points."""
+    if task.options.velocity is None:
+        return None, unwrap_points(points)
     geometry: dict[str, Any] = task.geometry
     links = estimate_links(
         points,
