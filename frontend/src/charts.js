@@ -10,7 +10,7 @@ export function ink(name = "--ink") {
 
 function axes(x, y) {
   const common = { stroke: () => ink(), grid: { stroke: () => ink("--line"), width: 1 }, ticks: { stroke: () => ink("--line"), width: 1 }, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif" };
-  return [{ ...common, label: x, labelSize: 18, size: 34 }, { ...common, label: y, labelSize: 18, size: 52 }];
+  return [{ ...common, ...(x ? { label: x, labelSize: 18, size: 34 } : { size: 46 }) }, { ...common, label: y, labelSize: 18, size: 52 }];
 }
 
 /** A chart that is drawn again when its data, its width or the colours of the page change. */

@@ -1,5 +1,7 @@
 // Numbers and colours.
 
+const SHORT = 3; // times that one sign must be larger than the other for the bar to end where the other does
+
 /** Percentile of sorted values, with linear interpolation. */
 export function percentile(sorted, percent) {
   const at = ((sorted.length - 1) * percent) / 100;
@@ -19,13 +21,21 @@ export function limitsOf(layer, values, outside) {
   let [low, high] = [percentile(sorted, outside), percentile(sorted, 100 - outside)];
   let { scheme } = layer;
   if (scheme === "RdBu" || (low < 0 && high > 0)) {
-    const sizes = sorted.map(Math.abs).sort();
-    high = percentile(sizes, 100 - outside);
-    low = -high;
-    scheme = "RdBu";
+    // about zero; where one sign is much smaller than the other, or not there, the bar ends where it does
+    const size = percentile(sorted.map(Math.abs).sort(), 100 - outside);
+    const [least, most] = [-low, high].map((end) => (end < size / SHORT ? Math.max(end, 0) : size));
+    [low, high, scheme] = [-least, most, "RdBu"];
   }
   if (!(high > low)) [low, high] = [low - 0.5, high + 0.5];
   return { low, high, scheme };
+}
+
+/** Colours between two ends: of a scheme of both signs the part about zero that they take. */
+export function coloursOf(about, scheme, low, high) {
+  const whole = palette(about.colours[scheme]);
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (scheme !== "RdBu" || !(size > 0)) return whole;
+  return whole.map((_, k) => whole[Math.round(127.5 * ((low + ((high - low) * k) / 255) / size + 1))]);
 }
 
 /** 256 colours as 32-bit numbers of an image, r g b a in memory. */

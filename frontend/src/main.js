@@ -359,6 +359,7 @@ async function showProfile() {
 async function showHistogram() {
   const slot = page.slots[0];
   const { layer, style } = slot;
+  if (!style) return;
   const values = finite(await slot.overview());
   if (layer.classes) {
     const counts = layer.classes.map(([name], k) => `${name} ${text((100 * values.filter((v) => v === k).length) / Math.max(values.length, 1), 1)} %`);
@@ -552,7 +553,6 @@ async function start() {
   showPicks();
   setMode("single");
   describe(page.slots[0].result);
-  safely(showHistogram)();
   document.body.dataset.shown = "yes";
   watch();
 }

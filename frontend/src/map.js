@@ -84,7 +84,9 @@ class ResultLayer extends Layer {
     this.from = 0; // share of the width from which on it is drawn
     this.onChange = onChange;
     this.canvas = document.createElement("canvas");
-    this.canvas.className = "ol-layer result";
+    this.box = document.createElement("div"); // OpenLayers draws marks into a bare canvas
+    this.box.className = "result";
+    this.box.append(this.canvas);
   }
 
   getSourceState() {
@@ -101,7 +103,7 @@ class ResultLayer extends Layer {
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, width, height);
     this.missing = 0;
-    if (!this.shown) return canvas;
+    if (!this.shown) return this.box;
     context.save();
     context.beginPath();
     context.rect(this.from * width, 0, width, height);
@@ -112,7 +114,7 @@ class ResultLayer extends Layer {
     if (this.shown.frame.result.isPoints) this.drawPoints(context, toCanvas, ratio);
     else this.drawTiles(context, toCanvas, resolution / ratio);
     context.restore();
-    return canvas;
+    return this.box;
   }
 
   drawTiles(context, toCanvas, resolution) {

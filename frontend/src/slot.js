@@ -1,5 +1,5 @@
 // What a map shows: a result, a layer, a date and colours, and the controls to choose them.
-import { digitsFor, limitsOf, palette, text } from "./figures.js";
+import { coloursOf, digitsFor, limitsOf, palette, text } from "./figures.js";
 
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -103,7 +103,7 @@ export class Slot {
     } else if (this.percent.value === "hand") {
       const [low, high] = [Number(this.low.value), Number(this.high.value)];
       if (!(high > low)) return this.onChange(this, new Error("colours: the lowest value must be less than the highest"));
-      this.style = { ...this.style, low, high };
+      this.style = { ...this.style, low, high, colours: coloursOf(result.about, this.style.scheme, low, high) };
     } else {
       let values;
       try {
@@ -114,7 +114,7 @@ export class Slot {
       }
       if (turn !== this.turn) return undefined; // something else was chosen meanwhile
       const { low, high, scheme } = limitsOf(layer, values, Number(this.percent.value));
-      this.style = { low, high, colours: palette(result.about.colours[scheme]), scale: layer.scale };
+      this.style = { low, high, scheme, colours: coloursOf(result.about, scheme, low, high), scale: layer.scale };
       const digits = digitsFor(low, high);
       [this.low.value, this.high.value] = [low.toFixed(digits), high.toFixed(digits)];
     }
