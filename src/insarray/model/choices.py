@@ -83,3 +83,6 @@ FrameChange = Literal["remove", "add"]
 
 Looks = Literal["right", "left"]
 """To which side of its flight a radar looks."""
+
+Picture = Literal["network", "closure", "velocity", "map", "multiples", "point", "points", "profile", "compare"]
+"""Kinds of pictures."""

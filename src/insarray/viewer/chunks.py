@@ -30,12 +30,14 @@ class Chunks:
         shared = {layer.name: blocks[layer.key] for layer in result.layers}
         self._series = {
             name: Blocks(array.transpose("time", "y", "x"), self._kept)
-            if name not in shared or name == "displacement" and "_tied" in result.data
+            if name not in shared or (name == "displacement" and "_tied" in result.data)
             else shared[name]
             for name, array in result.series.items()
         }
         self._maps = [shared[layer.name] for layer in result.maps]
-        self._pyramids = {key: self._pyramid(number, layer, blocks[key]) for number, (key, layer) in enumerate(self._layers.items())}
+        self._pyramids = {
+            key: self._pyramid(number, layer, blocks[key]) for number, (key, layer) in enumerate(self._layers.items())
+        }
 
     def _pyramid(self, number: int, layer: Layer, blocks: Blocks) -> Pyramid:
         file = Path(self._folder.name) / f"{number}.f4"
@@ -107,5 +109,7 @@ def _window(at: tuple[int, ...], size: tuple[int, int], shape: tuple[int, int]) 
     starts = [number * step for number, step in zip(at, size, strict=True)]
     if any(start >= length for start, length in zip(starts, shape, strict=True)):
         raise ArgumentError("chunk: is outside the image")
-    rows, cols = (slice(start, min(start + step, length)) for start, step, length in zip(starts, size, shape, strict=True))
+    rows, cols = (
+        slice(start, min(start + step, length)) for start, step, length in zip(starts, size, shape, strict=True)
+    )
     return rows, cols

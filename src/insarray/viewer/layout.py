@@ -90,7 +90,10 @@ def describe(result: Result, store: Store, *, packed: bool) -> zarr.Group:
         group, shape = maps.create_group(str(level), attributes=_placed(result, level)), shape_of_level(result, level)
         for layer in result.layers:
             lead = ((dates, 1, "time"),) if layer.dated else ()
-            attrs = {"long_name": str(layer.array.attrs.get("long_name", "")), "units": str(layer.array.attrs.get("units", "1"))}
+            attrs = {
+                "long_name": str(layer.array.attrs.get("long_name", "")),
+                "units": str(layer.array.attrs.get("units", "1")),
+            }
             _array(group, layer.key, lead, shape, map_chunks(result), attrs, packed=packed)
         _coordinates(group, result, level)
     series = root.create_group("series")
@@ -171,7 +174,7 @@ def _placed(result: Result, level: int) -> dict[str, Any]:
 def _coordinates(group: zarr.Group, result: Result, level: int) -> None:
     """y, x and time, for programs that open a level as a dataset."""
     if len(result.dates):
-        units = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+        units: dict[str, Any] = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
         seconds = result.dates.astype("datetime64[s]").astype(np.int64)
         group.create_array("time", data=seconds, dimension_names=["time"], attributes=units, compressors=None)
     if result.grid is None:

@@ -78,10 +78,9 @@ class Blocks:
         found = np.empty((*lead, rows.stop - rows.start, cols.stop - cols.start), np.float32)
         for down, across in self.crossed(rows, cols):
             block = self._kept.get((id(self), down.start, across.start), lambda d=down, a=across: self.read(d, a))
-            inner = [_common(of, part) for of, part in ((rows, down), (cols, across))]
-            target = tuple(slice(s.start - of.start, s.stop - of.start) for s, of in zip(inner, (rows, cols), strict=True))
-            within = tuple(slice(s.start - of.start, s.stop - of.start) for s, of in zip(inner, (down, across), strict=True))
-            found[(..., *target)] = block[at][(..., *within)]
+            r, c = _common(rows, down), _common(cols, across)
+            part = block[at][..., _within(r, down), _within(c, across)]
+            found[..., _within(r, rows), _within(c, cols)] = part
         return found
 
     def crossed(self, rows: slice, cols: slice) -> Iterator[tuple[slice, slice]]:
@@ -158,17 +157,13 @@ class Pyramid:
 
     def tile(self, level: int, time: int, rows: slice, cols: slice) -> np.ndarray:
         """A window of a level, of one date, float32; rows and columns are those of the level."""
+        r, c = (slice(part.start << level, part.stop << level) for part in (rows, cols))
         if level < _STORED:
-            fine = [slice(part.start << level, part.stop << level) for part in (rows, cols)]
-            values = self._blocks.window(fine[0], fine[1], time)
-            steps = level
+            values, steps = self._blocks.window(r, c, time), level
         else:
-            fine = [slice(part.start << level, part.stop << level) for part in (rows, cols)]
-            self._fill(*fine)
-            steps = level - _STORED
-            assert self._file is not None  # noqa: S101  for the type checker
-            coarse = tuple(slice(part.start << steps, part.stop << steps) for part in (rows, cols))
-            values = np.asarray(self._file[(time, *coarse)])
+            file, steps = self._filled(r, c), level - _STORED
+            r, c = (slice(part.start << steps, part.stop << steps) for part in (rows, cols))
+            values = np.asarray(file[time, r, c])
         for _ in range(steps):
             values = halved(values, averaged=self._averaged)
         return values
@@ -180,7 +175,8 @@ class Pyramid:
         done = sum(future.done() for future in list(self._made.values()))
         return done / total if self._made and done < len(self._made) else 1.0
 
-    def _fill(self, rows: slice, cols: slice) -> None:
+    def _filled(self, rows: slice, cols: slice) -> np.ndarray:
+        """The file, in which the windows of these pixels of the result are made."""
         with self._lock:
             if self._file is None:
                 time, *sides = self._blocks.shape
@@ -192,22 +188,25 @@ class Pyramid:
                     self._made[window] = self._pool.submit(self._make, *window)
         for window in wanted:
             self._made[window].result()
+        return self._file
 
     def _make(self, i: int, j: int) -> None:
         rows, cols = (slice(int(edges[k]), int(edges[k + 1])) for edges, k in zip(self._edges, (i, j), strict=True))
-        target = tuple(slice(part.start >> _STORED, -((-part.stop) >> _STORED)) for part in (rows, cols))
+        r, c = (slice(part.start >> _STORED, -(-part.stop >> _STORED)) for part in (rows, cols))
         assert self._file is not None  # noqa: S101  for the type checker
         try:
             values = self._blocks.read(rows, cols)
-        except Exception as error:  # noqa: BLE001  a damaged chunk: the rest of the map is shown
-            self.damage.append(f"rows {rows.start} to {rows.stop - 1}, columns {cols.start} to {cols.stop - 1}: {error}")
-            self._file[(..., *target)] = np.nan
+        except Exception as error:
+            self.damage.append(
+                f"rows {rows.start} to {rows.stop - 1}, columns {cols.start} to {cols.stop - 1}: {error}"
+            )
+            self._file[..., r, c] = np.nan
             return
         for time, layer in enumerate(values):
             part = numbers(layer)
             for _ in range(_STORED):
                 part = halved(part, averaged=self._averaged)
-            self._file[(time, *target)] = part
+            self._file[time, r, c] = part
 
 
 def workers() -> ThreadPoolExecutor:
@@ -224,6 +223,10 @@ def _numbers(edges: np.ndarray, part: slice) -> range:
     last = len(edges) - 1
     first = int(np.searchsorted(edges, part.start, "right")) - 1
     return range(first, min(int(np.searchsorted(edges, part.stop, "left")), last))
+
+
+def _within(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
 
 
 def _common(a: slice, b: slice) -> slice:

@@ -122,7 +122,7 @@ class Result:
         return [layer for layer in self.layers if not layer.dated]
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
-        """x and y of points, longitudes and latitudes in degrees if there is a CRS."""
+        """X and y of points, longitudes and latitudes in degrees if there is a CRS."""
         x, y = (np.asarray(self._source[name].values, np.float64) for name in ("x", "y"))
         if (crs := crs_of(self._source)) is None:
             return x, y

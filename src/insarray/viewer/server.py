@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zarr.storage import MemoryStore
 
 from insarray.io.files import name_of
-from insarray.model.errors import ArgumentError, InsarrayError
+from insarray.model.errors import ArgumentError, InsarrayError, StoreError
 from insarray.model.secrets import shown
 from insarray.model.text import printable
 from insarray.viewer.chunks import Chunks
@@ -34,7 +34,13 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript", "css": "text/css", "txt": "text/plain; charset=utf-8", "svg": "image/svg+xml"}
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript",
+    "css": "text/css",
+    "txt": "text/plain; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 
 
 class Answer(NamedTuple):
@@ -54,13 +60,14 @@ class _Opened:
         self.name = printable(name_of(path))
         self.generation = secrets.token_hex(4)
         found = open_or_error(path)
+        self.failure = found if isinstance(found, InsarrayError) else None
         self.error = None if isinstance(found, Result) else printable(shown(str(found)))
         self.chunks = Chunks(found) if isinstance(found, Result) else None
         self.metadata: dict[str, bytes] = {}
         if isinstance(found, Result):
             store = MemoryStore()
             describe(found, store, packed=False)
-            self.metadata = {key: buffer.to_bytes() for key, buffer in store._store_dict.items()}  # noqa: SLF001
+            self.metadata = {key: buffer.to_bytes() for key, buffer in store._store_dict.items()}
 
     def close(self) -> None:
         if self.chunks is not None:
@@ -73,13 +80,22 @@ class Site:
     Parameters
     ----------
     paths
-        Results.
+        Results. Of a store that is not finished the page says so, and shows it when it is.
+
+    Raises
+    ------
+    InsarrayError
+        If another one cannot be opened.
     """
 
     def __init__(self, paths: list[str]) -> None:
         self.token = secrets.token_urlsafe(16)
         self._paths, self._lock = paths, threading.Lock()
         self._opened = [_Opened(path) for path in paths]
+        for one in self._opened:
+            if one.failure is not None and not isinstance(one.failure, StoreError):
+                self.close()
+                raise one.failure
 
     def answer(self, path: str) -> Answer:
         """The answer for a path below the token."""
@@ -140,7 +156,7 @@ class Site:
             return Answer(one.chunks.encoded(chunk), keep=True)
         except ArgumentError as error:
             return _refused(HTTPStatus.NOT_FOUND, str(error))
-        except Exception as error:  # noqa: BLE001  a damaged chunk, whatever its codec raises
+        except Exception as error:
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"{one.name}: cannot be read: {shown(str(error))}")
 
     def close(self) -> None:
@@ -188,11 +204,11 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "insarray", ""
     timeout = 60
 
-    def do_GET(self) -> None:  # noqa: N802  the name that is called
+    def do_GET(self) -> None:
         """Send the answer."""
         self._send(self._answer())
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         """Send its headers."""
         self._send(self._answer(), body=False)
 
@@ -235,10 +251,3 @@ def _json(value: dict[str, Any]) -> Answer:
 
 def _refused(status: HTTPStatus, why: str) -> Answer:
     return Answer(printable(why).encode(), "text/plain; charset=utf-8", status)
-
-
-def refuse_unusable(path: str) -> None:
-    """Raise the error of a path that is no result, unless it may become one: a store that is not finished."""
-    found = open_or_error(path)
-    if isinstance(found, InsarrayError) and not signature(path):
-        raise found

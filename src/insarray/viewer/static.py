@@ -20,7 +20,9 @@ from insarray.viewer.server import page
 _MARK = "view.json"
 
 
-def write_static(paths: list[str], folder: str | Path, *, overwrite: bool = False, say: Callable[[str], Any] = str) -> Path:
+def write_static(
+    paths: list[str], folder: str | Path, *, overwrite: bool = False, say: Callable[[str], Any] = str
+) -> Path:
     """Write the page and the pyramids of results to a folder.
 
     Parameters
