@@ -57,7 +57,7 @@ export function seriesChart(lines, label) {
     const ends = lines.flatMap((line) => [line.values, line.values.map((v, t) => v + (line.errors?.[t] || 0)), line.values.map((v, t) => v - (line.errors?.[t] || 0)), line.curve?.values ?? []]);
     const options = {
       axes: axes(null, label),
-      scales: { y: { range: () => spread(ends) } },
+      scales: { x: { range: (_, low, high) => [low - 0.03 * (high - low || 1e6), high + 0.03 * (high - low || 1e6)] }, y: { range: () => spread(ends) } },
       series: [{}, ...lines.map((line) => ({ stroke: line.colour, width: 1.5, spanGaps: true, points: { show: false } }))],
       hooks: { draw: [(plot) => lines.forEach((line) => drawMarkers(plot, line))] },
     };
@@ -124,7 +124,7 @@ export function histogramChart(low, high, counts, label) {
     const step = (high - low) / counts.length;
     const options = {
       axes: axes(label, "pixels"),
-      scales: { x: { time: false } },
+      scales: { x: { time: false, range: [low, high] } },
       series: [{}, { stroke: ink("--accent"), fill: `${ink("--accent")}60`, paths: uPlot.paths.bars({ size: [1, Infinity] }), points: { show: false } }],
     };
     return { options, data: [counts.map((_, k) => low + (k + 0.5) * step), counts] };

@@ -12,7 +12,7 @@ const POLL = 1500; // ms between questions after the store's state
 const TOOLS = { series: "s", point: "r", area: "a", profile: "p" };
 
 const $ = (id) => document.getElementById(id);
-const page = { slots: [], panes: [], picks: [], profile: null, corner: null, tool: "series", mode: "single", reference: null };
+const page = { slots: [], panes: [], picks: [], profile: null, corner: null, tool: "series", mode: "single", reference: null, problem: "" };
 const charts = {};
 
 function say(message) {
@@ -81,6 +81,7 @@ const later = Object.fromEntries(
 );
 
 function setMode(mode) {
+  say(page.problem);
   page.mode = mode;
   $("mode").value = mode;
   const [first, second] = page.slots;
@@ -98,6 +99,7 @@ function setMode(mode) {
 }
 
 function setTool(tool) {
+  say(page.problem);
   page.tool = tool;
   page.corner = null;
   for (const name of Object.keys(TOOLS)) $(`tool-${name}`).setAttribute("aria-pressed", String(name === tool));
@@ -129,7 +131,7 @@ function boxOf([x0, y0], [x1, y1]) {
 // -- clicks
 
 const onClick = (pane) => safely(async (coordinate, event) => {
-  say("");
+  say(page.problem);
   if (page.tool === "series") return pickAt(coordinate, event?.shiftKey || $("keep").checked);
   if (page.tool === "point") return setReference([coordinate], pane.resolution);
   if (!page.corner) {
@@ -348,10 +350,11 @@ async function showProfile() {
     $("profile-words").textContent = "Profiles are of maps of numbers; choose one.";
     return charts.profile.draw(null);
   }
-  const same = lines.filter((line) => line.along.length === lines[0].along.length);
+  const alike = (line) => line.along.length === lines[0].along.length && line.slot.layer.label === lines[0].slot.layer.label;
+  const same = lines.filter(alike);
   page.profile.lines = same;
   charts.profile.draw(profileChart(lines[0].along, same, `distance (${lines[0].unit})`, lines[0].slot.layer.label.split("\n")[0]));
-  const few = same.length < lines.length ? " The other result has pixels of another size and is left out." : "";
+  const few = same.length < lines.length ? " The other map has pixels of another size or other units, and is left out." : "";
   $("profile-words").textContent = `${same.map((line) => line.slot.title).join(" and ")}; length ${text(lines[0].along.at(-1), 3)} ${lines[0].unit}${same.some((l) => l.errors) ? "; band: ± one standard error" : ""}.${few}`;
   return undefined;
 }
@@ -483,7 +486,7 @@ function keys(event) {
   if (event.key === "Escape") {
     if (page.corner || page.tool !== "series") setTool("series");
     else clear();
-    say("");
+    say(page.problem);
   }
   const step = { ",": -1, ".": 1 }[event.key];
   const [slot] = page.slots;
@@ -534,7 +537,8 @@ async function start() {
       problems.push(error.message.includes(store.name) ? error.message : `${store.name}: ${error.message}`);
     }
   }
-  say(problems.length ? `${problems.join("; ")}. Reload the page to try again.` : "");
+  page.problem = problems.length ? `${problems.join("; ")}. Reload the page to try again.` : "";
+  say(page.problem);
   document.body.dataset.ready = "yes";
   if (!results.length) return;
   document.querySelector("main").hidden = false;

@@ -11,6 +11,8 @@ from insarray.viewer.layout import Chunk, click_chunks, map_chunks, shape_of_lev
 from insarray.viewer.pyramid import Blocks, Kept, Pyramid, workers
 from insarray.viewer.results import Layer, Result
 
+_TOGETHER = 4 * 2**20  # bytes of small blocks that are read together for a map
+
 
 class Chunks:
     """Chunks of a result as its Zarr group has them.
@@ -23,18 +25,19 @@ class Chunks:
 
     def __init__(self, result: Result) -> None:
         self.result = result
-        self._kept, self._pool = Kept(), workers()
+        self._kept, self._pool = Kept(), workers("pyramid")
         self._folder = tempfile.TemporaryDirectory(prefix="insarray-view-", ignore_cleanup_errors=True)
         self._layers = {layer.key: layer for layer in result.layers}
-        blocks = {layer.key: Blocks(layer.array, self._kept) for layer in result.layers}
+        blocks = {layer.key: Blocks([layer.array], self._kept, _TOGETHER) for layer in result.layers}
         shared = {layer.name: blocks[layer.key] for layer in result.layers}
         self._series = {
-            name: Blocks(array.transpose("time", "y", "x"), self._kept)
-            if name not in shared or (name == "displacement" and "_tied" in result.data)
-            else shared[name]
+            name: shared[name]
+            if name in shared and not (name == "displacement" and "_tied" in result.data)
+            else Blocks([array.transpose("time", "y", "x")], self._kept)
             for name, array in result.series.items()
         }
-        self._maps = [shared[layer.name] for layer in result.maps]
+        if result.maps:
+            self._series["maps"] = Blocks([layer.array for layer in result.maps], self._kept)
         self._pyramids = {
             key: self._pyramid(number, layer, blocks[key]) for number, (key, layer) in enumerate(self._layers.items())
         }
@@ -71,13 +74,9 @@ class Chunks:
         return values[None] if layer.dated else values
 
     def _clicked(self, chunk: Chunk) -> np.ndarray:
-        known = [self._series[chunk.key]] if chunk.key in self._series else self._maps if chunk.key == "maps" else []
-        if not known or len(chunk.at) != 3 or chunk.at[0]:
+        if chunk.key not in self._series or len(chunk.at) != 3 or chunk.at[0]:
             raise ArgumentError(f"{chunk.key}: no such series")
-        rows, cols = _window(chunk.at[-2:], self.steps[1], self.result.shape)
-        if chunk.key == "maps":
-            return np.stack([blocks.window(rows, cols, 0) for blocks in known])
-        return known[0].window(rows, cols)
+        return self._series[chunk.key].window(*_window(chunk.at[-2:], self.steps[1], self.result.shape))
 
     def encoded(self, chunk: Chunk) -> bytes:
         """Bytes of a chunk, of full size, little-endian."""
@@ -100,6 +99,7 @@ class Chunks:
     def close(self) -> None:
         """Stop and remove the folder."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._kept.close()
         self._pyramids.clear()
         self._folder.cleanup()
 

@@ -1,18 +1,22 @@
 """Levels of maps, each of half the size of the one before, made when they are asked for, in bounded memory."""
 
+import mmap
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-_KEPT_BYTES = 96 * 2**20
+_KEPT_BYTES = 64 * 2**20
 _EDGE = 512  # rows and columns of what is read at once where the data do not say how they are chunked
 _STORED = 2  # the finest level that is kept in a file; finer ones are read from the result
-_WORKERS = 2
+_WORKERS = 2  # few, as each holds a block of all dates
+_TOGETHER = 16 * 2**20  # bytes of a window from which level 2 is made
 
 
 def halved(values: np.ndarray, *, averaged: bool = True) -> np.ndarray:
@@ -30,14 +34,18 @@ def halved(values: np.ndarray, *, averaged: bool = True) -> np.ndarray:
     rows, cols = (size % 2 for size in values.shape[-2:])
     if rows or cols:
         values = np.pad(values, [(0, 0)] * (values.ndim - 2) + [(0, rows), (0, cols)], mode="edge")
-    parts = [values[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]
-    found: np.ndarray = (parts[0] + parts[1] + parts[2] + parts[3]) * np.float32(0.25)
-    gaps = np.isnan(found)
-    if gaps.any():
-        some = np.stack([part[gaps] for part in parts])
-        count = np.isfinite(some).sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            found[gaps] = np.nansum(some, axis=0) / np.where(count, count, np.nan)
+    known = np.isfinite(values)
+    total = _four(np.where(known, values, np.float32(0)))
+    count = _four(known.view(np.uint8)).astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0 of 4: NaN
+        found: np.ndarray = total / count
+    return found
+
+
+def _four(values: np.ndarray) -> np.ndarray:
+    """Sums of 2 x 2."""
+    down = values[..., ::2, :] + values[..., 1::2, :]
+    found: np.ndarray = down[..., ::2] + down[..., 1::2]
     return found
 
 
@@ -47,37 +55,44 @@ def numbers(values: np.ndarray) -> np.ndarray:
 
 
 class Blocks:
-    """Blocks of an array as they are stored, the last ones kept in memory.
+    """Layers of a result block by block, the last blocks kept in memory.
 
     Parameters
     ----------
-    array
-        (..., y, x).
+    layers
+        A layer (time, y, x); or several maps (1, y, x), which are read as the layers of one array.
     kept
-        Memory that is shared with other arrays.
+        Memory that is shared with others.
+    together
+        Blocks of the result are read together up to so many bytes.
     """
 
-    def __init__(self, array: xr.DataArray, kept: "Kept") -> None:
-        self.array, self._kept = array, kept
-        sizes = [array.chunksizes.get(dim) or _pieces(array.sizes[dim]) for dim in ("y", "x")]
-        self.edges = [np.cumsum([0, *of]) for of in sizes]
+    def __init__(self, layers: Sequence[xr.DataArray], kept: "Kept", together: int = 0) -> None:
+        self._data, self._kept = xr.Dataset({str(k): layer.variable for k, layer in enumerate(layers)}), kept
+        dates, *sides = layers[0].shape
+        self.shape = (len(layers) if len(layers) > 1 else dates, *sides)
+        sizes = [layers[0].chunksizes.get(dim) or _pieces(layers[0].sizes[dim]) for dim in ("y", "x")]
+        self.edges = self.joined([np.cumsum([0, *of]) for of in sizes], together)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the whole array."""
-        return tuple(self.array.shape)
+    def joined(self, edges: list[np.ndarray], together: int) -> list[np.ndarray]:
+        """Edges of parts of at most so many bytes, or of single blocks."""
+        size = 4 * self.shape[0] * max(int(np.prod([np.diff(of).max(initial=1) for of in edges])), 1)
+        step = max(int((together / size) ** 0.5), 1)
+        return [np.append(of[:-1:step], of[-1]) for of in edges]
 
     def read(self, rows: slice, cols: slice) -> np.ndarray:
-        """A window, straight from the result."""
-        return np.asarray(self.array.isel(y=rows, x=cols).values)
+        """A window (layer, y, x), straight from the result."""
+        found = self._data.isel(y=rows, x=cols).compute(scheduler="synchronous")
+        arrays = [variable.values for variable in found.data_vars.values()]
+        return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
     def window(self, rows: slice, cols: slice, at: int | slice = slice(None)) -> np.ndarray:
         """A window, of all layers (time, y, x) or of one of them (y, x), by whole blocks."""
         rows, cols = (slice(s.start, min(s.stop, n)) for s, n in zip((rows, cols), self.shape[-2:], strict=True))
-        lead = self.array[at, :0, :0].shape[:-2]
+        lead = () if isinstance(at, int) else (len(range(*at.indices(self.shape[0]))),)
         found = np.empty((*lead, rows.stop - rows.start, cols.stop - cols.start), np.float32)
         for down, across in self.crossed(rows, cols):
-            block = self._kept.get((id(self), down.start, across.start), lambda d=down, a=across: self.read(d, a))
+            block = self._kept.get((id(self), down.start, across.start), partial(self.read, down, across))
             r, c = _common(rows, down), _common(cols, across)
             part = block[at][..., _within(r, down), _within(c, across)]
             found[..., _within(r, rows), _within(c, cols)] = part
@@ -96,33 +111,28 @@ class Kept:
 
     def __init__(self, limit: int = _KEPT_BYTES) -> None:
         self._limit, self._lock = limit, threading.Lock()
+        self._readers = workers("read")
         self._blocks: OrderedDict[object, Future[np.ndarray]] = OrderedDict()
         self._bytes: dict[object, int] = {}
 
-    def get(self, key: object, read: object) -> np.ndarray:
+    def get(self, key: object, read: Callable[[], np.ndarray]) -> np.ndarray:
         """The block of a key, read by a function if it is not there."""
         with self._lock:
             future = self._blocks.get(key)
-            mine = future is None
-            if future is None:
-                future = self._blocks[key] = Future()
+            if future is None or (future.done() and future.exception() is not None):
+                future = self._blocks[key] = self._readers.submit(read)
             self._blocks.move_to_end(key)
-        if not mine:
-            return future.result()
-        try:
-            block: np.ndarray = read()  # type: ignore[operator]
-        except BaseException as error:
-            with self._lock:
-                del self._blocks[key]
-            future.set_exception(error)
-            raise
-        future.set_result(block)
+        block = future.result()
         with self._lock:
             self._bytes[key] = block.nbytes
             while sum(self._bytes.values()) > self._limit and len(self._bytes) > 1:
                 oldest = next(of for of in self._blocks if of in self._bytes)
                 del self._blocks[oldest], self._bytes[oldest]
         return block
+
+    def close(self) -> None:
+        """End the threads that read."""
+        self._readers.shutdown(wait=True, cancel_futures=True)
 
 
 class Pyramid:
@@ -146,13 +156,13 @@ class Pyramid:
     def __init__(self, blocks: Blocks, *, averaged: bool, file: Path, pool: ThreadPoolExecutor) -> None:
         self._blocks, self._averaged, self._path, self._pool = blocks, averaged, file, pool
         self._lock = threading.Lock()
-        self._file: np.memmap | None = None  # type: ignore[type-arg, unused-ignore]
+        self._file: np.memmap[Any, Any] | None = None
         self._made: dict[tuple[int, int], Future[None]] = {}
         self.damage: list[str] = []
         step = 2**_STORED
         self._edges = [
             edges if (edges[1:-1] % step == 0).all() else np.cumsum([0, *_pieces(int(edges[-1]))])
-            for edges in blocks.edges
+            for edges in blocks.joined(blocks.edges, _TOGETHER)
         ]
 
     def tile(self, level: int, time: int, rows: slice, cols: slice) -> np.ndarray:
@@ -163,7 +173,8 @@ class Pyramid:
         else:
             file, steps = self._filled(r, c), level - _STORED
             r, c = (slice(part.start << steps, part.stop << steps) for part in (rows, cols))
-            values = np.asarray(file[time, r, c])
+            values = np.array(file[time, r, c])
+            _forget(file)
         for _ in range(steps):
             values = halved(values, averaged=self._averaged)
         return values
@@ -175,7 +186,7 @@ class Pyramid:
         done = sum(future.done() for future in list(self._made.values()))
         return done / total if self._made and done < len(self._made) else 1.0
 
-    def _filled(self, rows: slice, cols: slice) -> np.ndarray:
+    def _filled(self, rows: slice, cols: slice) -> "np.memmap[Any, Any]":
         """The file, in which the windows of these pixels of the result are made."""
         with self._lock:
             if self._file is None:
@@ -207,11 +218,12 @@ class Pyramid:
             for _ in range(_STORED):
                 part = halved(part, averaged=self._averaged)
             self._file[time, r, c] = part
+        _forget(self._file)
 
 
-def workers() -> ThreadPoolExecutor:
-    """Threads that fill pyramids: few, as each holds a block of all dates."""
-    return ThreadPoolExecutor(_WORKERS, thread_name_prefix="pyramid")
+def workers(name: str) -> ThreadPoolExecutor:
+    """Threads for one kind of work."""
+    return ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"insarray-{name}")
 
 
 def _pieces(size: int) -> tuple[int, ...]:
@@ -223,6 +235,13 @@ def _numbers(edges: np.ndarray, part: slice) -> range:
     last = len(edges) - 1
     first = int(np.searchsorted(edges, part.start, "right")) - 1
     return range(first, min(int(np.searchsorted(edges, part.stop, "left")), last))
+
+
+def _forget(file: "np.memmap[Any, Any]") -> None:
+    """Leave the pages of a file to the system's cache, which frees them when memory is needed."""
+    pages: Any = file._mmap  # type: ignore[attr-defined]
+    if hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def _within(part: slice, whole: slice) -> slice:

@@ -80,15 +80,15 @@ def _write(result: Result, folder: Path) -> None:
     for key, array in arrays.items():
         if len(result.dates) and key in result.series and "_tied" not in result.data:
             continue  # with the series, which is then read once
-        _copy(Blocks(array, Kept()), [_array(root, f"maps/0/{key}")])
+        _copy(Blocks([array], Kept()), [_array(root, f"maps/0/{key}")])
     for name, array in result.series.items():
         targets = [_array(root, f"series/{name}")]
         targets += [_array(root, f"maps/0/{name}")] if "_tied" not in result.data and name in arrays else []
-        _copy(Blocks(array.transpose("time", "y", "x"), Kept()), targets)
+        _copy(Blocks([array.transpose("time", "y", "x")], Kept()), targets)
     if result.maps:
-        maps, target = [Blocks(layer.array, Kept()) for layer in result.maps], _array(root, "series/maps")
+        maps, target = Blocks([layer.array for layer in result.maps], Kept()), _array(root, "series/maps")
         for rows, cols in _windows(result.shape, result.is_points):
-            target[:, rows, cols] = np.stack([blocks.window(rows, cols, 0) for blocks in maps])
+            target[:, rows, cols] = numbers(maps.read(rows, cols))
     for layer in result.layers:
         for level in range(1, result.levels):
             _coarser(root, layer.key, level, shape_of_level(result, level), averaged=layer.averaged)
