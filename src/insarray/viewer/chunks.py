@@ -43,8 +43,9 @@ class Chunks:
         }
 
     def _pyramid(self, number: int, layer: Layer, blocks: Blocks) -> Pyramid:
-        file = Path(self._folder.name) / f"{number}.f4"
-        return Pyramid(blocks, averaged=layer.averaged, file=file, pool=self._pool)
+        folder = Path(self._folder.name) / str(number)
+        folder.mkdir()
+        return Pyramid(blocks, averaged=layer.averaged, folder=folder, pool=self._pool)
 
     @cached_property
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:

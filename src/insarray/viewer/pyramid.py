@@ -1,22 +1,20 @@
 """Levels of maps, each of half the size of the one before, made when they are asked for, in bounded memory."""
 
-import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 _KEPT_BYTES = 64 * 2**20
 _EDGE = 512  # rows and columns of what is read at once where the data do not say how they are chunked
-_STORED = 2  # the finest level that is kept in a file; finer ones are read from the result
+_STORED = 2  # the coarsest level that is kept in files; coarser ones are made of it
 _WORKERS = 2  # few, as each holds a block of all dates
-_TOGETHER = 16 * 2**20  # bytes of a window from which level 2 is made
+_TOGETHER = 16 * 2**20  # bytes of a window of all dates that is kept
 
 
 def halved(values: np.ndarray, *, averaged: bool = True) -> np.ndarray:
@@ -72,13 +70,14 @@ class Blocks:
         dates, *sides = layers[0].shape
         self.shape = (len(layers) if len(layers) > 1 else dates, *sides)
         sizes = [layers[0].chunksizes.get(dim) or _pieces(layers[0].sizes[dim]) for dim in ("y", "x")]
-        self.edges = self.joined([np.cumsum([0, *of]) for of in sizes], together)
+        self.single = [np.cumsum([0, *of]) for of in sizes]
+        self.edges = self.joined(together)
 
-    def joined(self, edges: list[np.ndarray], together: int) -> list[np.ndarray]:
+    def joined(self, together: int) -> list[np.ndarray]:
         """Edges of parts of at most so many bytes, or of single blocks."""
-        size = 4 * self.shape[0] * max(int(np.prod([np.diff(of).max(initial=1) for of in edges])), 1)
+        size = 4 * self.shape[0] * max(int(np.prod([np.diff(of).max(initial=1) for of in self.single])), 1)
         step = max(int((together / size) ** 0.5), 1)
-        return [np.append(of[:-1:step], of[-1]) for of in edges]
+        return [np.append(of[:-1:step], of[-1]) for of in self.single]
 
     def read(self, rows: slice, cols: slice) -> np.ndarray:
         """A window (layer, y, x), straight from the result."""
@@ -91,19 +90,29 @@ class Blocks:
         rows, cols = (slice(s.start, min(s.stop, n)) for s, n in zip((rows, cols), self.shape[-2:], strict=True))
         lead = () if isinstance(at, int) else (len(range(*at.indices(self.shape[0]))),)
         found = np.empty((*lead, rows.stop - rows.start, cols.stop - cols.start), np.float32)
-        for down, across in self.crossed(rows, cols):
+        for down, across in _crossed(self.edges, rows, cols):
             block = self._kept.get((id(self), down.start, across.start), partial(self.read, down, across))
             r, c = _common(rows, down), _common(cols, across)
             part = block[at][..., _within(r, down), _within(c, across)]
             found[..., _within(r, rows), _within(c, cols)] = part
         return found
 
-    def crossed(self, rows: slice, cols: slice) -> Iterator[tuple[slice, slice]]:
-        """Blocks that have a part of a window."""
-        for i in _numbers(self.edges[0], rows):
-            for j in _numbers(self.edges[1], cols):
-                down, across = self.edges
-                yield slice(int(down[i]), int(down[i + 1])), slice(int(across[j]), int(across[j + 1]))
+    def readable(self, rows: slice, cols: slice) -> tuple[np.ndarray, list[str]]:
+        """A window whose blocks that cannot be read have no data, float32; and which they are."""
+        try:
+            return self.read(rows, cols), []
+        except Exception as error:
+            if len(list(_crossed(self.single, rows, cols))) < 2:
+                words = f"rows {rows.start} to {rows.stop - 1}, columns {cols.start} to {cols.stop - 1}: {error}"
+                size = (self.shape[0], rows.stop - rows.start, cols.stop - cols.start)
+                return np.full(size, np.nan, np.float32), [words]
+        found = np.empty((self.shape[0], rows.stop - rows.start, cols.stop - cols.start), np.float32)
+        notes = []
+        for down, across in _crossed(self.single, rows, cols):
+            r, c = _common(rows, down), _common(cols, across)
+            found[:, _within(r, rows), _within(c, cols)], note = self.readable(r, c)
+            notes += note
+        return found, notes
 
 
 class Kept:
@@ -136,10 +145,10 @@ class Kept:
 
 
 class Pyramid:
-    """Levels of a layer (time, y, x).
+    """Levels of a layer (time, y, x), made window by window when they are first looked at.
 
-    Levels 0 and 1 are read from the result. Level 2 is kept in a file, which is filled window by window when it is first
-    looked at; coarser ones are made of it.
+    A window of levels 0, 1 and 2 is kept in a file with all its dates, as the blocks of the result have all of them, too;
+    coarser levels are made of level 2.
 
     Parameters
     ----------
@@ -147,78 +156,70 @@ class Pyramid:
         The layer.
     averaged
         See `halved`.
-    file
-        Where level 2 is kept; must not exist.
+    folder
+        Where windows are kept; must be empty.
     pool
-        Threads that fill it.
+        Threads that make them.
     """
 
-    def __init__(self, blocks: Blocks, *, averaged: bool, file: Path, pool: ThreadPoolExecutor) -> None:
-        self._blocks, self._averaged, self._path, self._pool = blocks, averaged, file, pool
+    def __init__(self, blocks: Blocks, *, averaged: bool, folder: Path, pool: ThreadPoolExecutor) -> None:
+        self._blocks, self._averaged, self._folder, self._pool = blocks, averaged, folder, pool
         self._lock = threading.Lock()
-        self._file: np.memmap[Any, Any] | None = None
-        self._made: dict[tuple[int, int], Future[None]] = {}
+        self._made: dict[tuple[int, int, int], Future[Path]] = {}
         self.damage: list[str] = []
-        step = 2**_STORED
         self._edges = [
-            edges if (edges[1:-1] % step == 0).all() else np.cumsum([0, *_pieces(int(edges[-1]))])
-            for edges in blocks.joined(blocks.edges, _TOGETHER)
+            edges if (edges[1:-1] % 2**_STORED == 0).all() else np.cumsum([0, *_pieces(int(edges[-1]))])
+            for edges in blocks.joined(_TOGETHER)
         ]
 
     def tile(self, level: int, time: int, rows: slice, cols: slice) -> np.ndarray:
         """A window of a level, of one date, float32; rows and columns are those of the level."""
-        r, c = (slice(part.start << level, part.stop << level) for part in (rows, cols))
-        if level < _STORED:
-            values, steps = self._blocks.window(r, c, time), level
-        else:
-            file, steps = self._filled(r, c), level - _STORED
-            r, c = (slice(part.start << steps, part.stop << steps) for part in (rows, cols))
-            values = np.array(file[time, r, c])
-            _forget(file)
+        stored = min(level, _STORED)
+        steps = level - stored
+        rows, cols = (slice(part.start << steps, part.stop << steps) for part in (rows, cols))
+        values = self._stored(stored, time, rows, cols)
         for _ in range(steps):
             values = halved(values, averaged=self._averaged)
         return values
 
     @property
     def progress(self) -> float:
-        """Share of the file that is filled; 1 if nothing was asked for."""
-        total = (len(self._edges[0]) - 1) * (len(self._edges[1]) - 1)
-        done = sum(future.done() for future in list(self._made.values()))
-        return done / total if self._made and done < len(self._made) else 1.0
+        """Share of the windows that are made, of those that were asked for."""
+        futures = list(self._made.values())
+        return sum(future.done() for future in futures) / len(futures) if futures else 1.0
 
-    def _filled(self, rows: slice, cols: slice) -> "np.memmap[Any, Any]":
-        """The file, in which the windows of these pixels of the result are made."""
+    def _stored(self, level: int, time: int, rows: slice, cols: slice) -> np.ndarray:
+        """A window of a level that is kept, beyond whose edge there is nothing."""
+        edges = [-(-of // 2**level) for of in self._edges]
+        rows, cols = (slice(s.start, min(s.stop, int(of[-1]))) for s, of in zip((rows, cols), edges, strict=True))
+        found = np.empty((rows.stop - rows.start, cols.stop - cols.start), np.float32)
+        windows = [(i, j) for i in _numbers(edges[0], rows) for j in _numbers(edges[1], cols)]
         with self._lock:
-            if self._file is None:
-                time, *sides = self._blocks.shape
-                shape = (time, *(-(-side // 2**_STORED) for side in sides))
-                self._file = np.memmap(self._path, np.float32, "w+", shape=shape)
-            wanted = [(i, j) for i in _numbers(self._edges[0], rows) for j in _numbers(self._edges[1], cols)]
-            for window in wanted:
-                if window not in self._made:
-                    self._made[window] = self._pool.submit(self._make, *window)
-        for window in wanted:
-            self._made[window].result()
-        return self._file
+            for i, j in windows:
+                if (level, i, j) not in self._made:
+                    self._made[level, i, j] = self._pool.submit(self._make, level, i, j)
+        for i, j in windows:
+            down, across = (slice(int(of[k]), int(of[k + 1])) for of, k in zip(edges, (i, j), strict=True))
+            r, c = _common(rows, down), _common(cols, across)
+            kept = np.load(self._made[level, i, j].result(), mmap_mode="r")
+            found[_within(r, rows), _within(c, cols)] = kept[time, _within(r, down), _within(c, across)]
+        return found
 
-    def _make(self, i: int, j: int) -> None:
+    def _make(self, level: int, i: int, j: int) -> Path:
+        """Write a window with all its dates; one that cannot be read has no data, and is noted."""
         rows, cols = (slice(int(edges[k]), int(edges[k + 1])) for edges, k in zip(self._edges, (i, j), strict=True))
-        r, c = (slice(part.start >> _STORED, -(-part.stop >> _STORED)) for part in (rows, cols))
-        assert self._file is not None  # noqa: S101  for the type checker
-        try:
-            values = self._blocks.read(rows, cols)
-        except Exception as error:
-            self.damage.append(
-                f"rows {rows.start} to {rows.stop - 1}, columns {cols.start} to {cols.stop - 1}: {error}"
-            )
-            self._file[..., r, c] = np.nan
-            return
+        shape = [-(-(part.stop - part.start) // 2**level) for part in (rows, cols)]
+        values, notes = self._blocks.readable(rows, cols)
+        self.damage += notes
+        found = np.empty((self._blocks.shape[0], *shape), np.float32)
         for time, layer in enumerate(values):
             part = numbers(layer)
-            for _ in range(_STORED):
+            for _ in range(level):
                 part = halved(part, averaged=self._averaged)
-            self._file[time, r, c] = part
-        _forget(self._file)
+            found[time] = part
+        path = self._folder / f"{level}.{i}.{j}.npy"
+        np.save(path, found)
+        return path
 
 
 def workers(name: str) -> ThreadPoolExecutor:
@@ -237,11 +238,12 @@ def _numbers(edges: np.ndarray, part: slice) -> range:
     return range(first, min(int(np.searchsorted(edges, part.stop, "left")), last))
 
 
-def _forget(file: "np.memmap[Any, Any]") -> None:
-    """Leave the pages of a file to the system's cache, which frees them when memory is needed."""
-    pages: Any = file._mmap  # type: ignore[attr-defined]
-    if hasattr(mmap, "MADV_DONTNEED"):
-        pages.madvise(mmap.MADV_DONTNEED)
+def _crossed(edges: list[np.ndarray], rows: slice, cols: slice) -> Iterator[tuple[slice, slice]]:
+    """Parts between edges that have some of a window."""
+    down, across = edges
+    for i in _numbers(down, rows):
+        for j in _numbers(across, cols):
+            yield slice(int(down[i]), int(down[i + 1])), slice(int(across[j]), int(across[j + 1]))
 
 
 def _within(part: slice, whole: slice) -> slice:

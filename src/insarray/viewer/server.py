@@ -213,8 +213,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(self._answer(), body=False)
 
     def _answer(self) -> Answer:
-        host = self.headers.get_all("Host") or []
-        if len(host) != 1 or (urlsplit(f"//{host[0]}").hostname or "") not in HOSTS:
+        if not _is_here(self.headers.get_all("Host") or []):
             return _refused(HTTPStatus.FORBIDDEN, "this address is not that of the server")
         token, _, path = self.path.partition("?")[0].lstrip("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.site.token.encode()):
@@ -234,6 +233,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name that is overridden
         """Nothing: the address has the token."""
+
+
+def _is_here(hosts: list[str]) -> bool:
+    """Whether a request names this machine, whatever the port, which may be forwarded."""
+    try:
+        return len(hosts) == 1 and urlsplit(f"//{hosts[0]}").hostname in HOSTS
+    except ValueError:
+        return False
 
 
 @cache
