@@ -12,8 +12,8 @@ const POLL = 1500; // ms between questions after the store's state
 const TOOLS = { series: "s", point: "r", area: "a", profile: "p" };
 
 const $ = (id) => document.getElementById(id);
-const page = { slots: [], panes: [], picks: [], profile: null, corner: null, tool: "series", mode: "single", reference: null, problem: "" };
 const charts = {};
+const page = { charts, slots: [], panes: [], picks: [], profile: null, corner: null, tool: "series", mode: "single", reference: null, problem: "" };
 
 function say(message) {
   $("message").textContent = message;
@@ -285,6 +285,7 @@ function picksShown() {
 
 function showPicks() {
   const dated = picksShown().filter(([, line]) => line.values.length);
+  charts.series.lines = dated.map(([, line]) => line);
   charts.series.draw(dated.length ? seriesChart(dated.map(([, line]) => line), $("difference").checked && page.picks.length > 1 ? "difference (mm)" : "LOS displacement (mm)") : null);
   const items = page.picks.map((pick, k) => {
     const { maps, displacement } = pick.data;
