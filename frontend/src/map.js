@@ -177,7 +177,7 @@ class ResultLayer extends Layer {
     const { frame, layer, date, style } = this.shown;
     const { result } = frame;
     const { width, height } = context.canvas;
-    const image = context.getImageData(0, 0, width, height);
+    const image = new ImageData(width, height);
     const [pixels, colour] = [new Uint32Array(image.data.buffer), colouring(style)];
     const half = Math.round(2.5 * ratio);
     const left = Math.max(Math.round(this.from * width), 0);

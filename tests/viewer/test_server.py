@@ -263,6 +263,7 @@ def test_options_that_do_not_belong_together_are_refused(tmp_path, store, capsys
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_interrupted(store, tmp_path):
     command = [sys.executable, "-m", "insarray", "view", store, "--no-browser"]
     code = "import signal, os, sys; signal.signal(signal.SIGINT, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"

@@ -13,6 +13,7 @@ from insarray.model.errors import StoreError
 from insarray.viewer.pyramid import halved
 from insarray.viewer.server import page
 from insarray.viewer.static import write_static
+from tests.test_docs import ROOT, blocks, commands
 from tests.viewer.shown import GRID
 
 
@@ -91,3 +92,15 @@ def test_pieces_are_left_out_of_maps(pieces, tmp_path):
         group["maps/0/displacement"][:], data.displacement.where(data.network_subset == 1).values
     )
     np.testing.assert_array_equal(group["series/displacement"][:], data.displacement.values)
+
+
+def test_the_page_of_the_documentation_runs(pieces, tmp_path, monkeypatch):
+    (tmp_path / "series.zarr").symlink_to(pieces)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/how_to/view_results.md").read_text()
+    (written,) = [words for words in commands(text) if "--static" in words]
+    assert run_command(written[1:]) == 0
+    (example,) = blocks(text, "python")
+    names = {}
+    exec(compile(example, "view_results.md", "exec"), names)
+    np.testing.assert_array_equal(names["coarse"].velocity.values, ia.open(pieces).velocity.values)
