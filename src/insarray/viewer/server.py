@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
 from insarray.io.files import name_of
@@ -65,9 +66,9 @@ class _Opened:
         self.chunks = Chunks(found) if isinstance(found, Result) else None
         self.metadata: dict[str, bytes] = {}
         if isinstance(found, Result):
-            store = MemoryStore()
-            describe(found, store, packed=False)
-            self.metadata = {key: buffer.to_bytes() for key, buffer in store._store_dict.items()}
+            written: dict[str, Buffer] = {}
+            describe(found, MemoryStore(written), packed=False)
+            self.metadata = {key: buffer.to_bytes() for key, buffer in written.items()}
 
     def close(self) -> None:
         if self.chunks is not None:
