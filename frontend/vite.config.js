@@ -44,7 +44,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 1500,
     rollupOptions: {
       output: {
-        codeSplitting: false,
+        inlineDynamicImports: true,
         entryFileNames: "assets/viewer.js",
         assetFileNames: "assets/viewer[extname]",
       },

@@ -409,7 +409,7 @@ async function savePng() {
   const panes = paneTitle().map((slots, k) => ({
     canvases: page.panes[k].canvases,
     title: slots.map((slot) => slot.title).join("  |  "),
-    bars: slots.filter((slot) => !slot.layer.classes).map((slot) => ({
+    bars: slots.filter((slot) => slot.style && !slot.layer.classes).map((slot) => ({
       canvas: slot.bar,
       ticks: [slot.style.low, (slot.style.low + slot.style.high) / 2, slot.style.high].map((v) => text(v, digitsFor(slot.style.low, slot.style.high))),
       unit: slot.unit.textContent,

@@ -66,6 +66,7 @@ export class Slot {
 
   choose(name) {
     this.layer = this.result.layer(name);
+    this.style = undefined; // until its values are known, nothing is drawn
     this.layerSelect.value = name;
     if (this.percent.value === "hand") this.percent.value = "1";
     this.colour();
@@ -103,7 +104,8 @@ export class Slot {
     } else if (this.percent.value === "hand") {
       const [low, high] = [Number(this.low.value), Number(this.high.value)];
       if (!(high > low)) return this.onChange(this, new Error("colours: the lowest value must be less than the highest"));
-      this.style = { ...this.style, low, high, colours: coloursOf(result.about, this.style.scheme, low, high) };
+      const scheme = this.style?.scheme ?? layer.scheme;
+      this.style = { low, high, scheme, colours: coloursOf(result.about, scheme, low, high), scale: layer.scale };
     } else {
       let values;
       try {

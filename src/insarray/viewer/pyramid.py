@@ -148,7 +148,7 @@ class Pyramid:
     """Levels of a layer (time, y, x), made window by window when they are first looked at.
 
     A window of levels 0, 1 and 2 is kept in a file with all its dates, as the blocks of the result have all of them, too;
-    coarser levels are made of level 2.
+    of a map all three are made at once. Coarser levels are made of level 2.
 
     Parameters
     ----------
@@ -165,7 +165,8 @@ class Pyramid:
     def __init__(self, blocks: Blocks, *, averaged: bool, folder: Path, pool: ThreadPoolExecutor) -> None:
         self._blocks, self._averaged, self._folder, self._pool = blocks, averaged, folder, pool
         self._lock = threading.Lock()
-        self._made: dict[tuple[int, int, int], Future[Path]] = {}
+        self._made: dict[tuple[int, int, int], Future[None]] = {}
+        self._at_once = blocks.shape[0] == 1
         self.damage: list[str] = []
         self._edges = [
             edges if (edges[1:-1] % 2**_STORED == 0).all() else np.cumsum([0, *_pieces(int(edges[-1]))])
@@ -197,29 +198,33 @@ class Pyramid:
         with self._lock:
             for i, j in windows:
                 if (level, i, j) not in self._made:
-                    self._made[level, i, j] = self._pool.submit(self._make, level, i, j)
+                    levels = range(_STORED + 1) if self._at_once else range(level, level + 1)
+                    future = self._pool.submit(self._make, levels, i, j)
+                    self._made.update({(one, i, j): future for one in levels})
         for i, j in windows:
             down, across = (slice(int(of[k]), int(of[k + 1])) for of, k in zip(edges, (i, j), strict=True))
             r, c = _common(rows, down), _common(cols, across)
-            kept = np.load(self._made[level, i, j].result(), mmap_mode="r")
+            self._made[level, i, j].result()
+            kept = np.load(self._path(level, i, j), mmap_mode="r")
             found[_within(r, rows), _within(c, cols)] = kept[time, _within(r, down), _within(c, across)]
         return found
 
-    def _make(self, level: int, i: int, j: int) -> Path:
-        """Write a window with all its dates; one that cannot be read has no data, and is noted."""
+    def _path(self, level: int, i: int, j: int) -> Path:
+        return self._folder / f"{level}.{i}.{j}.npy"
+
+    def _make(self, levels: range, i: int, j: int) -> None:
+        """Write a window of some levels with all its dates; what cannot be read has no data, and is noted."""
         rows, cols = (slice(int(edges[k]), int(edges[k + 1])) for edges, k in zip(self._edges, (i, j), strict=True))
-        shape = [-(-(part.stop - part.start) // 2**level) for part in (rows, cols)]
         values, notes = self._blocks.readable(rows, cols)
         self.damage += notes
-        found = np.empty((self._blocks.shape[0], *shape), np.float32)
-        for time, layer in enumerate(values):
-            part = numbers(layer)
-            for _ in range(level):
-                part = halved(part, averaged=self._averaged)
-            found[time] = part
-        path = self._folder / f"{level}.{i}.{j}.npy"
-        np.save(path, found)
-        return path
+        for level in levels:
+            np.save(self._path(level, i, j), np.stack([self._coarse(layer, level) for layer in values]))
+
+    def _coarse(self, layer: np.ndarray, level: int) -> np.ndarray:
+        part = numbers(layer)
+        for _ in range(level):
+            part = halved(part, averaged=self._averaged)
+        return part
 
 
 def workers(name: str) -> ThreadPoolExecutor:
