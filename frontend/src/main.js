@@ -87,6 +87,8 @@ function setMode(mode) {
   const [first, second] = page.slots;
   document.body.dataset.mode = mode;
   second.element.hidden = mode === "single";
+  second.active = mode !== "single";
+  if (second.active && !second.style) second.colour();
   second.map.hidden = mode !== "side";
   page.swipe.hidden = mode !== "swipe";
   page.panes[0].swipe(mode === "swipe" ? page.swipe.value / 1000 : 1);
@@ -458,10 +460,21 @@ function saveGeojson() {
 
 // -- start
 
+/** Let the server read all dates before the first one is asked for. */
+function readAhead() {
+  const { result } = page.slots[0];
+  const layer = result.about.layers.find((one) => one.dated);
+  if (layer) result.overview(layer, result.times.length - 1).catch(failed);
+}
+
 async function watch() {
   try {
     const answer = await fetch("status.json");
     if (!answer.ok) return; // a folder on a web server has none
+    if (!page.ahead && page.slots[0].style) {
+      page.ahead = true;
+      setTimeout(readAhead, POLL);
+    }
     const { stores } = await answer.json();
     const shown = visible().map((slot) => stores[slot.result.number]).filter(Boolean);
     const damage = shown.flatMap((store) => store.damage);

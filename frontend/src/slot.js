@@ -16,6 +16,7 @@ export class Slot {
     this.results = results;
     this.onChange = onChange;
     this.date = 0;
+    this.active = number === 0; // the other one is looked at when results are compared
     this.levels = new Map(); // what is subtracted of results with another reference
     this.build();
     this.use(results[Math.min(number, results.length - 1)]);
@@ -97,6 +98,7 @@ export class Slot {
   /** Choose the colours, of the date that is shown, then draw. Dates keep the colours, so that they can be compared. */
   async colour() {
     const { layer, result } = this;
+    if (!this.active) return undefined;
     const turn = (this.turn = (this.turn ?? 0) + 1);
     if (layer.classes) {
       const colours = new Uint32Array(layer.classes.map(([, hex]) => palette(hex.slice(1))[0]));
