@@ -141,7 +141,7 @@ export class Slot {
         return make("li", {}, patch, ` ${name}${meaning ? `: ${meaning}` : ""}`);
       }),
     );
-    if (!layer.classes) {
+    if (style && !layer.classes) {
       const image = new ImageData(256, 1);
       new Uint32Array(image.data.buffer).set(style.colours);
       this.bar.getContext("2d").putImageData(image, 0, 0);
