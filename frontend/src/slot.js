@@ -70,6 +70,7 @@ export class Slot {
     this.style = undefined; // until its values are known, nothing is drawn
     this.layerSelect.value = name;
     if (this.percent.value === "hand") this.percent.value = "1";
+    this.refresh();
     this.colour();
   }
 

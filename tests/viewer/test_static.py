@@ -84,6 +84,7 @@ def test_only_its_own_folder_is_replaced(pieces, tmp_path, capsys):
     assert "python -m http.server" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pieces_are_left_out_of_maps(pieces, tmp_path):
     data = ia.open(pieces).load()
     folder = write_static([pieces], tmp_path / "site")

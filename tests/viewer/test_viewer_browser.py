@@ -246,6 +246,7 @@ def test_a_click_shows_the_series_of_the_store(person, data, tmp_path):
     assert last == pytest.approx(1000 * float(data.displacement[-1, second[0], second[1]]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_difference_of_two_points(person, data):
     first, second = good(data, (100, 150)), good(data, (200, 350))
     person.press("keep")
@@ -510,6 +511,7 @@ def test_a_store_that_cannot_be_shown_says_why(browser, store, tmp_path):
         person.content()
 
 
+@pytest.mark.slow
 def test_a_damaged_store_is_shown_with_a_note(browser, store, tmp_path):
     path = tmp_path / "series.zarr"
     shutil.copytree(store, path)
