@@ -102,6 +102,7 @@ def test_pieces_not_tied_to_the_reference_date_are_left_out_of_maps_only(pieces)
         np.testing.assert_array_equal(array_of(server, "series/displacement"), data.displacement.values)
         about = group_of(server)[1]
     assert about["reference"] == [5, 6, 5, 6]
+    assert about["crs"].startswith("EPSG:")  # however the store says it
     (flag,) = [layer for layer in about["layers"] if layer["name"] == "solver_flag"]
     assert [name for name, _, _ in flag["classes"]][:2] == ["no data", "complete"]
     assert {layer["name"] for layer in about["layers"] if layer["relative"]} == {

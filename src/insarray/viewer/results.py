@@ -14,7 +14,7 @@ from insarray.engine.open import open as open_result
 from insarray.io.files import name_of
 from insarray.io.locations import is_url
 from insarray.model.conventions import SIGN, VARIABLES
-from insarray.model.dataset import crs_of, grid_of, reference_in
+from insarray.model.dataset import crs_of, geozarr_attributes, grid_of, reference_in
 from insarray.model.errors import ArgumentError, InsarrayError
 from insarray.model.grid import Grid, is_geographic
 from insarray.model.place import Area
@@ -173,7 +173,7 @@ class Result:
         if isinstance(place, tuple):
             at = [place[0], place[0] + 1, place[1], place[1] + 1]
         return {
-            "crs": grid.crs,
+            "crs": _name_of_crs(grid),
             "geographic": grid.crs is not None and is_geographic(grid.crs),
             "transform": list(grid.affine),
             "aspect": ground_aspect(grid) or 1.0,
@@ -299,6 +299,13 @@ def _layers(data: xr.Dataset) -> Iterator[Layer]:
         averaged = array.dtype.kind == "f" and colours_of(name)[0] != "twilight"
         whole = array.transpose("time", "y", "x") if dated else array.transpose("y", "x").expand_dims("time")
         yield Layer(key, name, whole, dated, averaged)
+
+
+def _name_of_crs(grid: Grid) -> str | None:
+    """Code of the CRS, which is the same however a file says it; else its text."""
+    attrs = geozarr_attributes(grid)
+    found = attrs.get("proj:code", attrs.get("proj:wkt2"))
+    return None if found is None else str(found)
 
 
 def _factor(column: str) -> dict[str, str]:
