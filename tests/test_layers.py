@@ -22,6 +22,7 @@ ORDER = (
     "versions",
     "warm_up",
     "reports",
+    "viewer",
     "cli",
     "compat",
 )
@@ -35,6 +36,7 @@ FORBIDDEN = {
     "export": {"dask", "numba"},
     "plot": {"dask", "numba"},
     "reports": {"dask", "numba"},
+    "viewer": {"dask", "numba"},
     "cli": {"dask", "numba"},
 }
 """Third-party libraries that a layer must not know."""

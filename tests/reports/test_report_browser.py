@@ -1,39 +1,20 @@
 """The page in a browser, from the disk: no errors, and a click on the map shows the values of the store."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 import insarray as ia
+from tests.browsers import chromium, colour_scheme, luminance
 from tests.networks import nearest
 from tests.stacks import stack_of
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium that knows no network."""
-    selenium = pytest.importorskip("selenium", reason="selenium is not installed")
-    del selenium
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    binary = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} with a chromedriver on this machine")
-    options = Options()
-    options.binary_location = binary
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    session = webdriver.Chrome(options=options, service=Service(driver))
-    yield session
-    session.quit()
+    with chromium() as session:
+        yield session
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +29,7 @@ def opened(browser, dataset, folder, scheme="light"):
     from selenium.webdriver.support.ui import WebDriverWait
 
     path = ia.report(dataset, folder / "report.html")
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    colour_scheme(browser, scheme)
     browser.get(path.as_uri())
     ready = "const map = document.getElementById('map'); return !map || map.dataset.ready === 'yes'"
     WebDriverWait(browser, 10).until(lambda here: here.execute_script(ready))
@@ -203,13 +183,6 @@ def test_text_stands_out_from_the_page(browser, result, tmp_path, scheme):
         assert (paper > 0.5) == (scheme == "light")
         contrast = (max(paper, ink) + 0.05) / (min(paper, ink) + 0.05)
         assert contrast > 4.5, selector
-
-
-def luminance(colour):
-    """Relative luminance of WCAG 2."""
-    parts = [v / 255 for v in colour]
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
-    return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 
 
 def test_scripts_that_get_into_attributes_do_not_run(browser, result, tmp_path):

@@ -1,8 +1,7 @@
 """Commands of components, GNSS, points and exports, and their options."""
 
-from typing import Literal
-
 from insarray.cli import options as group
+from insarray.cli import output_options as output
 from insarray.cli.program import cli
 from insarray.cli.typed import argument, flag, option
 from insarray.model import choices
@@ -123,7 +122,7 @@ class Unwrap(group.ReadingWrapped, group.Geometry, group.Unwrapping, group.Tilin
 
 
 @cli.typed("Export", "output_commands.export")
-class Export(group.Quality):
+class Export(output.Parts, group.Quality, output.Replacing):
     """Write a GeoTIFF, NetCDF, or a table for GIS.
 
     PATH ends in .tif for a cloud-optimised GeoTIFF of a variable, in .nc for NetCDF of all. As a table, with a row for each
@@ -134,17 +133,10 @@ class Export(group.Quality):
     store: str = argument("STORE")
     path: str = argument("PATH")
     variable: str | None = option("Variable to write; default for a GeoTIFF: the name of PATH.", None, "NAME")
-    area: str | None = option(
-        "Only this part: W,S,E,N (degrees) | LEFT,BOTTOM,RIGHT,TOP@EPSG:CODE | rows:ROW:ROW,COL:COL | vector file.",
-        None, "WHERE",
-    )  # fmt: skip
-    every: int = option("For tables: each n-th row and column, or point.", 1, "N", limits=(1, None))
-    polygons: str | None = option("For tables: only pixels in the polygons of a vector file.", None, "FILE")
-    overwrite: bool = flag("Replace PATH.")
 
 
 @cli.typed("Export", "output_commands.timeseries")
-class Timeseries(group.Places, group.Quality):
+class Timeseries(group.Places, group.Quality, output.Replacing):
     """Write time series of places or polygons, with standard errors.
 
     STORE is a stored series, of an image or of points. The table has a line for each place and date; without --out it is
@@ -153,26 +145,23 @@ class Timeseries(group.Places, group.Quality):
 
     store: str = argument("STORE")
     out: str | None = option("File to write: .csv, or .nc (NetCDF).", None, "PATH", names=("-o", "--out"))
-    overwrite: bool = flag("Replace the file.")
 
 
 @cli.typed("Export", "output_commands.plot")
-class Plot(group.Drawing, group.Quality):
+class Plot(output.Drawing, group.Quality):
     """Plot networks, maps, points, profiles and comparisons.
 
     WHAT is one of network, closure, velocity, map (of any variable), multiples (several dates), point (time series of
     a point), points, profile (along a line), compare (with the store --with). PATH ends in .png, .pdf or .svg.
     """
 
-    what: Literal["network", "closure", "velocity", "map", "multiples", "point", "points", "profile", "compare"] = (
-        argument("WHAT")
-    )
+    what: choices.Picture = argument("WHAT")
     store: str = argument("STORE")
     path: str = argument("PATH")
 
 
 @cli.typed("Export", "output_commands.report")
-class Report(group.Quality):
+class Report(group.Quality, output.Replacing):
     """Write an HTML report with maps, checks and time series.
 
     STORE is the output of invert or fit, or a series derived from it. The report is one file that needs no network.
@@ -181,4 +170,13 @@ class Report(group.Quality):
     store: str = argument("STORE")
     path: str = argument("PATH")
     title: str | None = option("Heading of the page; default: the name of STORE.", None, "TEXT")
-    overwrite: bool = flag("Replace PATH.")
+
+
+@cli.typed("Export", "view_command.view")
+class View(output.Viewing):
+    """Show results in the browser: maps, series, profiles.
+
+    STORE is a result, of an image or of points. The page is only accessible from this machine, and ends with Ctrl-C.
+    """
+
+    stores: tuple[str, ...] = argument("STORE")

@@ -405,25 +405,3 @@ class Unwrapping(Options):
         None,
         "PATH",
     )
-
-
-class Drawing(Options):
-    """Plotting."""
-
-    variable: str | None = option(
-        "For map; for multiples, default displacement; for points, profile and compare, default velocity.", None, "NAME"
-    )
-    date: str | None = option("For map, points, profile and compare; default: the last.", None, "DATE")
-    dates: tuple[str, ...] = option("For multiples, dates or pairs; default: twelve.", (), "DATE")
-    limits: tuple[float, ...] | None = option(
-        "Colour limits, in the units of the colour bar.", None, "MIN MAX", kind=Range()
-    )
-    row: int | None = option("For point.")
-    col: int | None = option("For point.")
-    lon: float | None = option("For point, WGS 84 degrees.")
-    lat: float | None = option("For point, WGS 84 degrees.")
-    lonlat: tuple[float, ...] | None = option(
-        "For profile: both ends of the line.", None, "LON LAT LON LAT", kind=LonLats()
-    )
-    width: float = option("For profile: width of the swath; 0: the line alone.", 0.0, "M", limits=(0, None))
-    other: str | None = option("For compare: the second result.", None, "STORE", names=("--with",))

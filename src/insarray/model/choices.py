@@ -93,3 +93,6 @@ Looks = Literal["right", "left"]
 
 Requirement = Literal["nisar_secular", "nisar_coseismic", "nisar_transient", "nisar_permafrost", "opera_disp"]
 """Requirements of missions."""
+
+Picture = Literal["network", "closure", "velocity", "map", "multiples", "point", "points", "profile", "compare"]
+"""Kinds of pictures."""

@@ -33,10 +33,13 @@ _SHARES = (
     "point_coherence",
     "link_model_coherence",
 )  # 0 .. 1 for any data, for comparable pictures
-_CLASSES: dict[str, tuple[str, ...]] = {
+CLASSES: dict[str, tuple[str, ...]] = {
     **FLAGS,
     "water_mask": ("water", "land"),
 }
+"""Names of the values of variables that are classes."""
+
+CLASS_COLOURS = ("#cccccc", "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee", "#228833")
 _OBSERVED = {"nonzero_closure_count": "number_of_loops"}  # counts whose 0 is a value where the other is not 0
 _UNITS = {"m/year": "m/yr", "mm/year": "mm/yr", "1": "", "radian": "rad", "degree": "°"}
 _TITLES = {
@@ -186,11 +189,9 @@ def _style(
     ends = None if limits is None else _ends(limits)
 
     label, scale = labelled(name, layer)
-    if name in _CLASSES:
-        classes = _CLASSES[name]
-        shades = ListedColormap(
-            [_MASKED, "#4477aa", "#ccbb44", "#ee6677", "#aa3377", "#66ccee", "#228833"][: len(classes)]
-        )
+    if name in CLASSES:
+        classes = CLASSES[name]
+        shades = ListedColormap(CLASS_COLOURS[: len(classes)])
         norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, len(classes))
         return Style(np.ma.masked_array(values.astype(np.uint8)), label, shades, norm, classes=classes)
     if values.dtype.kind != "f":
@@ -223,14 +224,27 @@ def labelled(name: str, layer: xr.DataArray) -> tuple[str, float]:
     return label + ("\npositive toward satellite" if name in ("velocity", "displacement") else ""), scale
 
 
+def colours_of(name: str) -> tuple[str, tuple[float, float] | None]:
+    """Name of the colours of a variable, and their ends if these do not depend on its values.
+
+    Values of both signs have ``RdBu`` instead of ``viridis`` and ``magma_r``.
+    """
+    if _CYCLIC.fullmatch(name):  # both ends are the same
+        return "twilight", (-np.pi, np.pi)
+    if name in _SHARES:
+        return "viridis", (0.0, 1.0)
+    if name in ("velocity", "displacement"):
+        return "RdBu", None
+    return "magma_r" if name.endswith(("_std", "_rms")) else "viridis", None
+
+
 def _scheme(name: str, found: np.ndarray, low: float, high: float) -> tuple[str, float, float]:
     """Name of the colours and their ends, of values between two percentiles."""
-    if _CYCLIC.fullmatch(name):  # both ends are the same
-        return "twilight", -np.pi, np.pi
-    if name in _SHARES:
-        return "viridis", 0.0, 1.0
-    if name not in ("velocity", "displacement") and not low < 0 < high:
-        return "magma_r" if name.endswith(("_std", "_rms")) else "viridis", low, high
+    scheme, ends = colours_of(name)
+    if ends is not None:
+        return scheme, *ends
+    if scheme != "RdBu" and not low < 0 < high:
+        return scheme, low, high
     size = float(np.percentile(np.abs(found), 99)) if found.size else 1.0
     least, most = (max(end, 0.0) if end < size / _SHORT else size for end in (-low, high))
     return "RdBu", -least, most

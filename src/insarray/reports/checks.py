@@ -38,8 +38,13 @@ def problems(source: Source, totals: xr.Dataset, maps: xr.Dataset) -> list[Probl
     maps
         Maps at the sampled pixels.
     """
+    return quick_problems(source) + _dates(source, totals) + _flags(totals) + _quality(source, maps)
+
+
+def quick_problems(source: Source) -> list[Problem]:
+    """Return the problems of the network and the reference, for which no image is read as a whole."""
     found = [] if source.network is None else _network(source.network)
-    return found + _dates(source, totals) + _flags(totals) + _reference(source.dataset) + _quality(source, maps)
+    return found + _reference(source.dataset)
 
 
 def _network(network: Network) -> list[Problem]:

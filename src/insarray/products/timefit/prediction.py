@@ -57,18 +57,24 @@ def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArr
     >>> later.dims, later.sizes["time"]
     (('time', 'y', 'x'), 2)
     """
-    functions, origin = _functions(model)
     at = np.array([as_time(time) for time in times], dtype="datetime64[ns]")
     if not at.size:
         raise ArgumentError("times: give at least one")
-    design = functions.design(at, origin)
-    if "intercept" not in model:
-        design = design - functions.design(np.array([origin], "datetime64[ns]"), origin)
+    functions, design = design_of(model, at)
     motion = _sum(model, functions, design, at, _names(functions))
     if "intercept" in model:
         motion = motion + model.intercept
     xr.align(model.fit_flag, motion, join="exact")
     return _as_displacement(model, motion)
+
+
+def design_of(model: xr.Dataset, times: np.ndarray) -> tuple[TimeModel, np.ndarray]:
+    """Return the time functions of a model, and their columns at some times, (time, term), relative as `predict` is."""
+    functions, origin = _functions(model)
+    design = functions.design(times, origin)
+    if "intercept" not in model:
+        design = design - functions.design(np.array([origin], "datetime64[ns]"), origin)
+    return functions, design
 
 
 def remove_terms(
@@ -164,10 +170,11 @@ def _functions(model: xr.Dataset) -> tuple[TimeModel, np.datetime64]:
 
 def _names(functions: TimeModel) -> list[str]:
     """Return the terms by their public names."""
-    return list(dict.fromkeys(_name(column) for column in functions.names))
+    return list(dict.fromkeys(term_name(column) for column in functions.names))
 
 
-def _name(column: str) -> str:
+def term_name(column: str) -> str:
+    """Return the public name of the term to which a column of the time functions belongs."""
     kind, _, period = column.partition("_")
     return period_name(period) if kind in ("cosine", "sine") else column
 
@@ -178,7 +185,7 @@ def _sum(
     """Return the sum of the named terms at the times, (time, y, x)."""
     total = xr.DataArray(np.zeros(len(times)), dims="time", coords={"time": times})
     for i, column in enumerate(functions.names):
-        name = _name(column)
+        name = term_name(column)
         if name not in names:
             continue
         if column.startswith("cosine_"):

@@ -1,0 +1,225 @@
+// Results as the page reads them: Zarr groups, from the server of "insarray view" or from any web server.
+import * as zarr from "zarrita";
+
+const TILES_KEPT = 400;
+const LARGEST_AREA = 256; // rows or columns of a reference area
+
+/** Files below an address, as zarrita reads them; a server that knows no ranges sends the whole file. */
+class Files {
+  constructor(base) {
+    this.base = base;
+  }
+
+  async get(key) {
+    const answer = await fetch(this.base + key);
+    if (answer.status === 404) return undefined;
+    if (!answer.ok) throw new Error((await answer.text()).slice(0, 500) || `the server answers ${answer.status}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  }
+
+  async getRange(key, range) {
+    const words = "suffixLength" in range ? `-${range.suffixLength}` : `${range.offset}-${range.offset + range.length - 1}`;
+    const answer = await fetch(this.base + key, { headers: { Range: `bytes=${words}` } });
+    if (answer.status === 404) return undefined;
+    if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    if (answer.status === 206) return bytes;
+    return "suffixLength" in range ? bytes.slice(-range.suffixLength) : bytes.slice(range.offset, range.offset + range.length);
+  }
+}
+
+/** A result: what it has (`about`), its maps, and values of pixels and areas. */
+export class Result {
+  static async open(url) {
+    const root = zarr.root(new Files(url));
+    const group = await zarr.open.v3(root, { kind: "group" });
+    const result = new Result(root, group.attrs.insarray);
+    if (result.isPoints) {
+      const places = await zarr.get(await result.array("places"));
+      const count = places.shape[1];
+      result.x = places.data.subarray(0, count);
+      result.y = places.data.subarray(count);
+    }
+    return result;
+  }
+
+  constructor(root, about) {
+    this.root = root;
+    this.about = about;
+    this.arrays = new Map();
+    this.tiles = new Map();
+    this.times = about.dates.map((text) => Date.parse(`${text}Z`) / 1000);
+  }
+
+  get isPoints() {
+    return this.about.kind === "points";
+  }
+
+  layer(name) {
+    return this.about.layers.find((layer) => layer.name === name);
+  }
+
+  array(path) {
+    if (!this.arrays.has(path)) this.arrays.set(path, zarr.open.v3(this.root.resolve(path), { kind: "array" }));
+    return this.arrays.get(path);
+  }
+
+  /** A chunk of a map: {values, width, height}; `values` is undefined until it is there. */
+  tile(layer, date, level, row, col) {
+    const key = `${layer.key}/${layer.dated ? date : 0}/${level}/${row}/${col}`;
+    let tile = this.tiles.get(key);
+    if (tile) {
+      this.tiles.delete(key);
+    } else {
+      tile = { values: undefined, error: undefined, key };
+      tile.loaded = this.array(`maps/${level}/${layer.key}`)
+        .then((array) => array.getChunk(layer.dated ? [date, row, col] : [row, col]))
+        .then(({ data, shape }) => {
+          [tile.height, tile.width] = shape.slice(-2);
+          tile.values = data;
+        })
+        .catch((error) => {
+          tile.error = error;
+        });
+    }
+    this.tiles.set(key, tile);
+    if (this.tiles.size > TILES_KEPT) this.tiles.delete(this.tiles.keys().next().value);
+    return tile;
+  }
+
+  async loadedTile(...place) {
+    const tile = this.tile(...place);
+    await tile.loaded;
+    if (tile.error) throw tile.error;
+    return tile;
+  }
+
+  /** All values of the coarsest level, or of all points. */
+  async overview(layer, date) {
+    if (!this.isPoints) return (await this.loadedTile(layer, date, this.about.levels - 1, 0, 0)).values;
+    const parts = [];
+    for (let col = 0; col * this.chunkOfPoints < this.about.shape[1]; col++) parts.push(await this.loadedTile(layer, date, 0, 0, col));
+    const all = new Float32Array(this.about.shape[1]);
+    parts.forEach((part, k) => all.set(part.values.subarray(0, Math.min(part.width, all.length - k * part.width)), k * part.width));
+    return all;
+  }
+
+  get chunkOfPoints() {
+    return Math.min(65536, this.about.shape[1]);
+  }
+
+  /** Values of pixels at the finest level. */
+  async values(layer, date, rows, cols) {
+    const size = this.isPoints ? [1, this.chunkOfPoints] : [256, 256];
+    const found = new Float32Array(rows.length);
+    const tiles = new Map();
+    const at = rows.map((row, k) => [Math.floor(row / size[0]), Math.floor(cols[k] / size[1])]);
+    for (const [i, j] of at) {
+      const key = `${i}/${j}`;
+      if (!tiles.has(key)) tiles.set(key, this.loadedTile(layer, date, 0, i, j));
+    }
+    for (let k = 0; k < rows.length; k++) {
+      const tile = await tiles.get(`${at[k][0]}/${at[k][1]}`);
+      found[k] = tile.values[(rows[k] % size[0]) * tile.width + (cols[k] % size[1])];
+    }
+    return found;
+  }
+
+  /** Series and maps of a window: {dates: {name: [time][pixel]}, maps: {name: [pixel]}}. */
+  async window(rowStart, rowStop, colStart, colStop) {
+    const select = [null, zarr.slice(rowStart, rowStop), zarr.slice(colStart, colStop)];
+    const read = async (name) => {
+      const { data, shape } = await zarr.get(await this.array(`series/${name}`), select);
+      const pixels = shape[1] * shape[2];
+      return Array.from({ length: shape[0] }, (_, k) => data.subarray(k * pixels, (k + 1) * pixels));
+    };
+    const { series, maps } = this.about;
+    const [layers, ...dated] = await Promise.all([maps.length ? read("maps") : [], ...series.map(read)]);
+    return {
+      dates: Object.fromEntries(series.map((name, k) => [name, dated[k]])),
+      maps: Object.fromEntries(maps.map((name, k) => [name, layers[k]])),
+    };
+  }
+
+  /** Series of a pixel: times in s, displacement, std, subset (arrays or undefined), maps, and the fitted curve. */
+  async pixel(row, col) {
+    const { dates, maps } = await this.window(row, row + 1, col, col + 1);
+    const one = (name) => dates[name]?.map((values) => values[0]);
+    const values = Object.fromEntries(Object.entries(maps).map(([name, found]) => [name, found[0]]));
+    return {
+      displacement: one("displacement"),
+      std: one("displacement_std"),
+      subset: one("network_subset"),
+      maps: values,
+      curve: this.curve(values),
+    };
+  }
+
+  /** Displacement of the fitted functions at the times of the model. */
+  curve(maps) {
+    const { model } = this.about;
+    if (!model) return undefined;
+    const total = new Float64Array(model.times.length);
+    for (const term of model.terms) {
+      let factor = maps[term.map];
+      if (term.function === "cosine") factor *= Math.cos(maps[term.phase]);
+      if (term.function === "sine") factor *= Math.sin(maps[term.phase]);
+      term.values.forEach((value, k) => {
+        total[k] += factor * value;
+      });
+    }
+    return Number.isFinite(total[0]) ? total : undefined;
+  }
+
+  /** What is to be subtracted for another reference, the mean of the pixels of a window that have all dates. */
+  async level(rowStart, rowStop, colStart, colStop) {
+    if (rowStop - rowStart > LARGEST_AREA || colStop - colStart > LARGEST_AREA)
+      throw new Error(`the area is more than ${LARGEST_AREA} rows or columns; draw a smaller one`);
+    const { dates, maps } = await this.window(rowStart, rowStop, colStart, colStop);
+    const moved = dates.displacement;
+    const tied = (k, t) => Number.isFinite(moved[t][k]) && (!dates.network_subset || dates.network_subset[t][k] === 1);
+    const relative = this.about.layers.filter((layer) => layer.relative && !layer.dated);
+    const count = moved ? moved[0].length : relative.length ? maps[relative[0].name].length : 0;
+    const all = Array.from({ length: count }, (_, k) => k);
+    const complete = moved ? all.filter((k) => moved.every((_, t) => tied(k, t))) : all.filter((k) => Number.isFinite(maps[relative[0].name][k]));
+    if (!complete.length) {
+      const most = moved ? Math.max(0, ...all.map((k) => moved.filter((_, t) => tied(k, t)).length)) : 0;
+      throw new Error(moved ? `no pixel there has all ${moved.length} dates tied to the reference date (at most ${most}); choose another place` : "no data there; choose another place");
+    }
+    const mean = (values) => {
+      const known = complete.map((k) => values[k]).filter(Number.isFinite);
+      return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : NaN;
+    };
+    const curves = complete.map((k) => this.curve(Object.fromEntries(Object.entries(maps).map(([name, v]) => [name, v[k]])))).filter(Boolean);
+    const curve = curves.length ? curves[0].map((_, t) => curves.reduce((sum, one) => sum + one[t], 0) / curves.length) : undefined;
+    return {
+      pixels: complete.length,
+      dates: moved?.map(mean),
+      maps: Object.fromEntries(relative.map((layer) => [layer.name, mean(maps[layer.name])])),
+      curve,
+    };
+  }
+
+  /** Longitude and latitude of a place in rows and columns (the middle of the first pixel is 0, 0); null if unknown. */
+  lonlat(row, col) {
+    if (this.isPoints) return this.about.geographic ? [this.x[col], this.y[col]] : null;
+    const { lonlat, shape } = this.about;
+    if (!lonlat) return null;
+    const at = [(row + 0.5) / shape[0], (col + 0.5) / shape[1]].map((share) => Math.min(Math.max(share, 0), 1) * (lonlat.size - 1));
+    const [i, j] = at.map((value) => Math.min(Math.floor(value), lonlat.size - 2));
+    const [a, b] = [at[0] - i, at[1] - j];
+    return ["lon", "lat"].map((name) => {
+      const value = (di, dj) => lonlat[name][(i + di) * lonlat.size + j + dj];
+      return (1 - a) * ((1 - b) * value(0, 0) + b * value(0, 1)) + a * ((1 - b) * value(1, 0) + b * value(1, 1));
+    });
+  }
+}
+
+/** Subtract a level from a series, as pieces of the network see it: each is relative to its own first date. */
+export function relativeTo(series, level, subset) {
+  const first = new Map();
+  subset?.forEach((piece, t) => {
+    if (piece > 1 && !first.has(piece)) first.set(piece, level[t]);
+  });
+  return series.map((value, t) => value - level[t] + (first.get(subset?.[t]) ?? 0));
+}

@@ -1,0 +1,581 @@
+// The page: maps, tools, series, profile, histogram, downloads.
+import { Chart, histogramChart, ink, profileChart, seriesChart } from "./charts.js";
+import { Result, relativeTo } from "./data.js";
+import { csv, geojson, picture, save } from "./download.js";
+import { digitsFor, finite, histogram, lengthOf, text } from "./figures.js";
+import { Frame, Pane } from "./map.js";
+import { Slot, make } from "./slot.js";
+import "./style.css";
+
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#5a4fcf", "#56b4e9", "#b2182b"];
+const POLL = 1500; // ms between questions after the store's state
+const TOOLS = { series: "s", point: "r", area: "a", profile: "p" };
+
+const $ = (id) => document.getElementById(id);
+const charts = {};
+const page = { charts, slots: [], panes: [], picks: [], profile: null, corner: null, tool: "series", mode: "single", reference: null, problem: "" };
+
+function say(message) {
+  $("message").textContent = message;
+  $("message").hidden = !message;
+}
+
+function failed(error) {
+  say(error instanceof Error ? error.message : String(error));
+}
+
+/** Run an answer to the user, whose errors are shown. */
+const safely = (work) => (...given) => Promise.resolve().then(() => work(...given)).catch(failed);
+
+// -- what is shown
+
+const visible = () => (page.mode === "single" ? page.slots.slice(0, 1) : page.slots);
+
+function frameOf(slot) {
+  return new Frame(slot.result, page.slots[0].result);
+}
+
+function comparable(a, b) {
+  return a.about.crs === b.about.crs && (a.about.crs !== null || a.isPoints === b.isPoints);
+}
+
+function draw() {
+  const [first, second] = page.slots;
+  const side = page.mode === "side";
+  const fits = !second || comparable(first.result, second.result);
+  const [left, right] = page.panes;
+  const frame = frameOf(first);
+  const about = { metres: first.result.about.metres?.[0], known: first.result.about.crs };
+  left.look(frame, about);
+  left.show(left.layer, first.style && first.shown(frame));
+  const over = page.mode === "swipe" && fits;
+  left.show(left.other, over && second.style ? second.shown(frameOf(second)) : null);
+  if (page.mode === "swipe" && !fits) say("The two results have different coordinates: they can be seen side by side, not swiped.");
+  if (side) {
+    if (fits) {
+      if (right.map.getView() !== left.map.getView()) right.map.setView(left.map.getView());
+    } else {
+      right.look(new Frame(second.result), { metres: second.result.about.metres?.[0], known: second.result.about.crs });
+    }
+    right.show(right.layer, second.style ? second.shown(fits ? frameOf(second) : new Frame(second.result)) : null);
+  }
+  mark();
+}
+
+const changed = (slot, error) => {
+  if (error) failed(error);
+  if (page.panes.length && page.slots.every((one) => one.layer)) {
+    draw();
+    later.histogram();
+    later.profile();
+    if (slot.number === 0 && slot.result !== page.described) describe(slot.result);
+  }
+};
+
+/** Functions that run once after a while, however often they are called. */
+const later = Object.fromEntries(
+  Object.entries({ histogram: showHistogram, profile: showProfile }).map(([name, work]) => {
+    let timer;
+    return [name, () => { clearTimeout(timer); timer = setTimeout(safely(work), 120); }];
+  }),
+);
+
+function setMode(mode) {
+  say(page.problem);
+  page.mode = mode;
+  $("mode").value = mode;
+  const [first, second] = page.slots;
+  document.body.dataset.mode = mode;
+  second.element.hidden = mode === "single";
+  second.active = mode !== "single";
+  if (second.active && !second.style) second.colour();
+  second.map.hidden = mode !== "side";
+  page.swipe.hidden = mode !== "swipe";
+  page.panes[0].swipe(mode === "swipe" ? page.swipe.value / 1000 : 1);
+  first.element.dataset.share = mode;
+  for (const pane of page.panes) pane.map.updateSize();
+  page.panes[0].fit();
+  draw();
+  safely(showProfile)();
+  safely(showPicks)();
+}
+
+function setTool(tool) {
+  say(page.problem);
+  page.tool = tool;
+  page.corner = null;
+  for (const name of Object.keys(TOOLS)) $(`tool-${name}`).setAttribute("aria-pressed", String(name === tool));
+  mark();
+}
+
+// -- marks on the map
+
+function mark(over) {
+  if (!page.panes.length) return;
+  const features = [];
+  const { reference, profile, corner } = page;
+  if (reference) features.push(reference.box.length === 1 ? { at: reference.box[0], kind: "reference", label: "reference" } : { box: boxOf(...reference.box), label: "reference" });
+  else if (page.slots[0].result.about.reference) {
+    const [r0, r1, c0, c1] = page.slots[0].result.about.reference;
+    features.push({ at: frameOf(page.slots[0]).place((r0 + r1 - 1) / 2, (c0 + c1 - 1) / 2), kind: "reference", label: "reference" });
+  }
+  if (profile) features.push({ line: profile.ends, colour: COLOURS[0] });
+  page.picks.forEach((pick, k) => features.push({ at: pick.at, colour: pick.colour, label: String(k + 1) }));
+  if (corner && over) features.push(page.tool === "area" ? { box: boxOf(corner, over) } : { line: [corner, over], colour: COLOURS[0] });
+  else if (corner) features.push({ at: corner, colour: "#000000" });
+  for (const pane of page.panes) pane.mark(features);
+}
+
+function boxOf([x0, y0], [x1, y1]) {
+  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+}
+
+// -- clicks
+
+const onClick = (pane) => safely(async (coordinate, event) => {
+  say(page.problem);
+  if (page.tool === "series") return pickAt(coordinate, event?.shiftKey || $("keep").checked);
+  if (page.tool === "point") return setReference([coordinate], pane.resolution);
+  if (!page.corner) {
+    page.corner = coordinate;
+    mark();
+    return undefined;
+  }
+  const ends = [page.corner, coordinate];
+  page.corner = null;
+  if (page.tool === "area") return setReference(ends);
+  page.profile = { ends };
+  mark();
+  return showProfile();
+});
+
+const onMove = (slot, pane) => (coordinate) => {
+  if (page.corner) mark(coordinate);
+  const frame = frameOf(slot);
+  if (slot.result.isPoints || !slot.style) return;
+  const pixel = frame.pixel(coordinate);
+  if (!pixel) return void ($("status").textContent = "outside the image");
+  const tile = nearestTile(slot, pane, pixel);
+  $("status").textContent = `${placeWords(slot.result, ...pixel)}${tile === undefined ? "" : `: ${slot.words(tile)}`}`;
+};
+
+/** Value of the finest tile with a pixel that is in memory; undefined if there is none. */
+function nearestTile(slot, pane, [row, col]) {
+  const { result, layer, date } = slot;
+  for (let level = 0; level < result.about.levels; level++) {
+    const size = 256 * 2 ** level;
+    const key = `${layer.key}/${layer.dated ? date : 0}/${level}/${Math.floor(row / size)}/${Math.floor(col / size)}`;
+    const tile = result.tiles.get(key);
+    if (tile?.values) return tile.values[Math.floor((row % size) / 2 ** level) * tile.width + Math.floor((col % size) / 2 ** level)];
+  }
+  return undefined;
+}
+
+function placeWords(result, row, col) {
+  const place = result.lonlat(row, col);
+  const pixel = result.isPoints ? `point ${col}` : `row ${row}, column ${col}`;
+  return place ? `${pixel}; longitude ${text(place[0], 5)}°, latitude ${text(place[1], 5)}°` : pixel;
+}
+
+async function pickAt(coordinate, keep) {
+  const distance = 15 * page.panes[0].resolution;
+  const found = [];
+  for (const slot of visible()) {
+    const pixel = frameOf(slot).pixel(coordinate, distance);
+    if (pixel && !found.some((one) => one.result === slot.result)) found.push({ result: slot.result, pixel });
+  }
+  if (!found.length) {
+    $("status").textContent = "nothing there";
+    return;
+  }
+  if (!keep) page.picks = [];
+  const started = performance.now();
+  for (const { result, pixel } of found) {
+    const data = await result.pixel(...pixel);
+    const colour = COLOURS.find((one) => !page.picks.some((pick) => pick.colour === one)) ?? COLOURS[0];
+    const frame = new Frame(result, page.slots[0].result);
+    page.picks.push({ result, pixel, data, colour, at: frame.place(...pixel) });
+  }
+  if (page.picks.length > COLOURS.length) page.picks.splice(0, page.picks.length - COLOURS.length);
+  showPicks();
+  mark();
+  document.body.dataset.clickMs = Math.round(performance.now() - started);
+}
+
+// -- reference
+
+async function setReference(box, resolution) {
+  const levels = new Map();
+  const problems = [];
+  for (const result of new Set(visible().map((slot) => slot.result))) {
+    const frame = new Frame(result, page.slots[0].result);
+    try {
+      if (box.length === 1) {
+        const pixel = frame.pixel(box[0], 15 * (resolution ?? 1));
+        if (!pixel) throw new Error("nothing there");
+        levels.set(result, await result.level(pixel[0], pixel[0] + 1, pixel[1], pixel[1] + 1));
+        if (levels.size === 1) page.place = { words: placeWords(result, ...pixel), at: frame.place(...pixel) };
+      } else {
+        if (result.isPoints) throw new Error("points have no area; choose one of them");
+        const [height, width] = result.about.shape;
+        const ends = box.map((at) => frame.position(at));
+        const range = (k, size) => {
+          const [a, b] = ends.map((end) => Math.round(end[k])).sort((u, v) => u - v);
+          return [Math.max(a, 0), Math.min(b + 1, size)];
+        };
+        const [rows, cols] = [range(0, height), range(1, width)];
+        if (rows[0] >= rows[1] || cols[0] >= cols[1]) throw new Error("the area is outside the image");
+        const level = await result.level(...rows, ...cols);
+        levels.set(result, level);
+        if (levels.size === 1) page.place = { words: `mean of ${level.pixels} pixels with all dates in rows ${rows[0]} to ${rows[1] - 1}, columns ${cols[0]} to ${cols[1] - 1}` };
+      }
+    } catch (error) {
+      problems.push(`${result.about.name}: reference: ${error.message}`);
+    }
+  }
+  if (levels.size) useReference({ box: box.length === 1 ? [page.place.at ?? box[0]] : box, levels, words: page.place.words });
+  if (problems.length) say(problems.join("; "));
+}
+
+function useReference(reference) {
+  page.reference = reference;
+  for (const slot of page.slots) {
+    slot.levels = reference?.levels ?? new Map();
+    slot.colour();
+  }
+  $("reset-reference").hidden = !reference;
+  describeReference();
+  showPicks();
+  mark();
+}
+
+function describeReference() {
+  const { reference, slots } = page;
+  $("reference-words").textContent = reference
+    ? `here: ${reference.words}. Subtracted from displacement, velocity and the linear terms of the fit; standard errors stay as stored.`
+    : `as stored: ${slots[0].result.about.reference_words}`;
+}
+
+// -- series
+
+function shownSeries(pick, first) {
+  const { result, data } = pick;
+  const level = page.reference?.levels.get(result);
+  const { about, times } = result;
+  const scale = 1000;
+  let { displacement: moved, curve } = data;
+  if (moved && level?.dates) moved = relativeTo(moved, level.dates, data.subset);
+  if (curve && level?.curve) curve = curve.map((value, k) => value - level.curve[k]);
+  let values = (moved ?? []).map((value) => value * scale);
+  let errors = data.std?.map((value) => value * scale);
+  let curveTimes = about.model?.times.map((time) => Date.parse(`${time}Z`) / 1000);
+  if (first && first !== pick && values.length) {
+    const other = shownSeries(first);
+    const known = new Map(other.times.map((time, k) => [time, k]));
+    const at = times.map((time) => known.get(time));
+    values = values.map((value, t) => (at[t] === undefined ? NaN : value - other.values[at[t]]));
+    errors = errors && other.errors ? errors.map((error, t) => Math.hypot(error, other.errors[at[t]] ?? NaN)) : undefined;
+    [curve, curveTimes] = other.curve && result === first.result && curve ? [curve.map((v, k) => v - other.curve.values[k] / scale), curveTimes] : [undefined, undefined];
+  }
+  return { colour: pick.colour, times, values, errors, subset: data.subset, curve: curve && { times: curveTimes, values: Array.from(curve, (v) => v * scale) } };
+}
+
+function picksShown() {
+  const first = $("difference").checked ? page.picks[0] : null;
+  return page.picks.filter((pick) => pick !== first || page.picks.length === 1).map((pick) => [pick, shownSeries(pick, first)]);
+}
+
+function showPicks() {
+  const dated = picksShown().filter(([, line]) => line.values.length);
+  charts.series.lines = dated.map(([, line]) => line);
+  charts.series.draw(dated.length ? seriesChart(dated.map(([, line]) => line), $("difference").checked && page.picks.length > 1 ? "difference (mm)" : "LOS displacement (mm)") : null);
+  const items = page.picks.map((pick, k) => {
+    const { maps, displacement } = pick.data;
+    const patch = make("span", { class: "patch" });
+    patch.style.backgroundColor = pick.colour;
+    const level = page.reference?.levels.get(pick.result);
+    const velocity = maps.velocity === undefined ? "" : rateWords(maps.velocity - (level?.maps.velocity ?? 0), maps.velocity_std);
+    const seen = displacement?.filter(Number.isFinite).length;
+    const dates = displacement ? (seen ? `${seen} of ${displacement.length} dates` : "no data at any date") : "";
+    const pieces = pick.data.subset && Math.max(...pick.data.subset) > 1 ? "squares: pieces of the network not tied to the reference date" : "";
+    const flags = pick.result.about.layers.filter((layer) => layer.classes && !layer.dated && maps[layer.name] > 1).map((layer) => {
+      const [name, , meaning] = layer.classes[maps[layer.name]] ?? ["", "", ""];
+      return `${layer.name.replaceAll("_", " ")}: ${name}${meaning ? ` (${meaning})` : ""}`;
+    });
+    const name = page.slots[0].results.length > 1 ? pick.result.about.name : "";
+    const words = [name, placeWords(pick.result, ...pick.pixel), velocity, dates, pieces, ...flags].filter(Boolean).join("; ");
+    const remove = make("button", { "aria-label": `Remove point ${k + 1}` }, "×");
+    remove.addEventListener("click", () => {
+      page.picks.splice(k, 1);
+      showPicks();
+      mark();
+    });
+    return make("li", {}, patch, ` ${k + 1}: ${words} `, remove);
+  });
+  $("points").replaceChildren(...items);
+  if (!items.length) $("points").append(make("li", { class: "small" }, "Click the map for the series of a pixel; Shift or “keep points” adds one."));
+}
+
+function rateWords(velocity, error) {
+  if (!Number.isFinite(velocity)) return "no velocity";
+  return `velocity ${text(1000 * velocity, 2)}${Number.isFinite(error) ? ` ± ${text(1000 * error, 2)}` : ""} mm/yr`;
+}
+
+// -- profile and histogram
+
+async function showProfile() {
+  $("profile-panel").hidden = !page.profile;
+  if (!page.profile) return charts.profile.draw(null);
+  const lines = [];
+  for (const [k, slot] of visible().entries()) {
+    if (slot.result.isPoints || slot.layer.classes) continue;
+    const { layer, result, offset } = slot;
+    const frame = frameOf(slot);
+    const [from, to] = page.profile.ends.map((end) => frame.position(end));
+    const steps = Math.min(Math.max(Math.ceil(Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])) - 1e-6), 1), 5000) + 1;
+    const share = Array.from({ length: steps }, (_, s) => s / (steps - 1));
+    const [height, width] = result.about.shape;
+    const at = share.map((s) => [0, 1].map((c) => Math.floor(from[c] + s * (to[c] - from[c]) + 0.5)));
+    const inside = at.map(([row, col]) => row >= 0 && col >= 0 && row < height && col < width);
+    const [rows, cols] = [0, 1].map((c) => at.filter((_, s) => inside[s]).map((place) => place[c]));
+    const spread = (found, shift) => {
+      let n = 0;
+      return inside.map((is) => (is ? (found[n++] - shift) * layer.scale : NaN));
+    };
+    const values = spread(await result.values(layer, slot.date, rows, cols), offset);
+    const error = result.layer(`${layer.name}_std`);
+    const errors = error && error.dated === layer.dated ? spread(await result.values(error, slot.date, rows, cols), 0) : undefined;
+    const metres = lengthOf(result.about, from, to);
+    const length = metres === null ? Math.hypot(to[0] - from[0], to[1] - from[1]) : metres / 1000;
+    lines.push({ colour: COLOURS[k], values, errors, along: share.map((s) => s * length), unit: metres === null ? "pixels" : "km", slot, at });
+  }
+  if (!lines.length) {
+    $("profile-words").textContent = "Profiles are of maps of numbers; choose one.";
+    return charts.profile.draw(null);
+  }
+  const alike = (line) => line.along.length === lines[0].along.length && line.slot.layer.label === lines[0].slot.layer.label;
+  const same = lines.filter(alike);
+  page.profile.lines = same;
+  charts.profile.draw(profileChart(lines[0].along, same, `distance (${lines[0].unit})`, lines[0].slot.layer.label.split("\n")[0]));
+  const few = same.length < lines.length ? " The other map has pixels of another size or other units, and is left out." : "";
+  $("profile-words").textContent = `${same.map((line) => line.slot.title).join(" and ")}; length ${text(lines[0].along.at(-1), 3)} ${lines[0].unit}${same.some((l) => l.errors) ? "; band: ± one standard error" : ""}.${few}`;
+  return undefined;
+}
+
+async function showHistogram() {
+  const slot = page.slots[0];
+  const { layer, style } = slot;
+  if (!style) return;
+  const values = finite(await slot.overview());
+  if (layer.classes) {
+    const counts = layer.classes.map(([name], k) => `${name} ${text((100 * values.filter((v) => v === k).length) / Math.max(values.length, 1), 1)} %`);
+    charts.histogram.draw(null);
+    $("histogram-words").textContent = counts.join(", ");
+    return;
+  }
+  const [low, high] = [style.low, style.high];
+  charts.histogram.draw(values.length ? histogramChart(low, high, histogram(values, low, high), layer.label.split("\n")[0]) : null);
+  const outside = values.filter((v) => v < low || v > high).length;
+  const sorted = values.sort();
+  const digits = digitsFor(low, high);
+  const step = 2 ** (slot.result.about.levels - 1);
+  const of = step === 1 ? "" : ` (means of ${step} × ${step} pixels)`;
+  $("histogram-words").textContent = values.length
+    ? `${values.length} values${of}; mean ${text(values.reduce((a, b) => a + b, 0) / values.length, digits)}, median ${text(sorted[Math.floor(sorted.length / 2)], digits)}; ${outside} beyond the colours`
+    : "no data";
+}
+
+// -- what is known of the result
+
+function describe(result) {
+  page.described = result;
+  const { about } = result;
+  $("title").textContent = about.name;
+  document.title = `${about.name} – insarray view`;
+  const list = (rows) => make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const doubts = about.problems.map(([what, remedy]) => make("li", {}, `${what} ${remedy}`));
+  $("about").replaceChildren(
+    make("h2", {}, "Result"),
+    make("p", { class: "small" }, about.sign),
+    ...(doubts.length ? [make("h3", {}, "Doubts"), make("ul", { id: "doubts" }, ...doubts)] : []),
+    make("details", {}, make("summary", {}, "How it was made"), list(about.provenance ?? []), list(about.options)),
+  );
+  describeReference();
+}
+
+// -- downloads
+
+const paneTitle = () => (page.mode === "side" ? page.slots.map((slot) => [slot]) : [visible()]);
+
+async function savePng() {
+  const panes = paneTitle().map((slots, k) => ({
+    canvases: page.panes[k].canvases,
+    title: slots.map((slot) => slot.title).join("  |  "),
+    bars: slots.filter((slot) => slot.style && !slot.layer.classes).map((slot) => ({
+      canvas: slot.bar,
+      ticks: [slot.style.low, (slot.style.low + slot.style.high) / 2, slot.style.high].map((v) => text(v, digitsFor(slot.style.low, slot.style.high))),
+      unit: slot.unit.textContent,
+    })),
+  }));
+  save(await picture(panes, { paper: ink("--paper"), ink: ink() }), "map.png");
+}
+
+function saveCsv() {
+  if (page.tool === "profile" && page.profile?.lines) {
+    const { lines } = page.profile;
+    const head = [`distance_${lines[0].unit}`, "longitude", "latitude", ...lines.flatMap((line) => [line.slot.title, ...(line.errors ? [`${line.slot.title}: standard error`] : [])])];
+    const rows = lines[0].along.map((along, s) => {
+      const place = lines[0].slot.result.lonlat(...lines[0].at[s]) ?? [NaN, NaN];
+      return [along, ...place, ...lines.flatMap((line) => [line.values[s], ...(line.errors ? [line.errors[s]] : [])])];
+    });
+    return save(csv([head, ...rows]), "profile.csv");
+  }
+  if (!page.picks.length) throw new Error("There is no point: click the map for the series of a pixel first.");
+  const rows = page.picks.flatMap((pick, k) => {
+    const line = shownSeries(pick);
+    const place = pick.result.lonlat(...pick.pixel) ?? [NaN, NaN];
+    return line.times.map((_, t) => [k + 1, pick.result.about.name, ...pick.pixel, ...place, pick.result.about.dates[t].slice(0, 10), line.values[t], line.errors?.[t] ?? NaN, line.subset?.[t] ?? NaN]);
+  });
+  const head = ["point", "result", "row", "column", "longitude", "latitude", "date", "displacement_mm", "displacement_std_mm", "network_subset"];
+  return save(csv([head, ...rows]), "series.csv");
+}
+
+function saveGeojson() {
+  if (!page.picks.length) throw new Error("There is no point: click the map for the series of a pixel first.");
+  const features = page.picks.map((pick, k) => {
+    const line = shownSeries(pick);
+    const place = pick.result.lonlat(...pick.pixel);
+    if (!place) throw new Error("GeoJSON: the result is in radar coordinates, so nothing says where its pixels are; save CSV.");
+    const longitude = ((((place[0] + 180) % 360) + 360) % 360) - 180;
+    const level = page.reference?.levels.get(pick.result);
+    const properties = { point: k + 1, result: pick.result.about.name, row: pick.pixel[0], column: pick.pixel[1] };
+    if (pick.data.maps.velocity !== undefined) properties.velocity_mm_yr = 1000 * (pick.data.maps.velocity - (level?.maps.velocity ?? 0));
+    line.times.forEach((_, t) => {
+      properties[pick.result.about.dates[t].slice(0, 10).replaceAll("-", "")] = line.values[t];
+    });
+    return { type: "Feature", geometry: { type: "Point", coordinates: [longitude, place[1]] }, properties };
+  });
+  save(geojson(features), "points.geojson");
+}
+
+// -- start
+
+/** Let the server read all dates before the first one is asked for. */
+function readAhead() {
+  const { result } = page.slots[0];
+  const layer = result.about.layers.find((one) => one.dated);
+  if (layer) result.overview(layer, result.times.length - 1).catch(failed);
+}
+
+async function watch() {
+  try {
+    const answer = await fetch("status.json");
+    if (!answer.ok) return; // a folder on a web server has none
+    if (!page.ahead && page.slots[0].style) {
+      page.ahead = true;
+      setTimeout(readAhead, POLL);
+    }
+    const { stores } = await answer.json();
+    const shown = visible().map((slot) => stores[slot.result.number]).filter(Boolean);
+    const damage = shown.flatMap((store) => store.damage);
+    const progress = Math.min(...shown.map((store) => store.progress), 1);
+    const waiting = progress < 1 ? `reading all dates: ${Math.floor(100 * progress)} %` : "";
+    if (shown.some((store) => store.changed)) say("The result has changed on the disk: reload the page to see it.");
+    else if (damage.length) say(`Damaged, shown as no data: ${damage[0]}${damage.length > 1 ? ` and ${damage.length - 1} more` : ""}. Run: insarray status STORE --discard-damaged`);
+    if (waiting) $("status").textContent = waiting;
+    else if ($("status").textContent.startsWith("reading all dates")) $("status").textContent = "";
+    setTimeout(watch, POLL);
+  } catch {
+    say("The server has ended: run insarray view again.");
+  }
+}
+
+function keys(event) {
+  if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const tool = Object.keys(TOOLS).find((name) => TOOLS[name] === event.key.toLowerCase());
+  if (tool) setTool(tool);
+  if (event.key === "Escape") {
+    if (page.corner || page.tool !== "series") setTool("series");
+    else clear();
+    say(page.problem);
+  }
+  const step = { ",": -1, ".": 1 }[event.key];
+  const [slot] = page.slots;
+  if (step && slot.layer.dated) {
+    slot.date = Math.min(Math.max(slot.date + step, 0), slot.result.times.length - 1);
+    slot.refresh();
+  }
+}
+
+function clear() {
+  page.picks = [];
+  showPicks();
+  mark();
+}
+
+function removeProfile() {
+  page.profile = null;
+  safely(showProfile)();
+  mark();
+}
+
+function connect() {
+  for (const tool of Object.keys(TOOLS)) $(`tool-${tool}`).addEventListener("click", () => setTool(tool));
+  $("mode").addEventListener("change", () => setMode($("mode").value));
+  $("difference").addEventListener("change", showPicks);
+  $("clear").addEventListener("click", clear);
+  $("clear-profile").addEventListener("click", removeProfile);
+  $("reset-reference").addEventListener("click", () => useReference(null));
+  $("save-png").addEventListener("click", safely(savePng));
+  $("save-csv").addEventListener("click", safely(saveCsv));
+  $("save-geojson").addEventListener("click", safely(saveGeojson));
+  addEventListener("keydown", keys);
+}
+
+async function start() {
+  const answer = await fetch("view.json");
+  if (!answer.ok) throw new Error(`view.json cannot be read: the server answers ${answer.status}`);
+  const { stores } = await answer.json();
+  const problems = [];
+  const results = [];
+  for (const [number, store] of stores.entries()) {
+    try {
+      if (store.error) throw new Error(store.error);
+      const result = await Result.open(store.url);
+      result.number = number;
+      results.push(result);
+    } catch (error) {
+      problems.push(error.message.includes(store.name) ? error.message : `${store.name}: ${error.message}`);
+    }
+  }
+  page.problem = problems.length ? `${problems.join("; ")}. Reload the page to try again.` : "";
+  say(page.problem);
+  document.body.dataset.ready = "yes";
+  if (!results.length) return;
+  document.querySelector("main").hidden = false;
+  for (const name of ["series", "profile", "histogram"]) charts[name] = new Chart($(`${name}-plot`));
+  page.slots = [0, 1].map((number) => new Slot(number, results, changed));
+  if (results.length === 1 && results[0].about.layers.length > 1) page.slots[1].choose(results[0].about.layers[1].name);
+  $("maps").append(...page.slots.map((slot) => slot.element));
+  page.swipe = make("input", { type: "range", id: "swipe", min: 0, max: 1000, value: 500, "aria-label": "Where the second map begins" });
+  page.slots[0].map.append(page.swipe);
+  page.panes = page.slots.map((slot) => {
+    const pane = new Pane(slot.map, { onClick: (...given) => onClick(pane)(...given), onMove: (at) => onMove(slot, pane)(at), onError: failed });
+    return pane;
+  });
+  page.swipe.addEventListener("input", () => page.panes[0].swipe(page.swipe.value / 1000));
+  connect();
+  showPicks();
+  setMode("single");
+  describe(page.slots[0].result);
+  document.body.dataset.shown = "yes";
+  watch();
+}
+
+start().catch((error) => failed(error));
+
+/** For tests and the console of the browser: what the page shows. */
+globalThis.insarray = page;
