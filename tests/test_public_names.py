@@ -44,7 +44,7 @@ def test_completion_offers_public_names_only():
     ],
 )
 def test_the_accessor_is_there_once_both_are_imported(imports):
-    code = f"import sys; {imports}; print(xarray.Dataset(coords={{'time': [0]}}).insar.times.dtype); print('rasterio' in sys.modules)"
+    code = f"import sys; {imports}; print(xarray.Dataset(coords={{'time': ['20200101']}}).insar.times.dtype); print('rasterio' in sys.modules)"
     assert run_python(code).split() == ["datetime64[s]", "False"]
     code = f"import sys; before = list(sys.meta_path); {imports}; print([f for f in sys.meta_path if 'insarray' in repr(f)])"
     assert run_python(code).strip() == "[]"

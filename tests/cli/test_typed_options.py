@@ -10,6 +10,7 @@ import pytest
 import insarray as ia
 from insarray.__main__ import cli
 from insarray.cli import options as groups
+from insarray.cli import point_options as point_groups
 from insarray.cli.process import run_command
 from insarray.cli.stacks_and_series import Fit, Invert
 from insarray.cli.typed import dashed, option_fields, value_type
@@ -29,9 +30,9 @@ FUNCTIONS = {
     groups.Fitting: ia.fit,
     groups.Geometry: ia.fit,
     groups.Executing: ia.run,
-    groups.ReadingWrapped: ia.open_wrapped,
-    groups.Points: ia.select_points,
-    groups.Arcs: ia.estimate_links,
+    point_groups.ReadingWrapped: ia.open_wrapped,
+    point_groups.Points: ia.select_points,
+    point_groups.Arcs: ia.estimate_links,
     groups.Decomposing: ia.decompose,
     groups.Comparing: ia.compare_gnss,
     groups.Tying: ia.tie_to_gnss,

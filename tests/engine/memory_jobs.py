@@ -15,7 +15,7 @@ import xarray as xr
 import insarray as ia
 from insarray.cli.components_points_export import Links
 from insarray.cli.link_commands import links, wrapped_of
-from insarray.cli.options import Points
+from insarray.cli.point_options import Points
 from insarray.engine.plan import BASE_BYTES, Plan, plan_run
 from insarray.engine.run.append import append
 from insarray.io.layers.lazy import to_dataset

@@ -2,6 +2,7 @@
 
 from insarray.cli import options as group
 from insarray.cli import output_options as output
+from insarray.cli import point_options as points
 from insarray.cli.program import cli
 from insarray.cli.typed import argument, flag, option
 from insarray.model import choices
@@ -91,7 +92,7 @@ class Frame(group.Framing, group.Sight, group.Storing):
 
 
 @cli.typed("Points", "link_commands.links")
-class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, group.Ranges, group.Output):
+class Links(points.ReadingWrapped, group.Geometry, points.Points, points.Arcs, points.Ranges, group.Output):
     """Estimate velocity and height error (DEM error) of points.
 
     STACK is a folder of single-reference wrapped interferograms or SLCs, an HDF5 file, or a Zarr store. The points are
@@ -110,7 +111,7 @@ class Links(group.ReadingWrapped, group.Geometry, group.Points, group.Arcs, grou
 
 
 @cli.typed("Points", "unwrap_command.unwrap")
-class Unwrap(group.ReadingWrapped, group.Geometry, group.Unwrapping, group.Tiling, group.Storing):
+class Unwrap(points.ReadingWrapped, group.Geometry, points.Unwrapping, points.Tiling, group.Storing):
     """Unwrap a wrapped stack in tiles, with the model of its points.
 
     STACK is a folder of single-reference wrapped interferograms or SLCs, an HDF5 file, or a Zarr store. OUT is a Zarr

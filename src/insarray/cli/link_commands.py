@@ -10,7 +10,8 @@ import xarray as xr
 
 from insarray.cli.components_points_export import Links
 from insarray.cli.compute import command_line, refuse_input_as_output
-from insarray.cli.options import Arcs, Geometry, Points, ReadingWrapped
+from insarray.cli.options import Geometry
+from insarray.cli.point_options import Arcs, Points, ReadingWrapped
 from insarray.cli.say import echo
 from insarray.cli.typed import dashed
 from insarray.cli.values import parse_reference

@@ -7,7 +7,8 @@ import xarray as xr
 from insarray.cli.components_points_export import Unwrap
 from insarray.cli.compute import print_stored, refuse_input_as_output, store_into
 from insarray.cli.link_commands import HEIGHT_RANGE
-from insarray.cli.options import Geometry, ReadingWrapped, Tiling
+from insarray.cli.options import Geometry
+from insarray.cli.point_options import ReadingWrapped, Tiling
 from insarray.cli.say import echo
 from insarray.cli.typed import dashed
 from insarray.engine.store.zarr_store import open_store
