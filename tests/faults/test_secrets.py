@@ -218,9 +218,9 @@ def test_tracebacks_logs_and_streams_of_others_say_no_secret(capsys, account):
 
 @pytest.mark.parametrize("text", ["x", "-", "a:", ".a?=", "http://", "x@", "a:b@", "'key': ", "<", "=", "?", ")"])
 def test_long_text_takes_no_long_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     shown(text * 5_000 + ": = @ ? <")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_worker_processes_print_no_secret_and_no_control_character(monkeypatch, account):
