@@ -9,7 +9,8 @@ from insarray.model.choices import AtStation
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.tracks import require_line_of_sight
-from insarray.products.gnss.stations import AXES, along, inside, lines_of_sight, require_stations, sample
+from insarray.products.gnss.given import require_stations
+from insarray.products.gnss.stations import AXES, along, inside, lines_of_sight, sample
 from insarray.products.views.stacks import SeriesView, as_series
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """What data on a grid and stations have in common: values at the stations, and motion of the stations along lines of sight."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -34,24 +34,6 @@ class Sampled:
     values: dict[str, np.ndarray]
     pixels: np.ndarray
     distance: np.ndarray
-
-
-def require_stations(gnss: Any, needed: tuple[str, ...], what: str) -> xr.Dataset:
-    """Stations of `open_gnss` that have what is needed.
-
-    Raises
-    ------
-    StackError
-        If they are none.
-    """
-    if not isinstance(gnss, xr.Dataset):
-        raise StackError(f"gnss: is a {type(gnss).__name__}, not an xarray.Dataset; open it with insarray.open_gnss")
-    if "station" not in gnss.dims or not {"longitude", "latitude"} <= set(gnss.coords):
-        raise StackError("gnss: has no stations with longitude and latitude; open it with insarray.open_gnss")
-    missing = [name for name in needed if name not in gnss]
-    if missing:
-        raise StackError(f"gnss: has no {missing[0]}, which {what} needs; it has {', '.join(map(str, gnss.data_vars))}")
-    return gnss
 
 
 def positions(grid: Grid, gnss: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -12,13 +12,13 @@ from insarray.kernels.components.pairs import random_pairs
 from insarray.model.choices import Requirement
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.tracks import map_view, require_line_of_sight
+from insarray.products.gnss.given import require_stations
 from insarray.products.gnss.stations import (
     along,
     inside,
     lines_of_sight,
     pixel_metres,
     positions,
-    require_stations,
     sample,
 )
 from insarray.products.stacks.selection import Raster, good_pixels

@@ -23,7 +23,8 @@ from insarray.products.components.tracks import (
     require_line_of_sight,
 )
 from insarray.products.gnss.differences import series_difference, velocity_difference
-from insarray.products.gnss.stations import AXES, positions, require_stations
+from insarray.products.gnss.given import require_stations
+from insarray.products.gnss.stations import AXES, positions
 from insarray.products.tracks.mosaic import mosaic
 from insarray.products.tracks.overlaps import AtStations, adjust_tracks
 from insarray.products.views.stacks import View, as_series
