@@ -9,7 +9,7 @@ import xarray as xr
 from insarray.model.choices import AtStation
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid, is_geographic
-from insarray.products.components.tracks import LINE_OF_SIGHT
+from insarray.products.components.tracks import LINE_OF_SIGHT, require_unit_vectors
 from insarray.products.views.stacks import View
 
 AXES = ("east", "north", "up")
@@ -203,12 +203,9 @@ def lines_of_sight(view: View, gnss: xr.Dataset, radius: float) -> np.ndarray:
     Raises
     ------
     StackError
-        If one does not point up.
+        If one does not point up, or has another length.
     """
     found = sample(view, LINE_OF_SIGHT, gnss, radius, "nearest").values
     vectors = np.stack([found[name] for name in LINE_OF_SIGHT])
-    if (vectors[2] < 0).any() or (np.abs((vectors**2).sum(axis=0) - 1) > 0.04).any():
-        raise StackError(
-            "data: its line of sight (los_east, los_north, los_up) is no unit vector from the ground to the satellite"
-        )
+    require_unit_vectors("data", vectors.astype(np.float32))
     return vectors
