@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import xarray as xr
 
+from insarray.model.arguments import whole
 from insarray.model.choices import AtStation
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
@@ -97,8 +98,7 @@ def compare_gnss(
     gnss = require_stations(gnss, AXES, "a comparison of series")
     if "time" not in gnss.dims:
         raise StackError("gnss: holds no positions (station, time); open daily positions with insarray.open_gnss")
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
-        raise ArgumentError(f"days: {days!r} is not a number of days")
+    days = whole("days", days)
     require_line_of_sight(series, "series")
     view = as_series(series)
     here = inside(view, gnss)

@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import xarray as xr
 
+from insarray.model.arguments import number
 from insarray.model.choices import AtStation
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid, is_geographic
@@ -92,7 +93,7 @@ def sample(view: View, names: tuple[str, ...], gnss: xr.Dataset, radius: float, 
     """
     if at not in get_args(AtStation):
         raise ArgumentError(f"at: {at!r} is not one of {', '.join(get_args(AtStation))}")
-    if not (np.isfinite(radius) and radius >= 0):
+    if not (np.isfinite(number("radius", radius)) and radius >= 0):
         raise ArgumentError(f"radius: {radius!r} is not a distance in metres")
     grid = view.grid
     size = pixel_metres(grid)
