@@ -196,8 +196,8 @@ REFUSED = {
     "no such station": (lambda s, g: (s, g), {"reference": "ZZZZ"}, "reference: station 'ZZZZ' is not among"),
     "radius": (lambda s, g: (s, g), {"radius": -1}, "radius: -1 is not a distance"),
     "at": (lambda s, g: (s, g), {"at": "all"}, "at: 'all' is not one of nearest, mean, median"),
-    "days": (lambda s, g: (s, g), {"days": 0.5}, "days: 0.5 is not a number of days"),
-    "downward": (lambda s, g: (s.assign(los_up=-s.los_up), g), {}, "is no unit vector from the ground to the satellite"),
+    "days": (lambda s, g: (s, g), {"days": 0.5}, "days: 0.5 is not a whole number"),
+    "downward": (lambda s, g: (s.assign(los_up=-s.los_up), g), {}, "its line of sight .* points down: turn it"),
     "no CRS": (lambda s, g: (s.drop_vars("spatial_ref"), g), {}, "no CRS"),
 }  # fmt: skip
 

@@ -266,7 +266,7 @@ def test_lazy_and_any_chunking_gives_the_same_bits():
 
 REFUSED = {
     "uncertainty": ({"uncertainty": "guess"}, "uncertainty: 'guess' is not one of"),
-    "samples": ({"uncertainty": "bootstrap", "samples": 1}, "samples: 1 is too few"),
+    "samples": ({"uncertainty": "bootstrap", "samples": 1}, "samples: 1 is not a whole number of at least 2"),
     "weights": ({"weights": "heavy"}, "weights: 'heavy' is not one of"),
     "no covariance": ({"uncertainty": "covariance"}, "needs weights that are inverse variances"),
     "no baselines": ({"height_error": True, **GEOMETRY}, "no perpendicular baselines"),

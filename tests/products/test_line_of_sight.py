@@ -140,7 +140,7 @@ REFUSED = {
     "nothing": ({}, ArgumentError, "source: give files or a dataset, or else"),
     "both": ({"source": "a.tif", "heading": 1.0}, ArgumentError, "not both"),
     "half": ({"heading": 1.0}, ArgumentError, "are needed together"),
-    "radians": ({"heading": -12.0, "incidence_angle": 138.0}, ArgumentError, "incidence_angle: 138.0 is not between"),
+    "radians": ({"heading": -12.0, "incidence_angle": 138.0}, ArgumentError, "incidence_angle: 138 is not between"),
     "heading": ({"heading": 1e4, "incidence_angle": 38.0}, ArgumentError, "heading: 10000.0 is no direction"),
     "side": ({"heading": 1.0, "incidence_angle": 38.0, "looks": "up"}, ArgumentError, "looks: 'up' is not one of"),
     "no such file": ({"source": "none.tif"}, FileError, "none.tif does not exist"),

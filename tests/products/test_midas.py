@@ -156,7 +156,7 @@ def test_only_dates_connected_to_the_first_one_of_subsets():
 
 REFUSED = {
     "tolerance": ({"tolerance": 0.7}, ArgumentError, "tolerance: 0.7 is not a number of years"),
-    "text": ({"steps": "2019-01-01"}, ArgumentError, "steps: '2019-01-01' is not a list of dates"),
+    "text": ({"steps": "early"}, ArgumentError, "date: 'early' is not a date"),
 }
 
 

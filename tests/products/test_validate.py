@@ -126,7 +126,7 @@ REFUSED = {
     "slope": ({"slope": -1.0}, ArgumentError, "slope: -1.0 is not valid"),
     "share": ({"share": 68.3}, ArgumentError, "share: 68.3 is not valid; give a positive number up to 1"),
     "edges": ({"distances": (5, 1)}, ArgumentError, "distances: .* are not edges in km"),
-    "pairs": ({"pairs": 0}, ArgumentError, "pairs: 0 is not a number of pairs"),
+    "pairs": ({"pairs": 0}, ArgumentError, "pairs: 0 is not a whole number"),
     "no displacement": ({"requirement": "nisar_transient"}, StackError, "data: has no displacement"),
     "too far": ({"distances": (500, 600)}, StackError, "no pair of pixels at these distances"),
     "mask and stations": ({"gnss": at_stations(3), "mask": "a.tif"}, ArgumentError, "mask: applies to pairs of pixels"),

@@ -218,6 +218,7 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
     """
     refuse_inputs(path, dataset, mask)
     dataset = without_secrets(placed(masked(dataset, mask)))
+    _require_names(dataset)
     output = dataset.drop_encoding()
     for name, variable in dataset.variables.items():
         encoding = _netcdf_encoding(variable, is_coordinate=name in dataset.coords)
@@ -230,6 +231,13 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
         compute_in_own_threads(output.to_netcdf(final, engine="h5netcdf", format="NETCDF4", compute=False))
     logger.info("to_netcdf: %s, %s", path, ", ".join(map(str, output.data_vars)))
     return Path(path)
+
+
+def _require_names(dataset: xr.Dataset) -> None:
+    """Raise ArgumentError for names of variables and dimensions that cannot be in a NetCDF file."""
+    for name in (*dataset.variables, *dataset.dims):
+        if not isinstance(name, str) or not name.strip() or name in (".", "..") or "/" in name:
+            raise ArgumentError(f"dataset: the name {name!r} cannot be in a NetCDF file; rename it")
 
 
 @contextmanager

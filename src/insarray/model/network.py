@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from insarray.model.arguments import as_list
 from insarray.model.dates import Time, as_time, date_label, years_since
 from insarray.model.errors import ArgumentError, NetworkError
 
@@ -311,7 +312,7 @@ class Network:
 
 
 def _ends(pair: str | Sequence[Time]) -> tuple[np.datetime64, np.datetime64]:
-    ends = pair.split("_") if isinstance(pair, str) else pair
+    ends = pair.split("_") if isinstance(pair, str) else as_list("pair", pair)
     if len(ends) != 2:
         raise ArgumentError(f"pair: {pair!r} is not two dates; write it as 20200101_20200113 or give two times")
     return as_time(ends[0]), as_time(ends[1])

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from insarray.model.arguments import Duration, as_list, days, number, whole
 from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, NetworkError
 from insarray.model.network import Network
@@ -14,7 +15,7 @@ from insarray.model.network import Network
 def select(
     network: Network,
     *,
-    max_temporal_baseline: float | None = None,
+    max_temporal_baseline: Duration | None = None,
     max_perpendicular_baseline: float | None = None,
     max_neighbours: int | None = None,
     exclude_dates: Iterable[Time] = (),
@@ -29,7 +30,7 @@ def select(
     network
         Network to select from.
     max_temporal_baseline
-        Maximum in days.
+        Maximum in days, or as a timedelta.
     max_perpendicular_baseline
         Maximum absolute value in metres.
     max_neighbours
@@ -49,13 +50,14 @@ def select(
     """
     keep = np.ones(network.n_pairs, bool)
     if max_temporal_baseline is not None:
-        keep &= network.temporal_baseline <= max_temporal_baseline
+        keep &= network.temporal_baseline <= days("max_temporal_baseline", max_temporal_baseline)
     if max_perpendicular_baseline is not None:
         if network.perpendicular_baseline is None:
             raise NetworkError("max_perpendicular_baseline: the stack has no perpendicular baselines; give them first")
-        keep &= np.abs(network.perpendicular_baseline) <= max_perpendicular_baseline
+        limit = number("max_perpendicular_baseline", max_perpendicular_baseline)
+        keep &= np.abs(network.perpendicular_baseline) <= limit
     if max_neighbours is not None:
-        keep &= network.secondary - network.reference <= max_neighbours
+        keep &= network.secondary - network.reference <= whole("max_neighbours", max_neighbours)
     keep &= ~np.isin(network.pairs, _date_indices(network, exclude_dates)).any(axis=1)
     keep[_pair_indices(network, exclude_pairs)] = False
     if min_coherence is not None:
@@ -68,7 +70,7 @@ def select(
 def _date_indices(network: Network, dates: Iterable[Time]) -> list[int]:
     known = {date_label(time): k for k, time in enumerate(network.times)}
     known |= {str(time.astype("datetime64[D]")).replace("-", ""): k for k, time in enumerate(network.times)}
-    labels = [date_label(as_time(date)) for date in dates]
+    labels = [date_label(as_time(date)) for date in as_list("exclude_dates", dates)]
     missing = [label for label in labels if label not in known]
     if missing:
         raise ArgumentError(f"exclude_dates: {', '.join(missing)} not among the {network.n_dates} dates of the network")
@@ -77,7 +79,7 @@ def _date_indices(network: Network, dates: Iterable[Time]) -> list[int]:
 
 def _pair_indices(network: Network, pairs: Iterable[str | Sequence[Time]]) -> list[int]:
     known = {label: k for k, label in enumerate(network.labels)}
-    wanted = list(pairs)
+    wanted = as_list("exclude_pairs", pairs)
     labels = Network.from_pairs(wanted).labels if wanted else []
     missing = [label for label in labels if label not in known]
     if missing:

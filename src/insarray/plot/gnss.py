@@ -10,6 +10,7 @@ from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.plot.figures import date_axis, new_axes
 from insarray.plot.maps import map as draw_map
+from insarray.products.gnss.given import require_stations
 from insarray.products.gnss.stations import pixel_metres
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def components(data: xr.Dataset, ax: "Axes | None" = None, *, gnss: xr.Dataset |
     arrows = ax.quiver(mean.x, mean.y, east, north, color="black", **scale)
     ax.quiverkey(arrows, 0.78, 0.95, length, f"{length:g} mm/yr", labelpos="E", coordinates="axes")
     if gnss is not None:
-        _require(gnss, ("velocity_east", "velocity_north"), "insarray.open_gnss")
+        gnss = require_stations(gnss, ("velocity_east", "velocity_north"), "the plot")
         places = [grid.position(float(lon), float(lat)) for lon, lat in zip(gnss.longitude, gnss.latitude, strict=True)]
         x, y = np.array(places).T
         ax.quiver(x, y, 1e3 * gnss.velocity_east, 1e3 * gnss.velocity_north, color="#cc3311", **scale)
@@ -206,7 +207,7 @@ def gnss_profile(
     ax = new_axes(ax, (7.5, 3.6))
     ax.plot(distance[use] / 1e3, values[use], ".", ms=2, color="C0", alpha=0.4, label="InSAR", rasterized=True)
     if gnss is not None:
-        _require(gnss, (name,), "insarray.open_gnss")
+        gnss = require_stations(gnss, (name,), "the plot")
         places = np.array(
             [grid.position(float(a), float(b)) for a, b in zip(gnss.longitude, gnss.latitude, strict=True)]
         )

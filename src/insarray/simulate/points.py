@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
+from insarray.model.arguments import whole
 from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
 from insarray.model.dataset import epoch_coords, grid_coords, grid_of
 from insarray.model.dates import date_index, date_label, years_since
@@ -119,6 +120,7 @@ def simulate_wrapped(
     {'time': 12, 'y': 20, 'x': 20}
     """
     _check(shape, n_dates, noise, atmosphere)
+    seed = whole("seed", seed)
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
     times, baseline = _dates(rngs[0], n_dates)
     city = _city(rngs[1], shape, noise, water=water)

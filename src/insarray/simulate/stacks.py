@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
+from insarray.model.arguments import whole
 from insarray.model.conventions import SIGN, VARIABLES, attributes, metres_per_radian
 from insarray.model.dataset import grid_coords, grid_of, network_of, pair_coords, time_coords
 from insarray.model.errors import ArgumentError, StackError
@@ -154,6 +155,7 @@ def simulate_stack(
     {'pair': 12, 'y': 20, 'x': 24}
     """
     _check(shape, n_dates, neighbours, looks, missing, atmosphere, stratified)
+    seed = whole("seed", seed)
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
     network, baseline = _network(rngs[0], n_dates, neighbours, annual=annual_pairs)
     scene = _scene(rngs[1], shape, water=water)

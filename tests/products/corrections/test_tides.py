@@ -74,7 +74,10 @@ REFUSED = {
     "no line of sight": ({"time_of_day": "06:00"}, "the data have no line of sight"),
     "no incidence": ({"time_of_day": "06:00", "heading": -13}, "there is no incidence_angle"),
     "radians": ({"time_of_day": "06:00", "heading": -13, "incidence_angle": 0.6}, "give degrees from the vertical"),
-    "no heading": ({"time_of_day": "06:00", "heading": 900.0, "incidence_angle": 35.0}, "heading: 900.0 is not"),
+    "no heading": (
+        {"time_of_day": "06:00", "heading": 900.0, "incidence_angle": 35.0},
+        "heading: 900.0 is no direction",
+    ),
     "no side": ({"time_of_day": "06:00", "heading": 9.0, "incidence_angle": 35.0, "look": "up"}, "look: 'up' is not"),
 }
 

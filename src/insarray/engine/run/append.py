@@ -28,6 +28,7 @@ from insarray.engine.store.ledger import Block
 from insarray.engine.store.swap import new_beside, only_successor, swap
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.io.layers.lazy import only_pairs
+from insarray.model.arguments import whole
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
 from insarray.model.network import Network
@@ -362,7 +363,7 @@ def _without_samples(
         return bool(np.isfinite(values[new]).any())
 
     blocks = _blocks(plan)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor((workers and whole("workers", workers)) or os.cpu_count() or 1) as pool:
         return [block for block, some in zip(blocks, pool.map(has_samples, blocks), strict=True) if not some]
 
 

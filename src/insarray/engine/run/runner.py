@@ -27,6 +27,7 @@ from insarray.engine.store.provenance import provenance
 from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.template import Compressor
 from insarray.engine.store.zarr_store import Store
+from insarray.model.arguments import whole
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
 from insarray.model.secrets import shown
@@ -162,8 +163,8 @@ def run_replacing(
     generation: int = 0,
 ) -> Report:
     """Run as `run` does, with a generation of the store, and tasks `replaced` by key (see `append`)."""
-    if workers is not None and workers < 1:
-        raise ArgumentError(f"workers: {workers} is not a positive number")
+    if workers is not None:
+        whole("workers", workers, 1)
     if not block_timeout > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
     client = client_of(scheduler, client)

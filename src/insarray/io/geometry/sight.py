@@ -144,13 +144,13 @@ def _dataset(layers: Mapping[str, Layer], grid: Grid) -> xr.Dataset:
     return on_grid_of(found, found)
 
 
-def constant_sight(incidence: float, heading: float, *, looks_right: bool) -> tuple[float, float, float]:
+def sight_of_angles(incidence: Any, heading: float, *, looks_right: bool) -> tuple[Any, Any, Any]:
     """East, north, up of the unit vector from the ground to a satellite.
 
     Parameters
     ----------
     incidence
-        From the vertical, degrees.
+        From the vertical, degrees, a number or an array.
     heading
         Direction of flight, clockwise from north, degrees.
     looks_right
@@ -159,4 +159,4 @@ def constant_sight(incidence: float, heading: float, *, looks_right: bool) -> tu
     # the ground is to the right of the flight, so the satellite is to the left of it as seen from there
     azimuth = np.radians(heading + (-90.0 if looks_right else 90.0))
     sine = np.sin(np.radians(incidence))
-    return float(sine * np.sin(azimuth)), float(sine * np.cos(azimuth)), float(np.cos(np.radians(incidence)))
+    return sine * np.sin(azimuth), sine * np.cos(azimuth), np.cos(np.radians(incidence))

@@ -18,7 +18,7 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
 from insarray.model.plates import Rotation, rotation
-from insarray.products.components.tracks import LINE_OF_SIGHT, map_view
+from insarray.products.components.tracks import LINE_OF_SIGHT, map_view, require_unit_vectors, vectors_in
 from insarray.products.series.common import only_series
 from insarray.products.series.surfaces import row_and_col
 from insarray.products.views.stacks import View, as_series, require_dataset
@@ -233,6 +233,7 @@ def plate_block(task: _Plate, arrays: Arrays) -> Arrays:
     motion = between_nodes(velocity_of_plate(task.rotation, lon, lat), places, _STEP)
     results = {f"plate_{name}": motion[k].astype(np.float32) for k, name in enumerate(COMPONENTS)}
     if task.sight:
+        require_unit_vectors("data", vectors_in(arrays))
         along = sum(motion[k] * arrays[name].astype(np.float64) for k, name in enumerate(LINE_OF_SIGHT))
         results["plate_velocity"] = np.asarray(along, np.float32)
     return results

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from insarray.model.arguments import as_list
 from insarray.model.dates import Time, as_time, date_label, years_since
 from insarray.model.errors import ArgumentError, StackError
 
@@ -100,7 +101,7 @@ def _every(days: float, start: np.datetime64, stop: np.datetime64) -> np.ndarray
 
 
 def _given(knots: Sequence[Time], start: np.datetime64, stop: np.datetime64) -> np.ndarray:
-    times = np.array([as_time(time) for time in knots], "datetime64[s]")
+    times = np.array([as_time(time) for time in as_list("knots", knots)], "datetime64[s]")
     if len(times) < 2 or not (np.diff(times) > np.timedelta64(0, "s")).all():
         raise ArgumentError(f"knots: {len(times)} dates; give at least two, ascending")
     if times[0] >= stop or times[-1] <= start:

@@ -6,11 +6,22 @@ from typing import get_args
 import numpy as np
 import xarray as xr
 
-from insarray.io.geometry.sight import Sight, constant_sight, open_sight
+from insarray.engine.blocks import Arrays, map_blocks
+from insarray.io.geometry.sight import Sight, open_sight, sight_of_angles
 from insarray.model.choices import Looks, Resampling
 from insarray.model.conventions import attributes
 from insarray.model.errors import ArgumentError
-from insarray.products.components.tracks import LINE_OF_SIGHT, map_view, on_pixels, require_line_of_sight
+from insarray.products.components.tracks import (
+    LINE_OF_SIGHT,
+    map_view,
+    on_pixels,
+    require_line_of_sight,
+    require_unit_vectors,
+    vectors_in,
+)
+from insarray.products.timefit.geometry import direction_of_flight, geometry_map
+from insarray.products.views.aligning import in_blocks_of
+from insarray.products.views.stacks import View
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +30,7 @@ def line_of_sight(
     like: xr.Dataset,
     source: xr.Dataset | Sight | None = None,
     *,
-    incidence_angle: float | None = None,
+    incidence_angle: xr.DataArray | float | None = None,
     heading: float | None = None,
     looks: Looks = "right",
     resampling: Resampling = "nearest",
@@ -37,8 +48,8 @@ def line_of_sight(
         ``{"incidence_angle": file, "azimuth_angle": file}`` in degrees, the azimuth of the vector counterclockwise from
         north, as in ISCE's ``los.rdr``. A vector that points down is turned.
     incidence_angle, heading, looks
-        Instead of a source one vector for all pixels: the incidence angle from the vertical and the direction of flight
-        clockwise from north, degrees, and the side to which the radar looks. Sentinel-1 flies at about -13 (ascending) and
+        Instead of a source: the incidence angle from the vertical, one for all pixels or a map (y, x), and the direction of
+        flight clockwise from north, degrees, and the side to which the radar looks. Sentinel-1 flies at about -13 (ascending) and
         -167 (descending), and looks right.
     resampling
         How files on another grid come to the pixels.
@@ -76,33 +87,42 @@ def line_of_sight(
         raise ArgumentError("source: give files or a dataset, or else incidence_angle and heading, not both")
     view = map_view(like.drop_vars([n for n, v in like.data_vars.items() if not {"y", "x"} <= set(v.dims)]), "like")
     if source is None:
-        return view.on_grid(_constant(view.data, incidence_angle, heading, looks))
+        return view.on_grid(_of_angles(view, incidence_angle, heading, looks))
     found = source if isinstance(source, xr.Dataset) else open_sight(source)
     require_line_of_sight(found, "source")
     chunks = view.data.chunksizes
     blocks = (tuple(chunks["y"]), tuple(chunks["x"])) if "y" in chunks and "x" in chunks else None
     maps = on_pixels(map_view(found[list(LINE_OF_SIGHT)], "source"), LINE_OF_SIGHT, view, blocks, resampling, "source")
-    result = xr.Dataset({name: layer.variable for name, layer in maps.items()})
-    for name in LINE_OF_SIGHT:
-        result[name].attrs = dict(attributes(name))
+    if blocks is None:
+        maps = {name: layer.compute() for name, layer in maps.items()}
+    result = xr.Dataset(map_blocks(upward_block, "source", maps, LINE_OF_SIGHT, {}, bytes_per_pixel=32))
     logger.info("line_of_sight: of %s", "a dataset" if isinstance(source, xr.Dataset) else source)
-    return view.on_grid(result if blocks is not None else result.compute())
+    return view.on_grid(result)
 
 
-def _constant(data: xr.Dataset, incidence: float | None, heading: float | None, looks: str) -> xr.Dataset:
-    if incidence is None or heading is None:
+def upward_block(name: str, arrays: Arrays) -> Arrays:
+    """Vectors of one block from the ground to the satellite, whichever way they are given."""
+    vectors = vectors_in(arrays)
+    vectors = np.where(vectors[2] < 0, -vectors, vectors)
+    require_unit_vectors(name, vectors)
+    shape = arrays["los_up"].shape
+    return {part: vector.reshape(shape) for part, vector in zip(LINE_OF_SIGHT, vectors, strict=True)}
+
+
+def _of_angles(
+    view: View, incidence_angle: xr.DataArray | float | None, heading: float | None, looks: str
+) -> xr.Dataset:
+    if incidence_angle is None or heading is None:
         raise ArgumentError("incidence_angle, heading: are needed together")
-    if not 0 < incidence < 90:
-        raise ArgumentError(f"incidence_angle: {incidence!r} is not between 0 and 90 degrees from the vertical")
-    if not -360 <= heading <= 360:
-        raise ArgumentError(f"heading: {heading!r} is no direction in degrees, clockwise from north")
+    direction = direction_of_flight(heading)
+    angle = geometry_map(view, "incidence_angle", incidence_angle, "line_of_sight")
     if looks not in get_args(Looks):
         raise ArgumentError(f"looks: {looks!r} is not one of {', '.join(get_args(Looks))}")
-    first = next(layer for layer in data.data_vars.values() if {"y", "x"} <= set(layer.dims))
+    first = next(layer for layer in view.data.data_vars.values() if {"y", "x"} <= set(layer.dims))
     plane = first.isel({dim: 0 for dim in first.dims if dim not in ("y", "x")}, drop=True).transpose("y", "x")
-    values = constant_sight(incidence, heading, looks_right=looks == "right")
-    maps = {}
-    for name, value in zip(LINE_OF_SIGHT, values, strict=True):
-        filled = xr.full_like(plane.variable, value, dtype=np.float32)
-        maps[name] = xr.Variable(filled.dims, filled.data, attributes(name))
-    return xr.Dataset(maps)
+    each = angle if isinstance(angle, float) else in_blocks_of(angle, plane).variable
+    found = {}
+    for name, value in zip(LINE_OF_SIGHT, sight_of_angles(each, direction, looks_right=looks == "right"), strict=True):
+        layer = xr.full_like(plane.variable, value, np.float32) if np.isscalar(value) else value.astype(np.float32)
+        found[name] = xr.Variable(("y", "x"), layer.data, attributes(name))
+    return xr.Dataset(found)

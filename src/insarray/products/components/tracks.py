@@ -10,6 +10,7 @@ import xarray as xr
 
 from insarray.engine.graph.edges import default_edge
 from insarray.engine.warp import Warp, warped
+from insarray.kernels.components.velocities import DOWNWARD, GOOD, wrong_vectors
 from insarray.model.choices import Resampling
 from insarray.model.dataset import crs_of
 from insarray.model.errors import ArgumentError, StackError
@@ -98,6 +99,20 @@ def require_line_of_sight(dataset: xr.Dataset, name: str) -> None:
             f"{name}: has no {missing[0]}: the line of sight is not known; add los_east, los_north and los_up, "
             "which insarray.line_of_sight makes of its stack, of files or of angles (--line-of-sight)"
         )
+
+
+def vectors_in(arrays: Mapping[str, np.ndarray], end: str = "") -> np.ndarray:
+    """Lines of sight of a block, float32 (3, pixel)."""
+    return np.stack([arrays[f"{name}{end}"].reshape(-1) for name in LINE_OF_SIGHT]).astype(np.float32, copy=False)
+
+
+def require_unit_vectors(name: str, vectors: np.ndarray) -> None:
+    """Raise StackError unless vectors (3, pixel) point to the satellite and have the length 1; NaN is no-data."""
+    wrong = wrong_vectors(vectors)
+    if wrong != GOOD:
+        down = "points down: turn it, it is from the ground to the satellite"
+        what = down if wrong == DOWNWARD else "is no unit vector; give its components, not angles"
+        raise StackError(f"{name}: its line of sight (los_east, los_north, los_up) {what}")
 
 
 def map_view(dataset: xr.Dataset, name: str) -> View:

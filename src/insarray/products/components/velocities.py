@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.kernels.components.velocities import DOWNWARD, GOOD, solve_components, wrong_vectors
+from insarray.kernels.components.velocities import solve_components
 from insarray.model.choices import Resampling
 from insarray.model.conventions import COMPONENT_PAIRS, COMPONENTS
 from insarray.model.errors import ArgumentError, StackError
@@ -18,6 +18,8 @@ from insarray.products.components.tracks import (
     on_one_grid,
     on_pixels,
     require_line_of_sight,
+    require_unit_vectors,
+    vectors_in,
 )
 from insarray.products.views.stacks import View
 
@@ -159,15 +161,9 @@ def vectors_of(tracks: Sequence[str], arrays: Arrays) -> np.ndarray:
     StackError
         If they do not point to the satellite, or are no unit vectors.
     """
-    found = np.stack(
-        [np.stack([arrays[f"{name}_{k}"].reshape(-1) for name in LINE_OF_SIGHT]) for k in range(len(tracks))]
-    )
+    found = np.stack([vectors_in(arrays, f"_{k}") for k in range(len(tracks))])
     for name, vectors in zip(tracks, found, strict=True):
-        wrong = wrong_vectors(vectors)
-        if wrong != GOOD:
-            what = "points down: turn it, it is from the ground to the satellite"
-            what = what if wrong == DOWNWARD else "is no unit vector; give its components, not angles"
-            raise StackError(f"{name}: its line of sight (los_east, los_north, los_up) {what}")
+        require_unit_vectors(name, vectors)
     return found
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from insarray.io.source import PathLike
 from insarray.kernels.corrections import assessment as kernel
+from insarray.model.arguments import whole
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dates import date_label, years_since
 from insarray.model.errors import ArgumentError, StackError
@@ -110,6 +111,7 @@ def assess_corrections(
     """
     if not isinstance(degree, int) or isinstance(degree, bool) or not 0 <= degree <= 5:
         raise ArgumentError(f"degree: {degree!r} is not a whole number from 0 to 5")
+    seed = whole("seed", seed)
     view = as_data(data)
     given = given_corrections(corrections, view.wavelength)
     compared = _compared(view, given, dem, mask)

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.geometry.open import open_heights, require_metres
+from insarray.io.geometry.sight import sight_of_angles
 from insarray.io.layers.cubes import highest_of
 from insarray.io.source import PathLike
 from insarray.kernels.corrections.lattice import nodes
@@ -16,7 +17,7 @@ from insarray.model.choices import Look
 from insarray.model.dataset import crs_of, grid_of
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import is_geographic
-from insarray.products.timefit.geometry import geometry_map
+from insarray.products.timefit.geometry import direction_of_flight, geometry_map
 from insarray.products.views.aligning import aligned, in_blocks_of, positions
 from insarray.products.views.stacks import SeriesView, StackView
 
@@ -24,6 +25,7 @@ Angle = xr.DataArray | float
 """A map, or one number for the image, in degrees."""
 
 _LOS = ("los_east", "los_north", "los_up")
+_LONGEST = 1.02  # of a unit vector: more is no rounding nor interpolation
 _DEGREES, _METRES = 0.25, 25_000.0  # steps of lattices
 
 
@@ -146,8 +148,20 @@ def incidence(view: SeriesView | StackView, given: Angle | None, needed_by: str)
     """
     if given is None and "incidence_angle" not in view.data and "los_up" in view.data:
         up = in_blocks_of(view.data["los_up"], layer_of(view)).astype(np.float64)
-        return xr.DataArray(np.rad2deg(np.arccos(up)))
+        angle: xr.DataArray = xr.apply_ufunc(_angle_of_up, up, dask="parallelized", output_dtypes=[np.float64])
+        return angle
     return _as_map(view, geometry_map(view, "incidence_angle", given, needed_by))
+
+
+def _angle_of_up(up: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        wrong = (up <= 0) | (up > _LONGEST)
+    if wrong.any():
+        raise StackError(
+            f"data: los_up holds {up[wrong].flat[0]:g}, expected 0 to 1: the up component of the unit vector from the ground "
+            "to the satellite; turn or correct it, or give incidence_angle"
+        )
+    return np.asarray(np.rad2deg(np.arccos(np.minimum(up, 1.0))))
 
 
 def line_of_sight(
@@ -171,11 +185,9 @@ def line_of_sight(
             f"{needed_by}: the data have no line of sight (los_east, los_north, los_up); give heading, the direction of "
             "flight in degrees clockwise from north, and incidence_angle"
         )
-    if not (isinstance(heading, int | float) and -360 <= heading <= 360):
-        raise ArgumentError(f"heading: {heading!r} is not the direction of flight in degrees clockwise from north")
-    angle = np.deg2rad(incidence(view, incidence_angle, needed_by))
-    flat, turned = np.sin(angle), np.radians(heading - (90.0 if look == "right" else -90.0))
-    return {"los_east": flat * np.sin(turned), "los_north": flat * np.cos(turned), "los_up": np.cos(angle)}
+    heading = direction_of_flight(heading)
+    angle = incidence(view, incidence_angle, needed_by)
+    return dict(zip(_LOS, sight_of_angles(angle, heading, looks_right=look == "right"), strict=True))
 
 
 def _as_map(view: SeriesView | StackView, found: xr.DataArray | float) -> xr.DataArray:

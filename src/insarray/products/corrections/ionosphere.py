@@ -17,6 +17,7 @@ from insarray.kernels.corrections.thin_shell import phase_advance, pierced
 from insarray.model.choices import Look
 from insarray.model.conventions import Variable
 from insarray.model.errors import ArgumentError
+from insarray.products.components.tracks import require_unit_vectors, vectors_in
 from insarray.products.corrections.geometry import (
     Angle,
     Lattice,
@@ -158,6 +159,7 @@ def _task(
 
 def shell_block(task: _Task, arrays: Arrays) -> Arrays:
     """Delay of one block."""
+    require_unit_vectors("data", vectors_in(arrays))
     y, x = arrays["row"][:, 0], arrays["col"][0]
     lat, lon = (
         between(values, (task.lattice.y, task.lattice.x), y, x) for values in (task.lattice.lat, task.lattice.lon)

@@ -11,6 +11,7 @@ from insarray.kernels.corrections.lattice import between
 from insarray.kernels.corrections.tides import solid_earth_tide as tide_of_nodes
 from insarray.model.choices import Look
 from insarray.model.conventions import Variable
+from insarray.products.components.tracks import require_unit_vectors, vectors_in
 from insarray.products.corrections.geometry import (
     Angle,
     acquisitions,
@@ -125,6 +126,7 @@ _WORKING = 112  # bytes of a pixel: three components between rows, between colum
 
 def tide_block(task: _Task, arrays: Arrays) -> Arrays:
     """Tide of one block."""
+    require_unit_vectors("data", vectors_in(arrays))
     y, x = arrays["row"][:, 0], arrays["col"][0]
     look = [arrays[name] for name in ("los_east", "los_north", "los_up")]
     out = np.empty((len(task.moved), len(y), len(x)), np.float32)

@@ -5,11 +5,13 @@ import logging
 import numpy as np
 import xarray as xr
 
+from insarray.model.arguments import whole
 from insarray.model.choices import AtStation
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.tracks import require_line_of_sight
-from insarray.products.gnss.stations import AXES, along, inside, lines_of_sight, require_stations, sample
+from insarray.products.gnss.given import require_stations
+from insarray.products.gnss.stations import AXES, along, inside, lines_of_sight, sample
 from insarray.products.views.stacks import SeriesView, as_series
 
 logger = logging.getLogger(__name__)
@@ -96,8 +98,7 @@ def compare_gnss(
     gnss = require_stations(gnss, AXES, "a comparison of series")
     if "time" not in gnss.dims:
         raise StackError("gnss: holds no positions (station, time); open daily positions with insarray.open_gnss")
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
-        raise ArgumentError(f"days: {days!r} is not a number of days")
+    days = whole("days", days)
     require_line_of_sight(series, "series")
     view = as_series(series)
     here = inside(view, gnss)

@@ -1,15 +1,16 @@
 """What data on a grid and stations have in common: values at the stations, and motion of the stations along lines of sight."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
+from insarray.model.arguments import number
 from insarray.model.choices import AtStation
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid, is_geographic
-from insarray.products.components.tracks import LINE_OF_SIGHT
+from insarray.products.components.tracks import LINE_OF_SIGHT, require_unit_vectors
 from insarray.products.views.stacks import View
 
 AXES = ("east", "north", "up")
@@ -34,24 +35,6 @@ class Sampled:
     values: dict[str, np.ndarray]
     pixels: np.ndarray
     distance: np.ndarray
-
-
-def require_stations(gnss: Any, needed: tuple[str, ...], what: str) -> xr.Dataset:
-    """Stations of `open_gnss` that have what is needed.
-
-    Raises
-    ------
-    StackError
-        If they are none.
-    """
-    if not isinstance(gnss, xr.Dataset):
-        raise StackError(f"gnss: is a {type(gnss).__name__}, not an xarray.Dataset; open it with insarray.open_gnss")
-    if "station" not in gnss.dims or not {"longitude", "latitude"} <= set(gnss.coords):
-        raise StackError("gnss: has no stations with longitude and latitude; open it with insarray.open_gnss")
-    missing = [name for name in needed if name not in gnss]
-    if missing:
-        raise StackError(f"gnss: has no {missing[0]}, which {what} needs; it has {', '.join(map(str, gnss.data_vars))}")
-    return gnss
 
 
 def positions(grid: Grid, gnss: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +93,7 @@ def sample(view: View, names: tuple[str, ...], gnss: xr.Dataset, radius: float, 
     """
     if at not in get_args(AtStation):
         raise ArgumentError(f"at: {at!r} is not one of {', '.join(get_args(AtStation))}")
-    if not (np.isfinite(radius) and radius >= 0):
+    if not (np.isfinite(number("radius", radius)) and radius >= 0):
         raise ArgumentError(f"radius: {radius!r} is not a distance in metres")
     grid = view.grid
     size = pixel_metres(grid)
@@ -221,12 +204,9 @@ def lines_of_sight(view: View, gnss: xr.Dataset, radius: float) -> np.ndarray:
     Raises
     ------
     StackError
-        If one does not point up.
+        If one does not point up, or has another length.
     """
     found = sample(view, LINE_OF_SIGHT, gnss, radius, "nearest").values
     vectors = np.stack([found[name] for name in LINE_OF_SIGHT])
-    if (vectors[2] < 0).any() or (np.abs((vectors**2).sum(axis=0) - 1) > 0.04).any():
-        raise StackError(
-            "data: its line of sight (los_east, los_north, los_up) is no unit vector from the ground to the satellite"
-        )
+    require_unit_vectors("data", vectors.astype(np.float32))
     return vectors

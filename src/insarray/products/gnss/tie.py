@@ -17,7 +17,8 @@ from insarray.model.errors import ArgumentError, StackError
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
 from insarray.products.components.tracks import LINE_OF_SIGHT, map_view, on_pixels, require_line_of_sight
 from insarray.products.gnss.differences import series_difference, velocity_difference
-from insarray.products.gnss.stations import AXES, positions, require_stations
+from insarray.products.gnss.given import require_stations
+from insarray.products.gnss.stations import AXES, positions
 from insarray.products.series.common import only_series
 from insarray.products.series.surfaces import fit_surfaces, row_and_col
 from insarray.products.stacks.selection import Raster, good_pixels, raster_name

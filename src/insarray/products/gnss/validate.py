@@ -9,16 +9,17 @@ import numpy as np
 import xarray as xr
 
 from insarray.kernels.components.pairs import random_pairs
+from insarray.model.arguments import number, whole
 from insarray.model.choices import Requirement
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.components.tracks import map_view, require_line_of_sight
+from insarray.products.gnss.given import require_stations
 from insarray.products.gnss.stations import (
     along,
     inside,
     lines_of_sight,
     pixel_metres,
     positions,
-    require_stations,
     sample,
 )
 from insarray.products.stacks.selection import Raster, good_pixels
@@ -130,8 +131,7 @@ def validate(
         _positive("share", rule.share if share is None else share),
     )
     edges = _edges(distances)
-    if isinstance(pairs, bool) or not isinstance(pairs, int) or pairs < 1:
-        raise ArgumentError(f"pairs: {pairs!r} is not a number of pairs")
+    pairs, seed = whole("pairs", pairs, 1), whole("seed", seed)
     if not isinstance(data, xr.Dataset) or rule.layer not in data or set(data[rule.layer].dims) != {"y", "x"}:
         raise StackError(
             f"data: has no {rule.layer} (y, x), which {requirement} tests; select one date or fit a velocity"
@@ -151,6 +151,7 @@ def validate(
 
 
 def _positive(name: str, value: float, least: float | None = None) -> float:
+    value = number(name, value)
     good = np.isfinite(value) and (value > 0 if least is None else value >= least)
     if not good or (name == "share" and value > 1):
         raise ArgumentError(

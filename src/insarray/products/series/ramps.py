@@ -130,6 +130,10 @@ def deramp(
     return view.on_grid(result.assign_coords(ramp_coefficient=_coordinate(view, task)))
 
 
+_PLACED = ("of", "kind", "origin_y", "origin_x", "row_spacing", "col_spacing")
+"""Attributes by which coefficients of a surface are placed."""
+
+
 def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     """Return the surface that `deramp` has subtracted, lazily if `data` are lazy; adding it restores the original.
 
@@ -166,6 +170,12 @@ def ramp_surface(data: xr.Dataset) -> xr.DataArray:
     view = as_data(data)
     data, coefficient = view.data, view.data["ramp_coefficient"]
     attrs = coefficient.attrs
+    lost = [name for name in _PLACED if name not in attrs]
+    if lost:
+        raise StackError(
+            f"data: its coordinate ramp_coefficient has lost the attribute {lost[0]!r}; take it as deramp made it, or deramp "
+            "again (xarray.set_options(keep_attrs=True) keeps attributes in computations)"
+        )
     layer, name = attrs["of"], _SURFACES[attrs["of"]]
     task = _Ramps(layer, attrs["kind"], (0.0, 0.0), coefficient.values, _in_pieces(view))
     inputs = _inputs(

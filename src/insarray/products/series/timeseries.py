@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from insarray.io.places import Places, places_of
 from insarray.io.polygons import read_polygons
 from insarray.io.source import PathLike
+from insarray.model.arguments import number
 from insarray.model.conventions import FILL
 from insarray.model.dataset import crs_of, epoch_coords, point_coords
 from insarray.model.errors import ArgumentError, StackError, StackWarning
@@ -148,7 +149,7 @@ def _require_one(lonlat: object, points: object, polygons: object) -> None:
 
 
 def _check(radius: float, percentiles: Sequence[float]) -> None:
-    if not (np.isfinite(radius) and radius >= 0):
+    if not (np.isfinite(number("radius", radius)) and radius >= 0):
         raise ArgumentError(f"radius: {radius!r} is not a number of metres of at least 0")
     wrong = [value for value in percentiles if not 0 <= value <= 100]
     if wrong:

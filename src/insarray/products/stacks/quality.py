@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.graph.stored_types import as_stored
+from insarray.model.arguments import number
 from insarray.model.conventions import FILL, FLAGS, attributes
 from insarray.model.deprecation import renamed
 from insarray.model.errors import ArgumentError, StackError
@@ -199,7 +200,7 @@ def _require_criteria(dates: int | None, coherence: float | None, residual: floa
     if coherence is not None:
         require_share("min_temporal_coherence", coherence)
     for name, limit in (("max_residual_rms", residual), ("max_velocity_std", error)):
-        if limit is not None and not (limit > 0 and np.isfinite(limit)):
+        if limit is not None and not (number(name, limit) > 0 and np.isfinite(limit)):
             raise ArgumentError(f"{name}: {limit!r} is not a positive number")
 
 

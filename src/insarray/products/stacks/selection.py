@@ -10,6 +10,7 @@ import xarray as xr
 
 from insarray.engine.graph.selection import take
 from insarray.model import selection
+from insarray.model.arguments import Duration, number
 from insarray.model.dates import Time
 from insarray.model.deprecation import renamed
 from insarray.model.errors import ArgumentError, StackError
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def select_pairs(
     stack: xr.Dataset,
     *,
-    max_temporal_baseline: float | None = None,
+    max_temporal_baseline: Duration | None = None,
     max_perpendicular_baseline: float | None = None,
     max_neighbours: int | None = None,
     exclude_dates: Iterable[Time] = (),
@@ -157,7 +158,7 @@ def _layer(view: StackView, name: str, asked_by: str) -> xr.DataArray:
 
 def require_share(name: str, value: float) -> None:
     """Raise ArgumentError unless `value` is between 0 and 1."""
-    if not 0 <= value <= 1:
+    if not 0 <= number(name, value) <= 1:
         raise ArgumentError(f"{name}: {value!r} is not between 0 and 1")
 
 

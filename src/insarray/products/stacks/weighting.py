@@ -7,6 +7,7 @@ import xarray as xr
 
 from insarray.engine.blocks import Arrays
 from insarray.kernels.variance import pair_weights
+from insarray.model.arguments import number, of_attribute
 from insarray.model.choices import Weights
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.views.aligning import aligned, in_blocks_of
@@ -45,7 +46,10 @@ def weighting(
         return inputs, weights, None
     if "coherence" not in view.data:
         raise StackError(f"weights: {weights!r} needs coherence, which the stack does not have; open it with coherence")
-    looks = looks if looks is not None else view.data.attrs.get("looks")
+    if looks is not None:
+        looks = number("looks", looks)
+    elif "looks" in view.data.attrs:
+        looks = of_attribute("looks", view.data.attrs["looks"])
     pair_weights(np.empty(0, np.float32), weights, looks)  # raises for missing or invalid looks before the run
     return inputs | {"coherence": view.data["coherence"]}, weights, None if weights == "coherence" else looks
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import map_blocks
+from insarray.model.arguments import whole
 from insarray.model.choices import Uncertainty, Weights
 from insarray.model.conventions import metres_per_radian
 from insarray.model.corrections import ATTRIBUTES as CORRECTIONS
@@ -184,8 +185,8 @@ def fit(
     model = model_of(degree, periods, steps, velocity_changes, exponentials, logarithms)
     if uncertainty not in get_args(Uncertainty):
         raise ArgumentError(f"uncertainty: {uncertainty!r} is not one of {', '.join(get_args(Uncertainty))}")
-    if uncertainty == "bootstrap" and samples < 2:
-        raise ArgumentError(f"samples: {samples!r} is too few for a bootstrap")
+    if uncertainty == "bootstrap":
+        samples, seed = whole("samples", samples, 2), whole("seed", seed)
     view = as_data(as_row(data), phase)
     if isinstance(view, SeriesView):
         if looks is not None or phase != "unwrapped_phase" or reference not in (None, "check"):

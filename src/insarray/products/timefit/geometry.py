@@ -1,7 +1,7 @@
 """Geometry of the height error: perpendicular baselines of rows, and displacement per metre of height and baseline."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,7 +10,7 @@ from insarray.model.conventions import UNITS
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.network import Network
 from insarray.products.views.aligning import aligned, in_blocks_of
-from insarray.products.views.stacks import SeriesView, StackView
+from insarray.products.views.stacks import SeriesView, StackView, View
 
 LIMITS = {"slant_range": (1e4, 1e8), "incidence_angle": (2.0, 90.0)}
 """Valid ranges in m and degrees; angles in radians and ranges in km are outside."""
@@ -134,7 +134,7 @@ def dates_in(network: Network, times: np.ndarray) -> np.ndarray:
 
 
 def geometry_map(
-    view: SeriesView | StackView, name: str, given: xr.DataArray | np.ndarray | float | None, needed_by: str
+    view: View, name: str, given: xr.DataArray | np.ndarray | float | None, needed_by: str
 ) -> xr.DataArray | float:
     """Return a map of the geometry, or one number: the argument, or a variable or attribute of the data."""
     least, most = LIMITS[name]
@@ -152,6 +152,25 @@ def geometry_map(
         raise ArgumentError(f"{name}: {found!r} is not a number or a map (y, x)") from None
     if not least < number < most:
         raise ArgumentError(f"{name}: {number:g} is not between {least:g} and {most:g}{_hint(name)}")
+    return number
+
+
+def direction_of_flight(heading: Any) -> float:
+    """Heading in degrees.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
+    if not np.isscalar(heading) and np.ndim(heading):
+        raise ArgumentError("heading: has more than one value; give one number, the direction of flight")
+    try:
+        number = float(heading)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not -360 <= number <= 360:
+        raise ArgumentError(f"heading: {heading!r} is no direction of flight in degrees, clockwise from north")
     return number
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.kernels.timefit.midas import midas as solve
+from insarray.model.arguments import as_list
 from insarray.model.dates import Time, as_time, date_label, years_since
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.views.stacks import as_series
@@ -76,10 +77,8 @@ def midas(series: xr.Dataset, *, steps: Sequence[Time] = (), tolerance: float = 
     """
     if isinstance(tolerance, bool) or not isinstance(tolerance, float | int) or not 0 <= tolerance < 0.5:
         raise ArgumentError(f"tolerance: {tolerance!r} is not a number of years from 0 to 0.5; 0.001 is usual")
-    if isinstance(steps, str) or not isinstance(steps, Sequence):
-        raise ArgumentError(f"steps: {steps!r} is not a list of dates")
     view = as_series(series)
-    events = np.array(sorted(as_time(step) for step in steps), "datetime64[s]")
+    events = np.array(sorted(as_time(step) for step in as_list("steps", steps)), "datetime64[s]")
     years = years_since(view.times, view.times[0])
     if years[-1] < _LEAST_SPAN - tolerance:
         raise StackError(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
+from insarray.model.arguments import as_list
 from insarray.model.conventions import attributes
 from insarray.model.dataset import on_grid_of
 from insarray.model.dates import Time, as_time, date_label
@@ -20,7 +21,7 @@ from insarray.products.views.stacks import SeriesView, as_series
 logger = logging.getLogger(__name__)
 
 
-def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArray:
+def predict(model: xr.Dataset, times: Time | Sequence[Time] | np.ndarray | xr.DataArray) -> xr.DataArray:
     """Predict the displacement of fitted time functions, lazily if the model is lazy.
 
     Parameters
@@ -57,7 +58,7 @@ def predict(model: xr.Dataset, times: Sequence[Time] | np.ndarray) -> xr.DataArr
     >>> later.dims, later.sizes["time"]
     (('time', 'y', 'x'), 2)
     """
-    at = np.array([as_time(time) for time in times], dtype="datetime64[ns]")
+    at = np.array([as_time(time) for time in as_list("times", times)], dtype="datetime64[ns]")
     if not at.size:
         raise ArgumentError("times: give at least one")
     functions, design = design_of(model, at)

@@ -1,11 +1,11 @@
 """Parse and check the time function arguments of `insarray.fit`."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from insarray.model.arguments import as_list
 from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError
 from insarray.model.time_model import TimeModel
@@ -21,28 +21,18 @@ def model_of(
 ) -> TimeModel:
     """Return the model of the arguments: dates in any form, and a single date or period without a list."""
     dates: list[Any] = [
-        tuple(_date(event) for event in _several(name, events))
+        tuple(_date(event) for event in as_list(name, events))
         for name, events in (("steps", steps), ("velocity_changes", velocity_changes))
     ]
     relaxations: list[Any] = [
-        tuple(_relaxation(name, item) for item in _several(name, items))
+        tuple(_relaxation(name, item) for item in as_list(name, items))
         for name, items in (("exponentials", exponentials), ("logarithms", logarithms))
     ]
     try:
-        years = tuple(float(period) for period in _several("periods", periods))
+        years = tuple(float(period) for period in as_list("periods", periods))
     except (TypeError, ValueError):
         raise ArgumentError(f"periods: {periods!r} are not numbers of years") from None
     return TimeModel(degree, years, *dates, *relaxations)
-
-
-def _several(name: str, given: Any) -> list[Any]:
-    """Return the argument as a list; a single value becomes a list of one."""
-    if isinstance(given, str | float | int | np.datetime64 | dt.date | np.number):
-        return [given]
-    try:
-        return list(given)
-    except TypeError:
-        raise ArgumentError(f"{name}: {given!r} is not a list") from None
 
 
 def _date(event: Time) -> str:

@@ -21,9 +21,12 @@ from insarray.products.components.tracks import (
     named_tracks,
     on_one_grid,
     require_line_of_sight,
+    require_unit_vectors,
+    vectors_in,
 )
 from insarray.products.gnss.differences import series_difference, velocity_difference
-from insarray.products.gnss.stations import AXES, positions, require_stations
+from insarray.products.gnss.given import require_stations
+from insarray.products.gnss.stations import AXES, positions
 from insarray.products.tracks.mosaic import mosaic
 from insarray.products.tracks.overlaps import AtStations, adjust_tracks
 from insarray.products.views.stacks import View, as_series
@@ -263,10 +266,11 @@ def _require_one_geometry(tracks: Tracks) -> None:
     """Raise StackError if lines of sight in the middle of two tracks are far apart."""
     if not all(name in layers for layers in tracks.layers for name in LINE_OF_SIGHT):
         return
-    means = []
+    means: list[np.ndarray] = []
     for layers in tracks.layers:
         step = {dim: slice(None, None, max(1, layers["los_up"].sizes[dim] // 50)) for dim in ("y", "x")}
         parts = xr.Dataset({name: layers[name].isel(step).variable for name in LINE_OF_SIGHT}).compute()
+        require_unit_vectors(tracks.names[len(means)], vectors_in({name: parts[name].values for name in LINE_OF_SIGHT}))
         vector = np.array([float(parts[name].mean()) for name in LINE_OF_SIGHT])
         means.append(vector / np.linalg.norm(vector))
     for k, vector in enumerate(means):

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
+from insarray.model.arguments import of_attribute
 from insarray.model.dataset import grid_of, network_of, on_grid_of, place_of, reference_time_of
 from insarray.model.dates import date_label, times_of
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
@@ -87,7 +88,7 @@ class View:
     def wavelength(self) -> float | None:
         """Radar wavelength in m."""
         found = self.data.attrs.get("wavelength")
-        return None if found is None else float(found)
+        return None if found is None else of_attribute("wavelength", found)
 
     @property
     def inherited(self) -> dict[str, Any]:
