@@ -45,9 +45,11 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize("scale", SCALED)
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    ("use", "scale", "lazy"),
+    [*((use, "bytes", lazy) for use in USES for lazy in (False, True)), *(("mask", scale, True) for scale in SCALED)]
+    + [(use, scale, False) for use in ("variance", "select_pairs") for scale in SCALED],
+)
 def test_coherence_of_another_range_is_refused(stack, use, scale, lazy):
     scaled = stack.assign(coherence=SCALED[scale](stack.coherence))
     scaled = scaled.chunk(y=8, x=8) if lazy else scaled
@@ -95,8 +97,7 @@ NO_DATA = {
 }
 
 
-@pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize(("dtype", "lazy"), [("uint8", False), ("int16", True), ("float32", False)])
 @pytest.mark.parametrize("form", NO_DATA)
 def test_the_no_data_value_of_a_mask_is_not_good(stack, form, dtype, lazy):
     good = stack.coherence[0].drop_vars(["pair", "reference_time", "secondary_time"]) > 0.5
@@ -158,7 +159,7 @@ def test_a_no_data_value_that_is_no_number_is_refused(stack):
 
 
 @pytest.mark.parametrize("lazy", ["neither", "weights", "data", "both"])
-@pytest.mark.parametrize("wrong", [-1.0, np.inf, -np.inf])
+@pytest.mark.parametrize("wrong", [-1.0, np.inf])
 @pytest.mark.parametrize("what", ["fit of a series", "fit of pairs", "invert", "covariance"])
 def test_maps_of_weights_are_finite_and_not_negative(stack, series, what, wrong, lazy):
     data = series if what == "fit of a series" else stack
@@ -208,8 +209,7 @@ COVARIANCES = {
 }
 
 
-@pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize("weights", ["none", "covariance"])
+@pytest.mark.parametrize(("weights", "lazy"), [("none", True), ("covariance", False)])
 @pytest.mark.parametrize("kind", COVARIANCES)
 def test_maps_of_covariances_are_covariances(series, kind, weights, lazy):
     change, message = COVARIANCES[kind]

@@ -296,7 +296,7 @@ def grid_of(data: xr.Dataset | xr.DataArray) -> Grid:
             step = (values[-1] - values[0]) / (len(values) - 1)
             if step == 0 or np.abs(np.diff(values) - step).max() > _unevenness(data[name].values) * abs(step):
                 raise StackError(
-                    f"coordinate {name}: is not evenly spaced; where the pixels are cannot be written down"
+                    f"coordinate {name}: is not evenly spaced, so the pixels have no grid; .sortby({name!r}) mends a changed order"
                 )
         elif (declared := _pixel_size(data)) is not None:  # the pixel size is unknown
             step = declared[position]

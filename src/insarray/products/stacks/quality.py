@@ -115,6 +115,7 @@ def quality_mask(
         good.transpose(*dims)
         .assign_coords(places)
         .rename("quality_mask")
+        .drop_attrs(deep=False)  # those of the layers that criteria are of
         .assign_attrs(attributes("quality_mask") | criteria)
     )
 

@@ -223,7 +223,7 @@ def is_good(values: xr.DataArray) -> xr.DataArray:
     good: xr.DataArray = (numbers != 0) & np.isfinite(numbers)
     for fill in _no_data(values):
         good &= numbers != fill
-    return good.drop_attrs()
+    return good.drop_attrs(deep=False)
 
 
 def _as_numbers(values: xr.DataArray) -> xr.DataArray:
