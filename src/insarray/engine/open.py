@@ -53,9 +53,10 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as in
     Parameters
     ----------
     path
-        Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these; MintPy's
-        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``; EGMS table, ``.csv``
-        or ``.zip``. A path, or a URL such as ``s3://bucket/series.zarr``.
+        Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these, or of anything else
+        that `to_netcdf` has written but stacks; MintPy's ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``,
+        dolphin's folder ``timeseries``; EGMS table, ``.csv`` or ``.zip``. A path, or a URL such as
+        ``s3://bucket/series.zarr``.
 
     Returns
     -------
