@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import xarray as xr
 
+from insarray.engine.program import PROGRAM
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.foreign import what_is
 from insarray.engine.store.ledger import META
@@ -52,9 +53,10 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as in
     Parameters
     ----------
     path
-        Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these; MintPy's
-        ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``, dolphin's folder ``timeseries``; EGMS table, ``.csv``
-        or ``.zip``. A path, or a URL such as ``s3://bucket/series.zarr``.
+        Zarr store of a series, model, loops, averages, points or links; NetCDF file of any of these, or of anything else
+        that `to_netcdf` has written but stacks; MintPy's ``timeseries.h5``, LiCSBAS' ``cum.h5`` or ``cum_filt.h5``,
+        dolphin's folder ``timeseries``; EGMS table, ``.csv`` or ``.zip``. A path, or a URL such as
+        ``s3://bucket/series.zarr``.
 
     Returns
     -------
@@ -157,7 +159,8 @@ def _holds_result(found: xr.Dataset) -> bool:
     phases = [name for name in _PHASES if name in found and not {"point", "link"} & set(found[name].dims)]
     if "displacement" not in found and phases:
         return False
-    return any(_is_known(str(name), array) for name, array in found.data_vars.items())
+    own = str(found.attrs.get("source", "")).startswith(PROGRAM)  # of `to_netcdf`, whatever its variables are called
+    return any(own or _is_known(str(name), array) for name, array in found.data_vars.items())
 
 
 def _is_known(name: str, array: xr.DataArray) -> bool:

@@ -13,6 +13,9 @@ from insarray._version import __version__
 _COMPUTES = ("model", "kernels", "io", "engine", "products", "compat")
 """Folders whose code determines stored values; the others only plot or write them."""
 
+PROGRAM = "insarray "
+"""Beginning of the attribute `source` of what this program has written."""
+
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 
 

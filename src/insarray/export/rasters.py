@@ -17,6 +17,7 @@ import xarray as xr
 
 from insarray.engine.blocks import compute_in_own_threads
 from insarray.engine.graph.inputs import refuse_inputs
+from insarray.engine.program import PROGRAM, program_name
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import crs_of, grid_of, placed
 from insarray.model.dates import date_label
@@ -226,7 +227,8 @@ def to_netcdf(dataset: xr.Dataset, path: str | Path, *, mask: Raster | None = No
             # as encoding of the variable, or xarray lists it as an auxiliary coordinate as well
             encoding["grid_mapping"] = "spatial_ref"
         output[name].encoding, output[name].attrs = encoding, _netcdf_attrs(variable)
-    output.attrs = {"Conventions": "CF-1.9", **{str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}}
+    attrs = {str(k): _plain(v) for k, v in dataset.attrs.items() if v is not None}
+    output.attrs = {"Conventions": "CF-1.9", "source": f"{PROGRAM}{program_name()}", **attrs}
     with complete_file(path, overwrite=overwrite) as final:
         compute_in_own_threads(output.to_netcdf(final, engine="h5netcdf", format="NETCDF4", compute=False))
     logger.info("to_netcdf: %s, %s", path, ", ".join(map(str, output.data_vars)))

@@ -350,9 +350,14 @@ def shown_units(name: str, units: str) -> tuple[str, float]:
 
 
 UNITS = {
+    "1": {
+        *("1", "", "-", "none", "unitless", "dimensionless", "fraction", "ratio", "number", "count", "counts", "index"),
+        *("n/a", "na", "nan", "bool", "boolean", "flag", "flags", "mask", "label", "labels", "cycle", "cycles"),
+    },
     "m": {"m", "meter", "meters", "metre", "metres"},
     "radian": {"rad", "radian", "radians"},
     "degree": {"deg", "degree", "degrees"},
+    "m^2": {"m^2", "m2", "m**2", "m 2", "meter^2", "meters^2", "metre^2", "metres^2"},
     "m/year": {"m/year", "m/yr", "m/a", "m yr-1", "m year-1", "m a-1", "meters/year", "metres/year"},
 }
 """Other names of a unit, in lower case; units that are missing here are not checked."""

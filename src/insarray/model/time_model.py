@@ -12,6 +12,7 @@ from insarray.model.dates import as_time, date_label, years_since
 from insarray.model.errors import ArgumentError
 
 _POLYNOMIAL = ("velocity", "acceleration", "jerk")
+_LONGEST = 100.0  # years: a longer period cannot be told from a trend, and is probably one in days
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class TimeModel:
         for period in self.periods:
             if not 0 < period < math.inf:
                 raise ArgumentError(f"periods: {period!r} is not a positive number of years")
+            if period > _LONGEST:
+                raise ArgumentError(
+                    f"periods: {period!r} years look like days; give years, such as 1 for an annual period"
+                )
         for name in ("exponentials", "logarithms"):
             for event, days in getattr(self, name):
                 if not 0 < days < math.inf:

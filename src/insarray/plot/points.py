@@ -61,7 +61,7 @@ def point(
     >>> axes.get_ylabel().splitlines()[0]
     'LOS displacement (mm)'
     """
-    if "displacement" not in series or series["displacement"].dims[:1] != ("time",):
+    if "displacement" not in series or set(series["displacement"].dims) != {"time", "y", "x"}:
         raise ArgumentError("series: has no displacement (time, y, x); give the result of an inversion")
     grid = grid_of(series)
     row, col = pixel_of(grid, row, col, lon, lat)

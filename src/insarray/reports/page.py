@@ -107,7 +107,8 @@ def _require_maps(dataset: xr.Dataset) -> None:
     if "displacement" in dataset:
         if dataset.displacement.dims != ("time", "y", "x"):
             raise ArgumentError(
-                f"dataset: displacement is {dataset.displacement.dims}, not (time, y, x); points have no report"
+                f"dataset: displacement is {dataset.displacement.dims}, not (time, y, x); "
+                + ("points have no report" if "point" in dataset.dims else "give a whole series, or maps without it")
             )
     elif not maps_of(dataset):
         raise ArgumentError(
@@ -117,7 +118,8 @@ def _require_maps(dataset: xr.Dataset) -> None:
 
 def _source(dataset: xr.Dataset | str | Path) -> summary.Source:
     if isinstance(dataset, xr.Dataset):
-        return summary.Source(_with_integers(without_secrets(dataset)))
+        ordered = dataset.transpose("pair", "time", ..., "y", "x", missing_dims="ignore")
+        return summary.Source(_with_integers(without_secrets(ordered)))
     url = str(dataset)
     return summary.Source(without_secrets(open_result(url)), shown(url), shown_values(job_of(url)))
 

@@ -37,7 +37,7 @@ def as_stored(name: str, variable: xr.Variable) -> xr.Variable:
         raise StackError(f"{name}: holds {dtype} for each pixel, which is not stored; {remedy}")
     if dtype.kind == "c" and wanted.kind != "c":
         raise StackError(f"{name}: holds complex numbers, but is {wanted} in the data model; rename it")
-    return variable if wanted == dtype else _converted(variable, partial(convert, name, wanted), wanted)
+    return variable if wanted == dtype else converted(variable, partial(convert, name, wanted), wanted)
 
 
 def as_text(variable: xr.Variable) -> xr.Variable:
@@ -52,7 +52,8 @@ def as_text(variable: xr.Variable) -> xr.Variable:
     return variable.copy(data=np.array(values.tolist(), np.str_))  # also variable-length text, as read from Zarr
 
 
-def _converted(variable: xr.Variable, function: Any, dtype: np.dtype[Any]) -> xr.Variable:
+def converted(variable: xr.Variable, function: Any, dtype: np.dtype[Any]) -> xr.Variable:
+    """Return the variable with an elementwise function applied to its values, lazily if it is lazy."""
     data = variable.data
     if not isinstance(data, da.Array):
         return variable.copy(data=function(np.asarray(data)))
@@ -86,7 +87,7 @@ def _as_numbers(name: str, variable: xr.Variable) -> xr.Variable:
     unit = np.datetime_data(variable.dtype)[0]
     if unit not in _UNITS:
         raise StackError(f"{name}: holds {variable.dtype}; convert it with .astype('{variable.dtype.kind}8[ns]')")
-    made = _converted(variable, as_int64, np.dtype(np.int64))
+    made = converted(variable, as_int64, np.dtype(np.int64))
     if variable.dtype.kind == "M":
         about = {"units": f"{_UNITS[unit]} since 1970-01-01", "calendar": "proleptic_gregorian"}
     else:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from insarray.engine.program import program_identity, program_name
+from insarray.engine.program import PROGRAM, program_identity, program_name
 from insarray.model.conventions import SIGN
 from insarray.model.secrets import shown, shown_values
 
@@ -29,7 +29,7 @@ def provenance(fingerprint: str, command: str | None) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "sign": SIGN,
         "history": shown(f"{now} {command or 'insarray.run'}"),
-        "source": f"insarray {program_name()}, Python {platform.python_version()}, {versions}",
+        "source": f"{PROGRAM}{program_name()}, Python {platform.python_version()}, {versions}",
         "job_fingerprint": fingerprint,
     }
 

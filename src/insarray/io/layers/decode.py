@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from insarray.io.files import name_of
+from insarray.kernels.limits import require_coherence, value_range
 from insarray.model.errors import StackError, StackWarning
 
 NoData = float | None | tuple[float, ...]
 """Stored no-data values, in addition to NaN: none, one or several."""
 
 _COHERENCE_TOLERANCE = 1e-3
-_OVERSHOOT = 0.5  # coherence beyond 0 and 1 that resampling may cause; bytes and percentages are farther off
 _LARGEST_LABEL = 65534
 _PI = np.float32(np.pi)
 _PHASE_TOLERANCE = 1e-4  # radians; rounding error of phases written with few digits
@@ -121,7 +121,7 @@ def wrap_once(phase: np.ndarray) -> None:
 
 
 def _require_wrapped(phase: np.ndarray, name: str) -> None:
-    low, high = np.fmin.reduce(phase, axis=None), np.fmax.reduce(phase, axis=None)
+    low, high = value_range(phase)
     if low < -_PI - _PHASE_TOLERANCE or high > _PI + _PHASE_TOLERANCE:
         raise StackError(
             f"{name}: holds values from {low:g} to {high:g}, outside -pi to pi radian; "
@@ -147,12 +147,8 @@ class CoherenceDecode:
             with np.errstate(over="ignore", invalid="ignore"):
                 np.multiply(raw, np.float32(self.scale), out=out, casting="same_kind")
         out[missing] = np.nan
-        low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
-        if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
-            raise StackError(
-                f"{name}: holds coherence from {low:g} to {high:g}, outside 0 to 1; is it the coherence, unscaled? Divide "
-                "it by its scale, and say in the file which value is no-data"
-            )
+        low, high = value_range(out)
+        require_coherence(name, low, high)
         if low < -_COHERENCE_TOLERANCE or high > 1 + _COHERENCE_TOLERANCE:
             _say_clipped(name, low, high)
         np.clip(out, 0, 1, out=out)
@@ -234,7 +230,7 @@ class BoundedDecode:
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(raw, np.float32(self.factor), out=out, casting="same_kind")
         out[_missing(raw, self.missing)] = np.nan
-        low, high = np.fmin.reduce(out, axis=None), np.fmax.reduce(out, axis=None)
+        low, high = value_range(out)
         if low < self.least or high > self.most:
             raise StackError(
                 f"{name}: holds {self.what} from {low:g} to {high:g}, outside {self.least:g} to {self.most:g} "

@@ -154,6 +154,11 @@ def _check(radius: float, percentiles: Sequence[float]) -> None:
     wrong = [value for value in percentiles if not 0 <= value <= 100]
     if wrong:
         raise ArgumentError(f"percentiles: {wrong[0]!r} is not between 0 and 100")
+    if 0 < max(percentiles, default=0) < 1:
+        hundredfold = ", ".join(f"{100 * value:g}" for value in percentiles)
+        raise ArgumentError(
+            f"percentiles: {percentiles!r} look like fractions; percentiles are 0 to 100: {hundredfold}"
+        )
 
 
 def _of_points(series: xr.Dataset) -> xr.Dataset:

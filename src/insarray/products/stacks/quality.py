@@ -13,7 +13,7 @@ from insarray.model.conventions import FILL, FLAGS, attributes
 from insarray.model.deprecation import renamed
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.stacks.minimum import whole_number
-from insarray.products.stacks.selection import Raster, good_pixels, raster_name, require_share
+from insarray.products.stacks.selection import Raster, good_pixels, is_good, raster_name, require_share
 from insarray.products.views.aligning import in_blocks_of
 from insarray.products.views.stacks import View, as_series, require_dataset
 
@@ -116,6 +116,7 @@ def quality_mask(
         good.transpose(*dims)
         .assign_coords(places)
         .rename("quality_mask")
+        .drop_attrs(deep=False)  # those of the layers that criteria are of
         .assign_attrs(attributes("quality_mask") | criteria)
     )
 
@@ -139,7 +140,7 @@ def good_points(points: xr.Dataset, mask: object) -> np.ndarray:
     count = points.sizes["point"]
     if not isinstance(mask, xr.DataArray) or mask.dims != ("point",) or mask.sizes["point"] != count:
         raise ArgumentError(f"mask: is no array (point) of the {count} points; make it with insarray.quality_mask")
-    return np.asarray((mask != 0) & np.isfinite(mask))
+    return np.asarray(is_good(mask))
 
 
 def mask_name(mask: Raster | None) -> str | None:

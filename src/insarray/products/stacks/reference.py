@@ -10,6 +10,7 @@ import xarray as xr
 from scipy import ndimage
 
 from insarray.engine.blocks import Arrays, map_blocks
+from insarray.kernels.limits import require_coherence, value_range
 from insarray.model.errors import ArgumentError, ReferencePointError
 from insarray.model.place import Area, Place
 from insarray.products.views.stacks import StackView, View, as_stack
@@ -330,8 +331,7 @@ def find_reference(stack: xr.Dataset | StackView) -> tuple[int, int]:
         raise ReferencePointError(_no_candidate(view))
     row, col = choose_pixel(candidates, quality if "coherence" in data else None)
     logger.info("find_reference: row %d, column %d", row, col)
-    count = np.count_nonzero(candidates)
-    logger.debug("find_reference: one of %d complete pixels; average coherence %.3g", count, quality[row, col])
+    logger.debug("find_reference: %d complete pixels; average coherence %.3g", candidates.sum(), quality[row, col])
     return row, col
 
 
@@ -357,12 +357,12 @@ def _no_candidate(view: StackView) -> str:
 
 
 def _candidates(_: None, arrays: Arrays) -> Arrays:
-    phase = arrays["unwrapped_phase"]
-    candidates = np.asarray(np.isfinite(phase).all(axis=0))
+    candidates = np.asarray(np.isfinite(arrays["unwrapped_phase"]).all(axis=0))
     if "connected_component_labels" in arrays:
         candidates &= (arrays["connected_component_labels"] != 0).all(axis=0)
     quality = np.ones(candidates.shape, np.float32)
     if "coherence" in arrays:
+        require_coherence("coherence", *value_range(arrays["coherence"]))
         quality = np.nan_to_num(arrays["coherence"]).mean(axis=0, dtype=np.float64).astype(np.float32)
     return {"average_coherence": quality, "complete": candidates}
 

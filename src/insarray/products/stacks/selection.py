@@ -4,11 +4,15 @@ import logging
 import os
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
+from insarray.engine.graph.elementwise import elementwise
 from insarray.engine.graph.selection import take
+from insarray.engine.graph.stored_types import converted
+from insarray.kernels.limits import require_coherence, value_range
 from insarray.model import selection
 from insarray.model.arguments import Duration, number
 from insarray.model.dates import Time
@@ -61,7 +65,7 @@ def select_pairs(
     mean = None
     if min_mean_coherence is not None:
         require_share("min_mean_coherence", min_mean_coherence)
-        mean = _layer(view, "coherence", "min_mean_coherence").mean(("y", "x"), dtype=np.float64).values
+        mean = _mean_coherence(_layer(view, "coherence", "min_mean_coherence"))
     keep = selection.select(
         view.network,
         max_temporal_baseline=max_temporal_baseline,
@@ -126,7 +130,9 @@ def mask(
     keep = []
     if min_coherence is not None:
         require_share("min_coherence", min_coherence)
-        keep.append(_layer(view, "coherence", "mask") >= min_coherence)
+        coherence = _layer(view, "coherence", "mask")
+        reached = converted(coherence.variable, partial(_at_least, min_coherence), np.dtype(bool))
+        keep.append(xr.DataArray(reached))
     if mask_components:
         keep.append(_layer(view, "connected_component_labels", "mask") != 0)
     checksum = None
@@ -156,6 +162,23 @@ def _layer(view: StackView, name: str, asked_by: str) -> xr.DataArray:
     return layer
 
 
+def _mean_coherence(coherence: xr.DataArray) -> np.ndarray:
+    """Return the mean coherence of every pair over the image; raise StackError for one that is not within 0 to 1."""
+    pixels = ("y", "x")
+    found = {"mean": coherence.mean(pixels, dtype=np.float64), "low": coherence.min(), "high": coherence.max()}
+    read = xr.Dataset(found).compute()  # together, so that files are read once
+    require_coherence("coherence", float(read.low), float(read.high))
+    mean: np.ndarray = read["mean"].values
+    return mean
+
+
+@elementwise
+def _at_least(limit: float, coherence: np.ndarray) -> np.ndarray:
+    """Return where the coherence reaches a limit; raise StackError for one that is not within 0 to 1."""
+    require_coherence("coherence", *value_range(coherence))
+    return np.asarray(coherence >= limit)
+
+
 def require_share(name: str, value: float) -> None:
     """Raise ArgumentError unless `value` is between 0 and 1."""
     if not 0 <= number(name, value) <= 1:
@@ -183,7 +206,53 @@ def good_pixels(view: View, layer: xr.DataArray, raster: Raster) -> xr.DataArray
         values = xr.DataArray(read_on_grid(os.fspath(raster), view.grid), dims=("y", "x"))
     else:
         values = aligned("mask raster", raster, view, ("y", "x")).reset_coords(drop=True)
-    good: xr.DataArray = (values != 0) & np.isfinite(values)
+    good = is_good(values)
     if good.chunks and not layer.chunks:
         good = good.compute()
     return in_blocks_of(good, layer)
+
+
+def is_good(values: xr.DataArray) -> xr.DataArray:
+    """Return True where the values of a mask are neither 0, NaN, infinite nor what its attributes call no-data.
+
+    Raises
+    ------
+    ArgumentError
+        If it holds no numbers, or its no-data value is none.
+    """
+    numbers = _as_numbers(values)
+    good: xr.DataArray = (numbers != 0) & np.isfinite(numbers)
+    for fill in _no_data(values):
+        good &= numbers != fill
+    return good.drop_attrs(deep=False)
+
+
+def _as_numbers(values: xr.DataArray) -> xr.DataArray:
+    """Return a mask as numbers: that of objects, into which xarray turns booleans with gaps, is converted."""
+    try:
+        if values.dtype.kind == "O":
+            return values.compute().astype(np.float64)
+    except (TypeError, ValueError):  # the objects are no numbers
+        pass
+    if values.dtype.kind not in "biuf":
+        raise ArgumentError(
+            f"mask: holds {values.dtype}, not numbers; give booleans, or numbers that are 0 where masked"
+        )
+    return values
+
+
+def _no_data(values: xr.DataArray) -> list[float]:
+    """Return the no-data values that the attributes of a raster name, where rioxarray and xarray write them."""
+    packed = {"scale_factor", "add_offset"} & set(
+        values.encoding
+    )  # its no-data value is of the file, not of these values
+    stated = [
+        about[key] for about in (values.attrs, {} if packed else values.encoding) for key in _NO_DATA if key in about
+    ]
+    try:
+        return [float(value) for found in stated if found is not None for value in np.ravel(found)]
+    except (TypeError, ValueError):
+        raise ArgumentError(f"mask: its no-data value {stated[0]!r} is no number; correct its attributes") from None
+
+
+_NO_DATA = ("_FillValue", "missing_value", "fill_value", "nodata")

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays
+from insarray.kernels.limits import require_coherence, value_range
 from insarray.kernels.variance import pair_weights
 from insarray.model.arguments import number, of_attribute
 from insarray.model.choices import Weights
@@ -22,7 +23,8 @@ def weighting(
 ) -> tuple[dict[str, xr.DataArray], Weights | Literal["given"], float | None]:
     """Return the inputs of a block function by name, the kind of weights, and the looks.
 
-    Weights given as an array are aligned to the stack by pairs, y and x; (pair) alone gives one weight per pair.
+    Weights given as an array are aligned to the stack by pairs, y and x; (pair) alone gives one weight per pair. Values of
+    lazy maps are checked block by block, by `block_weights`.
 
     Raises
     ------
@@ -32,13 +34,11 @@ def weighting(
     inputs = {"unwrapped_phase": view.phase}
     if not isinstance(weights, str):
         given = aligned("weights", weights, view, ("pair", "y", "x"), ("pair",)).astype(np.float32)
+        require_known(given)
         if given.dims == ("pair",):
-            require_weights(given.values)
             given = given.expand_dims({"y": view.data.sizes["y"], "x": view.data.sizes["x"]}).transpose(
                 "pair", "y", "x"
             )
-        elif not given.chunks:
-            require_weights(given.values, missing=True)
         return inputs | {"weights": in_blocks_of(given, view.phase)}, "given", None
     if weights not in get_args(Weights):
         raise ArgumentError(f"weights: {weights!r} is not one of {', '.join(get_args(Weights))} or a DataArray")
@@ -56,22 +56,42 @@ def weighting(
 
 def require_weights(weights: np.ndarray, *, missing: bool = False) -> None:
     """Raise ArgumentError unless weights are finite, non-negative and not all 0; NaN is valid if `missing`."""
-    known = weights[~np.isnan(weights)] if missing else weights
-    if known.size and not (np.isfinite(known) & (known >= 0)).all():
-        wrong = known[~(np.isfinite(known) & (known >= 0))].flat[0]
-        raise ArgumentError(f"weights: holds {wrong:g}; weights are finite and not negative, 0 leaves out")
-    if known.size and not known.any():
+    _, high = _require_finite(weights)
+    if not missing and np.isnan(weights).any():
+        raise ArgumentError("weights: holds nan; weights are finite and not negative, 0 leaves out")
+    if high == 0:
         raise ArgumentError("weights: are all 0, so that nothing can be estimated")
 
 
+def require_known(weights: xr.DataArray) -> None:
+    """Raise ArgumentError as `require_weights` for maps in memory and for one weight per pair or date."""
+    if weights.ndim == 1 or not weights.chunks:
+        require_weights(weights.values, missing=weights.ndim > 1)
+
+
+def _require_finite(weights: np.ndarray) -> tuple[float, float]:
+    """Return the range of weights without NaN; raise ArgumentError if one is negative or infinite."""
+    low, high = value_range(weights)
+    if low < 0 or high == np.inf:
+        wrong = low if low < 0 else high
+        raise ArgumentError(f"weights: holds {wrong:g}; weights are finite and not negative, 0 leaves out")
+    return low, high
+
+
 def block_weights(weights: Weights | Literal["given"], looks: float | None, arrays: Arrays) -> np.ndarray | None:
-    """Return the weights (pair, pixel) of a block with the inputs of `weighting`; None if all are equal."""
+    """Return the weights (pair, pixel) of a block with the inputs of `weighting`; None if all are equal.
+
+    Raises
+    ------
+    ArgumentError, StackError
+        If given weights are negative or infinite, or the coherence is not within 0 to 1.
+    """
     if weights == "none":
         return None
     if weights == "given":
-        given = arrays["weights"].reshape(len(arrays["weights"]), -1)
-        if (given < 0).any():  # lazy weights are checked here only
-            raise ArgumentError(f"weights: holds {np.nanmin(given):g}; weights are not negative, 0 leaves out")
-        return given
+        given = arrays["weights"]
+        _require_finite(given)  # lazy weights are checked here only
+        return given.reshape(len(given), -1)
     coherence = arrays["coherence"]
+    require_coherence("coherence", *value_range(coherence))
     return pair_weights(coherence.reshape(len(coherence), -1), weights, looks)

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from insarray.engine.blocks import Arrays
+from insarray.kernels.limits import value_range
 from insarray.kernels.timefit.bootstrap import bootstrap, draw
 from insarray.kernels.timefit.covariance import fit_terms_generalised, propagate
 from insarray.kernels.timefit.least_squares import Fit, fit_terms
@@ -112,7 +113,7 @@ def _rows(task: FitTask, values: np.ndarray, arrays: Arrays) -> _Rows:
         if "network_subset" in arrays:
             how["label"] = arrays["network_subset"].reshape(len(values), -1)
         if "weights" in arrays:
-            how["weight"] = arrays["weights"].reshape(len(values), -1)
+            how["weight"] = block_weights("given", None, arrays)
         if task.row_weight is not None:
             how["multiplicity"] = task.row_weight
     return _Rows(flat, task.design, how)
@@ -154,11 +155,38 @@ def _covariance(task: FitTask, arrays: Arrays) -> np.ndarray | None:
     found = task.covariance
     if "covariance" in arrays:
         found = arrays["covariance"].reshape(*arrays["covariance"].shape[:-2], -1).astype(np.float64)
+        require_covariance(found, missing=True)
     elif found is not None:
         found = found[..., None]
     if found is not None and found.ndim == 2:  # variances only
         found = found[:, None] * np.eye(len(found))[:, :, None]
     return found
+
+
+def require_covariance(values: np.ndarray, *, missing: bool) -> None:
+    """Raise ArgumentError unless values are variances, or symmetric matrices with variances on their diagonals.
+
+    Parameters
+    ----------
+    values
+        (date, pixel) or (date, date, pixel).
+    missing
+        Whether NaN is valid, as at dates that a pixel lacks.
+    """
+    variances = np.einsum("iip->ip", values) if values.ndim == 3 else values
+    low, high = value_range(variances)
+    least, most = value_range(values)
+    wrong = low if low < 0 else most if most == np.inf else least if least == -np.inf else np.nan
+    if not np.isnan(wrong) or (not missing and np.isnan(variances).any()):
+        raise ArgumentError(f"covariance: holds {wrong:g}; it is finite, and its variances in m^2 are not negative")
+    if values.ndim == 3 and not all(_equal(values[k, k:], values[k:, k], 1e-4 * high) for k in range(len(values))):
+        raise ArgumentError("covariance: is not symmetric; its second dimension must be the same dates as the first")
+
+
+def _equal(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+    """Return whether arrays agree where neither is NaN."""
+    low, high = value_range(one - other)
+    return not (low < -tolerance or high > tolerance)
 
 
 def _scaled(fitted: Fit, factor: np.ndarray) -> Fit:

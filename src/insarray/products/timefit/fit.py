@@ -11,7 +11,7 @@ import xarray as xr
 from insarray.engine.blocks import map_blocks
 from insarray.model.arguments import whole
 from insarray.model.choices import Uncertainty, Weights
-from insarray.model.conventions import metres_per_radian
+from insarray.model.conventions import UNITS, metres_per_radian
 from insarray.model.corrections import ATTRIBUTES as CORRECTIONS
 from insarray.model.dataset import pair_coords
 from insarray.model.dates import Time, as_time
@@ -21,8 +21,8 @@ from insarray.products.stacks.minimum import Minimum, minimum_of
 from insarray.products.stacks.quality import mask_name
 from insarray.products.stacks.reference import Asked, reference_phase
 from insarray.products.stacks.selection import Raster, good_pixels
-from insarray.products.stacks.weighting import INVERSE_VARIANCES, require_weights, weighting
-from insarray.products.timefit.block_fit import FitTask, fit_block, outputs, workspace
+from insarray.products.stacks.weighting import INVERSE_VARIANCES, require_known, weighting
+from insarray.products.timefit.block_fit import FitTask, fit_block, outputs, require_covariance, workspace
 from insarray.products.timefit.geometry import HeightGeometry, height_geometry
 from insarray.products.timefit.terms import model_of, require_events_between
 from insarray.products.views.aligning import aligned, in_blocks_of
@@ -236,9 +236,9 @@ def _series_rows(
     row_weight = None
     if not isinstance(weights, str):
         given_weights = aligned("weights", weights, view, ("time",), ("time", "y", "x"))
+        require_known(given_weights)
         if given_weights.ndim == 1:
             row_weight = given_weights.values.astype(np.float64)
-            require_weights(row_weight)
         else:
             inputs["weights"] = in_blocks_of(given_weights, view.displacement)
     elif weights not in get_args(SeriesWeights):
@@ -250,7 +250,7 @@ def _series_rows(
         found = _aligned_covariance(view, given)
         if found.ndim <= 2:
             shared = found.values.astype(np.float64)
-            _require_covariance(shared)
+            require_covariance(shared[..., None], missing=False)
         else:
             inputs["covariance"] = in_blocks_of(found, view.displacement)
     elif isinstance(weights, str) and weights == "covariance":
@@ -280,21 +280,17 @@ def _series_rows(
 def _aligned_covariance(view: SeriesView, given: xr.DataArray) -> xr.DataArray:
     """Return the covariance aligned to the dates of the series in both dimensions."""
     if isinstance(given, xr.DataArray):
+        unit = given.attrs.get("units", "m^2")
+        if str(unit).strip().lower() not in UNITS["m^2"]:
+            raise ArgumentError(
+                f"covariance: its attribute units says {unit!r}, but it must be in m^2; square standard deviations, and "
+                "set units to 'm^2' (xarray keeps those of what is squared)"
+            )
         others = [dim for dim in given.dims if dim not in ("time", "y", "x")]
         if len(others) == 1 and others[0] != "other_time":
             given = given.rename({others[0]: "other_time"})
     dims: tuple[tuple[str, ...], ...] = (("time",), ("time", "y", "x"))
     return aligned("covariance", given, view, *dims, ("time", "other_time"), ("time", "other_time", "y", "x"))
-
-
-def _require_covariance(values: np.ndarray) -> None:
-    """Raise ArgumentError unless `values` are variances, or a symmetric matrix with variances on its diagonal."""
-    variances = np.diag(values) if values.ndim == 2 else values
-    if not (np.isfinite(variances) & (variances >= 0)).all():
-        wrong = variances[~(np.isfinite(variances) & (variances >= 0))][0]
-        raise ArgumentError(f"covariance: holds the variance {wrong:g}; variances in m^2 are finite and not negative")
-    if values.ndim == 2 and not np.allclose(values, values.T, rtol=1e-4, atol=1e-6 * variances.max(initial=0.0)):
-        raise ArgumentError("covariance: is not symmetric; its second dimension must be the same dates as the first")
 
 
 def _pair_rows(

@@ -60,10 +60,11 @@ def aligned(
 
 
 def in_blocks_of(array: xr.DataArray, layer: xr.DataArray) -> xr.DataArray:
-    """Rechunk to the spatial blocks of a layer, other dimensions in one chunk; do nothing if it is not lazy."""
-    if not layer.chunks:
+    """Rechunk to the spatial blocks of a layer, if it is lazy, and other dimensions to one chunk; nothing if neither is."""
+    if not layer.chunks and not array.chunks:
         return array
-    chunks: dict[Any, Any] = {dim: layer.chunksizes[dim] if dim in ("y", "x") else -1 for dim in array.dims}
+    spatial = (layer if layer.chunks else array).chunksizes
+    chunks: dict[Any, Any] = {dim: spatial[dim] if dim in ("y", "x") else -1 for dim in array.dims}
     blocks: xr.DataArray = array.chunk(chunks)
     return blocks
 
