@@ -270,7 +270,7 @@ def test_masked_data_have_no_values_and_keep_what_they_are():
         ({"min_dates": 1.5}, ArgumentError, "min_dates: 1.5 is not"),
         ({"min_temporal_coherence": 70}, ArgumentError, "min_temporal_coherence: 70 is not between"),
         ({"max_residual_rms": -1.0}, ArgumentError, "max_residual_rms: -1.0 is not a positive"),
-        ({"max_velocity_std": np.nan}, ArgumentError, "max_velocity_std: nan is not a positive"),
+        ({"max_velocity_std": np.nan}, ArgumentError, "max_velocity_std: nan is not a number"),
         ({"exclude_flags": "bad"}, ArgumentError, "'bad' is no meaning of a flag of the result, which has complete, "),
         ({"exclude_flags": "no_loops"}, ArgumentError, "'no_loops' is no meaning"),
         ({"mask": np.ones((3, 3))}, ArgumentError, "mask raster"),
