@@ -159,7 +159,11 @@ def wrong_cycles(stack, unwrapped):
 
 @pytest.mark.parametrize(
     ("velocity", "network", "most"),
-    [(0.060, "both", 0.0015), (0.015, "both", 0.0013), (0.015, "delaunay", 0.002)],
+    [
+        pytest.param(0.060, "both", 0.0015, marks=pytest.mark.slow),
+        (0.015, "both", 0.0013),
+        pytest.param(0.015, "delaunay", 0.002, marks=pytest.mark.slow),
+    ],
 )
 def test_the_golden_stack_is_unwrapped_by_its_own_model(stack, points, velocity, network, most):
     """Published: 5.77 % of the interferograms wrong without a model, 1.87 % with its own, 0.18 % gated; here 0.12 %."""

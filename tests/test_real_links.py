@@ -13,6 +13,7 @@ from tests.cli.test_cli import insarray
 WAVELENGTH = 0.0554657595
 
 
+@pytest.mark.slow
 def test_links_of_wrapped_phases_are_those_of_the_unwrapped_ones(shared):
     """Mexico City, baselines per pixel: at least 98 % of coherent links within 3 rad/yr and 3 m of the plain fit."""
     folder = shared / "data/s1_mexico_cropA"

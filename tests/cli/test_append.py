@@ -81,6 +81,7 @@ def test_for_machines(capsys, folder):
     assert (done["reference_row"], done["reference_col"]) == (20, 20)
 
 
+@pytest.mark.slow
 def test_why_all_is_computed_is_said(capsys, folder):
     invert(capsys, folder, "--reference", "20,20", "--norm", "l1")
     arrive(folder)

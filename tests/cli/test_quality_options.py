@@ -164,7 +164,9 @@ def test_plots_are_grey_where_masked_and_colours_ignore_it(store, raster):
     assert np.ma.getmaskarray(counts)[10:14].all()
 
 
-@pytest.mark.parametrize("name", sorted(QUALITY))
+@pytest.mark.parametrize(
+    "name", [sorted(QUALITY)[0], *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(QUALITY)[1:])]
+)
 def test_plot_and_report_take_every_criterion(capsys, store, raster, tmp_path, name):
     series = xr.open_zarr(store)
     option, value, good = criterion(name, series, raster)

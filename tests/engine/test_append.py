@@ -150,6 +150,7 @@ def test_a_later_date_of_a_nearest_network_keeps_the_order(neighbours):
     assert constants.changes_all(before) is None
 
 
+@pytest.mark.slow
 def test_another_order_of_elimination_keeps_nothing(tmp_path):
     rng = np.random.default_rng(3)
     for _ in range(50):
@@ -163,6 +164,7 @@ def test_another_order_of_elimination_keeps_nothing(tmp_path):
     assert "another order" in report.reason
 
 
+@pytest.mark.slow
 def test_new_pairs_without_new_dates_keep_the_rest_even_with_a_model_across_gaps(tmp_path):
     network = nearest(8, 4)
     new = (network.secondary - network.reference) == 4
@@ -170,7 +172,7 @@ def test_new_pairs_without_new_dates_keep_the_rest_even_with_a_model_across_gaps
     assert (report.kept, report.new_dates) == (6, 0)
 
 
-@pytest.mark.parametrize("bad", ["earlier", "area"])
+@pytest.mark.parametrize("bad", [pytest.param("earlier", marks=pytest.mark.slow), "area"])
 def test_what_changes_everywhere_is_computed_everywhere(tmp_path, bad):
     network, options = nearest(9, 3), {}
     if bad == "earlier":
@@ -189,6 +191,7 @@ def test_what_changes_everywhere_is_computed_everywhere(tmp_path, bad):
     assert word in report.reason
 
 
+@pytest.mark.slow
 def test_other_files_of_an_old_pair_compute_everything(tmp_path):
     stack, old = longer()
     values = old.pair_fingerprint.values.copy()
@@ -424,7 +427,14 @@ class Killed(BaseException):
     """The end of the process, as far as the files can tell."""
 
 
-@pytest.mark.parametrize("step", ["first rename", "second rename", "deletion", "middle of the deletion"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "first rename",
+        "second rename",
+        *(pytest.param(step, marks=pytest.mark.slow) for step in ("deletion", "middle of the deletion")),
+    ],
+)
 @pytest.mark.parametrize("after", ["append", pytest.param("run", marks=pytest.mark.slow)])
 def test_a_swap_killed_at_any_step_is_finished_by_the_next_run(tmp_path, monkeypatch, step, after):
     stack, old = longer()
@@ -464,6 +474,7 @@ def test_a_swap_killed_at_any_step_is_finished_by_the_next_run(tmp_path, monkeyp
     assert sorted(os.listdir(tmp_path)) == ["fresh.zarr", "o.zarr"]
 
 
+@pytest.mark.slow
 def test_an_unfinished_append_of_other_pairs_is_started_over(tmp_path, monkeypatch):
     url, network = str(tmp_path / "o.zarr"), nearest(10, 3)
     _, old = longer(network, new=network.secondary >= 8)

@@ -22,7 +22,7 @@ JOBS = {
 }
 """What runs before each, in the same folder."""
 
-SLOW = {"appended", "robust", "merged", "stored", "tiled"}
+SLOW = {"appended", "linked", "robust", "merged", "stored", "tiled"}
 """Left to the night."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the largest resident memory is read from /proc")

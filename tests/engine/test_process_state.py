@@ -3,6 +3,7 @@
 import threading
 
 import dask
+import pytest
 from dask.base import get_scheduler
 from threadpoolctl import threadpool_info
 
@@ -25,6 +26,7 @@ def test_blas_threads_come_back_after_runs_that_overlap():
     assert blas_threads() == before
 
 
+@pytest.mark.slow
 def test_settings_of_dask_come_back_after_local_clusters_that_overlap():
     """Each is made while the other is there, or being made, and the first goes first; other threads keep their own."""
     import distributed  # noqa: F401  brings its settings

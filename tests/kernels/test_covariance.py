@@ -39,7 +39,7 @@ def solved(phase, weight):
     return solution.phase.astype(float), solution.label, solution.std
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_series_covariance_equals_pseudo_inverses(weighted):
     phase, variance, _, _ = case(cut=-1)
     weight = 1 / variance if weighted else None
@@ -69,6 +69,7 @@ def test_its_diagonal_is_the_variance_of_the_elimination_also_across_a_gap():
         assert not covariance[apart, p].any()
 
 
+@pytest.mark.slow
 def test_generalised_fit_of_the_series_is_the_fit_of_the_pairs():
     """Theorem: the series with its covariance holds all that the pairs say of the terms, gaps included."""
     phase, variance, design, _ = case()

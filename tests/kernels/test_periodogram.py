@@ -48,6 +48,7 @@ def assert_same(one, other, tolerance=1e-9):
 
 @OBJECTIVES
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.slow
 def test_a_dense_grid_is_higher_in_one_of_a_hundred_at_most(seed, objective):
     """Random designs and ranges, many maxima on a bound; rows few or noisy, where peaks of nearly equal height are missed."""
     rng = np.random.default_rng(seed)

@@ -151,7 +151,7 @@ def test_a_mask_without_numbers_is_refused(stack, dtype):
 
 def test_a_no_data_value_that_is_no_number_is_refused(stack):
     mask = xr.DataArray(np.ones((20, 30)), dims=("y", "x"), attrs={"_FillValue": "none"})
-    with pytest.raises(ArgumentError, match="mask: its no-data value 'none' is no number"):
+    with pytest.raises(ArgumentError, match="mask: its no-data value 'none' is not a number"):
         ia.mask(stack, mask=mask)
 
 

@@ -252,7 +252,7 @@ def _no_data(values: xr.DataArray) -> list[float]:
     try:
         return [float(value) for found in stated if found is not None for value in np.ravel(found)]
     except (TypeError, ValueError):
-        raise ArgumentError(f"mask: its no-data value {stated[0]!r} is no number; correct its attributes") from None
+        raise ArgumentError(f"mask: its no-data value {stated[0]!r} is not a number; correct its attributes") from None
 
 
 _NO_DATA = ("_FillValue", "missing_value", "fill_value", "nodata")
