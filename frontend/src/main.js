@@ -393,11 +393,11 @@ function describe(result) {
   $("title").textContent = about.name;
   document.title = `${about.name} – insarray view`;
   const list = (rows) => make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
-  const doubts = about.problems.map(([what, remedy]) => make("li", {}, `${what} ${remedy}`));
+  const problems = about.problems.map(([what, remedy]) => make("li", {}, `${what} ${remedy}`));
   $("about").replaceChildren(
     make("h2", {}, "Result"),
     make("p", { class: "small" }, about.sign),
-    ...(doubts.length ? [make("h3", {}, "Doubts"), make("ul", { id: "doubts" }, ...doubts)] : []),
+    ...(problems.length ? [make("h3", {}, "Possible problems"), make("ul", { id: "problems" }, ...problems)] : []),
     make("details", {}, make("summary", {}, "How it was made"), list(about.provenance ?? []), list(about.options)),
   );
   describeReference();
