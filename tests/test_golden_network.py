@@ -188,9 +188,9 @@ def test_gated_links_guide_nearly_as_well(stack, points):
     assert wrong_cycles(stack, open_gate)[0] > 0.01
 
 
-def test_published_links_guide_worse(stack, points):
-    """1.87 % by its own unwrapping of interferograms; 3 % as the guide of epochs, of which they say less."""
+def test_published_links_guide_nearly_as_well(stack, points):
+    """1.87 % by the published unwrapping of interferograms; as the guide of arcs where they agree with the phases, a tenth."""
     options = {"velocity": (-0.1, 0.1), "height_error": (-50, 50), "network": "delaunay", "method": "published"}
     links = ia.estimate_links(points, **options, **GEOMETRY)
     pairs, _ = wrong_cycles(stack, ia.unwrap_points(points, links=links, **GEOMETRY))
-    assert 0.01 < pairs < 0.04
+    assert pairs < 0.004

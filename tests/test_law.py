@@ -475,7 +475,7 @@ REFUSED = {
     ),
     "deramping where pixels were picked": (
         lambda: ia.deramp(make("series").isel(y=[0, 1, 5, 9])),
-        "coordinate y: is not evenly spaced",
+        "y: the coordinate is not evenly spaced",
     ),
 }
 

@@ -120,7 +120,7 @@ def test_other_options_and_lost_pairs_are_exit_code_6(capsys, folder):
 
 def test_restart_and_append_contradict_each_other(capsys, folder):
     code, _, errors = invert(capsys, folder, "--append", "--restart")
-    assert (code, "leave one of them out" in errors) == (2, True)
+    assert (code, "give only one of them" in errors) == (2, True)
 
 
 def test_a_changed_file_computes_everything(capsys, folder):

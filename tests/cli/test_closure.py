@@ -174,7 +174,7 @@ def test_workers_limit_the_blocks_at_a_time(capsys, monkeypatch, files):
         (("--threshold", "1.5"), "threshold"),
         (("--best",), "--best"),
         (("--plot", "{dir}/closure.doc"), "cannot have this suffix"),
-        (("--plot", "{dir}/none/closure.png"), "cannot be written"),
+        (("--plot", "{dir}/none/closure.png"), "cannot write into its folder"),
         (("--dry-run",), "--dry-run: nothing is stored; give an output"),
         (("--restart",), "--restart: nothing is stored"),
         (("--scheduler", "local"), "--scheduler: nothing is stored"),

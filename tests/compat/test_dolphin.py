@@ -641,5 +641,5 @@ def test_whole_cycles_have_the_least_sum_of_absolute_residuals(seed):
 def test_whole_cycles_are_asked_for():
     A = dolphin.get_incidence_matrix([(0, 1), (1, 2), (0, 2)])
     for wrong in ([1, 2, 0.5], [1, 2, np.nan]):
-        with pytest.raises(ArgumentError, match="no whole numbers"):
+        with pytest.raises(ArgumentError, match="not whole numbers"):
             dolphin.invert_stack_l1_integer(A, np.array(wrong))

@@ -223,7 +223,7 @@ DAMAGED = {
     "no number": ("X.tenv3", tenv3().replace("0.999000", "0.99x000"), "'0.99x000', which is not a number"),
     "no date": ("X.tenv3", tenv3().replace("00JAN01", "00JAM01"), "'00JAM01' is not a date"),
     "no such day": ("X.tenv3", tenv3().replace("00JAN01", "00JAN41"), "'00JAN41' is not a date"),
-    "no days": ("X.tenv3", TENV3, "X.tenv3: holds no day"),
+    "no days": ("X.tenv3", TENV3, "X.tenv3: contains no days"),
     "empty": ("X.tenv3", "", "X.tenv3: is empty"),
     "latitude": ("X.tenv3", tenv3().replace("19.3390", "119.3390"), "HILL: its latitude is 119.339"),
     "pos without its table": ("X.pos", POS.split("*YYYY")[0], "has no line"),

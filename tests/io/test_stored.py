@@ -68,7 +68,7 @@ def test_blocks_names_and_options(stored: Path) -> None:
         (lambda s: s.drop_vars("unwrapped_phase"), FileError, "has no unwrapped_phase; it holds"),
         (lambda s: s.drop_vars("secondary_time"), FileError, "has no secondary_time"),
         (lambda s: s.transpose("y", "x", "pair"), StackError, r"unwrapped_phase has dimensions \('y', 'x', 'pair'\)"),
-        (lambda s: s.assign_coords(x=np.arange(30.0) ** 2), StackError, "coordinate x: is not evenly spaced"),
+        (lambda s: s.assign_coords(x=np.arange(30.0) ** 2), StackError, "x: the coordinate is not evenly spaced"),
         (lambda s: s.isel(pair=[0, 0]), StackError, "given more than once"),
     ],
 )

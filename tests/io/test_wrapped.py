@@ -584,7 +584,7 @@ def test_bad_stores(tmp_path: Path, truth: Wrapped) -> None:
                 r"date: 20210101 is not among the 5 dates",
             ),
             (lambda s: s.transpose("y", "time", "x"), StackError, r"has dimensions \('y', 'time', 'x'\)"),
-            (lambda s: s.isel(x=[0, 1, 5]), StackError, r"coordinate x: is not evenly spaced"),
+            (lambda s: s.isel(x=[0, 1, 5]), StackError, r"x: the coordinate is not evenly spaced"),
         )
     ):
         path = tmp_path / f"{k}.zarr"

@@ -22,7 +22,7 @@ def cost(level, cycles, votes):
 def test_the_cheapest_whole_levels_by_brute_force(edges):
     cycles, votes = np.array(edges).T
     level, unmet = tie_cycles(SQUARE, cycles[None], votes[None], 4)
-    best = min(cost(np.array((0, *rest)), cycles, votes) for rest in product(range(-5, 6), repeat=3))
+    best = min(cost(np.array((0, *rest)), cycles, votes) for rest in product(range(-6, 7), repeat=3))
     assert level[0, 0] == 0
     assert cost(level[0], cycles, votes) == best
     assert unmet[0] == np.count_nonzero(level[0, SQUARE[:, 0]] - level[0, SQUARE[:, 1]] != cycles)

@@ -447,7 +447,7 @@ def test_a_file_that_exists_is_refused_unless_told(store, tmp_path, capsys):
 
 
 def test_nothing_is_left_where_it_fails(store, tmp_path, monkeypatch):
-    with pytest.raises(ArgumentError, match=r"ends in \.html"):
+    with pytest.raises(ArgumentError, match=r"end in \.html"):
         ia.report(store, tmp_path / "report.zarr")
     with pytest.raises(FileError, match="is not an insarray store"):
         ia.report(tmp_path, tmp_path / "report.html")

@@ -77,8 +77,8 @@ def _raster(options: Export) -> None:
 def timeseries(options: Timeseries) -> None:
     """Write or print the series of places."""
     from insarray.cli.options import Places
+    from insarray.export.files import require_free
     from insarray.export.places import series_lines, write_series
-    from insarray.export.rasters import require_free
     from insarray.products.series.timeseries import timeseries as series_at
 
     if options.out is not None:  # before the work

@@ -9,7 +9,8 @@ import xarray as xr
 
 from insarray.engine.graph.inputs import inputs_of, refuse_inputs
 from insarray.engine.jobs import fingerprint
-from insarray.export.rasters import band_tags, made_folder, require_free, write_bands
+from insarray.export.files import made_folder, require_free
+from insarray.export.rasters import band_tags, write_bands
 from insarray.io.layers.headers import read_headers
 from insarray.model.choices import ModelSigns
 from insarray.model.conventions import VARIABLES

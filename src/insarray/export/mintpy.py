@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.graph.inputs import refuse_inputs
+from insarray.export.files import complete_file, made_folder, require_free
 from insarray.export.mintpy_layout import MintpyFile, files_of, shared_attributes
-from insarray.export.rasters import complete_file, made_folder, require_free
 from insarray.io.layers.hdf5 import opened
 from insarray.io.readers.mintpy import attributes_of
 from insarray.model.dates import date_label

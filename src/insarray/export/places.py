@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.graph.inputs import refuse_inputs
-from insarray.export.rasters import complete_file, to_netcdf
+from insarray.export.files import complete_file
+from insarray.export.rasters import to_netcdf
 from insarray.model.dataset import crs_of
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError

@@ -4,11 +4,8 @@ import itertools
 import json
 import logging
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,11 @@ import xarray as xr
 from insarray.engine.blocks import compute_in_own_threads
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.program import PROGRAM, program_name
+from insarray.export.files import complete_file
 from insarray.model.conventions import SIGN
 from insarray.model.dataset import crs_of, grid_of, placed
 from insarray.model.dates import date_label
-from insarray.model.errors import ArgumentError, StoreError
+from insarray.model.errors import ArgumentError
 from insarray.model.secrets import shown_values, without_secrets
 from insarray.products.stacks.quality import mask_name, masked, masked_layer
 from insarray.products.stacks.selection import Raster
@@ -240,53 +238,6 @@ def _require_names(dataset: xr.Dataset) -> None:
     for name in (*dataset.variables, *dataset.dims):
         if not isinstance(name, str) or not name.strip() or name in (".", "..") or "/" in name:
             raise ArgumentError(f"dataset: the name {name!r} cannot be in a NetCDF file; rename it")
-
-
-@contextmanager
-def complete_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary file that is renamed to `path` on success, and removed otherwise.
-
-    It is alone in a folder next to `path`, so that renaming is atomic and side files are removed.
-    """
-    target = Path(path)
-    require_free(target, overwrite=overwrite)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise StoreError(
-            f"{target}: cannot write into its folder ({error.strerror}); make it, or choose another"
-        ) from error
-    try:
-        temporary = folder / target.name
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as error:
-        raise StoreError(f"{target}: not written ({error})") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def made_folder(folder: Path) -> Iterator[None]:
-    """Create a folder, and remove it on exit if it was created and is empty."""
-    made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
-    try:
-        yield
-    finally:
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def require_free(target: Path, *, overwrite: bool) -> None:
-    """Raise StoreError if the file exists and must not be replaced, or is a folder."""
-    if not overwrite and (target.exists() or target.is_symlink()):
-        raise StoreError(f"{target}: exists; choose another name, or pass overwrite=True (--overwrite) to replace it")
-    if target.is_dir():
-        raise StoreError(f"{target}: is a folder; give the name of a file")
 
 
 def _require_grid_mapping(data: xr.DataArray) -> None:

@@ -10,8 +10,8 @@ import xarray as xr
 
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.export.columns import Column, Columns, columns_of
+from insarray.export.files import complete_file, require_free
 from insarray.export.kml import write_kmz
-from insarray.export.rasters import complete_file, require_free
 from insarray.export.rows import Rows, Source, source_of
 from insarray.export.vectors import DRIVERS, SHAPEFILE, write_parquet, write_vectors
 from insarray.io.areas import window_of

@@ -3,8 +3,10 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -35,7 +37,7 @@ def plain_whole(text: str) -> int:
     return int(text)
 
 
-def plain_numbers(texts: Sequence[str]) -> np.ndarray:
+def plain_numbers(texts: Sequence[str]) -> "np.ndarray":
     """Parse many numbers as `plain_number` does; also ``nan``, and empty text, which is NaN, too.
 
     Raises
@@ -43,6 +45,8 @@ def plain_numbers(texts: Sequence[str]) -> np.ndarray:
     ValueError
         If a text is something else.
     """
+    import numpy as np
+
     joined = "".join(texts)
     if joined.isascii() and "_" not in joined:  # nearly always; Python's float is much faster
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from insarray.export.rasters import complete_file
+from insarray.export.files import complete_file
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
 from insarray.model.secrets import shown

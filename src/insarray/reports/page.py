@@ -11,7 +11,7 @@ import xarray as xr
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.open import job_of
 from insarray.engine.open import open as open_result
-from insarray.export.rasters import complete_file, require_free
+from insarray.export.files import complete_file, require_free
 from insarray.model.conventions import FLAGS, SIGN, VARIABLES
 from insarray.model.errors import ArgumentError
 from insarray.model.secrets import shown, shown_values, without_secrets

@@ -22,7 +22,7 @@ from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity, program_name
 from insarray.engine.run.runner import Progress, run
 from insarray.engine.store.zarr_store import Store, open_store
-from insarray.export.rasters import complete_file
+from insarray.export.files import complete_file
 from insarray.io.layers.headers import read_headers
 from insarray.io.layers.raster import environment, open_band
 from insarray.io.layers.raster_files import raster_file

@@ -9,7 +9,7 @@ from insarray.compat.dolphin.layers import open_labels, open_map
 from insarray.compat.dolphin.pairs import Paths, ReferencePoint, existing, require_blocks
 from insarray.compat.dolphin.rasters import Raster, make_folder, missing, write_rasters
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.export.rasters import complete_file
+from insarray.export.files import complete_file
 from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.errors import ReferencePointError, StoreError
 from insarray.products.stacks.reference import choose_pixel

@@ -21,7 +21,7 @@ from insarray.model.dataset import epoch_coords, fingerprint_coords, pair_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.secrets import shown_values
 
-_MOST_BLOCKS = 1_000_000
+_MOST_BLOCKS = 4_000_000
 _EDGES = (512, 256)  # larger: files are opened less often; smaller: enough blocks for small images
 _ENOUGH_BLOCKS = 16
 _BLOCK_BYTES = 128_000_000

@@ -11,6 +11,12 @@ from insarray.model.conventions import UNITS, VARIABLES, Variable
 from insarray.model.corrections import UNCORRECTED, record
 from insarray.model.errors import StackError
 
+_SHARES = ("%", "percent", "per cent")
+"""Units in which a number without unit is 100 times as large."""
+
+_ALSO_BY_DATE = ("temporal_coherence",)
+"""Maps that some products have by date."""
+
 
 def canonical(dataset: xr.Dataset, lead: str | None) -> xr.Dataset:
     """Convert a dataset to the data model; nothing is computed.
@@ -83,7 +89,8 @@ def _layer(name: str, variable: xr.Variable, lead: str | None) -> xr.Variable:
     entry = VARIABLES.get(name)
     if entry is not None and entry.dims == (lead, "y", "x") and set(variable.dims) != set(entry.dims):
         raise StackError(f"{name}: dimensions {variable.dims}, expected {entry.dims}")
-    if entry is not None and entry.dims == ("y", "x") and {"y", "x"} < set(variable.dims):
+    is_map = entry is not None and entry.dims == ("y", "x") and name not in _ALSO_BY_DATE
+    if is_map and {"y", "x"} < set(variable.dims):
         raise StackError(
             f"{name}: has the dimensions ({', '.join(map(str, variable.dims))}), expected (y, x); join datasets with "
             "xarray.concat(..., data_vars='minimal')"
@@ -113,6 +120,8 @@ def _without_fill(variable: xr.Variable, dtype: np.dtype[Any]) -> xr.Variable:
 def _require_unit(name: str, variable: xr.Variable, entry: Variable) -> None:
     stated = variable.attrs.get("units")
     if stated is None or entry.units not in UNITS or str(stated) == entry.units:
+        return
+    if entry.units == "1" and str(stated).strip().lower() not in _SHARES:  # xarray keeps units through arithmetic
         return
     if str(stated).strip().lower() not in UNITS[entry.units]:
         raise StackError(

@@ -105,8 +105,8 @@ class View:
         """
         if self.wavelength is None:
             raise StackError(
-                "wavelength: is not known; set the attribute, dataset.attrs['wavelength'] = 0.05546576 (Sentinel-1, in metres), or "
-                "give it when opening the files (wavelength=, --wavelength)"
+                "wavelength: the files do not say; give it in metres (--wavelength), Sentinel-1 has 0.05546576, or set it, "
+                "dataset.attrs['wavelength'] = 0.05546576"
             )
         return self.wavelength
 
@@ -383,7 +383,7 @@ def _in_pieces(series: xr.Dataset, name: str) -> bool:
     """Return whether each network subset has a datum of its own; stated on the labels, too, as attributes are easily lost."""
     if "network_subset" in series:
         return bool(series["network_subset"].attrs.get("gap", series.attrs.get("gap")) == "subset")
-    if series.attrs.get("gap") == "subset":
+    if series.attrs.get("gap") == "subset" and "number_of_observations" in series:
         raise StackError(
             f"{name}: was inverted with gap='subset', but has no network_subset, which says what each date is relative to; "
             "keep that variable"
