@@ -26,6 +26,7 @@ from tests.compat.mintpy_project import REFERENCE, attributes, edit, read, write
 from tests.io.stack_files import write_raster
 
 OUTPUTS = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+WRITTEN = {*OUTPUTS, "maskTempCoh.h5"}
 THEIRS = ("--gap", "min_norm", "--nodata", "zero")
 needs_mintpy = pytest.mark.skipif(
     importlib.util.find_spec("mintpy") is None, reason="MintPy is not installed: nothing to run beside"
@@ -73,8 +74,8 @@ def names(folder):
 
 def test_invert_writes_what_mintpy_writes(insarray, project, tmp_path):
     output = done(insarray("invert", project.stack))
-    assert output.startswith("timeseries.h5, temporalCoherence.h5, numInvIfgram.h5: written")
-    assert names(tmp_path) == {"inputs", *OUTPUTS}  # the work store has gone
+    assert output.startswith("timeseries.h5, temporalCoherence.h5, maskTempCoh.h5, numInvIfgram.h5: written")
+    assert names(tmp_path) == {"inputs", *WRITTEN}  # the work store has gone
     found = read(tmp_path / "timeseries.h5")
     row, col = REFERENCE
     truth = project.truth.displacement - project.truth.displacement[:, row, col]
@@ -284,11 +285,11 @@ def test_outputs_have_the_names_given(insarray, project, tmp_path):
     given = ["out/ts.h5", "out/tc.h5", "num.h5"]
     output = done(insarray("invert", project.stack, "-o", *given, "--json", "--workers", 1))
     report = json.loads(output)
-    assert report["files"] == given
+    assert report["files"] == [*given[:2], "out/maskTempCoh.h5", given[2]]
     assert (report["reference_row"], report["reference_col"]) == REFERENCE
     assert report["computed"] == report["blocks"]
     assert names(tmp_path) == {"inputs", "out", "num.h5"}
-    assert names(tmp_path / "out") == {"ts.h5", "tc.h5"}
+    assert names(tmp_path / "out") == {"ts.h5", "tc.h5", "maskTempCoh.h5"}
 
 
 # -- inversion: refusals and resumption ----------------------------------------------------------------------------
@@ -337,7 +338,7 @@ def test_existing_outputs_are_kept(insarray, project, tmp_path):
     refused(insarray("invert", project.stack), "numInvIfgram.h5: exists")
     assert names(tmp_path) == {"inputs", "numInvIfgram.h5"}
     done(insarray("invert", project.stack, "--overwrite"))
-    assert names(tmp_path) == {"inputs", *OUTPUTS}
+    assert names(tmp_path) == {"inputs", *WRITTEN}
 
 
 def test_a_folder_that_cannot_be_written(insarray, project, tmp_path):
@@ -361,14 +362,14 @@ def test_an_interrupted_run_goes_on(insarray, project, tmp_path, monkeypatch):
     assert names(tmp_path) == {"inputs", ".timeseries.h5.insarray"}
     report = json.loads(done(insarray("invert", project.stack, "--json")))
     assert report["computed"] == 0
-    assert names(tmp_path) == {"inputs", *OUTPUTS}
+    assert names(tmp_path) == {"inputs", *WRITTEN}
     with monkeypatch.context() as patched:
         patched.setattr(workflow, "write_mintpy", full)
         insarray("invert", project.stack, "--overwrite")
     report = json.loads(done(insarray("invert", project.stack, "--json", "--overwrite", "-w", "no")))
     assert report["computed"] == report["blocks"]
     np.testing.assert_array_equal(read(tmp_path / OUTPUTS[0])["timeseries"], library(project, weights="none"))
-    assert names(tmp_path) == {"inputs", *OUTPUTS}
+    assert names(tmp_path) == {"inputs", *WRITTEN}
 
 
 # -- templates -----------------------------------------------------------------------------------------------------
@@ -401,7 +402,9 @@ KEY = "mintpy.networkInversion"
         (f"{KEY}.obsDatasetName = unwrapPhase_bridging", "variable", "unwrapPhase_bridging"),
         ("mintpy.unwrapError.method = bridging + phase_closure", "variable", "unwrapPhase_bridging_phaseClosure"),
         ("mintpy.unwrapError.method = no", "variable", "unwrapPhase"),
-        (f"{KEY}.minTempCoh = 0.8", "weights", "var"),
+        (f"{KEY}.minTempCoh = 0.8", "min_temporal_coherence", 0.8),
+        (f"{KEY}.minTempCoh = auto", "min_temporal_coherence", 0.7),
+        (f"{KEY}.minNumPixel = 10", "weights", "var"),
         ("mintpy.deramp = linear", "weights", "var"),
         (f"# {KEY}.weightFunc = coh", "weights", "var"),
         ("no equals sign here", "weights", "var"),
@@ -555,21 +558,21 @@ def test_template_of_the_velocity(tmp_path, monkeypatch):
     lines = (
         "startDate = 20200101", "endDate = no", "excludeDate = 20200203,20200215", "polynomial = 2", "periodic = 1,0.5",
         "stepDate = 20200301,20200401T1200", "exp = 20110311,60,120;20170908,120", "log = no",
-        "uncertaintyQuantification = bootstrap", "timeSeriesCovFile = no", "bootstrapCount = 30",
+        "uncertaintyQuantification = covariance", "timeSeriesCovFile = c.h5", "bootstrapCount = 30",
     )  # fmt: skip
     found = settings.time_functions({"templates": [template(tmp_path, *(f"{key}.{line}" for line in lines))]})
     assert found == {
         "degree": 2, "periods": (1.0, 0.5), "steps": ("20200301", "20200401T1200"), "polylines": (),
         "exponentials": (("20110311", "60", "120"), ("20170908", "120")), "logarithms": (), "start": "20200101",
-        "end": None, "exclude": ("20200203", "20200215"), "uncertainty": "bootstrap", "samples": 30,
+        "end": None, "exclude": ("20200203", "20200215"), "uncertainty": "covariance", "covariance": "c.h5",
+        "samples": 30,
     }  # fmt: skip
     (tmp_path / "exclude_date.txt").write_text("20200301\n")
     found = settings.time_functions({"templates": [template(tmp_path, f"{key}.excludeDate = auto")]})
     assert found["exclude"] == ("20200301",)
     for line in (
         "polynomial = 7",
-        "uncertaintyQuantification = covariance",
-        "timeSeriesCovFile = c.h5",
+        "uncertaintyQuantification = guess",
         "periodic = a",
     ):
         with pytest.raises(ArgumentError, match=line.split(" =")[0]):
@@ -632,14 +635,14 @@ def test_template_of_the_height_error(tmp_path):
     lines = (
         "polyOrder = 1",
         "stepDate = 20200301",
-        "phaseVelocity = no",
-        "pixelwiseGeometry = auto",
+        "phaseVelocity = yes",
+        "pixelwiseGeometry = no",
         "excludeDate = no",
     )
     path = template(tmp_path, f"{key} = yes", *(f"{key}.{line}" for line in lines))
     found = settings.height_error({"templates": [path]})
-    assert found == {"degree": 1, "periods": (), "steps": ("20200301",), "exclude": ()}
-    for line in ("phaseVelocity = yes", "pixelwiseGeometry = no", "polyOrder = 9"):
+    assert found == {"degree": 1, "periods": (), "steps": ("20200301",), "exclude": (), "phase_velocity": True}
+    for line in ("phaseVelocity = perhaps", "polyOrder = 9"):
         with pytest.raises(ArgumentError, match=line.split(" =")[0]):
             settings.height_error({"templates": [template(tmp_path, f"{key}.{line}")]})
 
@@ -687,7 +690,7 @@ def test_the_commands_of_the_page_work(insarray, project, tmp_path):
     for line in lines:
         done(insarray(*line.split()[2:]))
     series = {"timeseries.h5", "timeseries_demErr.h5", "timeseriesResidual.h5"}
-    written = series | {"velocity.h5", "demErr.h5", "temporalCoherence.h5", "numInvIfgram.h5"}
+    written = series | WRITTEN | {"velocity.h5", "demErr.h5"}
     assert names(tmp_path) == written | {"inputs", "smallbaselineApp.cfg"}
     assert "annualAmplitude" in read(tmp_path / "velocity.h5")
 

@@ -1,7 +1,6 @@
 """``insarray mintpy``: commands of MintPy with its option names; slow imports are deferred to the commands."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING
 from typing import Any, Literal
 
 import click
@@ -118,8 +117,9 @@ class TimeFunctions(Options):
 class Invert(Templates, Updating):
     """Invert ifgramStack.h5, as ifgram_inversion.py.
 
-    It writes timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5. Run the same command again to finish an
-    interrupted run.
+    It writes timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5, and beside the second maskTempCoh.h5: pixels of
+    temporal coherence 0.7 or more, or minTempCoh of the template. Run the same command again to finish an interrupted
+    run.
     """
 
     stack: str = argument("IFGRAM_STACK")
@@ -175,8 +175,11 @@ class Velocity(Templates, TimeFunctions, Updating):
     logarithms: tuple[tuple[str, ...], ...] = option(
         "Logarithmic relaxation.", (), "DATE DAYS...", kind=Words(), names=("--log", "--logarithmic")
     )
-    uncertainty: Literal["residue", "bootstrap"] | None = option(
-        "Standard errors from the residuals (default) or by bootstrap.", names=("--uq", "--uncertainty")
+    uncertainty: Literal["residue", "covariance", "bootstrap"] | None = option(
+        "Standard errors from the residuals (default), from --ts-cov, or by bootstrap.", names=("--uq", "--uncertainty")
+    )
+    covariance: str | None = option(
+        "Covariance of the dates: timeseriesDecorCov.h5.", None, "FILE", names=("--ts-cov", "--ts-cov-file")
     )
     ref_date: str | None = option("Refer the series to this date first.", None, "DATE", names=("--ref-date",))
     ref_lalo: tuple[float, ...] | None = option(
@@ -199,7 +202,10 @@ class DemError(Templates, TimeFunctions, Updating):
     """Estimate the DEM error and subtract it from the series, as dem_error.py."""
 
     series: str = argument("TIMESERIES")
-    geometry: str = option("Slant range, incidence angle, perhaps bperp.", MISSING, "FILE", names=("-g", "--geometry"))
+    geometry: str | None = option(
+        "Slant range, incidence angle, perhaps bperp; default: those of the centre, by the attributes of the series.",
+        None, "FILE", names=("-g", "--geometry"),
+    )  # fmt: skip
     output: str | None = option("Corrected series; default: ..._demErr.h5.", None, "FILE", names=("-o", "--outfile"))
     dem_error_file: str = option(
         "File of the DEM error.", "demErr.h5", "FILE", names=("--dem-err-file", "--dem-error-file")
@@ -208,6 +214,7 @@ class DemError(Templates, TimeFunctions, Updating):
         "Degree of the polynomial; default: 2.", None, "N", limits=(0, 3), names=("-p", "--poly-order")
     )
     steps: tuple[str, ...] = option("Offsets.", (), "DATE...", kind=Words(), names=("-s", "--step-date"))
+    phase_velocity: bool = flag("Fit the velocities between dates instead of the displacement.")
 
 
 @mintpy.typed("Commands", "mintpy.commands.export")

@@ -69,8 +69,8 @@ def to_mintpy(
     -------
     list of Path
         Those of the following for which the dataset has data: ``timeseries.h5`` (m, toward the satellite),
-        ``timeseriesResidual.h5``, ``timeseriesDecorCov.h5``, ``temporalCoherence.h5``, ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``,
-        ``geometryRadar.h5`` or ``geometryGeo.h5``.
+        ``timeseriesResidual.h5``, ``timeseriesDecorCov.h5``, ``temporalCoherence.h5``, ``maskTempCoh.h5`` (of `quality_mask`),
+        ``numInvIfgram.h5``, ``velocity.h5``, ``demErr.h5``, ``geometryRadar.h5`` or ``geometryGeo.h5``.
 
     Raises
     ------
@@ -183,6 +183,8 @@ def _whole_pixels(dataset: xr.Dataset) -> xr.Dataset:
         parts |= {
             name: dataset[name].where(whole) for name in ("displacement", "temporal_coherence") if name in dataset
         }
+        if "quality_mask" in dataset:
+            parts["quality_mask"] = dataset.quality_mask & whole
         if "number_of_observations" in dataset:
             parts["number_of_observations"] = dataset.number_of_observations.where(whole, 0)
     return dataset.assign(parts)

@@ -84,6 +84,8 @@ def files_of(dataset: xr.Dataset) -> Iterator[MintpyFile]:
         yield _series(dataset, "timeseriesDecorCov.h5", "displacement_covariance")
     if _has(dataset, "temporal_coherence"):
         yield _map("temporalCoherence.h5", "temporalCoherence", "1", dataset.temporal_coherence)
+    if _has(dataset, "quality_mask"):
+        yield _map("maskTempCoh.h5", "mask", "1", dataset.quality_mask)
     if _has(dataset, "number_of_observations", "time"):
         # every pair observes two dates
         used = dataset.number_of_observations.sum("time", dtype=np.float32) / np.float32(2)

@@ -15,9 +15,10 @@ INVERSION: dict[str, Any] = {
     "mask_threshold": 0.4,
     "min_norm_phase": False,
     "min_redundancy": 1.0,
+    "min_temporal_coherence": 0.7,
     "water_mask": None,
 }
-"""MintPy's defaults for ifgram_inversion.py."""
+"""MintPy's defaults for ifgram_inversion.py, and for the mask that smallbaselineApp.py makes after it."""
 
 TIME_FUNCTIONS: dict[str, Any] = {
     "degree": 1,
@@ -30,11 +31,12 @@ TIME_FUNCTIONS: dict[str, Any] = {
     "end": None,
     "exclude": (),
     "uncertainty": "residue",
+    "covariance": None,
     "samples": 400,
 }
 """MintPy's defaults for timeseries2velocity.py."""
 
-HEIGHT_ERROR: dict[str, Any] = {"degree": 2, "periods": (), "steps": (), "exclude": ()}
+HEIGHT_ERROR: dict[str, Any] = {"degree": 2, "periods": (), "steps": (), "exclude": (), "phase_velocity": False}
 """MintPy's defaults for dem_error.py."""
 
 _INVERSION_KEYS: dict[str, tuple[str, Parser]] = {
@@ -45,9 +47,12 @@ _INVERSION_KEYS: dict[str, tuple[str, Parser]] = {
     "maskDataset": ("mask_dataset", template.only("coherence", "connectComponent", "no")),
     "maskThreshold": ("mask_threshold", template.number(0)),
     "minRedundancy": ("min_redundancy", template.number(0)),
+    "minTempCoh": ("min_temporal_coherence", template.number(0)),
     "residualNorm": ("residual_norm", template.only("L2")),
 }
-_OF_MASKING = ("minTempCoh", "minNumPixel", "shadowMask")
+_OF_THE_APP = ("minNumPixel", "shadowMask", "pixelwiseGeometry")
+"""Keys of smallbaselineApp.py that MintPy's programs do not read: `pixelwiseGeometry` says whether it gives -g."""
+
 _TIME_KEYS: dict[str, tuple[str, Parser]] = {
     "startDate": ("start", lambda text: None if template.is_off(text) else text),
     "endDate": ("end", lambda text: None if template.is_off(text) else text),
@@ -58,8 +63,8 @@ _TIME_KEYS: dict[str, tuple[str, Parser]] = {
     "polyline": ("polylines", template.words),
     "exp": ("exponentials", template.relaxations),
     "log": ("logarithms", template.relaxations),
-    "uncertaintyQuantification": ("uncertainty", template.only("residue", "bootstrap")),
-    "timeSeriesCovFile": ("covariance", template.only("no")),
+    "uncertaintyQuantification": ("uncertainty", template.only("residue", "covariance", "bootstrap")),
+    "timeSeriesCovFile": ("covariance", template.path),
     "bootstrapCount": ("samples", lambda text: int(template.number(2)(text))),
 }
 _HEIGHT_KEYS: dict[str, tuple[str, Parser]] = {
@@ -67,8 +72,7 @@ _HEIGHT_KEYS: dict[str, tuple[str, Parser]] = {
     "stepDate": ("steps", template.words),
     "excludeDate": ("exclude", template.words),
     "periodic": ("periods", template.numbers),
-    "phaseVelocity": ("phase_velocity", template.only("no")),
-    "pixelwiseGeometry": ("pixelwise", template.only("yes")),
+    "phaseVelocity": ("phase_velocity", template.yes),
 }
 _NOTED = {
     "mintpy.timeFunc": (_TIME_KEYS, [key for key in _TIME_KEYS if key != "polyline"]),
@@ -94,7 +98,7 @@ def inversion(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     entries = read_templates(options["templates"])
     step = "mintpy.networkInversion"
-    found = options_of(entries, step, _INVERSION_KEYS, _OF_MASKING)
+    found = options_of(entries, step, _INVERSION_KEYS, _OF_THE_APP)
     corrected = options_of(
         entries, "mintpy.unwrapError", {"method": ("variable", _corrected)}, _other(entries, "method")
     )
@@ -117,7 +121,7 @@ def height_error(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of the height error, with the names of `HEIGHT_ERROR`; raises as `inversion`."""
     entries = read_templates(options["templates"])
     step = "mintpy.topographicResidual"
-    found = options_of(entries, step, _HEIGHT_KEYS)
+    found = options_of(entries, step, _HEIGHT_KEYS, _OF_THE_APP)
     return _with_excluded(_chosen(HEIGHT_ERROR, found, options), entries.get(f"{step}.excludeDate"))
 
 

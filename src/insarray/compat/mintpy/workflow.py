@@ -15,6 +15,7 @@ from insarray.cli.series_commands import chosen_dates
 from insarray.compat.arrays import least_phase_of
 from insarray.compat.mintpy import settings
 from insarray.compat.mintpy.functions import moved_series, relaxations, without_functions
+from insarray.compat.mintpy.height import centre_geometry, correct_by_displacement, correct_by_velocity
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.jobs import fingerprint
 from insarray.engine.store.zarr_store import Store, open_store
@@ -22,18 +23,18 @@ from insarray.export.mintpy import mintpy_attributes, mintpy_paths, to_mintpy, w
 from insarray.io.geometry.open import open_geometry
 from insarray.io.layers.hdf5 import dataset, opened
 from insarray.io.open import open_stack
-from insarray.io.readers.mintpy_series import open_series
+from insarray.io.readers.mintpy_series import open_covariance, open_series
 from insarray.model.dates import as_time, date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StackWarning, StoreMismatchError
 from insarray.products.series.covariance import covariance
 from insarray.products.series.inversion import invert as invert_stack
 from insarray.products.series.rereference import rereference
+from insarray.products.stacks.quality import quality_mask
 from insarray.products.stacks.selection import mask
 from insarray.products.timefit.fit import fit
-from insarray.products.timefit.prediction import predict, remove_terms
 
 _WEIGHTS = {"var": "variance", "fim": "fisher", "coh": "coherence", "no": "none"}
-_UNCERTAINTY = {"residue": "residuals", "bootstrap": "bootstrap"}
+_UNCERTAINTY = {"residue": "residuals", "covariance": "covariance", "bootstrap": "bootstrap"}
 _INVERTED = ("displacement", "temporal_coherence", "number_of_observations")
 
 _JOB = "insarray.job"
@@ -89,12 +90,15 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     series = _with_redundancy(series, chosen["min_redundancy"])
     if options["ref_date"] is not None:
         series = rereference(series, date=options["ref_date"])
-    names = dict(zip(("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5"), options["output"], strict=True))
+    main = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
+    names = {name: Path(path) for name, path in zip(main, options["output"], strict=True)}
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
     needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
+    needed = needed.assign(quality_mask=quality_mask(needed, min_temporal_coherence=chosen["min_temporal_coherence"]))
+    names["maskTempCoh.h5"] = names["temporalCoherence.h5"].with_name("maskTempCoh.h5")
     if options["calc_cov"]:
         needed = needed.assign(displacement_covariance=_covariance(masked, chosen["weights"], options))
-        names["timeseriesDecorCov.h5"] = Path(options["output"][0]).parent / "timeseriesDecorCov.h5"
+        names["timeseriesDecorCov.h5"] = names["timeseries.h5"].with_name("timeseriesDecorCov.h5")
     return _through_store(needed, names, attrs, options)
 
 
@@ -104,6 +108,7 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
     series = moved_series(open_series(series_file), options)
     excluded = _among(series, chosen["exclude"])
     series = series.isel(time=chosen_dates(series.time.values, chosen["start"], chosen["end"], excluded))
+    series, propagated = _with_covariance(series, chosen)
     model = fit(
         series,
         degree=chosen["degree"],
@@ -114,6 +119,7 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
         logarithms=relaxations("--log", chosen["logarithms"]),
         uncertainty=_UNCERTAINTY[chosen["uncertainty"]],  # type: ignore[arg-type]
         samples=chosen["samples"],
+        covariance=propagated,
         **_NO_MINIMUM,
     )
     attrs = mintpy_attributes(series_file) | settings.noted("mintpy.timeFunc", chosen | {"exclude": excluded})
@@ -130,19 +136,22 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
     series = open_series(series_file)
     excluded = _among(series, chosen["exclude"])
     keep = chosen_dates(series.time.values, exclude_dates=excluded)
-    geometry = open_geometry(options["geometry"], series)
-    how: dict[str, Any] = {name: geometry.get(name) for name in ("slant_range", "incidence_angle")}
+    attrs = mintpy_attributes(series_file)
+    how: Mapping[str, Any]
+    if options["geometry"] is None:
+        geometry, how = series, centre_geometry(attrs, series_file)
+    else:
+        geometry = open_geometry(options["geometry"], series)
+        how = {name: geometry.get(name) for name in ("slant_range", "incidence_angle")}
     baselines = geometry.get("perpendicular_baseline", series.get("perpendicular_baseline"))
     if baselines is None:
-        raise FileError(f"{series_file}: has no bperp, and {options['geometry']} neither; one of them needs it")
+        other = "" if options["geometry"] is None else f", and {options['geometry']} neither"
+        raise FileError(f"{series_file}: has no bperp{other}; give it in the file of -g")
     # relative to the reference date, as the subtracted part: the offset of the fit then contains no height error
     start = date_index(series.time.values, series.attrs.get("reference_date", series.time.values[0]))
     baselines = baselines - baselines.isel(time=start, drop=True)
-    terms = {name: chosen[name] for name in ("degree", "periods", "steps")} | _NO_MINIMUM
-    model = fit(series.isel(time=keep), **terms, height_error=True, baselines=baselines.isel(time=keep), **how)
-    corrected = remove_terms(series, model, ["height_error"], baselines=baselines, **how)
-    residual = corrected.displacement - predict(model, series.time.values)
-    both = corrected.assign(height_error=model.height_error, fit_residual=residual.astype(np.float32))
+    correct = correct_by_velocity if chosen["phase_velocity"] else correct_by_displacement
+    both = correct(series, chosen, keep, baselines, how)
     stem = Path(series_file).with_suffix("")
     output = options["output"] or stem.with_name(f"{stem.name}_demErr.h5")
     names = {
@@ -150,8 +159,7 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
         "demErr.h5": options["dem_error_file"],
         "timeseriesResidual.h5": Path(output).parent / "timeseriesResidual.h5",
     }
-    attrs = mintpy_attributes(series_file)
-    attrs |= settings.noted("mintpy.topographicResidual", chosen | {"exclude": excluded, "phase_velocity": False})
+    attrs |= settings.noted("mintpy.topographicResidual", chosen | {"exclude": excluded})
     return _through_store(both, names, attrs, options)
 
 
@@ -160,6 +168,19 @@ def export(store: str, folder: str, options: Mapping[str, Any]) -> Report:
     kept = ("attrs", "nodata", "overwrite")
     paths = to_mintpy(open_store(store), folder, **{name: options[name] for name in kept})
     return {"files": [str(path) for path in paths]}
+
+
+def _with_covariance(series: xr.Dataset, chosen: Mapping[str, Any]) -> tuple[xr.Dataset, xr.DataArray | None]:
+    """Return the series in the blocks of the covariance of its dates, if that is asked for, and the covariance."""
+    path = chosen["covariance"]
+    if chosen["uncertainty"] != "covariance":
+        if path is not None:
+            warnings.warn(f"--ts-cov: {path} has no effect without --uq covariance", StackWarning, stacklevel=2)
+        return series, None
+    if path is None:
+        raise ArgumentError("--uq covariance: needs the covariance of the dates; give --ts-cov timeseriesDecorCov.h5")
+    found = open_covariance(path, series)
+    return series.chunk({dim: found.chunksizes[dim] for dim in ("y", "x")}), found
 
 
 # -- inversion ------------------------------------------------------------------------------------------------------
@@ -293,7 +314,7 @@ def _through_store(
     overwrite = options["overwrite"] or options["update"]
     for path in mintpy_paths(data, first.parent, names, overwrite=overwrite):
         if path.exists():
-            refuse_inputs(path, data, *(options.get(name) for name in ("geometry", "water_mask")))
+            refuse_inputs(path, data, *(options.get(name) for name in ("geometry", "water_mask", "covariance")))
     work = first.parent / f".{first.name}.insarray"
     running = Running(json=options["json"], workers=options["workers"])
     try:

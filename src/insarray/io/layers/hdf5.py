@@ -1,10 +1,10 @@
-"""Layers of three-dimensional HDF5 datasets; links and external storage are not followed."""
+"""Layers of HDF5 datasets with up to four dimensions; links and external storage are not followed."""
 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +102,14 @@ def dataset_names(file: Any, ndim: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Hdf5Layer:
-    """Dataset (pair, row, col) of one file, or (row, col) for a static map.
+    """Dataset (pair, row, col) of one file, (row, col) for a static map, or (date, date, row, col) for a covariance.
 
     Parameters
     ----------
     path, name
         File, and dataset in its root group.
     index
-        Index in the file of each pair.
+        Index in the file of each pair; of each pair of dates, row by row, for a covariance.
     grid_shape, tile
         (rows, columns) of the grid and of a chunk.
     decode
@@ -145,13 +145,22 @@ class Hdf5Layer:
             source = dataset(file, self.name)
             if source is None or source.shape[-2:] != self.grid_shape:
                 raise FileError(f"{self.path}: {self.name} changed since the stack was opened; open it again")
-            if source.ndim == 2:
-                raw = [source[rows, cols][None]]
-            else:
-                raw = [source[first : last + 1, rows, cols] for first, last in _runs(stored)]
-        for k, plane in enumerate(chain.from_iterable(raw)):
+            planes = list(_planes(source, stored, rows, cols))
+        for k, plane in enumerate(planes):
             self.decode(plane, out[k], int(chosen[k]), f"{self.path}/{self.name}")
         return out
+
+
+def _planes(source: Any, index: np.ndarray, rows: slice, cols: slice) -> Iterator[np.ndarray]:
+    """Yield the stored window of each index."""
+    if source.ndim == 2:
+        yield source[rows, cols]
+    elif source.ndim == 3:
+        for first, last in _runs(index):
+            yield from source[first : last + 1, rows, cols]
+    else:
+        for row, cells in groupby(index.tolist(), lambda cell: cell // source.shape[1]):
+            yield from source[row, :, rows, cols][[cell % source.shape[1] for cell in cells]]
 
 
 def _runs(index: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -15,9 +15,10 @@ from insarray.io.layers.windows import window_layer
 from insarray.io.locations import location
 from insarray.io.readers.mintpy import attributes_of, grid_of_attributes
 from insarray.io.source import AreaLike, Layer, PathLike, Window
-from insarray.model.conventions import SIGN
+from insarray.model.conventions import SIGN, attributes
 from insarray.model.corrections import record
-from insarray.model.dates import as_time
+from insarray.model.dataset import grid_of
+from insarray.model.dates import as_time, date_label
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.grid import Grid
 
@@ -101,6 +102,68 @@ def open_series(path: PathLike, *, area: AreaLike | None = None, block: int | No
     reference = known.get("reference_row"), known.get("reference_col")
     baseline = None if baseline is None else baseline[order]
     return series_of(_without_empty_pixels(displacement, reference), times[order], baseline, grid, window, known)
+
+
+def open_covariance(path: PathLike, series: xr.Dataset) -> xr.DataArray:
+    """Open the covariance of the dates that MintPy's ``ifgram_inversion.py --calc-cov`` writes, lazily.
+
+    Parameters
+    ----------
+    path
+        ``timeseriesDecorCov.h5``: `timeseries` (date, date, y, x), or variances (date, y, x), in m^2, and `date`.
+    series
+        Series on the same grid, of some or all of its dates.
+
+    Returns
+    -------
+    xarray.DataArray
+        (time, other_time, y, x) or (time, y, x) in m^2, in blocks of its own; NaN where the file is 0 throughout, its
+        no-data value.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, unreadable, not such a covariance, or lacks dates of the series.
+    StackError
+        If it is on another grid.
+    """
+    file = expand_one(path, "covariance", "give MintPy's timeseriesDecorCov.h5")
+    times, lead, tile, grid = _scan_covariance(file)
+    missing = sorted(set(series.time.values.astype(times.dtype)) - set(times))
+    if missing:
+        raise FileError(
+            f"{file}: has no covariance of {date_label(missing[0])}, a date of the series; give that of the series"
+        )
+    grid_of(series).require_same(grid, str(file), "the series")
+    index, decode = tuple(range(len(times) ** len(lead))), MapDecode()
+    stamp = fingerprint([file], _SERIES, index, decode)
+    layer = lazy_displacement(Hdf5Layer(str(file), _SERIES, index, grid.shape, tile, decode, stamp), None)
+    known = xr.apply_ufunc(_emptied, layer, False, False, dask="parallelized", output_dtypes=[np.float32])  # noqa: FBT003
+    return xr.DataArray(
+        known.data.reshape(*(len(times) for _ in lead), *grid.shape),
+        {name: (name, times.astype("datetime64[ns]")) for name in lead},
+        (*lead, "y", "x"),
+        attrs=attributes("displacement_covariance"),
+    )
+
+
+def _scan_covariance(path: Path) -> tuple[np.ndarray, tuple[str, ...], tuple[int, int], Grid]:
+    """Scan the file: dates, names of its dimensions of dates, (rows, columns) of a chunk, and grid."""
+    with opened(path) as file:
+        attrs, values, dates = attributes_of(file), dataset(file, _SERIES), dataset(file, "date")
+        if values is None or dates is None:
+            raise FileError(f"{path}: has no {_SERIES} and date; give MintPy's timeseriesDecorCov.h5")
+        lead = ("time", "other_time")[: values.ndim - 2]
+        if values.ndim not in (3, 4) or values.shape[:-2] != dates.shape * len(lead):
+            raise FileError(
+                f"{path}: date is {dates.shape} and {_SERIES} {values.shape}; (date, date, y, x) or (date, y, x) needed"
+            )
+        unit = attrs.get("UNIT", "m")  # MintPy writes m, the unit of the series
+        if unit not in ("m", "m^2"):
+            raise FileError(f"{path}: is in {unit!r}; a covariance in m^2 is needed")
+        height, width = (int(size) for size in values.shape[-2:])
+        tile = values.chunks[-2:] if values.chunks else (1, width)
+        return _times(path, dates[:]), lead, tile, grid_of_attributes(path, (height, width), attrs)
 
 
 def is_series(file: PathLike) -> bool:
