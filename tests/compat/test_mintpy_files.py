@@ -814,6 +814,34 @@ def test_mintpy_with_our_estimator(insarray, torn, tmp_path):
 
 
 @needs_mintpy
+@pytest.mark.parametrize(
+    ("command", "program", "words"),
+    [
+        ("velocity", "timeseries2velocity", ("--uq", "covariance", "--ts-cov", "timeseriesDecorCov.h5", "--poly", "2")),
+        ("dem-error", "dem_error", ()),
+        ("dem-error", "dem_error", ("--phase-velocity", "-g", "inputs/geometryRadar.h5")),
+        ("dem-error", "dem_error", ("--phase-velocity", "--periodic", "1", "-p", "1")),
+    ],
+)
+def test_steps_beside_mintpy(insarray, tmp_path, monkeypatch, command, program, words):
+    """The same command line, both programs; a height error of 100 m to 0.1 mm."""
+    monkeypatch.chdir(tmp_path)
+    project = write_project(tmp_path, water=False)
+    done(insarray("invert", project.stack, "-w", "no", "--calc-cov", *THEIRS))
+    outputs = ("velocity.h5",) if command == "velocity" else ("demErr.h5", "c.h5", "timeseriesResidual.h5")
+    words = ("timeseries.h5", *words, *(() if command == "velocity" else ("-o", "c.h5")))
+    done(insarray(command, *words, "--nodata", "zero"))
+    for name in outputs:
+        shutil.move(name, f"our_{name}")
+    run_mintpy(tmp_path, f"from mintpy.cli import {program}; {program}.main({list(words)})")
+    for name in outputs:
+        theirs = read(tmp_path / name)
+        for layer in set(theirs) - {"date", "bperp"}:
+            found = read(tmp_path / f"our_{name}")[layer]
+            np.testing.assert_allclose(found, theirs[layer], atol=1e-4 if layer == "dem" else 2e-6, err_msg=layer)
+
+
+@needs_mintpy
 @pytest.mark.parametrize("geocoded", [False, True])
 def test_mintpy_reads_our_files(insarray, tmp_path, monkeypatch, geocoded):
     """Its tools run on our files; what it computes from them is what we compute."""
@@ -830,7 +858,7 @@ def test_mintpy_reads_our_files(insarray, tmp_path, monkeypatch, geocoded):
             "reference_date",
             ["timeseries.h5", "--ref-date", read(tmp_path / "timeseries.h5")["date"][2].decode(), "-o", "r.h5"],
         ),
-        ("generate_mask", ["temporalCoherence.h5", "-m", "0.5", "-o", "maskTempCoh.h5"]),
+        ("generate_mask", ["temporalCoherence.h5", "-m", "0.7", "-o", "theirMask.h5"]),
         ("mask", ["velocity.h5", "-m", "maskTempCoh.h5", "-o", "masked.h5"]),
         ("temporal_average", ["timeseries.h5", "-o", "average.h5"]),
     ]
@@ -845,6 +873,7 @@ def test_mintpy_reads_our_files(insarray, tmp_path, monkeypatch, geocoded):
     land = project.truth.water_mask.values
     for name, atol in {"velocity": 2e-3, "velocityStd": 2e-3, "residue": 1e-4, "annualAmplitude": 2e-3}.items():
         np.testing.assert_allclose(ours[name][land], theirs[name][land], atol=atol, err_msg=name)
+    np.testing.assert_array_equal(read(tmp_path / "maskTempCoh.h5")["mask"], read(tmp_path / "theirMask.h5")["mask"])
     assert (tmp_path / "v.png").stat().st_size > 5000
     assert len(list(tmp_path.glob("*.he5"))) == geocoded
 
@@ -946,7 +975,7 @@ def test_update_computes_only_what_has_changed(insarray, series, project, tmp_pa
         "velocity": (series, "--poly", 1),
         "dem-error": (series, "-g", project.geometry),
     }[command]
-    other = {"invert": ("-w", "coh"), "velocity": ("--poly", 2), "dem-error": ("-p", 1)}[command]
+    other = {"invert": ("-w", "coh"), "velocity": ("--poly", 2), "dem-error": ("--phase-velocity",)}[command]
     again = ("--overwrite",) if command == "invert" else ()
     done(insarray(command, *words, *again))
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.h5")}
@@ -964,3 +993,185 @@ def test_options_of_memory_and_clusters_have_no_effect(insarray, series, tmp_pat
     done(insarray("velocity", series, "-o", "b.h5"))
     for name, values in read(tmp_path / "b.h5").items():
         np.testing.assert_array_equal(read(tmp_path / "a.h5")[name], values)
+
+
+# -- the mask of reliable pixels ------------------------------------------------------------------------------------
+
+
+def test_the_mask_of_reliable_pixels(insarray, torn, tmp_path):
+    """Temporal coherence of at least 0.7, or minTempCoh, as smallbaselineApp.py makes it; nothing where it is unknown."""
+    path = tmp_path / "maskTempCoh.h5"
+    coherence = inverted(insarray, torn)["temporalCoherence.h5"]["temporalCoherence"]
+    found = read(path)["mask"]
+    assert (found.dtype, attributes(path)["FILE_TYPE"]) == (np.dtype(bool), "mask")
+    np.testing.assert_array_equal(found, coherence >= np.float32(0.7))
+    limit = float(np.nanmedian(coherence))
+    coherence = inverted(insarray, torn, *THEIRS, "-t", template(tmp_path, f"{KEY}.minTempCoh = {limit}"))
+    expected = coherence["temporalCoherence.h5"]["temporalCoherence"] >= np.float32(limit)
+    np.testing.assert_array_equal(read(path)["mask"], expected)
+    assert 0 < expected.sum() < found.sum()
+
+
+def test_pixels_in_shadow_are_not_reliable(insarray, project, tmp_path):
+    shadow = np.zeros((30, 34), bool)
+    shadow[:, 15:] = True
+    edit(project.geometry, shadowMask=shadow)
+    inverted(insarray, project)
+    found = read(tmp_path / "maskTempCoh.h5")["mask"]
+    assert not found[shadow].any()
+    inverted(insarray, project, "-t", template(tmp_path, f"{KEY}.shadowMask = no"))
+    without = read(tmp_path / "maskTempCoh.h5")["mask"]
+    assert without[shadow].any()
+    np.testing.assert_array_equal(found[~shadow], without[~shadow])
+
+
+# -- standard errors by the covariance of the dates -----------------------------------------------------------------
+
+
+def test_velocity_by_the_covariance(insarray, project, tmp_path):
+    """Least squares without weights, the covariance propagated: of all dates, of some, or variances only."""
+    done(insarray("invert", project.stack, "--calc-cov", "-o", "ts.h5", "tc.h5", "n.h5"))
+    file = tmp_path / "tsDecorCov.h5"  # named after the series, as there
+    dates, matrix = read(file)["date"], read(file)["timeseries"].astype(np.float64)
+    words = ("velocity", "ts.h5", "--overwrite", "--uq", "covariance", "--ts-cov")
+    done(insarray("velocity", "ts.h5"))
+    plain = read(tmp_path / "velocity.h5")
+    years = ia.open_series("ts.h5").time.values.astype("datetime64[D]").astype(int) / 365.25
+    land = np.isfinite(plain["velocity"])
+    for kept, options in ((slice(None), ()), (slice(1, None), ("-s", dates[1].decode()))):
+        done(insarray(*words, file, *options))
+        found = read(tmp_path / "velocity.h5")
+        design = np.column_stack([np.ones(len(dates)), years - years[kept][0]])[kept]
+        inverse = np.linalg.pinv(design)
+        variance = np.einsum("iu,uvyx,iv->iyx", inverse, matrix[kept, kept], inverse)
+        for name, expected in zip(("interceptStd", "velocityStd"), np.sqrt(variance), strict=True):
+            np.testing.assert_allclose(found[name][land], expected[land], rtol=1e-4, err_msg=name)
+    assert not np.allclose(plain["velocityStd"][land], found["velocityStd"][land], rtol=0.1)
+    # in another order of dates; 0 throughout is no covariance
+    order = [3, 0, 2, 1, *range(4, len(dates))]
+    moved = matrix[np.ix_(order, order)]
+    moved[:, :, 5, 6] = 0
+    edit(file, date=dates[order], timeseries=moved)
+    done(insarray(*words, file, "-s", dates[1].decode()))
+    again = read(tmp_path / "velocity.h5")["velocityStd"]
+    assert np.isnan(again[5, 6]) and np.isfinite(found["velocityStd"][5, 6])
+    land[5, 6] = False
+    np.testing.assert_allclose(again[land], found["velocityStd"][land], rtol=1e-6)
+    # variances: dates independent
+    edit(file, timeseries=np.einsum("iiyx->iyx", moved))
+    done(insarray(*words, file, "-s", dates[1].decode()))
+    expected = np.sqrt(np.einsum("iu,uuyx,iu->iyx", inverse, matrix[1:, 1:], inverse))[1]
+    np.testing.assert_allclose(read(tmp_path / "velocity.h5")["velocityStd"][land], expected[land], rtol=1e-4)
+
+
+def test_covariances_that_cannot_be_used(insarray, series, project, tmp_path):
+    words = ("velocity", series, "--uq", "covariance")
+    refused(insarray(*words), "--uq covariance: needs the covariance of the dates; give --ts-cov")
+    refused(insarray(*words, "--ts-cov", "absent.h5"), "absent.h5")
+    refused(insarray(*words, "--ts-cov", "temporalCoherence.h5"), "temporalCoherence.h5: has no timeseries and date")
+    with h5py.File(series) as file:
+        dates, attrs = file["date"][:], dict(file.attrs)
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.attrs.update(attrs)
+        file["date"] = dates[:-1]
+        file["timeseries"] = np.ones((len(dates) - 1, len(dates) - 1, 30, 34), np.float32)
+    given = (*words, "--ts-cov", "c.h5")
+    refused(insarray(*given), f"c.h5: has no covariance of {dates[-1].decode()}")
+    edit(tmp_path / "c.h5", date=dates)
+    refused(insarray(*given), "(date, date, y, x) or (date, y, x) needed")
+    edit(tmp_path / "c.h5", timeseries=np.ones((len(dates), 20, 34), np.float32))
+    refused(insarray(*given), "c.h5: ")
+    edit(tmp_path / "c.h5", timeseries=np.ones((len(dates), 30, 34), np.float32), UNIT="mm")
+    refused(insarray(*given), "is in 'mm'; a covariance in m^2 is needed")
+    assert "velocity.h5" not in names(tmp_path)
+    with pytest.warns(StackWarning, match=r"--ts-cov: c\.h5 has no effect without --uq covariance"):
+        assert insarray("velocity", series, "--ts-cov", "c.h5")[0] == 0
+    np.testing.assert_array_equal(
+        read(tmp_path / "velocity.h5")["velocityStd"], ia.fit(ia.open_series(series), min_dates=0).velocity_std
+    )
+
+
+def test_an_update_sees_another_covariance(insarray, project, tmp_path):
+    done(insarray("invert", project.stack, "--calc-cov"))
+    cov = tmp_path / "timeseriesDecorCov.h5"
+    words = ("velocity", "timeseries.h5", "--uq", "covariance", "--ts-cov", cov, "--update")
+    done(insarray(*words))
+    first = read(tmp_path / "velocity.h5")["velocityStd"]
+    assert "up to date" in done(insarray(*words))
+    with h5py.File(cov, "a") as file:
+        file["timeseries"][...] *= 4
+    assert "written" in done(insarray(*words))
+    np.testing.assert_allclose(read(tmp_path / "velocity.h5")["velocityStd"], 2 * first, rtol=1e-5)
+    refused(insarray(*words[:-1], "--overwrite", "-o", cov), "timeseriesDecorCov.h5")
+
+
+# -- DEM error by velocities, and with the geometry of the centre ---------------------------------------------------
+
+
+@pytest.mark.parametrize("varying", [False, True])
+def test_dem_error_by_phase_velocity(insarray, series, project, tmp_path, varying):
+    """Least squares of the differences of consecutive dates over their years, pixel by pixel; no constant is removed."""
+    raw, geometry = read(series), read(project.geometry)
+    bperp = raw["bperp"][:, None, None] + np.zeros((30, 34))
+    if varying:
+        bperp = bperp * np.linspace(0.9, 1.1, 34)
+        edit(project.geometry, bperp=bperp.astype(np.float32), date=raw["date"])
+    base = ("dem-error", series, "-g", project.geometry, "-p", 1, "--ex", raw["date"][2].decode())
+    done(insarray(*base))
+    plain = read(tmp_path / "demErr.h5")["dem"]
+    done(insarray(*base, "--phase-velocity", "--overwrite"))
+    assert attributes(tmp_path / "demErr.h5")["mintpy.topographicResidual.phaseVelocity"] == "True"
+    found = read(tmp_path / "demErr.h5")["dem"]
+    corrected, residual = (
+        read(tmp_path / name)["timeseries"] for name in ("timeseries_demErr.h5", "timeseriesResidual.h5")
+    )
+    years = ia.open_series(series).time.values.astype("datetime64[D]").astype(int) / 365.25
+    years -= years[0]
+    keep = np.arange(len(years)) != 2
+    for y, x in ((3, 4), (12, 20), (25, 8)):
+        angle = np.deg2rad(geometry["incidenceAngle"][y, x])
+        columns = np.column_stack([bperp[:, y, x] / (geometry["slantRangeDistance"][y, x] * np.sin(angle)), years])
+        values, steps = raw["timeseries"][:, y, x].astype(np.float64), np.diff(years[keep])
+        matrix = np.diff(columns[keep], axis=0) / steps[:, None]
+        height, velocity = np.linalg.lstsq(matrix, np.diff(values[keep]) / steps, rcond=None)[0]
+        np.testing.assert_allclose(found[y, x], height, rtol=1e-4)
+        assert abs(plain[y, x] - height) > 0.01 * abs(height)
+        np.testing.assert_allclose(corrected[:, y, x], values - columns[:, 0] * height, atol=1e-6)
+        np.testing.assert_allclose(residual[:, y, x], values - columns @ [height, velocity], atol=1e-6)
+    water = ~project.truth.water_mask.values
+    assert np.isnan(found[water]).all() and np.isnan(corrected[:, water]).all()
+    refused(insarray(*base, "--phase-velocity", "--overwrite", "-s", "20300101"), "20300101")
+
+
+def test_dem_error_with_the_geometry_of_the_centre(insarray, series, project, tmp_path):
+    """Law of cosines on a sphere between the first and the last column, or the angle that the attributes state."""
+    plain = ia.open_series(series)
+    radius, height, near, step = 6371000.0, 698834.2, 846000.0, 34.94  # as in the attributes of the project
+    ends = near + step * np.array([0, 34])
+    angle = np.rad2deg(np.arccos(((radius + height) ** 2 - radius**2 - ends**2) / (2 * radius * ends))).mean()
+    assert 30 < angle < 45
+    for stated in (None, "23.5"):
+        edit(series, CENTER_INCIDENCE_ANGLE=stated)
+        done(insarray("dem-error", series, "--overwrite"))
+        how = {"slant_range": near + step * 16.5, "incidence_angle": angle if stated is None else 23.5}
+        expected = ia.fit(plain, degree=2, height_error=True, min_dates=0, min_redundancy=0, **how).height_error
+        np.testing.assert_allclose(read(tmp_path / "demErr.h5")["dem"], expected, rtol=1e-4, atol=1e-4)
+    edit(series, CENTER_INCIDENCE_ANGLE=None, EARTH_RADIUS=None)
+    done(insarray("dem-error", series, "--overwrite"))  # the mean radius
+    sines = np.sin(np.deg2rad([angle, 23.5]))
+    np.testing.assert_allclose(read(tmp_path / "demErr.h5")["dem"], expected * sines[0] / sines[1], rtol=1e-3)
+
+
+def test_series_whose_attributes_do_not_state_the_geometry(insarray, series):
+    for changed, message in (
+        ({"STARTING_RANGE": "far"}, "STARTING_RANGE = 'far' is no number"),
+        ({"STARTING_RANGE": "846.0"}, "state slant_range = "),
+        ({"STARTING_RANGE": "600000.0"}, "state incidence_angle = "),
+        ({"STARTING_RANGE": "846000.0", "HEIGHT": None}, "has no attribute HEIGHT"),
+        ({"HEIGHT": "7e5", "X_FIRST": "0.0", "Y_FIRST": "0.0", "X_STEP": "1.0", "Y_STEP": "-1.0"}, "is geocoded"),
+    ):
+        edit(series, **changed)
+        line = refused(insarray("dem-error", series), message)
+        assert "timeseries.h5" in line and "give -g" in line
+    edit(series, X_FIRST=None, Y_FIRST=None, X_STEP=None, Y_STEP=None, bperp=None)
+    refused(insarray("dem-error", series), "has no bperp; give it in the file of -g")

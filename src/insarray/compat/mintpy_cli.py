@@ -118,7 +118,7 @@ class Invert(Templates, Updating):
     """Invert ifgramStack.h5, as ifgram_inversion.py.
 
     It writes timeseries.h5, temporalCoherence.h5 and numInvIfgram.h5, and beside the second maskTempCoh.h5: pixels of
-    temporal coherence 0.7 or more, or minTempCoh of the template. Run the same command again to finish an interrupted
+    temporal coherence 0.7 or more (minTempCoh of the template) that are not in shadow. Run the same command again to finish an interrupted
     run.
     """
 

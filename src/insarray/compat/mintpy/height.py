@@ -50,7 +50,7 @@ def centre_geometry(attrs: Mapping[str, str], path: str) -> dict[str, float]:
     for name, value in found.items():
         least, most = LIMITS[name]
         if not least < value < most:
-            raise FileError(f"{path}: its attributes state a {name} of {value:g}, not {least:g} to {most:g}; {_HINT}")
+            raise FileError(f"{path}: its attributes state {name} = {value:g}, not {least:g} to {most:g}; {_HINT}")
     return found
 
 

@@ -16,6 +16,7 @@ INVERSION: dict[str, Any] = {
     "min_norm_phase": False,
     "min_redundancy": 1.0,
     "min_temporal_coherence": 0.7,
+    "shadow_mask": True,
     "water_mask": None,
 }
 """MintPy's defaults for ifgram_inversion.py, and for the mask that smallbaselineApp.py makes after it."""
@@ -48,9 +49,10 @@ _INVERSION_KEYS: dict[str, tuple[str, Parser]] = {
     "maskThreshold": ("mask_threshold", template.number(0)),
     "minRedundancy": ("min_redundancy", template.number(0)),
     "minTempCoh": ("min_temporal_coherence", template.number(0)),
+    "shadowMask": ("shadow_mask", template.yes),
     "residualNorm": ("residual_norm", template.only("L2")),
 }
-_OF_THE_APP = ("minNumPixel", "shadowMask", "pixelwiseGeometry")
+_OF_THE_APP = ("minNumPixel", "pixelwiseGeometry")
 """Keys of smallbaselineApp.py that MintPy's programs do not read: `pixelwiseGeometry` says whether it gives -g."""
 
 _TIME_KEYS: dict[str, tuple[str, Parser]] = {

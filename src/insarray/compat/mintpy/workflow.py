@@ -24,6 +24,7 @@ from insarray.io.geometry.open import open_geometry
 from insarray.io.layers.hdf5 import dataset, opened
 from insarray.io.open import open_stack
 from insarray.io.readers.mintpy_series import open_covariance, open_series
+from insarray.model.dataset import grid_of
 from insarray.model.dates import as_time, date_index
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError, StackWarning, StoreMismatchError
 from insarray.products.series.covariance import covariance
@@ -94,11 +95,12 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     names = {name: Path(path) for name, path in zip(main, options["output"], strict=True)}
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
     needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
-    needed = needed.assign(quality_mask=quality_mask(needed, min_temporal_coherence=chosen["min_temporal_coherence"]))
+    needed = needed.assign(quality_mask=_reliable(needed, stack_file, chosen))
     names["maskTempCoh.h5"] = names["temporalCoherence.h5"].with_name("maskTempCoh.h5")
     if options["calc_cov"]:
         needed = needed.assign(displacement_covariance=_covariance(masked, chosen["weights"], options))
-        names["timeseriesDecorCov.h5"] = names["timeseries.h5"].with_name("timeseriesDecorCov.h5")
+        series_path = names["timeseries.h5"]
+        names["timeseriesDecorCov.h5"] = series_path.with_name(f"{series_path.stem}DecorCov.h5")
     return _through_store(needed, names, attrs, options)
 
 
@@ -234,6 +236,18 @@ def _covariance(stack: xr.Dataset, weights: str, options: Mapping[str, Any]) -> 
     row, column = found.isel(other_time=k, drop=True), found.isel(time=k, drop=True)
     moved: xr.DataArray = found - row - column + row.isel(time=k, drop=True)
     return moved.assign_attrs(found.attrs)
+
+
+def _reliable(series: xr.Dataset, stack_file: str, chosen: Mapping[str, Any]) -> xr.DataArray:
+    """Return the mask of smallbaselineApp.py: temporal coherence, and no shadow in the geometry beside the stack."""
+    lit = None
+    name = "geometryRadar.h5" if grid_of(series).crs is None else "geometryGeo.h5"
+    geometry = Path(stack_file).with_name(name)
+    if chosen["shadow_mask"] and geometry.is_file():
+        with opened(geometry) as file:
+            shadow = dataset(file, "shadowMask")
+            lit = None if shadow is None else xr.DataArray(shadow[:] != 1, dims=("y", "x"), name=str(geometry))
+    return quality_mask(series, min_temporal_coherence=chosen["min_temporal_coherence"], mask=lit)
 
 
 def _mask_raster(path: str) -> str | xr.DataArray:
