@@ -285,11 +285,11 @@ def test_outputs_have_the_names_given(insarray, project, tmp_path):
     given = ["out/ts.h5", "out/tc.h5", "num.h5"]
     output = done(insarray("invert", project.stack, "-o", *given, "--json", "--workers", 1))
     report = json.loads(output)
-    assert report["files"] == [*given[:2], "out/maskTempCoh.h5", given[2]]
+    assert report["files"] == [*given[:2], "out/maskTempCoh_tc.h5", given[2]]
     assert (report["reference_row"], report["reference_col"]) == REFERENCE
     assert report["computed"] == report["blocks"]
     assert names(tmp_path) == {"inputs", "out", "num.h5"}
-    assert names(tmp_path / "out") == {"ts.h5", "tc.h5", "maskTempCoh.h5"}
+    assert names(tmp_path / "out") == {"ts.h5", "tc.h5", "maskTempCoh_tc.h5"}
 
 
 # -- inversion: refusals and resumption ----------------------------------------------------------------------------

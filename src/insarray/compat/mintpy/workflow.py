@@ -95,8 +95,8 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     names = {name: Path(path) for name, path in zip(main, options["output"], strict=True)}
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
     needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
-    needed = needed.assign(quality_mask=_reliable(needed, stack_file, chosen))
-    names["maskTempCoh.h5"] = names["temporalCoherence.h5"].with_name("maskTempCoh.h5")
+    needed = needed.assign(quality_mask=_reliable(series, stack_file, chosen))
+    names["maskTempCoh.h5"] = _beside(names["temporalCoherence.h5"])
     if options["calc_cov"]:
         needed = needed.assign(displacement_covariance=_covariance(masked, chosen["weights"], options))
         series_path = names["timeseries.h5"]
@@ -248,6 +248,12 @@ def _reliable(series: xr.Dataset, stack_file: str, chosen: Mapping[str, Any]) ->
             shadow = dataset(file, "shadowMask")
             lit = None if shadow is None else xr.DataArray(shadow[:] != 1, dims=("y", "x"), name=str(geometry))
     return quality_mask(series, min_temporal_coherence=chosen["min_temporal_coherence"], mask=lit)
+
+
+def _beside(coherence: Path) -> Path:
+    """Return the path of the mask, named after the file of the temporal coherence as generate_mask.py names it."""
+    known, own = "temporalCoherence", coherence.name
+    return coherence.with_name(own.replace(known, "maskTempCoh") if known in own else f"maskTempCoh_{own}")
 
 
 def _mask_raster(path: str) -> str | xr.DataArray:
