@@ -94,7 +94,8 @@ def invert(stack_file: str, options: Mapping[str, Any]) -> Report:
     main = ("timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5")
     names = {name: Path(path) for name, path in zip(main, options["output"], strict=True)}
     attrs = mintpy_attributes(stack_file) | _inversion_attributes(chosen, series)
-    needed = series.drop_vars([name for name in series.data_vars if name not in _INVERTED])  # pairs have the baselines
+    kept = (*_INVERTED, "network_subset") if options["gap"] == "subset" else _INVERTED
+    needed = series.drop_vars([name for name in series.data_vars if name not in kept])  # pairs have the baselines
     needed = needed.assign(quality_mask=_reliable(series, stack_file, chosen))
     names["maskTempCoh.h5"] = _beside(names["temporalCoherence.h5"])
     if options["calc_cov"]:
