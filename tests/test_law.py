@@ -308,9 +308,9 @@ def client(cluster):
 
 
 def table(products, operations):
-    """Every product with every operation; each sixth of them by default, in which all come, the others are slow."""
+    """Every product with every operation; each ninth of them by default, in which all come, the others are slow."""
     return [
-        pytest.param(product, operation, marks=[] if (i + j) % 6 == 0 else pytest.mark.slow)
+        pytest.param(product, operation, marks=[] if (i + j) % 9 == 0 else pytest.mark.slow)
         for i, product in enumerate(products)
         for j, operation in enumerate(operations)
     ]

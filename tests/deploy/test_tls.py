@@ -89,6 +89,7 @@ def invert(files: Path, out: Path, address: str, settings: dict[str, str]) -> su
     )
 
 
+@pytest.mark.slow
 def test_the_same_bits_over_tls(files, cluster, tmp_path):
     address, settings = cluster
     assert address.startswith("tls://127.0.0.1:")

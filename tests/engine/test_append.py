@@ -112,7 +112,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("case", range(16))
+@pytest.mark.parametrize("case", [*range(5), *(pytest.param(k, marks=pytest.mark.slow) for k in range(5, 16))])
 def test_any_append_has_the_bits_of_a_fresh_run(tmp_path, case):
     rng = np.random.default_rng(case)
     options = dict(OPTIONS[case % len(OPTIONS)])
@@ -226,6 +226,7 @@ def test_a_block_is_computed_to_prove_what_is_kept(tmp_path):
     same_bits(tmp_path / "o.zarr", tmp_path / "fresh.zarr")
 
 
+@pytest.mark.slow
 def test_append_again_and_again(tmp_path):
     network, url = nearest(10, 3), str(tmp_path / "o.zarr")
     for last in (6, 7, 8, 9):
@@ -237,6 +238,7 @@ def test_append_again_and_again(tmp_path):
     assert ia.run(series(stack), url).computed == 0  # to a plain run it is its own store
 
 
+@pytest.mark.slow
 def test_local_processes_carry_too(tmp_path):
     stack, old = longer()
     ia.run(series(old), str(tmp_path / "o.zarr"))

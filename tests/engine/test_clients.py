@@ -229,7 +229,7 @@ def read(monkeypatch):
     return lambda: [name for name in names if "/blocks/" in name]
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "client", "local"])
+@pytest.mark.parametrize("scheduler", ["threads", "client", pytest.param("local", marks=pytest.mark.slow)])
 def test_a_run_reads_no_record_of_its_own(address, tmp_path, read, calm, scheduler):
     def stop(finished, _):
         if finished == 5:

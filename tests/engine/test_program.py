@@ -72,6 +72,7 @@ def test_it_does_not_change_with_the_code_that_shows(tree):
     assert run_python(PRINT, tree) == program_identity()
 
 
+@pytest.mark.slow
 def test_a_store_begun_by_other_sources_is_not_resumed(tree, tmp_path):
     """Killed, updated, run again."""
     url = str(tmp_path / "o.zarr")

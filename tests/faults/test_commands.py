@@ -103,7 +103,11 @@ def test_killed_at_random_moments(command, expected, tmp_path, account, schedule
 
 @pytest.mark.parametrize(
     ("scheduler", "number", "code"),
-    [("threads", signal.SIGTERM, 143), ("threads", signal.SIGINT, 130), ("local", signal.SIGTERM, 143)],
+    [
+        pytest.param("threads", signal.SIGTERM, 143, marks=pytest.mark.slow),
+        ("threads", signal.SIGINT, 130),
+        ("local", signal.SIGTERM, 143),
+    ],
     ids=["threads-TERM", "threads-INT", "local-TERM"],
 )
 def test_asked_to_end(command, expected, tmp_path, account, scheduler, number, code):

@@ -154,7 +154,10 @@ def test_flipped_bits_of_an_input(files, account):
 # -- stores ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("damage", ["flipped bit", "truncated", "zeroed", "missing"])
+@pytest.mark.parametrize(
+    "damage",
+    ["flipped bit", *(pytest.param(name, marks=pytest.mark.slow) for name in ("truncated", "zeroed", "missing"))],
+)
 def test_damaged_chunks_are_found_discarded_and_done_again(tmp_path, capsys, calm, account, damage):
     out = tmp_path / "o.zarr"
     run(job(tmp_path / "t"), str(out))

@@ -123,6 +123,7 @@ def test_a_server_that_fails_now_and_then(server, tmp_path, account):
     account("S3 server: 500, 503, dropped connections", "every 23rd request", number, 0, "same bits")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_come_back(server, tmp_path, account):
     url = f"{server.bucket}/o.zarr"
 

@@ -165,6 +165,7 @@ def test_nothing_moves_any_more(tmp_path, monkeypatch, account):
     account("no block is finished any more", "workers that cannot be ended", 1, 0, "exit 5")
 
 
+@pytest.mark.slow
 def test_a_straggler_and_its_double_write_the_same_bytes(tmp_path, calm, account):
     """Every block worked on by two threads at once, into one store."""
     dataset, url = job(tmp_path / "t"), str(tmp_path / "o.zarr")

@@ -97,7 +97,7 @@ def test_back_ends_agree(objective, prior):
     assert np.abs(found[0].second_coherence - found[1].second_coherence).max() < (1e-2 if prior else 1e-5)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.slow), np.float64])
 def test_bits_do_not_depend_on_the_other_links(dtype):
     phase, time, height, _ = simulate(links=300)
     rng = np.random.default_rng(2)

@@ -59,7 +59,7 @@ def plain(values, years, segments, tolerance):
 
 SAMPLINGS = {
     "every 12 days": np.arange(0, 1100, 12),
-    "daily": np.arange(0, 800),
+    "daily": np.arange(0, 450),
     "gap of half a year": np.r_[np.arange(0, 500, 12), np.arange(700, 1300, 12)],
     "uneven": np.sort(np.random.default_rng(1).choice(1500, 70, replace=False)),
     "a year and a bit": np.arange(0, 396, 12),
