@@ -318,7 +318,7 @@ def test_a_place_that_cannot_be_written(tmp_path, series, monkeypatch):
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("insarray.export.rasters.tempfile.mkdtemp", refused)
+    monkeypatch.setattr("insarray.export.files.tempfile.mkdtemp", refused)
     with pytest.raises(StoreError, match="Permission denied"):
         to_mintpy(series, tmp_path / "out")
     assert not (tmp_path / "out").exists()
