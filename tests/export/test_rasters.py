@@ -13,6 +13,7 @@ import rasterio
 import rioxarray  # noqa: F401  registers .rio
 import xarray as xr
 
+from insarray.export import files
 from insarray.export import rasters as export
 from insarray.export.rasters import to_cog, to_netcdf
 from insarray.model.conventions import SIGN
@@ -254,7 +255,7 @@ class TestOutput:
 
     def test_a_failed_write_is_a_store_error(self, write, tmp_path, truth, monkeypatch):
         monkeypatch.setattr(
-            export.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+            files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
         )
         with pytest.raises(StoreError, match=r"out: not written \(.*No space left"):
             write(truth, tmp_path / "out")
