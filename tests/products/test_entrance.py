@@ -193,6 +193,18 @@ def test_residuals_of_a_stack_that_was_referenced_by_hand(stack, series):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_residuals_by_a_reference_area(stack):
+    """With other samples in the area than the series was made of, and of a stack that was referenced by hand."""
+    masked = ia.mask(stack, min_coherence=0.4)
+    series = ia.invert(masked, reference=ia.area(2, 9, 3, 9))
+    expected = ia.residuals(masked, series).residual
+    found = ia.residuals(stack, series).residual.where(expected.notnull())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    whole = ia.invert(stack, reference=ia.area(2, 9, 3, 9))
+    by_hand = stack.assign(unwrapped_phase=stack.unwrapped_phase - whole.reference_phase.astype("f4"))
+    np.testing.assert_allclose(ia.residuals(by_hand, whole).residual, ia.residuals(stack, whole).residual, atol=1e-5)
+
+
 def test_subsets_without_their_labels_are_refused(stack):
     cut = ia.invert(stack, reference=REFERENCE, gap="subset").drop_vars("network_subset")
     with pytest.raises(StackError, match="has no network_subset"):

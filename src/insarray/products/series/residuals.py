@@ -20,6 +20,8 @@ OUTPUTS = ("residual", "residual_of_date")
 
 _SUMS = ("count", "square", "wrong")
 
+_ZERO = 1e-3  # rad, level of a stack that is referenced already
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -174,19 +176,30 @@ def _task(view: StackView, of: SeriesView) -> _Task:
 
 
 def _level(view: StackView, of: SeriesView) -> np.ndarray:
-    """Return the phase of the reference in each pair: that at its place, or that recorded where the stack lacks the place."""
+    """Return the phase of the reference in each pair: that at its place, or that recorded where the stack lacks the place.
+
+    Of an area the recorded phase is used unless the stack is zero there: other samples may be masked in it.
+    """
     labels, place = view.network.labels, of.zero_place()
+    stored = _stored_level(of, labels)
     if place is not None:
         try:
-            return level_at(view, view.phase, place, labels, "pairs").phase
+            level = level_at(view, view.phase, place, labels, "pairs").phase
         except ReferencePointError:
-            if "reference_phase" not in of.data.coords:
+            if stored is None:
                 raise
-    if of.network is not None and "reference_phase" in of.data.coords:
-        stored = dict(zip(of.network.labels, of.data["reference_phase"].values.tolist(), strict=True))
-        if set(labels) <= set(stored):
-            return np.array([stored[label] for label in labels])
-    return np.zeros(len(labels))
+        else:
+            if stored is None or place.bounds is None or np.abs(level).max() <= _ZERO:
+                return level
+    return np.zeros(len(labels)) if stored is None else stored
+
+
+def _stored_level(of: SeriesView, labels: list[str]) -> np.ndarray | None:
+    """Return the phase that was subtracted from each pair, as recorded; None if it is not for all of them."""
+    if of.network is None or "reference_phase" not in of.data.coords:
+        return None
+    stored = dict(zip(of.network.labels, of.data["reference_phase"].values.tolist(), strict=True))
+    return np.array([stored[label] for label in labels]) if set(labels) <= set(stored) else None
 
 
 def _inputs(view: StackView, of: SeriesView) -> dict[str, xr.DataArray]:
