@@ -267,3 +267,9 @@ def test_an_infinite_correction_is_no_data(series):
     corrected = ia.correct(series, {"mine": bad}).displacement
     assert np.isnan(corrected[3, 1, 1])
     assert np.isfinite(corrected[:, 0, 0]).all()
+
+
+def test_a_renamed_crs_is_still_the_crs(stack, series):
+    renamed = series.rename(spatial_ref="crs")
+    assert ia.deramp(renamed).rio.crs == series.rio.crs
+    assert ia.invert(stack.rename(spatial_ref="crs"), reference=REFERENCE).rio.crs == stack.rio.crs

@@ -184,8 +184,8 @@ def crs_of(data: xr.Dataset | xr.DataArray) -> str | None:
     """Return the CRS, as WKT, of a canonical object or one written by rioxarray; None if there is none."""
     names = [data.attrs.get("grid_mapping"), data.encoding.get("grid_mapping"), "spatial_ref"]
     if isinstance(data, xr.Dataset):
-        names += [array.attrs.get("grid_mapping") for array in data.data_vars.values()]
-        names += [array.encoding.get("grid_mapping") for array in data.data_vars.values()]
+        names += [of.get("grid_mapping") for array in data.data_vars.values() for of in (array.attrs, array.encoding)]
+    names += [name for name, coord in data.coords.items() if coord.ndim == 0 and "crs_wkt" in coord.attrs]  # renamed
     known = data.variables if isinstance(data, xr.Dataset) else data.coords  # NetCDF files may have it as a variable
     for name in names:
         attrs = known[name].attrs if name in known else {}
