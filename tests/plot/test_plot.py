@@ -1,6 +1,7 @@
 """Pictures show the data: what the axes hold is compared with the dataset, not with pixels."""
 
 import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +18,7 @@ from insarray import plot
 from insarray.model.dataset import grid_coords, network_of
 from insarray.model.errors import ArgumentError, StackError, StoreError
 from insarray.model.grid import Grid
+from insarray.plot.figures import add_legend, new_axes
 from insarray.simulate.stacks import simulate_stack
 
 SHAPE = (30, 40)
@@ -577,3 +579,25 @@ def test_what_cannot_be_multiples(series, name, how, message):
 def test_phases_of_seasons_are_cyclic(series):
     series["annual_phase"] = xr.full_like(series.velocity, 3.0).assign_attrs(units="radian")
     assert image(plot.map(series, "annual_phase")).cmap.name == "twilight"
+
+
+@pytest.mark.parametrize(("start", "end", "free"), [(0, 1, "upper left"), (1, 0, "upper right")])
+@pytest.mark.parametrize("kind", ["line", "segments", "bars"])
+def test_a_legend_leaves_the_drawn_points_free(start, end, free, kind):
+    """Never by "best", whose search warns on a busy machine."""
+    ax = new_axes(None, (5, 3))
+    x, y = np.linspace(0, 1, 50), np.linspace(start, end, 50)
+    if kind == "line":
+        ax.plot(x, y, label="rise")
+        ax.plot(x, np.zeros(50), "o")
+    elif kind == "segments":
+        ax.vlines(x, 0, y, label="rise")
+    else:
+        ax.bar(x, y, 0.02, label="rise")
+    add_legend(ax)
+    assert ax.get_legend().codes[free] == ax.get_legend()._loc
+
+
+def test_no_plot_leaves_the_place_of_its_legend_to_a_search():
+    calls = [line for path in Path(ia.plot.__file__).parent.glob("*.py") for line in path.read_text().splitlines()]
+    assert not [line for line in calls if ".legend(" in line and "loc=" not in line and not line.endswith(".legend(")]

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.model.errors import ArgumentError, StackError
-from insarray.plot.figures import date_axis
+from insarray.plot.figures import add_legend, date_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +81,7 @@ def _dates(one: xr.Dataset, name: str, ax: "Axes") -> None:
     ax.set(ylabel="standard deviation (mm)", title=name, ylim=(0, None))
     if "time" not in one.dims:
         ax.set_xlabel("number of the pair")
-    ax.legend(fontsize="small")
+    add_legend(ax)
 
 
 def _structure(one: xr.Dataset, ax: "Axes") -> None:
@@ -90,4 +90,4 @@ def _structure(one: xr.Dataset, ax: "Axes") -> None:
         mean = one[f"structure_{part}"].mean(lead)
         ax.plot(one["distance"].values, _MM * np.sqrt(mean.values), "o-", color=colour, label=label)
     ax.set(xlabel="distance", ylabel="root mean square difference (mm)", xlim=(0, None), ylim=(0, None))
-    ax.legend(fontsize="small")
+    add_legend(ax)

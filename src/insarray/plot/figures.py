@@ -3,7 +3,7 @@
 import io
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -120,6 +120,27 @@ def date_axis(times: np.ndarray, ax: "Axes") -> np.ndarray:
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     return np.asarray(date2num(times))  # type: ignore[no-untyped-call]
+
+
+def add_legend(ax: "Axes", **options: Any) -> None:
+    """Add a legend in the corner of `ax` with the fewest drawn points.
+
+    matplotlib's "best" searches while it draws, and warns if that takes more than a second of a busy machine.
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Rectangle
+
+    drawn = [line.get_xydata() for line in ax.lines if line.get_transform() == ax.transData]
+    drawn += [np.vstack(lines.get_segments()) for lines in ax.collections if isinstance(lines, LineCollection)]
+    drawn += [bar.get_bbox().corners() for bar in ax.patches if isinstance(bar, Rectangle)]
+    points = ax.transData.transform(np.vstack([np.empty((0, 2)), *(np.asarray(some, np.float64) for some in drawn)]))
+    across, up = ax.transAxes.inverted().transform(points).T
+    corners: dict[Any, np.integer] = {
+        f"{row} {side}": np.sum(beside & along)
+        for row, along in (("upper", (up > 0.65) & (up <= 1)), ("lower", (up < 0.35) & (up >= 0)))
+        for side, beside in (("right", (across > 0.6) & (across <= 1)), ("left", (across < 0.4) & (across >= 0)))
+    }
+    ax.legend(fontsize="small", loc=min(corners, key=corners.__getitem__), **options)
 
 
 def pixel_of(

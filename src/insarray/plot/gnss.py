@@ -8,7 +8,7 @@ import xarray as xr
 
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
-from insarray.plot.figures import date_axis, new_axes
+from insarray.plot.figures import add_legend, date_axis, new_axes
 from insarray.plot.maps import map as draw_map
 from insarray.products.gnss.given import require_stations
 from insarray.products.gnss.stations import pixel_metres
@@ -76,7 +76,7 @@ def gnss(found: xr.Dataset) -> "Figure":
         ax.axhline(0, color="0.8", lw=0.8, zorder=0)
         ax.tick_params(labelbottom=k + columns >= stations)
         ax.set_title(f"{one.station.values}  rms {1e3 * float(one.rms_of_station):.1f} mm", fontsize="medium")
-    axes[0].legend(fontsize="small")
+    add_legend(axes[0])
     figure.supylabel("toward the satellite (mm)")
     return figure
 
@@ -223,7 +223,7 @@ def gnss_profile(
             capsize=2,
             label="GNSS",
         )
-        ax.legend(fontsize="small")
+        add_legend(ax)
     ax.axhline(0, color="0.8", lw=0.8, zorder=0)
     unit = "mm/yr" if str(layer.attrs.get("units", "m/year")).startswith("m/y") else "mm"
     ax.set(xlabel="distance (km)", ylabel=f"{name.replace('_', ' ')} ({unit})", xlim=(0, length / 1e3))

@@ -9,7 +9,7 @@ from insarray.model.dataset import network_of
 from insarray.model.dates import date_label
 from insarray.model.errors import NetworkError, StackError
 from insarray.model.network import Network
-from insarray.plot.figures import date_axis, new_axes, new_figure
+from insarray.plot.figures import add_legend, date_axis, new_axes, new_figure
 from insarray.plot.maps import map  # noqa: A004  the field's word
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def network(data: xr.Dataset | Network, ax: "Axes | None" = None) -> "Axes":
         edges.set(array=shares, cmap="viridis_r", clim=limits)
         ax.figure.colorbar(edges, ax=ax, label="mean coherence", pad=0.02)
     if pairs.n_components > 1:
-        ax.legend(fontsize="small", title="pieces without a common pair", title_fontsize="small")
+        add_legend(ax, title="pieces without a common pair", title_fontsize="small")
     return ax
 
 

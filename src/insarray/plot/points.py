@@ -9,7 +9,7 @@ from insarray.model.dataset import grid_of
 from insarray.model.dates import as_time, years_since
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
-from insarray.plot.figures import date_axis, new_axes, pixel_of
+from insarray.plot.figures import add_legend, date_axis, new_axes, pixel_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def point(
     ax.set_ylabel("LOS displacement (mm)\npositive toward satellite")
     ax.set_title(_place(grid, row, col), fontsize="medium")
     if len(ax.get_legend_handles_labels()[1]) > 1 or error is not None:
-        ax.legend(fontsize="small")
+        add_legend(ax)
     return ax
 
 

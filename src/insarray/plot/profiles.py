@@ -9,7 +9,7 @@ import xarray as xr
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
-from insarray.plot.figures import new_axes
+from insarray.plot.figures import add_legend, new_axes
 from insarray.plot.maps import labelled
 from insarray.products.series.pixels import PixelReader
 from insarray.products.stacks.quality import masked
@@ -113,7 +113,7 @@ def profile(
     ax.set(xlabel="distance (km)" if known else "distance (pixels)", ylabel=label)
     ax.margins(x=0.01)
     if len(ax.get_legend_handles_labels()[1]) > 1:
-        ax.legend(fontsize="small")
+        add_legend(ax)
     return ax
 
 

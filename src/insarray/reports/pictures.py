@@ -14,6 +14,7 @@ import xarray as xr
 from insarray import plot
 from insarray.model.dataset import grid_of
 from insarray.model.network import Network
+from insarray.plot.figures import add_legend
 from insarray.plot.maps import colouring, ground_aspect, size_of_map
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def histogram_picture(maps: xr.Dataset) -> str:
         middle = float(np.median(values))
         ax.axvline(middle, color="#ee6677", lw=1.2, label=f"median {middle:.1f} mm/yr".replace("-", "−"))
         ax.set(xlabel="LOS velocity (mm/yr), positive toward satellite", ylabel="pixels")
-        ax.legend(fontsize="small")
+        add_legend(ax)
         return _svg(ax.figure)  # type: ignore[arg-type]
 
 
