@@ -16,7 +16,7 @@ from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
 from insarray.model.place import Area, Place
-from insarray.products.views.layers import canonical
+from insarray.products.views.layers import canonical, with_coordinates_in_memory
 
 Phase = Literal["unwrapped_phase", "corrected_phase"]
 """Phase to process: as unwrapped, or with the cycles added by `correct_unwrapping`."""
@@ -304,6 +304,7 @@ def as_stack(stack: xr.Dataset | StackView, phase: Phase = "unwrapped_phase", *,
         raise StackError(f"stack: {what} has no variable 'unwrapped_phase'; open a stack with insarray.open_stack")
     if phase not in stack and not phaseless:
         raise StackError(f"phase: the stack has no {phase!r}; make it with correct_unwrapping")
+    stack = with_coordinates_in_memory(stack)
     network = network_of(stack)
     order = np.lexsort((network.secondary, network.reference))
     if (order == np.arange(len(order))).all():
@@ -337,6 +338,7 @@ def as_series(series: xr.Dataset | SeriesView, name: str = "series") -> SeriesVi
         raise StackError(f"{name}: {what} no variable 'displacement' (time, y, x); make it with insarray.invert")
     if "time" not in series.coords or series["time"].dims != ("time",):
         raise StackError(f"{name}: has no coordinate 'time' that dates its displacement")
+    series = with_coordinates_in_memory(series)
     times = times_of(series["time"].values, "time")
     if series["time"].dtype.kind != "M":
         series = series.assign_coords(time=("time", times.astype("datetime64[ns]"), series["time"].attrs))
