@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.errors import ArgumentError, FileError, InsarrayError, StackError, StackWarning
 from tests.io.stack_files import PAIRS, UTM, Truth, write_raster
 

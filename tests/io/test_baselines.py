@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from insarray.io import open_stack
 from insarray.io.baselines import read_baselines
+from insarray.io.open import open_stack
 from insarray.model.errors import FileError, InsarrayError, StackError
 from insarray.model.network import Network
 from tests.io.stack_files import PAIRS, Truth

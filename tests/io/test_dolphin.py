@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.dataset import network_of
 from insarray.model.errors import ArgumentError, FileError, StackError, StackWarning
 from tests.io.stack_files import PAIRS, WAVELENGTH, Truth, write_raster

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dataset import network_of
 from insarray.model.errors import ArgumentError, FileError, StackError

@@ -7,7 +7,7 @@ import pytest
 import rioxarray
 from affine import Affine
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
 from tests.io.stack_files import PAIRS, Truth, write_raster
 

@@ -16,7 +16,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
 import insarray as ia
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.errors import FileError, InsarrayError
 from tests.io.stack_files import PAIRS, UTM, WAVELENGTH, Truth, write_raster
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from insarray.io import open_stack
 from insarray.io.layers.decode import ComponentDecode, PhaseDecode
 from insarray.io.layers.hdf5 import Hdf5Layer
 from insarray.io.layers.lazy import keep_measured, layer_variable
 from insarray.io.layers.raster import RasterLayer
+from insarray.io.open import open_stack
 from insarray.io.readers.generic import GenericReader
 from insarray.io.source import Options
 from tests.io.stack_files import PAIRS, Truth, write_raster
@@ -134,7 +134,7 @@ def test_names_are_deterministic(files: dict[str, str], tmp_path: Path) -> None:
     first = names()
     assert names() == first
     assert len(set(first)) == 3
-    code = f"from insarray.io import open_stack; s = open_stack(**{files!r}); print(*[s[n].data.name for n in s])"
+    code = f"from insarray.io.open import open_stack; s = open_stack(**{files!r}); print(*[s[n].data.name for n in s])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == first
     for change in ({"sign": "toward"}, {"nodata": 5.0}, {"block": 16}):
         assert names(**change)[0] != first[0], change

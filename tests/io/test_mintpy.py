@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rioxarray  # noqa: F401 - registers .rio
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, FileError, ReferencePointError
 from insarray.products.series.inversion import invert

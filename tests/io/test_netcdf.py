@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 from pyproj import CRS
 
-from insarray.io import open_stack
 from insarray.io.layers.netcdf import netcdf_image
 from insarray.io.layers.warp import read_on_grid
+from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
 from insarray.model.errors import FileError, StackError
 from insarray.model.grid import Grid

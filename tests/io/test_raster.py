@@ -11,7 +11,7 @@ import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from tests.io.stack_files import PAIRS, Truth, write_raster
 
 

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 import rioxarray  # noqa: F401 - the accessor .rio
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of, network_of
 
 

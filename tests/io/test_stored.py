@@ -7,7 +7,7 @@ import pytest
 import rioxarray  # noqa: F401 - registers .rio
 import xarray as xr
 
-from insarray.io import open_stack
+from insarray.io.open import open_stack
 from insarray.model.errors import ArgumentError, FileError, StackError
 from tests.io.stack_files import WAVELENGTH, Truth
 

@@ -11,9 +11,9 @@ import pytest
 import xarray as xr
 from rasterio.shutil import copy
 
-from insarray.io import open_wrapped
 from insarray.io.layers.hdf5 import Hdf5Layer
 from insarray.io.layers.raster import RasterLayer
+from insarray.io.wrapped.open import open_wrapped
 from insarray.model.errors import ArgumentError, FileError, StackError
 from tests.io.stack_files import UTM, write_raster
 

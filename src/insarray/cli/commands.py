@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field
+from functools import cached_property
 from typing import Any, TypeVar, get_origin
 
 import click
@@ -21,6 +22,7 @@ from insarray.cli.typed import (
     spellings,
     value_type,
 )
+from insarray.engine.threads import threads_without_distributed
 from insarray.model.deprecation import warn_renamed
 
 Class = TypeVar("Class", bound=type[Options])
@@ -31,12 +33,16 @@ class TypedCommand(click.Command):
 
     def __init__(self, cls: type[Options], runs: str, section: str) -> None:
         self.cls, self.section = cls, section
-        places = [_argument(entry) for entry in arguments(cls)]
-        chosen = [_option(entry) for entry in option_fields(cls)]
         text = inspect.getdoc(cls) or ""
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
-        super().__init__(name, callback=_caller(cls, runs), params=[*places, *chosen], help=text)
+        super().__init__(name, callback=_caller(cls, runs), help=text)
+        del self.params  # made by the property below
         self.short_help = text.partition("\n")[0].rstrip(".")
+
+    @cached_property
+    def params(self) -> list[click.Parameter]:  # type: ignore[override]
+        """Parameters of the command, made when they are needed: there are hundreds in the program."""
+        return [*map(_argument, arguments(self.cls)), *map(_option, option_fields(self.cls))]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments after replacing old names, splitting lists at commas and joining multi-word values."""
@@ -87,7 +93,9 @@ def _caller(cls: type[Options], runs: str) -> Callable[..., Any]:
     module, _, name = runs.rpartition(".")
 
     def call(**values: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(cls(**values))
+        function = getattr(importlib.import_module(module), name)
+        with threads_without_distributed():
+            return function(cls(**values))
 
     return call
 

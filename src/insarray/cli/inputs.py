@@ -11,18 +11,18 @@ from insarray.engine.open import is_result
 from insarray.engine.open import open as open_stored_result
 from insarray.engine.store.foreign import refuse_result
 from insarray.io.areas import window_of
-from insarray.io.open import open_stack
 from insarray.model.dataset import grid_of
 from insarray.model.errors import ArgumentError
 from insarray.products.stacks.quality import quality_mask
 from insarray.products.stacks.reference import Reference
 from insarray.products.stacks.selection import Raster, mask, select_pairs
-from insarray.products.stacks.unwrapping import correct_unwrapping
 from insarray.products.views.stacks import Phase
 
 
 def open_files(files: Sequence[str], options: Reading) -> xr.Dataset:
     """Open interferograms; a single argument may be a pattern."""
+    from insarray.io.open import open_stack  # the readers are loaded only by commands that open files
+
     return open_stack(files[0] if len(files) == 1 else list(files), **options.keywords(Reading))
 
 
@@ -76,6 +76,8 @@ def is_one_result(files: Sequence[str]) -> bool:
 def corrected(stack: xr.Dataset, options: Correcting, reference: Reference | None) -> tuple[xr.Dataset, Phase]:
     """Apply the requested corrections in order; return the stack and the name of the phase to use."""
     phase: Phase = "unwrapped_phase"
+    if options.correct_unwrapping:
+        from insarray.products.stacks.unwrapping import correct_unwrapping
     for method in options.correct_unwrapping:
         stack = correct_unwrapping(stack, method=method, phase=phase, reference=reference)
         phase = "corrected_phase"

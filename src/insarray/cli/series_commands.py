@@ -14,7 +14,6 @@ from insarray.cli.stacks_and_series import Average, Deramp, Fit, Join, Remove, R
 from insarray.cli.typed import Options, dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.graph.selection import take
-from insarray.io.geometry.open import open_geometry
 from insarray.model.dates import as_time, date_index, date_label
 from insarray.model.errors import ArgumentError
 from insarray.products.series.joining import join as join_series
@@ -113,6 +112,8 @@ def _geometry(data: xr.Dataset, options: group.GeometryFile) -> dict[str, Any]:
     given = options.keywords(group.Geometry)
     if options.geometry is None:
         return given
+    from insarray.io.geometry.open import open_geometry  # imports the readers
+
     found = open_geometry(options.geometry, data)
     for name in given:
         given[name] = found.get(name) if given[name] is None else given[name]

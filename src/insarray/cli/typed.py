@@ -55,7 +55,7 @@ class Options:
     """Base class of the options of a command; its base classes are groups of options, by which the help is arranged."""
 
     def __init_subclass__(cls) -> None:
-        dataclass(frozen=True, kw_only=True)(cls)
+        dataclass(frozen=True, kw_only=True, repr=False)(cls)
 
     def keywords(self, *groups: "type[Options]") -> dict[str, Any]:
         """Return the keywords of the functions to which the groups belong."""

@@ -9,10 +9,7 @@ from typing import NamedTuple
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.ledger import META
 from insarray.io.files import names
-from insarray.io.layers.hdf5 import opened
 from insarray.io.locations import is_url
-from insarray.io.open import READERS
-from insarray.io.readers.mintpy import attributes_of
 from insarray.model.errors import InsarrayError, StoreError
 
 _GIVE = "give the output of 'insarray invert', 'fit' or 'closure'"
@@ -92,6 +89,8 @@ def _folder(files: StoreFiles) -> Foreign:
 
 def _product(folder: Path) -> str | None:
     """Return the name of the product whose files are in a folder, or None."""
+    from insarray.io.open import READERS  # slow to import, and only needed for this message
+
     for reader in READERS:
         with suppress(InsarrayError):  # recognised, but its files are damaged
             if reader.recognises(folder):
@@ -138,6 +137,9 @@ def _file(files: StoreFiles) -> Foreign:
 
 
 def _hdf5(files: StoreFiles) -> Foreign:
+    from insarray.io.layers.hdf5 import opened
+    from insarray.io.readers.mintpy import attributes_of
+
     with opened(files.url if not files.local else files.root) as file:
         attributes, listed = attributes_of(file), set(file)
     kind = attributes.get("FILE_TYPE")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from insarray.engine.graph.coordinates import with_coordinates_in_memory
 from insarray.engine.graph.edges import Cut, common_edge
 from insarray.engine.graph.stored_types import as_stored
 from insarray.model.conventions import UNITS, VARIABLES, Variable
@@ -46,7 +47,7 @@ def canonical(dataset: xr.Dataset, lead: str | None) -> xr.Dataset:
     if empty is not None:
         hint = "; y often descends, so select with slice(high, low)" if empty == "y" else ""
         raise StackError(f"dataset: its dimension {empty!r} is empty, nothing is selected{hint}")
-    dataset = with_coordinates_in_memory(_with_history(with_crs_as_coordinate(dataset)))
+    dataset = _without_lazy_coordinates(_with_history(with_crs_as_coordinate(dataset)))
     changed = {}
     for name, array in dataset.data_vars.items():
         variable = array.variable
@@ -75,14 +76,10 @@ def _with_history(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_attrs(attrs) if attrs else dataset
 
 
-def with_coordinates_in_memory(dataset: xr.Dataset) -> xr.Dataset:
-    """Compute lazy coordinates of pairs and dates, all at once; drop those of pixels."""
-    lazy = {name: coord for name, coord in dataset.coords.items() if coord.variable.chunks}
-    if not lazy:
-        return dataset
-    pixels = [name for name, coord in lazy.items() if {"y", "x"} <= set(coord.dims)]
-    small = dataset.coords.to_dataset()[[name for name in lazy if name not in pixels]].compute().variables
-    return dataset.drop_vars(pixels).assign_coords({name: small[name] for name in lazy if name not in pixels})
+def _without_lazy_coordinates(dataset: xr.Dataset) -> xr.Dataset:
+    """Compute lazy coordinates of pairs and dates; drop those of pixels."""
+    loaded = with_coordinates_in_memory(dataset)
+    return loaded.drop_vars([name for name, coord in loaded.coords.items() if coord.variable.chunks])
 
 
 def _layer(name: str, variable: xr.Variable, lead: str | None) -> xr.Variable:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
+from insarray.engine.graph.coordinates import with_coordinates_in_memory
 from insarray.model.arguments import of_attribute
 from insarray.model.dataset import grid_of, network_of, on_grid_of, place_of, reference_time_of
 from insarray.model.dates import date_label, times_of
@@ -16,7 +17,7 @@ from insarray.model.grid import Grid
 from insarray.model.network import Network
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
 from insarray.model.place import Area, Place
-from insarray.products.views.layers import canonical, with_coordinates_in_memory
+from insarray.products.views.layers import canonical
 
 Phase = Literal["unwrapped_phase", "corrected_phase"]
 """Phase to process: as unwrapped, or with the cycles added by `correct_unwrapping`."""
