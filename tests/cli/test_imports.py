@@ -22,7 +22,7 @@ def loaded(modules, *arguments):
 
 def test_a_job_in_threads_imports_neither_distributed_nor_readers(tmp_path):
     stack, _ = ia.simulate_stack(shape=(20, 24), n_dates=8, missing=0, water=False)
-    ia.run(ia.invert(stack, reference=(9, 12)), tmp_path / "series.zarr", progress=False)
+    ia.run(ia.invert(stack, reference=(9, 12)), tmp_path / "series.zarr")
     modules = "distributed,rasterio,h5py,matplotlib,zarr"
     assert loaded(modules, "fit", f"{tmp_path}/series.zarr", f"{tmp_path}/model.zarr") == ["zarr"]
     assert ia.open(tmp_path / "model.zarr").velocity.notnull().any()

@@ -320,6 +320,17 @@ def test_plan_counts_blocks_and_bounds_memory():
         plan_run(job(), 10**9).require_memory()
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"progress": True}, {"block_timeout": "5"}, {"block_timeout": None}, {"compressor": "gzip"}, {"workers": "2"}],
+)
+def test_arguments_are_checked_before_anything_is_written(tmp_path, given):
+    series = ia.invert(ia.simulate_stack(shape=(8, 9), n_dates=4)[0], reference=(3, 3))
+    with pytest.raises(ArgumentError, match=f"^{next(iter(given))}: "):
+        ia.run(series, tmp_path / "out.zarr", **given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_planned_is_refused():
     with pytest.raises(StackError, match="no variable has the dimensions y and x"):
         plan_run(job().rename(x="lon"), 1)

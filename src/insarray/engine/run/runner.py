@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import xarray as xr
 
@@ -27,7 +27,7 @@ from insarray.engine.store.provenance import provenance
 from insarray.engine.store.swap import finish_swap, new_beside, only_successor, swap
 from insarray.engine.store.template import Compressor
 from insarray.engine.store.zarr_store import Store
-from insarray.model.arguments import whole
+from insarray.model.arguments import number, whole
 from insarray.model.dataset import geozarr_attributes, grid_of
 from insarray.model.errors import ArgumentError, InsarrayError, PartialRunError, StoreError
 from insarray.model.secrets import shown
@@ -110,7 +110,8 @@ def run(
     Raises
     ------
     ArgumentError
-        If the output is an input of `dataset` under any name, lies in a store that is one, or contains one.
+        If the output is an input of `dataset` under any name, lies in a store that is one, or contains one; or if an
+        argument has a value that it cannot have.
     StoreError, StoreMismatchError
         If the output is not an insarray store, is locked, holds another job or that of another program, or cannot be
         written (disk full).
@@ -165,8 +166,12 @@ def run_replacing(
     """Run as `run` does, with a generation of the store, and tasks `replaced` by key (see `append`)."""
     if workers is not None:
         whole("workers", workers, 1)
-    if not block_timeout > 0:
+    if not number("block_timeout", block_timeout) > 0:
         raise ArgumentError(f"block_timeout: {block_timeout} is not a positive number of seconds")
+    if progress is not None and not callable(progress):
+        raise ArgumentError(f"progress: {progress!r} is not a function; use insarray.progress_bar, or leave it out")
+    if compressor not in get_args(Compressor):
+        raise ArgumentError(f"compressor: {compressor!r} is not one of {', '.join(get_args(Compressor))}")
     client = client_of(scheduler, client)
     url, dataset = store_url(url), prepare(dataset)
     store = Store(url)
