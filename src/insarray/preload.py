@@ -49,6 +49,7 @@ def _warm_up() -> None:
     from insarray import warm_up
     from insarray.kernels import compiled
 
-    if compiled._CACHE is None:
+    if not compiled.can_keep():
         logger.warning("no writable place for compiled kernels: every worker compiles its own; set NUMBA_CACHE_DIR")
     warm_up.run("invert, weighted")
+    warm_up.run("fit")

@@ -1,9 +1,12 @@
-"""Compile the kernels of typical jobs ahead of the first one, in several processes."""
+"""Compile the kernels of typical jobs ahead of the first one, or beside it, in several processes."""
 
 import concurrent.futures
 import multiprocessing
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from insarray.model.errors import InsarrayError
@@ -22,8 +25,16 @@ def _stack() -> "xr.Dataset":
 def _invert(**options: object) -> None:
     import insarray as ia
 
-    series = ia.invert(ia.mask(_stack()), reference=(4, 4), **options)  # type: ignore[arg-type]
-    ia.fit(series, min_dates=2, min_redundancy=0).merge(series).compute(scheduler="synchronous")
+    ia.invert(ia.mask(_stack()), reference=(4, 4), **options).compute(scheduler="synchronous")  # type: ignore[arg-type]
+
+
+def _fit() -> None:
+    import xarray as xr
+
+    import insarray as ia
+
+    series = xr.zeros_like(ia.invert(_stack(), weights="variance", looks=20, reference=(4, 4)))  # not inverted
+    ia.fit(series, min_dates=2, min_redundancy=0).compute(scheduler="synchronous")
 
 
 def _weighted() -> None:
@@ -80,6 +91,7 @@ _JOBS: dict[str, Callable[[], None]] = {
     "covariance": _covariance,
     "closure and corrections": _quality,
     "invert": _unweighted,
+    "fit": _fit,
 }
 """Jobs on a few pixels; the slowest to compile first."""
 
@@ -89,8 +101,11 @@ JOBS = len(_JOBS)
 
 def run(name: str) -> tuple[str, float]:
     """Compile or load the kernels of one job; return its name and the seconds taken."""
+    from insarray.kernels.compiled import note_compiled
+
     started = time.monotonic()
     _JOBS[name]()
+    note_compiled(name)
     return name, time.monotonic() - started
 
 
@@ -104,7 +119,7 @@ def warm_up(workers: int) -> Iterator[tuple[str, float]]:
     """
     from insarray.kernels import compiled
 
-    if compiled._CACHE is None:
+    if not compiled.can_keep():
         raise InsarrayError(
             "there is no writable place for compiled kernels: set NUMBA_CACHE_DIR to a folder of your own"
         )
@@ -112,3 +127,41 @@ def warm_up(workers: int) -> Iterator[tuple[str, float]]:
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=processes) as pool:
         for done in concurrent.futures.as_completed([pool.submit(run, name) for name in _JOBS]):
             yield done.result()
+
+
+def _command(name: str) -> list[str]:
+    return [sys.executable, "-m", __name__, name]
+
+
+@contextmanager
+def compiling(names: Sequence[str]) -> Iterator[Callable[[Callable[[], None]], float]]:
+    """Compile the kernels of some jobs in processes of their own, unless they are, while this one opens and plans.
+
+    Yields a function that waits until they are compiled; it calls its argument before, if there is anything to wait for,
+    and returns the seconds. Without a place to keep them nothing is started: this process compiles what it calls.
+    """
+    from insarray.kernels import compiled
+
+    missing = [name for name in names if compiled.can_keep() and not compiled.is_compiled(name)]
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen(_command(name), **silent) for name in missing]  # type: ignore[call-overload]
+
+    def wait(before: Callable[[], None]) -> float:
+        if all(process.poll() is not None for process in started):
+            return 0.0
+        begun = time.monotonic()
+        before()
+        for process in started:
+            process.wait()  # a failure shows when this process calls the kernels
+        return time.monotonic() - begun
+
+    try:
+        yield wait
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])

@@ -128,6 +128,7 @@ def cable():
             ip("netns", "exec", SPACE, "ip", *words)
         yield lambda: ip("netns", "exec", SPACE, "ip", "link", "set", "insarray1", "down")
     finally:
+        ip("link", "del", "insarray0", check=False)  # what still runs in the network keeps it, and its end of the link
         ip("netns", "del", SPACE)
 
 

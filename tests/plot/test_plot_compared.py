@@ -106,7 +106,7 @@ def test_multiples_by_names(made):
     label = stack.insar.network.labels[3]
     (ax,) = panels(plot.multiples(stack, "coherence", layers=[label]))
     np.testing.assert_array_equal(image(ax).get_array().filled(np.nan), stack.coherence[3])
-    with pytest.raises(ArgumentError, match=r"layers: '20300101_20300113' is none of the \d+ pairs"):
+    with pytest.raises(ArgumentError, match=r"layers: '20300101_20300113' is not one of the \d+ pairs"):
         plot.multiples(stack, "coherence", layers=["20300101_20300113"])
     with pytest.raises(ArgumentError, match="date: 20300101 is not among"):
         plot.multiples(made, "displacement", layers=["20300101"])

@@ -259,7 +259,7 @@ REFUSED = {
     "weights": (lambda: frames(), {"weights": "mine"}, ArgumentError, "weights: 'mine' is not one of"),
     "resampling": (lambda: frames(), {"resampling": "mine"}, ArgumentError, "resampling: 'mine' is not one of"),
     "quantity": (lambda: frames(), {"quantity": "mine"}, ArgumentError, "quantity: 'mine' is not one of"),
-    "no displacement": (lambda: frames(), {"quantity": "displacement"}, StackError, "a: has no 'displacement'"),
+    "no displacement": (lambda: frames(), {"quantity": "displacement"}, StackError, "a: has no variable 'displacement'"),
     "apart": (lambda: {"a": frames()["a"], "b": far()}, {}, StackError, "b: has no pixel in common"),
     "no std": (lambda: {n: d.drop_vars("velocity_std") for n, d in frames().items()}, {}, StackError, "a: has no velocity_std"),
     "dates": (lambda: [series("a"), series("b", DAYS + np.timedelta64(6, "D"))], {}, StackError, "its reference date is 20200109"),

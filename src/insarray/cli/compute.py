@@ -5,18 +5,20 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import xarray as xr
 
-from insarray.cli.options import Executing, Running, Storing
+from insarray.cli.options import Executing, Output, Running, Storing
 from insarray.cli.say import echo
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.engine.plan import Plan, plan_run
 from insarray.engine.run.runner import run
 from insarray.model.secrets import shown
 from insarray.progress import progress_bar
+from insarray.warm_up import compiling
 
 _REFERENCE = ("reference_row", "reference_col", "reference_area")
 
@@ -28,6 +30,23 @@ def run_into(dataset: xr.Dataset, options: Storing) -> None:
         echo(json.dumps(stored))
     elif stored is not None:
         print_stored(stored, options.out, getattr(options, "reference", None))
+
+
+@contextmanager
+def compiled_kernels(options: Output | None, *jobs: str) -> Iterator[Callable[[], None]]:
+    """Compile the kernels of a command's jobs while it opens and plans; yield a function that waits for them.
+
+    Nothing is compiled for a dry run, nor for the workers of a cluster, which are other machines.
+    """
+    elsewhere = getattr(options, "scheduler", "threads") not in ("threads", "local")
+    with compiling(() if elsewhere or getattr(options, "dry_run", False) else jobs) as wait:
+
+        def wait_aloud() -> None:
+            seconds = wait(lambda: echo("compiling kernels, once per installation ...", err=True))
+            if seconds:
+                echo(f"kernels compiled ({seconds:.0f} s); insarray compile does it ahead", err=True)
+
+        yield wait_aloud
 
 
 def store_into(dataset: xr.Dataset, out: str, options: Running) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray import plot
-from insarray.cli.compute import command_line
+from insarray.cli.compute import command_line, compiled_kernels
 from insarray.cli.say import echo
 from insarray.cli.stacks_and_series import Demo
 from insarray.engine.run.runner import run
@@ -38,13 +38,16 @@ def run_demo(options: Demo) -> None:
     folder, target = options.folder, Path(options.folder)
     if target.exists() and (not target.is_dir() or os.listdir(target)):
         raise StoreError(f"{folder}: exists and is not empty; name another folder: insarray demo FOLDER")
-    stack, truth = simulate_stack(shape=_SHAPE, n_dates=_DATES, looks=_LOOKS, seed=options.seed)
-    files = write_geotiffs(stack, target / "interferograms")
-    network = network_of(stack)
-    echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
-    echo(
-        f"  {len(files)} files in {target / 'interferograms'}; deformation, seasons, height error (DEM error), atmosphere, noise"
-    )
+    with compiled_kernels(None, "invert, weighted", "fit") as wait:
+        stack, truth = simulate_stack(shape=_SHAPE, n_dates=_DATES, looks=_LOOKS, seed=options.seed)
+        files = write_geotiffs(stack, target / "interferograms")
+        network = network_of(stack)
+        echo(f"simulated {network.n_dates} dates, {network.n_pairs} pairs of {_SHAPE[0]} x {_SHAPE[1]} pixels:")
+        echo(
+            f"  {len(files)} files in {target / 'interferograms'}; "
+            "deformation, seasons, height error (DEM error), atmosphere, noise"
+        )
+        wait()
     started = time.perf_counter()
     place = _stable_place(truth)
     series = _invert(target, place)

@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
 from insarray.cli.components_points_export import Links
-from insarray.cli.compute import command_line, refuse_input_as_output
+from insarray.cli.compute import command_line, compiled_kernels, refuse_input_as_output
 from insarray.cli.options import Geometry
 from insarray.cli.point_options import Arcs, Points, ReadingWrapped
 from insarray.cli.say import echo
@@ -56,6 +57,11 @@ class _Steps:
 
 def links(options: Links) -> None:
     """Estimate and integrate links, refine and unwrap points, and write the complete output folder in one step."""
+    with compiled_kernels(options, "link model") as wait:
+        _links(options, wait)
+
+
+def _links(options: Links, wait: Callable[[], None]) -> None:
     started, out = time.perf_counter(), options.out
     how, wrapped = _settings(options), wrapped_of(options)
     if options.dry_run:
@@ -71,6 +77,7 @@ def links(options: Links) -> None:
         _print({"url": out, "computed": False}, f"{out}: is there already, with these settings", options)
         return
     _plan(wrapped, how, options).require_memory()
+    wait()
     with progress_bar(quiet=options.json, unit="steps") as progress:
         step = _Steps(progress, 4 + options.refine + options.unwrap)
         found, points = _solved(wrapped, how, options, step)

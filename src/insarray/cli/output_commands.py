@@ -55,7 +55,7 @@ def _raster(options: Export) -> None:
     for name, given in (("every", options.every != 1), ("polygons", options.polygons is not None)):
         if given:
             raise ArgumentError(
-                f"{name}: is for tables, and {path} is none; leave --{name} out, or use --mask or --area"
+                f"{name}: is for tables, and {path} is not a table; leave --{name} out, or use --mask or --area"
             )
     good = mask_of(dataset, options)
     if suffix == ".nc":

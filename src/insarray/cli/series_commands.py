@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.cli import options as group
-from insarray.cli.compute import refuse_input_as_output, run_into
+from insarray.cli.compute import compiled_kernels, refuse_input_as_output, run_into
 from insarray.cli.inputs import corrected, is_one_result, mask_of, open_files, open_masked, open_result
 from insarray.cli.stacks_and_series import Average, Deramp, Fit, Join, Remove, Rereference
 from insarray.cli.typed import Options, dashed
@@ -33,11 +33,14 @@ _OF_BOTH = {"area", "exclude_dates", "mask"}
 def fit(options: Fit) -> None:
     """Fit time functions to a stored series, or directly to interferograms."""
     refuse_input_as_output(options.files, options.out)
-    if is_one_result(options.files):  # has its own reference
-        model = model_of(options, open_result(options.files[0], options.area))
-        run_into(model, replace(options, reference="none"))
-    else:
-        run_into(model_of(options), options)
+    with compiled_kernels(options, "fit") as wait:
+        if is_one_result(options.files):  # has its own reference
+            model = model_of(options, open_result(options.files[0], options.area))
+            options = replace(options, reference="none")
+        else:
+            model = model_of(options)
+        wait()
+        run_into(model, options)
 
 
 def model_of(options: Fit, series: xr.Dataset | None = None) -> xr.Dataset:

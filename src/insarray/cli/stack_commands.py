@@ -11,7 +11,7 @@ import xarray as xr
 
 from insarray.cli.append import append_into, reference_of_store, stored_reference
 from insarray.cli.closure_text import closure_report, closure_text
-from insarray.cli.compute import print_stored, refuse_input_as_output, run_into, save_plot, store_into
+from insarray.cli.compute import compiled_kernels, print_stored, refuse_input_as_output, run_into, save_plot, store_into
 from insarray.cli.inputs import corrected, open_files, open_masked
 from insarray.cli.options import Executing, Inverting, Minimum, Reading, Running, Weighting
 from insarray.cli.say import echo
@@ -88,7 +88,13 @@ def _text(value: object) -> str:
 
 def invert(options: Invert) -> None:
     """Open, select, mask, invert, fit and run."""
-    compute_series(series_of(options), options)
+    kernels = {"l1": "invert, L1", "huber": "invert, Huber"}.get(
+        options.norm, "invert" if options.weights == "none" else "invert, weighted"
+    )
+    with compiled_kernels(options, kernels, "fit") as wait:
+        results = series_of(options)
+        wait()
+        compute_series(results, options)
 
 
 def series_of(options: Invert) -> xr.Dataset:
@@ -116,12 +122,16 @@ def compute_series(results: xr.Dataset, options: Invert) -> None:
 
 def closure(options: Closure) -> None:
     """Open, select, mask, close the loops, optionally into a store; print the table and plot it."""
-    *files, out = options.files
-    if files and out.rstrip("/").endswith(".zarr"):
-        compute_closure(loops_of(replace(options, files=tuple(files)), out), options, out)
+    *files, last = options.files
+    out = last if files and last.rstrip("/").endswith(".zarr") else None
+    if out is not None:
+        options = replace(options, files=tuple(files))
     else:
         _refuse_settings_of_a_store(options)
-        compute_closure(loops_of(options), options)
+    with compiled_kernels(options, "closure and corrections") as wait:
+        loops = loops_of(options, out)
+        wait()
+        compute_closure(loops, options, out)
 
 
 def loops_of(options: Closure, out: str | None = None) -> xr.Dataset:
@@ -150,7 +160,7 @@ def compute_closure(loops: xr.Dataset, options: Closure, out: str | None = None)
     if options.plot is not None:
         from insarray import plot as draw
 
-        save_plot(draw.closure(table), options.plot, loops, *options.files, options.baselines)
+        save_plot(draw.closure(table), options.plot, loops, *options.files, out, options.baselines)
     report = closure_report(table)
     if options.json:
         echo(json.dumps(report if stored is None else {**report, "store": stored}))

@@ -1,11 +1,12 @@
 """`insarray unwrap`: unwrap a wrapped stack in tiles into a store that insarray invert reads."""
 
 import json
+from collections.abc import Callable
 
 import xarray as xr
 
 from insarray.cli.components_points_export import Unwrap
-from insarray.cli.compute import print_stored, refuse_input_as_output, store_into
+from insarray.cli.compute import compiled_kernels, print_stored, refuse_input_as_output, store_into
 from insarray.cli.link_commands import HEIGHT_RANGE
 from insarray.cli.options import Geometry
 from insarray.cli.point_options import ReadingWrapped, Tiling
@@ -22,12 +23,18 @@ from insarray.products.views.points import as_wrapped
 
 def unwrap(options: Unwrap) -> None:
     """Unwrap the tiles into a store beside the output, tie them, and store the pairs."""
+    with compiled_kernels(options, "link model") as wait:
+        _unwrap(options, wait)
+
+
+def _unwrap(options: Unwrap, wait: Callable[[], None]) -> None:
     refuse_input_as_output([options.stack], options.out)
     wrapped = _opened(options)
     network = options.network
     pairs = epoch_network(as_wrapped(wrapped), network.split(",") if "_" in network else network)
     tiles = f"{options.out.rstrip('/').removesuffix('.zarr')}.tiles.zarr"
     lazy = unwrap_tiles(wrapped, _tile_options(options, wrapped), options.mask)
+    wait()
     made = store_into(lazy, tiles, options)
     if made is None:  # a dry run
         return

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import llvmlite.binding  # type: ignore[import-untyped]
 from numba import config, njit
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,26 @@ def _open_to_others(folder: Path) -> Path | None:
 
 
 _CACHE = _cache_folder()
+
+
+def can_keep() -> bool:
+    """Return whether compiled kernels are kept for other processes."""
+    return _CACHE is not None
+
+
+def is_compiled(job: str) -> bool:
+    """Return whether `note_compiled` has been called for a job of this name: with these sources, on such a processor."""
+    return _CACHE is not None and _note(_CACHE, job).exists()
+
+
+def note_compiled(job: str) -> None:
+    """Note that all kernels of a job are compiled and kept."""
+    if _CACHE is not None:
+        os.close(os.open(_note(_CACHE, job), os.O_CREAT, 0o600))  # not writable by others, whatever the umask
+
+
+def _note(folder: str, job: str) -> Path:
+    return Path(folder) / f"{job.replace(' ', '-')}.{llvmlite.binding.get_host_cpu_name()}.compiled"
 
 
 def _compile(function: Function, *, fastmath: bool | set[str]) -> Function:

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from insarray.kernels.biweight import CUT, TO_DEVIATION
 from insarray.kernels.compiled import jit
 
 TERMS: dict[str, tuple[tuple[int, int], ...]] = {
@@ -24,7 +25,6 @@ TERMS: dict[str, tuple[tuple[int, int], ...]] = {
 BINS, BINS_PER_SCALE = 512, 64
 """Histogram of the sizes of residuals, in multiples of the scale that was used; the last bin holds all larger ones."""
 
-_BIWEIGHT = 4.685  # Tukey's weights are then 95 % efficient for Gaussian noise
 _COARSE, _FINE = 2.0**12, 2.0**38
 _DEPENDENT = 1e-9  # smallest eigenvalue, of columns of unit length, below which terms cannot be told apart
 
@@ -92,7 +92,7 @@ def _add_samples(samples, use, row_powers, col_powers, coefficients, scale, sums
                     residual -= coefficients[n, k] * term[k]
                 size = abs(residual) / scale[n] if scale[n] > 0.0 else 0.0
                 histogram[n, min(int(min(size, 1e9) * BINS_PER_SCALE), BINS - 1)] += 1
-                weight = (1.0 - (size / _BIWEIGHT) ** 2) ** 2 if size < _BIWEIGHT else 0.0
+                weight = (1.0 - (size / CUT) ** 2) ** 2 if size < CUT else 0.0
                 _add(sums, n, 0, 1.0)
                 _add(sums, n, 1, residual * residual)
                 at = 2 + terms
@@ -149,7 +149,7 @@ def residual_scale(histogram: np.ndarray, scale: np.ndarray) -> np.ndarray:
     count = np.take_along_axis(histogram, bins, axis=1)
     before = np.take_along_axis(below, bins, axis=1) - count
     median = (bins + (half - before) / np.maximum(count, 1)) / BINS_PER_SCALE
-    return np.asarray(1.4826 * median[:, 0] * scale)
+    return np.asarray(TO_DEVIATION * median[:, 0] * scale)
 
 
 def moved(coefficients: np.ndarray, terms: tuple[tuple[int, int], ...], rows: float, cols: float) -> np.ndarray:

@@ -17,12 +17,12 @@ Duration = float | np.timedelta64 | dt.timedelta
 
 
 def as_list(name: str, given: Any) -> list[Any]:
-    """Values of a list, an array or a DataArray; a single one becomes a list of one.
+    """Return the values of a list, an array or a DataArray as a list; a single value as a list of one.
 
     Raises
     ------
     ArgumentError
-        If it is neither.
+        If it cannot be iterated over.
     """
     if isinstance(given, xr.DataArray):
         given = given.values
@@ -38,12 +38,12 @@ def as_list(name: str, given: Any) -> list[Any]:
 
 
 def number(name: str, given: Any) -> float:
-    """A number that is not NaN; text, True and several numbers are none.
+    """Return an argument that must be one number and not NaN, as a float; text and booleans are refused.
 
     Raises
     ------
     ArgumentError
-        If it is none.
+        If it is not a number.
     """
     found = np.nan
     if not isinstance(given, str | bytes | bool | np.bool_ | Mapping) and np.ndim(given) == 0:
@@ -57,12 +57,12 @@ def number(name: str, given: Any) -> float:
 
 
 def whole(name: str, given: Any, least: int = 0) -> int:
-    """A whole number of at least `least`.
+    """Return an argument that must be a whole number of at least `least`.
 
     Raises
     ------
     ArgumentError
-        If it is none.
+        If it is not, or is smaller.
     """
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise ArgumentError(f"{name}: {_shown(given)} is not a whole number of at least {least}")
@@ -70,12 +70,12 @@ def whole(name: str, given: Any, least: int = 0) -> int:
 
 
 def days(name: str, given: Any) -> float:
-    """A duration in days, given as a number of them or as a timedelta.
+    """Return a duration in days, given as a number of days or as a timedelta.
 
     Raises
     ------
     ArgumentError
-        If it is none.
+        If it is neither.
     """
     if isinstance(given, np.timedelta64 | dt.timedelta) and not np.isnat(np.timedelta64(given)):
         return float(np.timedelta64(given) / np.timedelta64(1, "D"))
@@ -83,12 +83,12 @@ def days(name: str, given: Any) -> float:
 
 
 def of_attribute(name: str, value: Any) -> float:
-    """The number that an attribute holds, perhaps as text or in an array of one.
+    """Return the number that an attribute holds, also as text or in an array of one value.
 
     Raises
     ------
     ArgumentError
-        If it holds none.
+        If it does not hold a number.
     """
     one = value[0] if isinstance(value, list | tuple | np.ndarray) and np.shape(value) == (1,) else value
     try:
@@ -100,6 +100,6 @@ def of_attribute(name: str, value: Any) -> float:
 
 
 def _shown(value: Any) -> str:
-    """How a value is shown in one line."""
+    """Return a value as text of one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

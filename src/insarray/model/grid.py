@@ -223,7 +223,7 @@ def is_geographic(crs: str) -> bool:
 
 
 def same_crs(a: str | None, b: str | None) -> bool:
-    """Whether two CRS are the same; that none is said counts as one of its own."""
+    """Return whether two CRS are the same; an unknown CRS (None) equals only another unknown one."""
     if a is None or b is None or a == b:
         return a == b
     from pyproj import CRS

@@ -31,7 +31,7 @@ def gnss(found: xr.Dataset) -> "Figure":
     Raises
     ------
     ArgumentError
-        If it is none.
+        If `found` is not such a result.
 
     See Also
     --------
@@ -243,7 +243,7 @@ def validation(found: xr.Dataset, ax: "Axes | None" = None) -> "Axes":
     Raises
     ------
     ArgumentError
-        If it is none.
+        If `found` is not a result of `insarray.validate`.
 
     See Also
     --------

@@ -146,7 +146,7 @@ def _number(data: xr.Dataset, layer: str, kind: str) -> int:
         return date_index(data["time"].values, layer)
     labels = network_of(data).labels if kind == "pair" else []
     if layer not in labels:
-        raise ArgumentError(f"layers: {layer!r} is none of the {len(labels)} pairs, such as {', '.join(labels[:2])}")
+        raise ArgumentError(f"layers: {layer!r} is not one of the {len(labels)} pairs, such as {', '.join(labels[:2])}")
     return labels.index(layer)
 
 

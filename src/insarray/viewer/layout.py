@@ -47,7 +47,7 @@ class Chunk:
 
 
 def chunk_of(address: str) -> Chunk | None:
-    """The chunk of an address in the group; None if it is none."""
+    """Return the chunk that an address in the group names; None if it does not name one."""
     found = _CHUNK.fullmatch(address)
     if found is None:
         return None

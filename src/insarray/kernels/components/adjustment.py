@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_BIWEIGHT = 4.685  # Tukey's weights are then 95 % efficient for Gaussian noise
-_TO_DEVIATION = 1.4826
+from insarray.kernels.biweight import TO_DEVIATION, biweight
+
 _MOST_ROUNDS = 20
 _DEPENDENT = 1e-9  # smallest eigenvalue, of columns of unit length, below which terms are not determined
 _SPARE = 3  # redundant values, with fewer of which outliers cannot be recognised
@@ -227,9 +227,8 @@ def _placed(solution: np.ndarray, index: np.ndarray, tracks: int, terms: int) ->
 def _reweighted(stations: Sequence[Stations], coefficients: np.ndarray) -> list[np.ndarray]:
     """Weights of the stations by their residuals, in units of their robust scale."""
     left = [(one.values - one.design @ coefficients[one.track]) / one.std for one in stations]
-    scale = max(_TO_DEVIATION * float(np.median(np.abs(np.concatenate(left)))), 1e-12)
+    scale = max(TO_DEVIATION * float(np.median(np.abs(np.concatenate(left)))), 1e-12)
     weights = []
     for one, residual in zip(stations, left, strict=True):
-        biweight = np.clip(1.0 - (residual / (_BIWEIGHT * scale)) ** 2, 0.0, None) ** 2
-        weights.append(biweight / (scale * one.std) ** 2)
+        weights.append(biweight(residual, scale) / (scale * one.std) ** 2)
     return weights

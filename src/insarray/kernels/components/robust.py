@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_BIWEIGHT = 4.685  # Tukey's weights are then 95 % efficient for Gaussian noise
-_TO_DEVIATION = 1.4826
+from insarray.kernels.biweight import TO_DEVIATION, biweight
+
 _MOST_ROUNDS = 100
 _STEADY = 1e-9
 _SPARE = 3  # values more than unknowns, with fewer of which an outlier cannot be told
@@ -59,7 +59,7 @@ def robust_fit(values: np.ndarray, design: np.ndarray, std: np.ndarray, *, robus
         scale = _deviation(left, terms)
         if not scale > 0:
             break
-        weights = np.clip(1.0 - (left / (_BIWEIGHT * scale)) ** 2, 0.0, None) ** 2
+        weights = biweight(left, scale)
         before, solution = solution, _solved(values / std, scaled, weights)
         if np.linalg.norm((solution - before) * length) <= _STEADY * scale:
             break
@@ -78,7 +78,7 @@ def _solved(values: np.ndarray, design: np.ndarray, weights: np.ndarray) -> np.n
 def _deviation(left: np.ndarray, terms: int) -> float:
     """By the median size, of all but as many as there are terms, which fit always."""
     sizes = np.sort(np.abs(left))[min(terms, len(left) - 1) :]
-    return float(_TO_DEVIATION * np.median(sizes))
+    return float(TO_DEVIATION * np.median(sizes))
 
 
 def left_out(values: np.ndarray, design: np.ndarray, std: np.ndarray) -> np.ndarray:

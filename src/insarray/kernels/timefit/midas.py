@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
+from insarray.kernels.biweight import TO_DEVIATION
 from insarray.kernels.compiled import jit
 
 FLAG_NO_DATA, FLAG_DETERMINED, FLAG_TOO_FEW = 0, 1, 4
 """Positions in `insarray.model.conventions.FIT_FLAGS`."""
 
-_TO_DEVIATION = 1.4826  # standard deviation of Gaussian noise by its median absolute deviation
 _CUT = 2.0  # standard deviations beyond which a slope is an outlier
 _REALISTIC = 3.0  # factor by which the published standard errors account for noise that is correlated in time
 _DATES_PER_SLOPE = 4.0  # every date is used twice, and every pair of dates forward and backward
@@ -70,7 +70,7 @@ def _midas(values, years, segment, tolerance, velocity, std, flag):
         middle = np.median(slopes[:found])
         for k in range(found):
             sizes[k] = abs(slopes[k] - middle)
-        cut = _CUT * _TO_DEVIATION * np.median(sizes[:found])
+        cut = _CUT * TO_DEVIATION * np.median(sizes[:found])
         kept = 0
         for k in range(found):
             if sizes[k] <= cut:
@@ -79,7 +79,7 @@ def _midas(values, years, segment, tolerance, velocity, std, flag):
         middle = np.median(slopes[:kept])
         for k in range(kept):
             sizes[k] = abs(slopes[k] - middle)
-        spread = _TO_DEVIATION * np.median(sizes[:kept])
+        spread = TO_DEVIATION * np.median(sizes[:kept])
         velocity[p], flag[p] = middle, FLAG_DETERMINED
         if kept >= 2 * _DATES_PER_SLOPE:
             std[p] = _REALISTIC * math.sqrt(math.pi / 2.0) * spread / math.sqrt(kept / _DATES_PER_SLOPE)

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 from scipy.spatial import Delaunay
 
+from insarray.kernels.biweight import TO_DEVIATION
 from insarray.model.errors import ArgumentError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -240,7 +241,7 @@ def _gradient(values: tuple[Array, Array], positions: tuple[Array, Array]) -> Ar
         gradient = np.linalg.lstsq(x, y, rcond=0.1)[0]
         rest = [v - at @ gradient for v, at in zip(values, positions, strict=True)]
         off = [np.abs(r - np.median(r)) for r in rest]
-        limit = 3 * 1.4826 * np.median(np.concatenate(off)) + 1e-9
+        limit = 3 * TO_DEVIATION * np.median(np.concatenate(off)) + 1e-9
         if not all((o <= limit).any() for o in off):
             break
         kept = [o <= limit for o in off]

@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from insarray.model.choices import North, Quantity, Resampling, TrackWeights
-from insarray.model.errors import ArgumentError, StackError
+from insarray.model.errors import ArgumentError
 from insarray.products.components.knots import Knots, describe
 from insarray.products.components.series import decompose_series
 from insarray.products.components.tracks import Datasets, Tracks, map_view, named_tracks
 from insarray.products.components.velocities import VelocityTask, decompose_velocities
+from insarray.products.views.quantities import common_quantity
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def decompose(
     """
     named = named_tracks(datasets)
     _require_options(north, gnss, weights, max_dilution, resampling)
-    of = _quantity(named, quantity)
+    of = common_quantity(named, quantity)
     amount = None if noise is None else _noise(noise, len(named))
     field = gnss.to_dataset(name="velocity_north") if isinstance(gnss, xr.DataArray) else gnss
     target = None if like is None else map_view(_grid_alone(like), "like")
@@ -144,22 +145,6 @@ def decompose(
     attrs["component_noise"] = "residuals" if amount is None else " ".join(f"{value:g}" for value in amount)
     logger.info("decompose: %s of %d tracks, north %s", of, len(named), north)
     return _described(tracks, found, attrs | tracks.shared(*_SHARED))
-
-
-def _quantity(named: dict[str, xr.Dataset], asked: Quantity | None) -> Quantity:
-    """What is decomposed: what all tracks have."""
-    if asked is not None and asked not in get_args(Quantity):
-        raise ArgumentError(f"quantity: {asked!r} is not one of {', '.join(get_args(Quantity))}")
-    for quantity in get_args(Quantity) if asked is None else (asked,):
-        missing = [name for name, dataset in named.items() if quantity not in dataset]
-        if not missing:
-            return quantity  # type: ignore[no-any-return]
-    has = "neither 'velocity' nor 'displacement'" if asked is None else f"no variable {asked!r}"
-    name = missing[0]
-    other = [quantity for quantity in get_args(Quantity) if quantity in named[name]]
-    if other and asked is None:
-        raise StackError(f"{name}: has no 'velocity', and not all tracks have 'displacement'; make them alike")
-    raise StackError(f"{name}: has {has}; make it with insarray.fit or insarray.invert")
 
 
 def _require_noise_of_dates(weights: TrackWeights, noise: tuple[float, ...] | None) -> None:

@@ -47,7 +47,7 @@ def acquisitions(times: np.ndarray, time_of_day: str | None) -> np.ndarray:
     Raises
     ------
     ArgumentError
-        If there are such dates and no time of day, or it is none.
+        If there are such dates and no time of day is given, or it is not a time of day.
     """
     dates_only = times == times.astype("datetime64[D]")
     if not dates_only.any() and time_of_day is None:

@@ -192,9 +192,9 @@ def fit(
         if looks is not None or phase != "unwrapped_phase" or reference not in (None, "check"):
             raise ArgumentError("looks, reference, phase: belong to a stack of pairs, but the data is a series")
         rows = _series_rows(view, weights, covariance)
+    elif covariance is not None:
+        raise ArgumentError("covariance: belongs to a series, but the data is a stack; give weights")
     else:
-        if covariance is not None:
-            raise ArgumentError("covariance: belongs to a series, but the data is a stack; give weights")
         rows = _pair_rows(view, weights, looks, reference)
     _require_variances(rows, uncertainty)
     require_events_between(model, *rows.span)
@@ -208,6 +208,8 @@ def fit(
     if residuals:
         series = isinstance(view, SeriesView)
         fitted = fitted.assign_coords({"time": view.data["time"]} if series else pair_coords(view.network))  # type: ignore[arg-type]
+    logger.info("fit: %s; uncertainty by %s", " ".join(model.names), uncertainty)
+    logger.debug("fit: at least %d dates and redundancy %d; weights %s", least.dates, least.redundancy, rows.weights)
     asked: dict[str, Any] = {"fit_min_dates": least.dates, "fit_min_redundancy": least.redundancy}
     asked |= {} if mask is None else {"fit_mask": mask_name(mask)}
     # on the variable, as dataset attributes are lost when merged with the series
@@ -217,11 +219,8 @@ def fit(
         "fit_weights": rows.weights,  # not "weights", an attribute of series
         "uncertainty": uncertainty,
         **asked,
+        **({"samples": samples, "seed": seed} if uncertainty == "bootstrap" else {}),
     }
-    if uncertainty == "bootstrap":
-        attrs |= {"samples": samples, "seed": seed}
-    logger.info("fit: %s; uncertainty by %s", attrs["model"], uncertainty)
-    logger.debug("fit: at least %d dates and redundancy %d; weights %s", least.dates, least.redundancy, rows.weights)
     return view.on_grid(fitted).assign_attrs(attrs)
 
 

@@ -161,7 +161,7 @@ def direction_of_flight(heading: Any) -> float:
     Raises
     ------
     ArgumentError
-        If it is none.
+        If it is not one number.
     """
     if not np.isscalar(heading) and np.ndim(heading):
         raise ArgumentError("heading: has more than one value; give one number, the direction of flight")

@@ -29,6 +29,7 @@ from insarray.products.gnss.given import require_stations
 from insarray.products.gnss.stations import AXES, positions
 from insarray.products.tracks.mosaic import mosaic
 from insarray.products.tracks.overlaps import AtStations, adjust_tracks
+from insarray.products.views.quantities import common_quantity
 from insarray.products.views.stacks import View, as_series
 
 logger = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ def merge_tracks(
     named = named_tracks(datasets)
     if len(named) < 2:
         raise ArgumentError("datasets: is one track; give two or more")
-    of = _quantity(named, quantity)
+    of = common_quantity(named, quantity)
     views = _same_days(named) if of == "displacement" else {name: map_view(d, name) for name, d in named.items()}
     wanted = _wanted(views, of, weights, needs_sight=gnss is not None)
     target = _target(views, like)
@@ -160,17 +161,6 @@ def _require_options(surface: Any, up: Any, weights: Any, resampling: Any) -> No
     ):
         if value not in choices:
             raise ArgumentError(f"{name}: {value!r} is not one of {', '.join(choices)}")
-
-
-def _quantity(named: Mapping[str, xr.Dataset], asked: Quantity | None) -> Quantity:
-    if asked is not None and asked not in get_args(Quantity):
-        raise ArgumentError(f"quantity: {asked!r} is not one of {', '.join(get_args(Quantity))}")
-    choices: tuple[Quantity, ...] = get_args(Quantity) if asked is None else (asked,)
-    for quantity in choices:
-        if all(quantity in dataset for dataset in named.values()):
-            return quantity
-    lacking = next(name for name, dataset in named.items() if choices[0] not in dataset)
-    raise StackError(f"{lacking}: has no {choices[0]!r}; all tracks need one quantity, velocity or displacement")
 
 
 def _same_days(named: Mapping[str, xr.Dataset]) -> dict[str, View]:
