@@ -14,9 +14,10 @@ from insarray.model.choices import HeightModel
 from insarray.model.conventions import Variable, metres_per_radian
 from insarray.model.dates import years_since
 from insarray.model.errors import ArgumentError, StackError
-from insarray.products.corrections.geometry import heights_of, pixel_coordinates
+from insarray.products.corrections.geometry import heights_of
 from insarray.products.corrections.sampling import Sample, sample
 from insarray.products.stacks.selection import Raster
+from insarray.products.views.ground import rows_and_columns
 from insarray.products.views.stacks import SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ def stratified_troposphere(
     task = _Task(factors, y, x, power, top, middle)
     lead = "time" if isinstance(view, SeriesView) else "pair"
     entry = _about(lead, model, windows, robust=robust, keep_velocity=keep_velocity)
-    inputs = pixel_coordinates(view) | {"height": height}
+    inputs = rows_and_columns(view) | {"height": height}
     made = map_blocks(height_block, task, inputs, {_NAME: entry}, {lead: len(factors)}, bytes_per_pixel=_WORKING)
     logger.info("stratified_troposphere: %s, %d x %d windows, %d pixels", model, windows, windows, abscissa.size)
     return _described(view, lead, made, factors, errors)
