@@ -10,10 +10,13 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.io.source import PathLike
 from insarray.kernels.corrections import height_fit as kernel
+from insarray.kernels.corrections.turbulence import layout
 from insarray.model.choices import HeightModel
 from insarray.model.conventions import Variable, metres_per_radian
+from insarray.model.dataset import crs_of
 from insarray.model.dates import years_since
 from insarray.model.errors import ArgumentError, StackError
+from insarray.model.grid import is_geographic
 from insarray.products.corrections.geometry import heights_of
 from insarray.products.corrections.sampling import Sample, sample
 from insarray.products.stacks.selection import Raster
@@ -23,7 +26,6 @@ from insarray.products.views.stacks import SeriesView, StackView, as_data
 logger = logging.getLogger(__name__)
 
 _NAME = "troposphere_stratified"
-_TILES, _TILES_IN_WINDOW = 4, 3  # along each side of the image, and of a window: for standard errors
 _LEAST_RELIEF = 20.0  # m: standard deviation of the heights, below which no slope is fitted
 _WORKING = 40  # bytes of a pixel besides what comes out
 
@@ -172,8 +174,10 @@ def _fitted(
     """Factors and errors (date or pair, window, window), and the mean of the function of the height."""
     values = thin.layers["values"]
     middle = float(np.nanmean(abscissa)) if np.isfinite(abscissa).any() else np.nan
-    whole = thin.tiles(_TILES)
-    inside, tile = thin.tiles(windows), thin.tiles(_TILES_IN_WINDOW * windows)
+    y, x = _distances(view, thin)
+    whole, inside = layout(y, x), thin.tiles(windows)
+    parts = [np.flatnonzero(inside == window) for window in range(windows * windows if windows > 1 else 0)]
+    layouts = [layout(y[here], x[here]) for here in parts]
     shape = (len(values), windows, windows)
     factors, errors = np.empty(shape), np.empty(shape)
     labels = view.labels if isinstance(view, SeriesView) else view.network.labels
@@ -188,14 +192,19 @@ def _fitted(
                 "line; widen the mask, or leave it out"
             )
         factors[k], errors[k] = line.slope, line.slope_std
-        for window in range(windows * windows if windows > 1 else 0):
-            here = inside == window
-            part = kernel.fit_line(
-                of[here], _with_relief(abscissa[here], np.isfinite(of[here])), tile[here], robust=robust
-            )
+        for window, (here, place) in enumerate(zip(parts, layouts, strict=True)):
+            relief = _with_relief(abscissa[here], np.isfinite(of[here]))
+            part = kernel.fit_line(of[here], relief, place, robust=robust)
             if np.isfinite(part.slope) and line.slope_std != 0:
                 factors[k].flat[window], errors[k].flat[window] = part.slope, part.slope_std
     return factors, errors, middle
+
+
+def _distances(view: SeriesView | StackView, thin: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a sample in one unit of length, to a factor."""
+    crs = crs_of(view.data)
+    narrow = np.cos(np.radians(float(thin.y.mean()))) if crs is not None and is_geographic(crs) and len(thin.y) else 1.0
+    return thin.y, thin.x * narrow
 
 
 def _with_relief(abscissa: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -1,0 +1,113 @@
+"""Standard errors of sums over an image whose noise is turbulent: neighbours are alike, and the more the nearer they are.
+
+The variance of a sum with weights w whose total is zero is -1/2 of the sum of w_i w_j D(d_ij) over all pairs of samples, with
+the structure function D, the mean squared difference of the noise at a distance. It exists also where variance and covariance
+do not, as of turbulence that grows with the distance without end.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_EDGE = 16  # cells along each side, within which weights are added up
+_BINS = 9  # of distances, besides that within a cell
+_PAIRS = 12_000  # of samples at all distances, and as many within cells
+_FEWEST = 20  # pairs in a bin
+
+
+class Layout(NamedTuple):
+    """Where samples lie to each other.
+
+    Parameters
+    ----------
+    cell
+        Number of the cell of each sample.
+    hats
+        Weights (bin, cell, cell) of the bins of the structure function at the distances of cells; 0 within a cell.
+    pairs
+        Both samples of pairs, (2, pair).
+    bin
+        Bin of the distance of each pair; 0 within a cell.
+    """
+
+    cell: np.ndarray
+    hats: np.ndarray
+    pairs: np.ndarray
+    bin: np.ndarray
+
+
+def layout(y: np.ndarray, x: np.ndarray) -> Layout:
+    """Cells and pairs of samples at places y and x, of one unit."""
+    rng = np.random.default_rng(0)
+    extent = max(float(np.ptp(y)), float(np.ptp(x)), 1e-12) * (1 + 1e-9)
+    row, col = (((at - at.min()) / extent * _EDGE).astype(np.intp) for at in (y, x))
+    used, cell = np.unique(row * _EDGE + col, return_inverse=True)
+    middle = np.stack(np.divmod(used, _EDGE)).astype(np.float64)
+    apart = np.hypot(*(part[:, None] - part for part in middle))
+    edges = np.geomspace(0.7, np.hypot(_EDGE, _EDGE), _BINS + 1)
+    centres = np.sqrt(edges[:-1] * edges[1:])
+    pairs = np.concatenate([_within_cells(cell, rng), rng.integers(0, len(cell), (2, _PAIRS))], axis=1)
+    distance = np.hypot(*((at[pairs[0]] - at[pairs[1]]) / extent * _EDGE for at in (y, x)))
+    number = np.clip(np.digitize(distance, edges), 1, _BINS)
+    number[cell[pairs[0]] == cell[pairs[1]]] = 0
+    hats = np.stack([np.zeros(apart.shape), *(np.interp(apart, centres, one) for one in np.eye(_BINS))])
+    hats[:, apart == 0] = 0
+    return Layout(cell, hats, pairs[:, pairs[0] != pairs[1]], number[pairs[0] != pairs[1]])
+
+
+def _within_cells(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Pairs of samples of one cell."""
+    order = np.lexsort((rng.random(len(cell)), cell))
+    pairs = np.stack([order[:-1], order[1:]])
+    pairs = pairs[:, cell[pairs[0]] == cell[pairs[1]]]
+    return pairs[:, rng.permutation(pairs.shape[1])[:_PAIRS]]
+
+
+def slope_std(residual: np.ndarray, abscissa: np.ndarray, share: np.ndarray, place: Layout) -> float:
+    """Standard error of a slope that is the sum of `share` times the values; NaN if there are too few samples.
+
+    The line has taken a part of the noise along, so that residuals are too small: by how much follows from the structure
+    function, too, which is solved for.
+
+    Parameters
+    ----------
+    residual
+        Values less the line, (sample,); of samples that count.
+    abscissa
+        Of the line.
+    share
+        What a value adds to the slope; 0 of samples that do not count. Their total is 0.
+    place
+        Where the samples lie.
+    """
+    counts = share != 0
+    at = place.pairs[:, counts[place.pairs].all(axis=0)]
+    number = place.bin[counts[place.pairs].all(axis=0)]
+    many = np.bincount(number, minlength=_BINS + 1)
+    good = many >= _FEWEST
+    if good.sum() < 3 or not good[0]:
+        return float("nan")
+    cells = place.hats.shape[1]
+    total = np.bincount(place.cell, share, minlength=cells)
+    left = total**2 - np.bincount(place.cell, share**2, minlength=cells)  # pairs of different samples within a cell
+    pulled = -0.5 * place.hats @ total  # covariance of each cell with the slope, by the bin of the structure function
+    pulled[0] = -0.5 * total
+    variance = pulled @ total
+    variance[0] = -0.5 * left.sum()
+    run, rise = abscissa[at[0]] - abscissa[at[1]], residual[at[0]] - residual[at[1]]
+    taken = run**2 * variance[:, None] - 2 * run * (
+        pulled[:, place.cell[at[0]]] - pulled[:, place.cell[at[1]]]
+    )  # (bin, pair): by which squared differences are changed by the line
+    mean = np.stack([np.bincount(number, of, minlength=_BINS + 1) for of in (rise**2, *taken)]) / np.maximum(many, 1)
+    seen, changed = mean[0], mean[1:].T
+    fold = _nearest_good(good)
+    to_good = fold[:, None] == np.flatnonzero(good)
+    structure = np.linalg.solve(np.eye(good.sum()) + (changed @ to_good)[good], seen[good])
+    found = max(float(variance @ to_good @ structure), float(variance @ to_good @ seen[good]))
+    return float(np.sqrt(found)) if found > 0 else float("nan")
+
+
+def _nearest_good(good: np.ndarray) -> np.ndarray:
+    """Bin with pairs that is nearest to each."""
+    which = np.flatnonzero(good)
+    return np.asarray(which[np.abs(np.arange(len(good))[:, None] - which).argmin(axis=1)])
