@@ -18,6 +18,7 @@ from insarray.model.errors import ArgumentError
 from insarray.products.corrections.assess import assess_corrections
 from insarray.products.corrections.correct import correct as correct_data
 from insarray.products.corrections.ionosphere import ionosphere
+from insarray.products.corrections.plate import plate_displacement
 from insarray.products.corrections.stratified import stratified_troposphere
 from insarray.products.corrections.tides import solid_earth_tide
 from insarray.products.corrections.troposphere import troposphere
@@ -91,6 +92,8 @@ def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) ->
         found["ionosphere"] = ionosphere(data, _files(options.ionosphere), time_of_day=when, **sight)
     if options.tides:
         found["solid_earth_tide"] = solid_earth_tide(data, time_of_day=when, **sight)
+    if options.plate is not None:
+        found["plate_motion"] = plate_displacement(data, plate=options.plate, **sight)
     if options.stratified is not None:
         layered = stratified_troposphere(
             data,
@@ -103,7 +106,7 @@ def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) ->
         found |= _layers(layered)
     if not found and not partly:
         raise ArgumentError(
-            "correct: name a correction: --troposphere, --tides, --ionosphere, --stratified or --layers"
+            "correct: name a correction: --troposphere, --tides, --plate, --ionosphere, --stratified or --layers"
         )
     return found
 

@@ -63,6 +63,7 @@ class Corrections(Options):
         "Delays of ERA5 (GRIB, NetCDF), OPERA TROPO-ZENITH, RAiDER or GACOS: folder, pattern or files.", (), "GLOB"
     )
     tides: bool = flag("Solid Earth tide.")
+    plate: str | None = option("Motion of a plate, such as Eurasia (ITRF2020).", None, "NAME")
     ionosphere: tuple[str, ...] = option("Maps of the electron content (IONEX).", (), "GLOB")
     stratified: choices.HeightModel | None = option(
         "Troposphere estimated from the correlation of the phase with height."

@@ -14,6 +14,7 @@ from insarray.kernels.components.resampling import between_nodes, nodes_of
 from insarray.model.choices import FrameChange as Change
 from insarray.model.choices import PlateModel
 from insarray.model.conventions import COMPONENTS, DAYS_PER_YEAR
+from insarray.model.corrections import applied
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
@@ -168,6 +169,8 @@ def change_frame(
         raise ArgumentError(
             f"data: have the motion of {data.attrs['plate_motion']} already; change what they were made from"
         )
+    if "plate_motion" in applied(data.attrs):
+        raise ArgumentError("data: have been corrected for plate_motion already; change what they were made from")
     sign = np.float32(-1 if change == "remove" else 1)
     if any(f"velocity_{name}" in data for name in COMPONENTS):
         result = _components(data, turn, sign)
