@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from insarray.kernels.corrections.turbulence import Layout, slope_std
+from insarray.kernels.corrections.turbulence import NOTHING, Layout, Noise, noise_of
 
 FEWEST = 30
 """Samples without which nothing is fitted."""
@@ -15,11 +15,14 @@ _MAD = 1.4826
 
 
 class Line(NamedTuple):
-    """A slope, its standard error, and the mean of the abscissae; NaN where it is not determined."""
+    """A slope, NaN where it is not determined, and the noise about the line."""
 
     slope: float
-    slope_std: float
-    middle: float
+    noise: Noise
+
+
+NO_LINE = Line(np.nan, NOTHING)
+"""What is not determined."""
 
 
 def basis(height: np.ndarray, exponent: float | None, top: float) -> np.ndarray:
@@ -41,7 +44,7 @@ def basis(height: np.ndarray, exponent: float | None, top: float) -> np.ndarray:
 
 
 def fit_line(values: np.ndarray, abscissa: np.ndarray, place: Layout, *, robust: bool) -> Line:
-    """Line through samples; its standard error counts that turbulence makes neighbours alike.
+    """Line through samples, and the noise about it, for its standard error (`slope_std`).
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def fit_line(values: np.ndarray, abscissa: np.ndarray, place: Layout, *, robust:
     here = np.isfinite(values) & np.isfinite(abscissa)
     y, x = values[here].astype(np.float64), abscissa[here].astype(np.float64)
     if len(y) < FEWEST or np.ptp(x) == 0:
-        return Line(np.nan, np.nan, np.nan)
+        return NO_LINE
     middle = float(x.mean())
     weight = _weights(y, x - middle) if robust else np.ones(len(y))
     sums = np.array([(weight * part).sum() for part in (1 + 0 * x, x - middle, y, (x - middle) ** 2, (x - middle) * y)])
@@ -65,7 +68,7 @@ def fit_line(values: np.ndarray, abscissa: np.ndarray, place: Layout, *, robust:
     residual[here], run[here] = y - slope * x, x - middle
     with np.errstate(invalid="ignore", divide="ignore"):
         share[here] = about / (about * x).sum()
-    return Line(slope, slope_std(residual, run, share, place), middle)
+    return Line(slope, noise_of(residual, run, share, place))
 
 
 def _slope(sums: np.ndarray) -> np.ndarray:

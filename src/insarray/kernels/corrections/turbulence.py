@@ -5,6 +5,7 @@ the structure function D, the mean squared difference of the noise at a distance
 do not, as of turbulence that grows with the distance without end.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 _EDGE = 16  # cells along each side, within which weights are added up
 _BINS = 9  # of distances, besides that within a cell
 _PAIRS = 12_000  # of samples at all distances, and as many within cells
+_NEAR = 6  # bins, to a quarter of the image, that say how strong the noise is
 _FEWEST = 20  # pairs in a bin
 
 
@@ -63,8 +65,27 @@ def _within_cells(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pairs[:, rng.permutation(pairs.shape[1])[:_PAIRS]]
 
 
-def slope_std(residual: np.ndarray, abscissa: np.ndarray, share: np.ndarray, place: Layout) -> float:
-    """Standard error of a slope that is the sum of `share` times the values; NaN if there are too few samples.
+class Noise(NamedTuple):
+    """What is known of the noise of one line.
+
+    Parameters
+    ----------
+    structure
+        Structure function (bin,); NaN where there are too few pairs.
+    share
+        Variance (bin,) of the slope for a structure function that is 1 in a bin and 0 elsewhere.
+    """
+
+    structure: np.ndarray
+    share: np.ndarray
+
+
+NOTHING = Noise(np.full(_BINS + 1, np.nan), np.full(_BINS + 1, np.nan))
+"""Of a line that is not determined."""
+
+
+def noise_of(residual: np.ndarray, abscissa: np.ndarray, share: np.ndarray, place: Layout) -> Noise:
+    """Structure function of the noise about a line, and how the variance of the slope depends on it.
 
     The line has taken a part of the noise along, so that residuals are too small: by how much follows from the structure
     function, too, which is solved for.
@@ -86,7 +107,7 @@ def slope_std(residual: np.ndarray, abscissa: np.ndarray, share: np.ndarray, pla
     many = np.bincount(number, minlength=_BINS + 1)
     good = many >= _FEWEST
     if good.sum() < 3 or not good[0]:
-        return float("nan")
+        return NOTHING
     cells = place.hats.shape[1]
     total = np.bincount(place.cell, share, minlength=cells)
     left = total**2 - np.bincount(place.cell, share**2, minlength=cells)  # pairs of different samples within a cell
@@ -100,11 +121,26 @@ def slope_std(residual: np.ndarray, abscissa: np.ndarray, share: np.ndarray, pla
     )  # (bin, pair): by which squared differences are changed by the line
     mean = np.stack([np.bincount(number, of, minlength=_BINS + 1) for of in (rise**2, *taken)]) / np.maximum(many, 1)
     seen, changed = mean[0], mean[1:].T
-    fold = _nearest_good(good)
-    to_good = fold[:, None] == np.flatnonzero(good)
-    structure = np.linalg.solve(np.eye(good.sum()) + (changed @ to_good)[good], seen[good])
-    found = max(float(variance @ to_good @ structure), float(variance @ to_good @ seen[good]))
-    return float(np.sqrt(found)) if found > 0 else float("nan")
+    to_good = _nearest_good(good)[:, None] == np.flatnonzero(good)
+    equations = np.eye(good.sum()) + (changed @ to_good)[good]
+    solved = np.linalg.lstsq(equations, seen[good], rcond=None)[0]
+    return Noise(to_good @ np.maximum(solved, seen[good]), variance)
+
+
+def slope_std(noises: Sequence[Noise]) -> np.ndarray:
+    """Standard errors of the slopes of several dates or pairs, NaN where they are not known.
+
+    One image determines its structure function badly at distances of its own size, which count most. So all have the mean
+    shape, each with a scale of its own by its short distances.
+    """
+    structure, share = (np.stack([noise[k] for noise in noises]) for k in (0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = np.exp(np.log(structure[:, :_NEAR]).mean(axis=1))
+        known = np.isfinite(scale) & (scale > 0)
+        if not known.any():
+            return np.where(np.isfinite(scale), 0.0, np.nan)
+        shape = (structure[known] / scale[known, None]).mean(axis=0)
+        return np.asarray(np.sqrt(np.maximum(scale * (share @ shape), 0.0)))
 
 
 def _nearest_good(good: np.ndarray) -> np.ndarray:

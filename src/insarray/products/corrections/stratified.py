@@ -10,7 +10,7 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.io.source import PathLike
 from insarray.kernels.corrections import height_fit as kernel
-from insarray.kernels.corrections.turbulence import layout
+from insarray.kernels.corrections.turbulence import NOTHING, layout, slope_std
 from insarray.model.choices import HeightModel
 from insarray.model.conventions import Variable, metres_per_radian
 from insarray.model.dataset import crs_of
@@ -178,26 +178,32 @@ def _fitted(
     whole, inside = layout(y, x), thin.tiles(windows)
     parts = [np.flatnonzero(inside == window) for window in range(windows * windows if windows > 1 else 0)]
     layouts = [layout(y[here], x[here]) for here in parts]
-    shape = (len(values), windows, windows)
-    factors, errors = np.empty(shape), np.empty(shape)
+    lines: list[list[kernel.Line]] = []
     labels = view.labels if isinstance(view, SeriesView) else view.network.labels
     reference = view.reference_time if isinstance(view, SeriesView) else None
     for k, of in enumerate(values):
-        line = kernel.fit_line(of, _with_relief(abscissa, np.isfinite(of)), whole, robust=robust)
         if isinstance(view, SeriesView) and view.times[k] == reference:
-            line = kernel.Line(0.0, 0.0, middle)
+            lines.append([kernel.Line(0.0, NOTHING)] * (1 + len(parts)))
+            continue
+        line = kernel.fit_line(of, _with_relief(abscissa, np.isfinite(of)), whole, robust=robust)
         if not np.isfinite(line.slope):
             raise StackError(
                 f"{_NAME}: {labels[k]} has {int(np.isfinite(of).sum())} pixels with too few data or too little relief for a "
                 "line; widen the mask, or leave it out"
             )
-        factors[k], errors[k] = line.slope, line.slope_std
-        for window, (here, place) in enumerate(zip(parts, layouts, strict=True)):
+        lines.append([line])
+        for here, place in zip(parts, layouts, strict=True):
             relief = _with_relief(abscissa[here], np.isfinite(of[here]))
-            part = kernel.fit_line(of[here], relief, place, robust=robust)
-            if np.isfinite(part.slope) and line.slope_std != 0:
-                factors[k].flat[window], errors[k].flat[window] = part.slope, part.slope_std
-    return factors, errors, middle
+            lines[-1].append(kernel.fit_line(of[here], relief, place, robust=robust))
+    slope = np.array([[line.slope for line in of] for of in lines])
+    error = np.stack([slope_std([of[window].noise for of in lines]) for window in range(1 + len(parts))], axis=1)
+    if isinstance(view, SeriesView):
+        error[view.times == reference] = 0.0
+    found = slice(1, None) if parts else slice(0, 1)
+    missing = ~np.isfinite(slope[:, found])
+    factors, errors = (np.where(missing, of[:, :1], of[:, found]) for of in (slope, error))
+    shape = (len(values), windows, windows)
+    return factors.reshape(shape), errors.reshape(shape), middle
 
 
 def _distances(view: SeriesView | StackView, thin: Sample) -> tuple[np.ndarray, np.ndarray]:
