@@ -164,7 +164,9 @@ def test_maps_of_a_geometry_file(tmp_path):
         assert found.latitude.attrs["units"] == "degrees_north"
         tide = ia.solid_earth_tide(plain.assign(found), **SIGHT)
         np.testing.assert_array_equal(tide, ia.solid_earth_tide(data, **SIGHT))
-    axes = xr.Dataset({"height": (("lat", "lon"), np.zeros((3, 4), "f4"))}, {"lat": [3.0, 2, 1], "lon": [1.0, 2, 3, 4]})
+    axes = xr.Dataset(
+        {"height": (("lat", "lon"), np.zeros((6, 7), "f4"))}, {"lat": np.arange(6.0, 0, -1), "lon": np.arange(1.0, 8)}
+    )
     axes.to_netcdf(tmp_path / "axes.nc", engine="h5netcdf")
-    like = stack_of(NETWORK, grid=Grid(3, 4, 0.5, 3.5, 1.0, -1.0, "EPSG:4326"), missing=0.0)
+    like = stack_of(NETWORK, grid=Grid(6, 7, 0.5, 6.5, 1.0, -1.0, "EPSG:4326"), missing=0.0)
     assert list(ia.open_geometry(tmp_path / "axes.nc", like).data_vars) == ["height"]
