@@ -155,6 +155,15 @@ def test_windows_without_relief_have_the_factor_of_the_image():
     np.testing.assert_allclose(found[4, :, 0], float(whole[4, 0, 0]))
 
 
+def test_windows_that_are_masked_have_the_factor_of_the_image():
+    stack, series, _ = scene()
+    how = {"dem": stack.height, "mask": stack.height * 0 + (stack.x > float(stack.x[60]))}
+    found = ia.stratified_troposphere(series, windows=4, **how)
+    whole = ia.stratified_troposphere(series, **how)
+    np.testing.assert_allclose(found.height_factor[4, :, 0], float(whole.height_factor[4, 0, 0]))
+    np.testing.assert_allclose(found.height_factor_std[4, :, 0], float(whole.height_factor_std[4, 0, 0]))
+
+
 def test_it_is_lazy_and_the_same_in_blocks():
     stack, series, _ = scene()
     expected = ia.stratified_troposphere(series, dem=stack.height, windows=2)

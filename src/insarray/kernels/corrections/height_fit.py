@@ -64,10 +64,12 @@ def fit_line(values: np.ndarray, abscissa: np.ndarray, place: Layout, *, robust:
     sums = np.array([(weight * part).sum() for part in (1 + 0 * x, x - middle, y, (x - middle) ** 2, (x - middle) * y)])
     slope = float(_slope(sums))
     about = weight * (x - (weight * x).sum() / weight.sum())
+    spread = float((about * x).sum())
+    if not spread > 0:
+        return NO_LINE
     residual, share, run = (np.zeros(len(values)) for _ in range(3))
     residual[here], run[here] = y - slope * x, x - middle
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share[here] = about / (about * x).sum()
+    share[here] = about / spread
     return Line(slope, noise_of(residual, run, share, place))
 
 

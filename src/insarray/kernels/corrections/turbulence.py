@@ -40,6 +40,10 @@ class Layout(NamedTuple):
 
 def layout(y: np.ndarray, x: np.ndarray) -> Layout:
     """Cells and pairs of samples at places y and x, of one unit."""
+    if len(y) == 0:  # a window that is masked
+        return Layout(
+            np.zeros(0, np.intp), np.zeros((_BINS + 1, 0, 0)), np.zeros((2, 0), np.intp), np.zeros(0, np.intp)
+        )
     rng = np.random.default_rng(0)
     extent = max(float(np.ptp(y)), float(np.ptp(x)), 1e-12) * (1 + 1e-9)
     row, col = (((at - at.min()) / extent * _EDGE).astype(np.intp) for at in (y, x))
