@@ -38,7 +38,7 @@ def test_before_each_and_after(tmp_path):
 def most(data):
     """Date from which the corrections took most."""
     taken = data.troposphere.std(["y", "x"]) ** 2 + data.solid_earth_tide.std(["y", "x"]) ** 2
-    return str(data.time.values[int(taken.argmax())])[:10]
+    return str(data.time.values[np.argmax(taken.values)])[:10]
 
 
 def test_without_what_was_kept_there_is_no_section(tmp_path):

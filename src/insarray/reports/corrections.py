@@ -38,8 +38,8 @@ def corrections_of(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any] | 
     rows = [[date, *(_shown(values[k]) for values in spread.values())] for k, date in enumerate(dates)]
     mean = ["root mean square", *(_shown(_rms(values)) for values in spread.values())]
     maps = thinned(dataset.isel(time=worst), list(columns.values()), sampling)
-    planes = xr.concat([maps[name].drop_vars("time", errors="ignore") for name in columns.values()], "panel")
-    planes.attrs = dict(dataset["displacement"].attrs)
+    stacked = np.stack([maps[name].transpose("y", "x").values for name in columns.values()])
+    planes = xr.DataArray(stacked, dims=("panel", "y", "x"), attrs=dataset["displacement"].attrs)
     picture = pictures.panels_picture(maps, planes, [column.replace("_", " ") for column in columns], "corrections")
     return {
         "columns": list(columns),
