@@ -102,6 +102,11 @@ PRODUCTS = {
         lambda d: ia.solid_earth_tide(d, time_of_day="06:00", incidence_angle=35.0, heading=-13.0),
         True,
     ),
+    "plate_displacement": (
+        "series",
+        lambda d: ia.plate_displacement(d, plate="Eurasia", incidence_angle=35.0, heading=-13.0),
+        False,
+    ),
     "assess_corrections": (
         "long series",
         lambda d: ia.assess_corrections(d, {"troposphere": long_delay()}),

@@ -34,6 +34,7 @@ if _TYPE_CHECKING:
     from insarray.products.corrections.assess import assess_corrections
     from insarray.products.corrections.correct import correct
     from insarray.products.corrections.ionosphere import ionosphere
+    from insarray.products.corrections.plate import plate_displacement
     from insarray.products.corrections.stratified import stratified_troposphere
     from insarray.products.corrections.tides import solid_earth_tide
     from insarray.products.corrections.troposphere import troposphere
@@ -109,6 +110,7 @@ _HOMES = {
     "open_wrapped": "insarray.io.wrapped.open",
     "pair_misfit": "insarray.products.series.residuals",
     "plan_run": "insarray.engine.plan",
+    "plate_displacement": "insarray.products.corrections.plate",
     "plate_motion": "insarray.products.components.frame",
     "plot": "insarray.plot",
     "points_to_grid": "insarray.products.points.selection",
@@ -168,6 +170,7 @@ __all__ = [  # noqa: RUF022 - in the order of the work
     "stratified_troposphere",
     "ionosphere",
     "solid_earth_tide",
+    "plate_displacement",
     "assess_corrections",
     "correct",
     "rereference",

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import insarray as ia
 from insarray.cli.process import run_command
 from insarray.engine.store.zarr_store import open_store
+from insarray.products.corrections import geoid
 from insarray.simulate.stacks import simulate_stack, write_geotiffs
 from tests.io.corrections.delay_files import era5, gacos
 from tests.products.corrections.test_ionosphere import ionex
@@ -146,6 +148,43 @@ def test_keep_missing_and_look(scene, tmp_path, monkeypatch, capsys):
     how = ["--troposphere", "era5/*.nc", "--dem", "dem.tif", *SIGHT[2:], "--time-of-day", "01:20"]
     assert run(scene, tmp_path / "d", monkeypatch, "series.zarr", *how, "--max-hours", "0.1")[0] == 2
     assert run(scene, tmp_path / "d", monkeypatch, "series.zarr", *how, "--max-hours", "0.5")[0] == 0
+
+
+def test_plate_heights_and_places(scene, tmp_path, monkeypatch, capsys):
+    """A plate; heights that need a geoid, which is not there; data in radar coordinates by their geometry."""
+    found = stored(scene, tmp_path, monkeypatch, "series.zarr", "--plate", "NorthAmerica", *SIGHT)
+    assert found.attrs["correction_sources"] == "plate_motion: motion of NorthAmerica (ITRF2020)"
+    assert float(abs(found.plate_motion).max()) > 1e-6
+    monkeypatch.setattr(geoid, "GRIDS", ("no_such_geoid.tif",))
+    (tmp_path / "b").mkdir()
+    how = ["--troposphere", "era5/*.nc", "--dem", "dem.tif", *HOUR, *SIGHT[2:], "--dem-heights", "ellipsoid"]
+    assert run(scene, tmp_path / "b", monkeypatch, "series.zarr", *how)[0] == 2
+    assert "dem_heights: the heights of the DEM have to be converted" in capsys.readouterr().err
+    series = open_store(str(scene / "series.zarr"))
+    grid = series.insar.grid
+    lon, lat = (np.array([[grid.lonlat(r, c)[k] for c in range(48)] for r in range(40)], np.float32) for k in (0, 1))
+    radar = series.displacement.drop_vars(["spatial_ref"], errors="ignore").assign_coords(
+        y=np.arange(40), x=np.arange(48)
+    )
+    radar.attrs.pop("grid_mapping", None)
+    plain = radar.to_dataset().assign_attrs(reference_row=9, reference_col=12)
+    ia.run(plain, tmp_path / "radar.zarr")
+    maps = xr.Dataset({"latitude": (("y", "x"), lat), "longitude": (("y", "x"), lon)}, {"y": plain.y, "x": plain.x})
+    maps.to_netcdf(tmp_path / "maps.nc", engine="h5netcdf")
+    words = ["--tides", *HOUR, *SIGHT]
+    (tmp_path / "c").mkdir()
+    tide = stored(
+        scene,
+        tmp_path / "c",
+        monkeypatch,
+        str(tmp_path / "radar.zarr"),
+        *words,
+        "--geometry",
+        str(tmp_path / "maps.nc"),
+    )
+    (tmp_path / "d").mkdir()
+    expected = stored(scene, tmp_path / "d", monkeypatch, "series.zarr", *words)
+    np.testing.assert_allclose(tide.solid_earth_tide, expected.solid_earth_tide, atol=1e-6)
 
 
 def test_assess(scene, tmp_path, monkeypatch, capsys):

@@ -12,14 +12,17 @@ from insarray.cli.say import echo
 from insarray.cli.stacks_and_series import Correct
 from insarray.io.geometry.open import open_geometry
 from insarray.kernels.corrections.assessment import VERDICTS
+from insarray.model.dataset import crs_of
 from insarray.model.dates import date_label
 from insarray.model.errors import ArgumentError
 from insarray.products.corrections.assess import assess_corrections
 from insarray.products.corrections.correct import correct as correct_data
 from insarray.products.corrections.ionosphere import ionosphere
+from insarray.products.corrections.plate import plate_displacement
 from insarray.products.corrections.stratified import stratified_troposphere
 from insarray.products.corrections.tides import solid_earth_tide
 from insarray.products.corrections.troposphere import troposphere
+from insarray.products.views.ground import MAPS
 
 _MASKS = ("recommended_mask",)
 """Layers of products that are no correction."""
@@ -58,7 +61,8 @@ def _with_geometry(data: xr.Dataset, options: Correct) -> xr.Dataset:
     if options.geometry is None:
         return data
     maps = open_geometry(options.geometry, data)
-    return data.assign({name: maps[name].variable for name in ("incidence_angle", "height") if name in maps})
+    wanted = ("incidence_angle", "height", *(() if crs_of(data) is not None else MAPS))
+    return data.assign({name: maps[name].variable for name in wanted if name in maps})
 
 
 def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) -> dict[str, xr.DataArray]:
@@ -78,6 +82,7 @@ def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) ->
             dem=options.dem,
             time_of_day=when,
             incidence_angle=angle,
+            dem_heights=options.dem_heights,
             max_hours=options.max_hours,
             missing=options.missing,
         )
@@ -87,6 +92,8 @@ def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) ->
         found["ionosphere"] = ionosphere(data, _files(options.ionosphere), time_of_day=when, **sight)
     if options.tides:
         found["solid_earth_tide"] = solid_earth_tide(data, time_of_day=when, **sight)
+    if options.plate is not None:
+        found["plate_motion"] = plate_displacement(data, plate=options.plate, **sight)
     if options.stratified is not None:
         layered = stratified_troposphere(
             data,
@@ -99,7 +106,7 @@ def _corrections(data: xr.Dataset, options: Correct, *, partly: bool = False) ->
         found |= _layers(layered)
     if not found and not partly:
         raise ArgumentError(
-            "correct: name a correction: --troposphere, --tides, --ionosphere, --stratified or --layers"
+            "correct: name a correction: --troposphere, --tides, --plate, --ionosphere, --stratified or --layers"
         )
     return found
 

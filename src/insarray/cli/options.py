@@ -63,6 +63,7 @@ class Corrections(Options):
         "Delays of ERA5 (GRIB, NetCDF), OPERA TROPO-ZENITH, RAiDER or GACOS: folder, pattern or files.", (), "GLOB"
     )
     tides: bool = flag("Solid Earth tide.")
+    plate: str | None = option("Motion of a plate, such as Eurasia (ITRF2020).", None, "NAME")
     ionosphere: tuple[str, ...] = option("Maps of the electron content (IONEX).", (), "GLOB")
     stratified: choices.HeightModel | None = option(
         "Troposphere estimated from the correlation of the phase with height."
@@ -77,13 +78,18 @@ class CorrectionGeometry(Options):
     heading: float | None = option("Direction of flight, clockwise from north.", None, "DEG")
     look: choices.Look = option("Look side of the radar.", "right")
     geometry: str | None = option(
-        "Incidence angle and height per pixel (NetCDF, MintPy geometry*.h5, store).", None, "FILE"
+        "Incidence angle and height per pixel, and in radar coordinates latitude and longitude (NetCDF, MintPy geometry*.h5, store).",
+        None,
+        "FILE",
     )
 
 
 class CorrectionDetails(Options):
     """Options of corrections."""
 
+    dem_heights: choices.HeightReference | None = option(
+        "troposphere: what the heights of the DEM are above; converted where the weather files count otherwise."
+    )
     max_hours: float = option("Largest time between a weather file and the acquisition.", 0.5, "HOURS", limits=(0, 12))
     missing: choices.MissingDates = option("Dates without a correction: error, or no data at these dates.", "error")
     windows: int = option(

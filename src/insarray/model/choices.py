@@ -49,6 +49,9 @@ MissingDates = Literal["error", "nan"]
 Look = Literal["right", "left"]
 """Side to which the radar looks."""
 
+HeightReference = Literal["geoid", "ellipsoid"]
+"""What heights of a DEM are above."""
+
 HeightModel = Literal["linear", "power"]
 """How the delay of a stratified troposphere depends on the height."""
 

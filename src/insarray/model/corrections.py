@@ -40,7 +40,8 @@ def record(attrs: Mapping[Any, Any], sources: Mapping[str, str]) -> dict[str, st
 
 def require_new(names: Iterable[str], attrs: Mapping[Any, Any]) -> None:
     """Raise ArgumentError if a correction, a part or the whole of it was applied already, or is given twice."""
-    have = list(applied(attrs))
+    moved = str(attrs.get("plate_motion", "")).startswith("removed")  # by change_frame
+    have = [*applied(attrs), *["plate_motion"] * moved]
     given: list[str] = []
     for name in names:
         before = next((other for other in [*have, *given] if _overlap(name, other)), None)

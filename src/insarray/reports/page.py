@@ -20,6 +20,7 @@ from insarray.products.stacks.quality import masked
 from insarray.products.stacks.selection import Raster
 from insarray.reports import pictures, summary
 from insarray.reports.checks import problems
+from insarray.reports.corrections import corrections_of
 from insarray.reports.thinning import Sampling, thinned
 from insarray.reports.time_series import series_within
 from insarray.reports.totals import maps_of, totals
@@ -166,6 +167,7 @@ def _content(source: summary.Source) -> dict[str, Any]:
         "not_drawn": (drawn + others)[_MOST_MAPS:],
         "histogram": pictures.histogram_picture(maps) if "velocity" in maps and maps.velocity.notnull().any() else None,
         "displacement": pictures.displacement_picture(series) if series else None,
+        "corrections": corrections_of(dataset, sampling),
     }
     return content | _maps(dataset, maps, (drawn + others)[:_MOST_MAPS], series, sampling)
 

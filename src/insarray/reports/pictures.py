@@ -144,26 +144,31 @@ def chosen_dates(times: np.ndarray) -> np.ndarray:
 
 def displacement_picture(series: xr.Dataset) -> str:
     """Return maps of the displacement at the dates of `series`, with a common colour scale."""
+    return panels_picture(series, series.displacement, [str(time)[:10] for time in series.time.values], "displacement")
+
+
+def panels_picture(maps: xr.Dataset, planes: xr.DataArray, titles: list[str], salt: str) -> str:
+    """Return maps (panel, y, x) of displacements on the pixels of `maps`, with a common colour scale."""
     from matplotlib.figure import Figure
 
-    grid = grid_of(series)
+    grid = grid_of(maps)
     aspect = ground_aspect(grid)
     wide, high = size_of_map(grid, aspect)
-    columns = min(3, series.sizes["time"])
-    rows = -(-series.sizes["time"] // columns)
-    with _style("displacement"):
-        style = colouring("displacement", series.displacement)
+    columns = min(3, len(titles))
+    rows = -(-len(titles) // columns)
+    with _style(salt):
+        style = colouring("displacement", planes)
         figure = Figure((11, 11 / columns * min(high / wide, 2) * rows), layout="compressed")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         right, bottom = grid.left + grid.width * grid.dx, grid.top + grid.height * grid.dy
-        for ax, values, time in zip(axes, style.values, series.time.values, strict=False):
+        for ax, values, title in zip(axes, style.values, titles, strict=False):
             edges = (grid.left, right, bottom, grid.top)
             image = ax.imshow(values, style.cmap, style.norm, extent=edges, origin="upper", interpolation="nearest")
             if aspect is not None and grid.dy > 0:
                 ax.invert_yaxis()
             ax.set(xticks=[], yticks=[], aspect="auto" if aspect is None else aspect)
-            ax.set_title(str(time)[:10], fontsize="medium")
-        for ax in axes[series.sizes["time"] :]:
+            ax.set_title(title, fontsize="medium")
+        for ax in axes[len(titles) :]:
             ax.set_axis_off()
         figure.colorbar(image, ax=list(axes), label=style.label, extend=style.extend, pad=0.01)
         return _svg(figure)

@@ -53,10 +53,27 @@ def two(like):
     return {"troposphere": layer, "solid_earth_tide": layer}
 
 
+def radar():
+    """The stack in radar coordinates, with maps of where its pixels are."""
+    made = stack()
+    plain = made.drop_vars("spatial_ref").assign_coords(grid_coords(Grid(EDGE, EDGE)))
+    row, col = np.indices((EDGE, EDGE), np.float32)
+    places = {"latitude": 37.2 - 0.001 * row, "longitude": -105.2 + 0.001 * col}
+    return plain.assign({name: (("y", "x"), values.astype(np.float32)) for name, values in places.items()})
+
+
 SIGHT = {"time_of_day": "14:30", "incidence_angle": 36.0, "heading": -13.0}
 JOBS = {
     "troposphere": lambda files: ia.troposphere(stack(), files / "e.nc", time_of_day="14:07", incidence_angle=36.0),
     "tide": lambda files: ia.solid_earth_tide(stack(), **SIGHT),
+    "tide, radar": lambda files: ia.solid_earth_tide(radar(), **SIGHT),
+    "troposphere, radar": lambda files: ia.troposphere(
+        radar(), files / "e.nc", time_of_day="14:07", incidence_angle=36.0
+    ),
+    "plate, radar": lambda files: ia.plate_motion(
+        radar().assign({f"los_{axis}": radar().height * 0 + (axis == "up") for axis in ("east", "north", "up")}),
+        plate="NorthAmerica",
+    ),
     "ionosphere": lambda files: ia.ionosphere(stack(), files / "*.20i", **SIGHT),
     "stratified": lambda files: ia.stratified_troposphere(stack()),
     "series": lambda files: ia.correct(series(split=False), two(series(split=False))),

@@ -90,7 +90,7 @@ def test_refusals(name):
     assert message in str(refusal.value)
 
 
-def test_radar_coordinates_are_refused():
+def test_radar_coordinates_without_maps_are_refused():
     stack = stack_of(nearest(3, 2), grid=Grid(20, 30))
-    with pytest.raises(InsarrayError, match=r"the data have no CRS \(radar coordinates\)"):
+    with pytest.raises(InsarrayError, match=r"data: have no CRS \(radar coordinates\) and no map latitude"):
         ia.solid_earth_tide(stack, time_of_day="06:00", incidence_angle=35.0, heading=-13)

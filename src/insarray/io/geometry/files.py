@@ -43,6 +43,8 @@ QUANTITIES = {
     "incidence_angle": Quantity(("incidence_angle", "incidenceAngle"), "degree", 2.0, 90.0, zero_is_missing=True),
     "slant_range": Quantity(("slant_range", "slantRangeDistance"), "metre", 1e4, 1e8, zero_is_missing=True),
     "height": Quantity(("height",), "metre", -2e4, 2e4),
+    "latitude": Quantity(("latitude", "lat"), "degree", -90.0, 90.0),
+    "longitude": Quantity(("longitude", "lon"), "degree", -360.0, 360.0),
     BASELINE: Quantity((BASELINE, "bperp"), "metre", -1e5, 1e5),
 }
 """By canonical name."""
@@ -50,7 +52,7 @@ QUANTITIES = {
 _UNITS = {
     "metre": dict.fromkeys(("", "m", "meter", "meters", "metre", "metres"), 1.0),
     "degree": {
-        **dict.fromkeys(("", "deg", "degree", "degrees"), 1.0),
+        **dict.fromkeys(("", "deg", "degree", "degrees", "degrees_north", "degrees_east"), 1.0),
         **dict.fromkeys(("rad", "radian", "radians"), 180.0 / np.pi),
     },
 }
@@ -59,6 +61,9 @@ METRES = frozenset(_UNITS["metre"])
 
 _PAIR_DATES = (("reference_time", "secondary_time"), ("reference", "secondary"), ("ref", "rep"))
 _DATES = ("time", "date")
+_AXES = {*QUANTITIES["latitude"].names, *QUANTITIES["longitude"].names}
+"""Names of maps, which axes have, too."""
+
 _HDF5 = {".h5", ".he5", ".hdf5"}
 _NETCDF = {".nc", ".nc4"}
 
@@ -201,7 +206,7 @@ def _scan_raster(path: Path, name: str) -> Geometry:
 
 def _scan_stored(path: Path) -> Geometry:
     stored = with_axes(open_stored(path))
-    found = _found(path, [str(name) for name in stored.variables])
+    found = _found(path, [str(name) for name, of in stored.variables.items() if name not in _AXES or of.ndim == 2])
     layers: dict[str, Layer] = {}
     converted: dict[str, str] = {}
     baselines, dates = None, Dates()

@@ -23,6 +23,12 @@ from insarray.model.dataset import grid_of, network_of
 from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
+_PLACES: dict[str, dict[str, object]] = {
+    "latitude": {"units": "degrees_north", "long_name": "latitude of the ground, WGS 84"},
+    "longitude": {"units": "degrees_east", "long_name": "longitude of the ground, WGS 84"},
+}
+"""Attributes of maps that are no part of results."""
+
 _PROBE = 64  # rows and columns in the middle of a map that are tested
 
 
@@ -49,6 +55,7 @@ def open_geometry(source: PathLike | Mapping[str, PathLike], like: xr.Dataset) -
 
         * `slant_range` (y, x) in m and `incidence_angle` (y, x) in degrees, from the vertical; 0 is no-data in both;
         * `height` (y, x) in m;
+        * `latitude` and `longitude` (y, x) in degrees, which say where the pixels of radar coordinates are;
         * `perpendicular_baseline` in m, with (y, x) unless it is common to all pixels: (pair) for a stack, later minus
           earlier date; (time) for a series, zero at its first date. Matched by dates, never by order; pairs with the
           newer date first are negated. Baselines of pairs are converted to dates by least squares, with the attribute
@@ -191,7 +198,8 @@ def _variable(name: str, geometry: Geometry, like: xr.Dataset) -> xr.DataArray:
 
 def _attributes(name: str, geometry: Geometry) -> dict[str, object]:
     converted = geometry.converted.get(name)
-    return attributes(name) | ({} if converted is None else {"source_units": converted})
+    about = _PLACES[name] if name in _PLACES else attributes(name)
+    return about | ({} if converted is None else {"source_units": converted})
 
 
 def _array(layer: Layer, like: xr.Dataset) -> xr.DataArray:

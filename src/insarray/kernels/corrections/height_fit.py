@@ -4,21 +4,25 @@ from typing import NamedTuple
 
 import numpy as np
 
+from insarray.kernels.corrections.turbulence import NOTHING, Layout, Noise, noise_of
+
 FEWEST = 30
 """Samples without which nothing is fitted."""
 
-_FEWEST_TILES = 5
 _PASSES = 15
 _CUT = 4.685  # of the standard deviation: beyond it Tukey's biweight is 0
 _MAD = 1.4826
 
 
 class Line(NamedTuple):
-    """A slope, its standard error, and the mean of the abscissae; NaN where it is not determined."""
+    """A slope, NaN where it is not determined, and the noise about the line."""
 
     slope: float
-    slope_std: float
-    middle: float
+    noise: Noise
+
+
+NO_LINE = Line(np.nan, NOTHING)
+"""What is not determined."""
 
 
 def basis(height: np.ndarray, exponent: float | None, top: float) -> np.ndarray:
@@ -39,36 +43,34 @@ def basis(height: np.ndarray, exponent: float | None, top: float) -> np.ndarray:
     return np.asarray((top - left**exponent * top ** (1 - exponent)) / exponent)
 
 
-def fit_line(values: np.ndarray, abscissa: np.ndarray, tile: np.ndarray, *, robust: bool) -> Line:
-    """Line through samples; the standard error by leaving out one tile of the image after the other.
-
-    What turbulence does to neighbours is alike, so that errors from residuals would be far too small.
+def fit_line(values: np.ndarray, abscissa: np.ndarray, place: Layout, *, robust: bool) -> Line:
+    """Line through samples, and the noise about it, for its standard error (`slope_std`).
 
     Parameters
     ----------
     values, abscissa
         Samples, (n,); NaN is missing.
-    tile
-        Number of the tile of each, from 0.
+    place
+        Where they lie.
     robust
         Weights by Tukey's biweight, scale by the median of the residuals.
     """
     here = np.isfinite(values) & np.isfinite(abscissa)
-    y, x, tile = values[here].astype(np.float64), abscissa[here].astype(np.float64), tile[here]
+    y, x = values[here].astype(np.float64), abscissa[here].astype(np.float64)
     if len(y) < FEWEST or np.ptp(x) == 0:
-        return Line(np.nan, np.nan, np.nan)
+        return NO_LINE
     middle = float(x.mean())
     weight = _weights(y, x - middle) if robust else np.ones(len(y))
-    sums = np.stack(
-        [np.bincount(tile, weight * part) for part in (1 + 0 * x, x - middle, y, (x - middle) ** 2, (x - middle) * y)]
-    )
-    slope = _slope(sums.sum(axis=1))
-    used = np.flatnonzero(sums[0] > 0)
-    if len(used) < _FEWEST_TILES:
-        return Line(float(slope), np.nan, middle)
-    without = _slope(sums.sum(axis=1)[:, None] - sums[:, used])
-    spread = (len(used) - 1) / len(used) * ((without - without.mean()) ** 2).sum()
-    return Line(float(slope), float(np.sqrt(spread)), middle)
+    sums = np.array([(weight * part).sum() for part in (1 + 0 * x, x - middle, y, (x - middle) ** 2, (x - middle) * y)])
+    slope = float(_slope(sums))
+    about = weight * (x - (weight * x).sum() / weight.sum())
+    spread = float((about * x).sum())
+    if not spread > 0:
+        return NO_LINE
+    residual, share, run = (np.zeros(len(values)) for _ in range(3))
+    residual[here], run[here] = y - slope * x, x - middle
+    share[here] = about / spread
+    return Line(slope, noise_of(residual, run, share, place))
 
 
 def _slope(sums: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from insarray.kernels.components.resampling import between_nodes, nodes_of
 from insarray.model.choices import FrameChange as Change
 from insarray.model.choices import PlateModel
 from insarray.model.conventions import COMPONENTS, DAYS_PER_YEAR
+from insarray.model.corrections import applied
 from insarray.model.errors import ArgumentError, StackError
 from insarray.model.grid import Grid
 from insarray.model.place import ATTRIBUTES as PLACE_ATTRIBUTES
@@ -21,6 +22,8 @@ from insarray.model.plates import Rotation, rotation
 from insarray.products.components.tracks import LINE_OF_SIGHT, map_view, require_unit_vectors, vectors_in
 from insarray.products.series.common import only_series
 from insarray.products.series.surfaces import row_and_col
+from insarray.products.views.aligning import in_blocks_of
+from insarray.products.views.ground import MAPS, known_places, maps_of_places
 from insarray.products.views.stacks import View, as_series, require_dataset
 
 logger = logging.getLogger(__name__)
@@ -28,13 +31,14 @@ logger = logging.getLogger(__name__)
 Pole = tuple[float, float, float]
 
 _STEP = 32  # pixels between the places at which the motion is worked out
+_WORKING = (72, 200)  # bytes of a pixel: between nodes; of maps, coordinates, sines and products in float64
 
 
 @dataclass(frozen=True)
 class _Plate:
-    """What every block needs: the grid, the rotation in radians a year, and whether there is a line of sight."""
+    """What every block needs: the grid (None: maps say where pixels are), the rotation in radians a year, whether it has a sight."""
 
-    grid: Grid
+    grid: Grid | None
     rotation: tuple[float, float, float]
     sight: bool
 
@@ -54,7 +58,7 @@ def plate_motion(
     Parameters
     ----------
     data
-        Velocity, series or stack on a grid with a CRS; with `los_east`, `los_north`, `los_up` for the line of sight.
+        Velocity, series or stack on a grid with a CRS, or with maps `latitude` and `longitude` (radar coordinates); with `los_east`, `los_north`, `los_up` for the line of sight.
     plate
         Of the model: "Eurasia", "NorthAmerica", "Pacific", ...
     pole
@@ -74,7 +78,7 @@ def plate_motion(
     ArgumentError
         If there is no such plate, or the pole cannot be.
     StackError
-        If the data have no CRS.
+        If it is not known where the pixels are.
 
     See Also
     --------
@@ -165,6 +169,8 @@ def change_frame(
         raise ArgumentError(
             f"data: have the motion of {data.attrs['plate_motion']} already; change what they were made from"
         )
+    if "plate_motion" in applied(data.attrs):
+        raise ArgumentError("data: have been corrected for plate_motion already; change what they were made from")
     sign = np.float32(-1 if change == "remove" else 1)
     if any(f"velocity_{name}" in data for name in COMPONENTS):
         result = _components(data, turn, sign)
@@ -211,29 +217,36 @@ def _along_sight(data: xr.Dataset, turn: Rotation, sign: np.float32) -> xr.Datas
 def _motion(view: View, turn: Rotation) -> dict[str, xr.Variable]:
     """Motion on the pixels of data, in the blocks of what it is first of."""
     grid = view.grid
-    if grid.crs is None:
-        raise StackError("data: have no CRS (radar coordinates), so it is not known where they are; geocode them")
+    places = maps_of_places(view) if grid.crs is None else None
     sight = all(name in view.data for name in LINE_OF_SIGHT)
     names = LINE_OF_SIGHT if sight else [next(iter(view.data.data_vars))]
     first = view.data[names[0]]
     inputs = {name: view.data[name] for name in LINE_OF_SIGHT} if sight else {}
-    inputs |= row_and_col(first)
+    inputs |= row_and_col(first) if places is None else {name: in_blocks_of(of, first) for name, of in places.items()}
     outputs = [*(f"plate_{name}" for name in COMPONENTS), *(["plate_velocity"] if sight else [])]
-    task = _Plate(grid, (turn.x, turn.y, turn.z), sight)
-    return map_blocks(plate_block, task, inputs, outputs, {}, bytes_per_pixel=72)
+    task = _Plate(grid if places is None else None, (turn.x, turn.y, turn.z), sight)
+    return map_blocks(plate_block, task, inputs, outputs, {}, bytes_per_pixel=_WORKING[places is not None])
 
 
 def plate_block(task: _Plate, arrays: Arrays) -> Arrays:
     """Motion of the plate on one block, interpolated between nodes where it is worked out."""
-    grid = task.grid
-    places = arrays["row"][:, 0].astype(np.float64), arrays["col"][0].astype(np.float64)
-    rows, cols = np.meshgrid(*(nodes_of(numbers, _STEP) for numbers in places), indexing="ij")
-    x, y = grid.left + (cols + 0.5) * grid.dx, grid.top + (rows + 0.5) * grid.dy
-    lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(x, y)
-    motion = between_nodes(velocity_of_plate(task.rotation, lon, lat), places, _STEP)
+    motion = _of_maps(task, arrays) if task.grid is None else _between_nodes(task.grid, task.rotation, arrays)
     results = {f"plate_{name}": motion[k].astype(np.float32) for k, name in enumerate(COMPONENTS)}
     if task.sight:
         require_unit_vectors("data", vectors_in(arrays))
         along = sum(motion[k] * arrays[name].astype(np.float64) for k, name in enumerate(LINE_OF_SIGHT))
         results["plate_velocity"] = np.asarray(along, np.float32)
     return results
+
+
+def _of_maps(task: _Plate, arrays: Arrays) -> np.ndarray:
+    lat, lon = known_places(arrays[MAPS[0]], arrays[MAPS[1]])
+    return velocity_of_plate(task.rotation, lon, lat)
+
+
+def _between_nodes(grid: Grid, rotation: tuple[float, float, float], arrays: Arrays) -> np.ndarray:
+    places = arrays["row"][:, 0].astype(np.float64), arrays["col"][0].astype(np.float64)
+    rows, cols = np.meshgrid(*(nodes_of(numbers, _STEP) for numbers in places), indexing="ij")
+    x, y = grid.left + (cols + 0.5) * grid.dx, grid.top + (rows + 0.5) * grid.dy
+    lon, lat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    return between_nodes(velocity_of_plate(rotation, lon, lat), places, _STEP)

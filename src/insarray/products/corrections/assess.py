@@ -12,7 +12,7 @@ from insarray.model.arguments import whole
 from insarray.model.conventions import metres_per_radian
 from insarray.model.dates import date_label, years_since
 from insarray.model.errors import ArgumentError, StackError
-from insarray.products.corrections.geometry import heights_of, layer_of
+from insarray.products.corrections.geometry import heights_of
 from insarray.products.corrections.given import (
     Corrections,
     Given,
@@ -23,6 +23,7 @@ from insarray.products.corrections.given import (
 )
 from insarray.products.corrections.sampling import sample
 from insarray.products.stacks.selection import Raster
+from insarray.products.views.ground import layer_of
 from insarray.products.views.stacks import SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)

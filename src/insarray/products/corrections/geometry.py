@@ -1,8 +1,7 @@
-"""What corrections need to know of the data: dates and hours, where the pixels are, where the satellite is."""
+"""What corrections need to know of the data: dates and hours, heights, where the satellite is."""
 
 import os
 import re
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -12,13 +11,12 @@ from insarray.io.geometry.open import open_heights, require_metres
 from insarray.io.geometry.sight import sight_of_angles
 from insarray.io.layers.cubes import highest_of
 from insarray.io.source import PathLike
-from insarray.kernels.corrections.lattice import nodes
 from insarray.model.choices import Look
 from insarray.model.dataset import crs_of, grid_of
 from insarray.model.errors import ArgumentError, StackError
-from insarray.model.grid import is_geographic
 from insarray.products.timefit.geometry import direction_of_flight, geometry_map
-from insarray.products.views.aligning import aligned, in_blocks_of, positions
+from insarray.products.views.aligning import aligned, in_blocks_of
+from insarray.products.views.ground import layer_of
 from insarray.products.views.stacks import SeriesView, StackView
 
 Angle = xr.DataArray | float
@@ -26,12 +24,6 @@ Angle = xr.DataArray | float
 
 _LOS = ("los_east", "los_north", "los_up")
 _LONGEST = 1.02  # of a unit vector: more is no rounding nor interpolation
-_DEGREES, _METRES = 0.25, 25_000.0  # steps of lattices
-
-
-def layer_of(view: SeriesView | StackView) -> xr.DataArray:
-    """The layer that says in which blocks things are."""
-    return view.displacement if isinstance(view, SeriesView) else view.phase
 
 
 def times_of(view: SeriesView | StackView) -> np.ndarray:
@@ -65,54 +57,6 @@ def acquisitions(times: np.ndarray, time_of_day: str | None) -> np.ndarray:
     return np.where(dates_only, times + shift, times)
 
 
-@dataclass(frozen=True)
-class Lattice:
-    """Nodes about the pixels of an image at multiples of a step, in its coordinates.
-
-    Parameters
-    ----------
-    y, x
-        Coordinates of the nodes.
-    lat, lon
-        WGS 84 degrees of each, (node of y, node of x); longitudes go on beyond 180.
-    """
-
-    y: np.ndarray
-    x: np.ndarray
-    lat: np.ndarray
-    lon: np.ndarray
-
-
-def lattice_of(view: SeriesView | StackView) -> Lattice:
-    """Lattice about the pixels of the data.
-
-    Raises
-    ------
-    StackError
-        If they have no CRS.
-    """
-    crs = crs_of(view.data)
-    if crs is None:
-        raise StackError(
-            "corrections: the data have no CRS (radar coordinates), so where their pixels are is not known; geocode them"
-        )
-    from pyproj import CRS, Transformer
-
-    step = _DEGREES if is_geographic(crs) else _METRES / CRS.from_user_input(crs).axis_info[0].unit_conversion_factor
-    y, x = (nodes(centres, step) for centres in view.centres)
-    if is_geographic(crs):
-        y = y[(y >= -90) & (y <= 90)]
-    grid_x, grid_y = np.meshgrid(x, y)
-    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(grid_x, grid_y)
-    middle = lon.flat[0]
-    return Lattice(y, x, np.asarray(lat), middle + (np.asarray(lon) - middle + 180.0) % 360.0 - 180.0)
-
-
-def pixel_coordinates(view: SeriesView | StackView) -> dict[str, xr.DataArray]:
-    """Coordinates y (`row`) and x (`col`) of every pixel in the blocks of the data."""
-    return positions(view, layer_of(view), *view.centres)
-
-
 def heights_of(
     view: SeriesView | StackView, dem: PathLike | xr.DataArray | None, needed_by: str, *, look: bool = False
 ) -> tuple[xr.DataArray, float]:
@@ -125,7 +69,8 @@ def heights_of(
     """
     if isinstance(dem, str | os.PathLike):
         heights = open_heights(dem, view.data)
-        highest = highest_of(dem, grid_of(view.data)) if look else np.nan
+        placed = crs_of(view.data) is not None
+        highest = highest_of(dem, grid_of(view.data)) if look and placed else np.nan
     else:
         given = view.data.get("height") if dem is None else dem
         if given is None:

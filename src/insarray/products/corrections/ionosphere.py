@@ -12,7 +12,6 @@ from insarray.io.files import fingerprint
 from insarray.io.sidecars import SPEED_OF_LIGHT
 from insarray.io.source import Files
 from insarray.kernels.corrections.columns import at_points, located
-from insarray.kernels.corrections.lattice import between
 from insarray.kernels.corrections.thin_shell import phase_advance, pierced
 from insarray.model.choices import Look
 from insarray.model.conventions import Variable
@@ -20,14 +19,12 @@ from insarray.model.errors import ArgumentError
 from insarray.products.components.tracks import require_unit_vectors, vectors_in
 from insarray.products.corrections.geometry import (
     Angle,
-    Lattice,
     acquisitions,
-    lattice_of,
     line_of_sight,
     of_dates,
-    pixel_coordinates,
     times_of,
 )
+from insarray.products.views.ground import Lattice, lattice_of, pixel_coordinates
 from insarray.products.views.stacks import as_data
 
 logger = logging.getLogger(__name__)
@@ -66,7 +63,7 @@ def ionosphere(
     Parameters
     ----------
     data
-        Stack or series with a `wavelength`, whose pixels have a CRS.
+        Stack or series with a `wavelength`, whose pixels have a CRS, or maps `latitude` and `longitude` (radar coordinates).
     files
         IONEX files of the days of the acquisitions (and of the next day, for acquisitions after the last map of a file),
         plain or ``.gz``.
@@ -86,7 +83,7 @@ def ionosphere(
     ArgumentError
         If there are no maps before and after an acquisition, or an argument is outside what it may be.
     FileError, StackError
-        If a file cannot be read, or wavelength, line of sight or CRS are not known.
+        If a file cannot be read, or wavelength, line of sight or places are not known.
 
     See Also
     --------
@@ -160,10 +157,7 @@ def _task(
 def shell_block(task: _Task, arrays: Arrays) -> Arrays:
     """Delay of one block."""
     require_unit_vectors("data", vectors_in(arrays))
-    y, x = arrays["row"][:, 0], arrays["col"][0]
-    lat, lon = (
-        between(values, (task.lattice.y, task.lattice.x), y, x) for values in (task.lattice.lat, task.lattice.lon)
-    )
+    lat, lon = task.lattice.places(arrays)
     look = (arrays["los_east"], arrays["los_north"], arrays["los_up"])
     through = pierced(lat, lon, look, *task.shell)
     first = task.axes[1][0]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from insarray.products.corrections.geometry import layer_of
 from insarray.products.stacks.selection import Raster, good_pixels
+from insarray.products.views.ground import layer_of
 from insarray.products.views.stacks import SeriesView, StackView
 
 PIXELS = 40_000

@@ -10,19 +10,22 @@ import xarray as xr
 from insarray.engine.blocks import Arrays, map_blocks
 from insarray.io.source import PathLike
 from insarray.kernels.corrections import height_fit as kernel
+from insarray.kernels.corrections.turbulence import NOTHING, layout, slope_std
 from insarray.model.choices import HeightModel
 from insarray.model.conventions import Variable, metres_per_radian
+from insarray.model.dataset import crs_of
 from insarray.model.dates import years_since
 from insarray.model.errors import ArgumentError, StackError
-from insarray.products.corrections.geometry import heights_of, pixel_coordinates
+from insarray.model.grid import is_geographic
+from insarray.products.corrections.geometry import heights_of
 from insarray.products.corrections.sampling import Sample, sample
 from insarray.products.stacks.selection import Raster
+from insarray.products.views.ground import rows_and_columns
 from insarray.products.views.stacks import SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
 
 _NAME = "troposphere_stratified"
-_TILES, _TILES_IN_WINDOW = 4, 3  # along each side of the image, and of a window: for standard errors
 _LEAST_RELIEF = 20.0  # m: standard deviation of the heights, below which no slope is fitted
 _WORKING = 40  # bytes of a pixel besides what comes out
 
@@ -133,7 +136,7 @@ def stratified_troposphere(
     task = _Task(factors, y, x, power, top, middle)
     lead = "time" if isinstance(view, SeriesView) else "pair"
     entry = _about(lead, model, windows, robust=robust, keep_velocity=keep_velocity)
-    inputs = pixel_coordinates(view) | {"height": height}
+    inputs = rows_and_columns(view) | {"height": height}
     made = map_blocks(height_block, task, inputs, {_NAME: entry}, {lead: len(factors)}, bytes_per_pixel=_WORKING)
     logger.info("stratified_troposphere: %s, %d x %d windows, %d pixels", model, windows, windows, abscissa.size)
     return _described(view, lead, made, factors, errors)
@@ -171,30 +174,43 @@ def _fitted(
     """Factors and errors (date or pair, window, window), and the mean of the function of the height."""
     values = thin.layers["values"]
     middle = float(np.nanmean(abscissa)) if np.isfinite(abscissa).any() else np.nan
-    whole = thin.tiles(_TILES)
-    inside, tile = thin.tiles(windows), thin.tiles(_TILES_IN_WINDOW * windows)
-    shape = (len(values), windows, windows)
-    factors, errors = np.empty(shape), np.empty(shape)
+    y, x = _distances(view, thin)
+    whole, inside = layout(y, x), thin.tiles(windows)
+    parts = [np.flatnonzero(inside == window) for window in range(windows * windows if windows > 1 else 0)]
+    layouts = [layout(y[here], x[here]) for here in parts]
+    lines: list[list[kernel.Line]] = []
     labels = view.labels if isinstance(view, SeriesView) else view.network.labels
     reference = view.reference_time if isinstance(view, SeriesView) else None
     for k, of in enumerate(values):
-        line = kernel.fit_line(of, _with_relief(abscissa, np.isfinite(of)), whole, robust=robust)
         if isinstance(view, SeriesView) and view.times[k] == reference:
-            line = kernel.Line(0.0, 0.0, middle)
+            lines.append([kernel.Line(0.0, NOTHING)] * (1 + len(parts)))
+            continue
+        line = kernel.fit_line(of, _with_relief(abscissa, np.isfinite(of)), whole, robust=robust)
         if not np.isfinite(line.slope):
             raise StackError(
                 f"{_NAME}: {labels[k]} has {int(np.isfinite(of).sum())} pixels with too few data or too little relief for a "
                 "line; widen the mask, or leave it out"
             )
-        factors[k], errors[k] = line.slope, line.slope_std
-        for window in range(windows * windows if windows > 1 else 0):
-            here = inside == window
-            part = kernel.fit_line(
-                of[here], _with_relief(abscissa[here], np.isfinite(of[here])), tile[here], robust=robust
-            )
-            if np.isfinite(part.slope) and line.slope_std != 0:
-                factors[k].flat[window], errors[k].flat[window] = part.slope, part.slope_std
-    return factors, errors, middle
+        lines.append([line])
+        for here, place in zip(parts, layouts, strict=True):
+            relief = _with_relief(abscissa[here], np.isfinite(of[here]))
+            lines[-1].append(kernel.fit_line(of[here], relief, place, robust=robust))
+    slope = np.array([[line.slope for line in of] for of in lines])
+    error = np.stack([slope_std([of[window].noise for of in lines]) for window in range(1 + len(parts))], axis=1)
+    if isinstance(view, SeriesView):
+        error[view.times == reference] = 0.0
+    found = slice(1, None) if parts else slice(0, 1)
+    missing = ~np.isfinite(slope[:, found])
+    factors, errors = (np.where(missing, of[:, :1], of[:, found]) for of in (slope, error))
+    shape = (len(values), windows, windows)
+    return factors.reshape(shape), errors.reshape(shape), middle
+
+
+def _distances(view: SeriesView | StackView, thin: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a sample in one unit of length, to a factor."""
+    crs = crs_of(view.data)
+    narrow = np.cos(np.radians(float(thin.y.mean()))) if crs is not None and is_geographic(crs) and len(thin.y) else 1.0
+    return thin.y, thin.x * narrow
 
 
 def _with_relief(abscissa: np.ndarray, seen: np.ndarray) -> np.ndarray:

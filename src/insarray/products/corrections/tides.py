@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.kernels.corrections.lattice import between
 from insarray.kernels.corrections.tides import solid_earth_tide as tide_of_nodes
 from insarray.model.choices import Look
 from insarray.model.conventions import Variable
@@ -15,13 +14,11 @@ from insarray.products.components.tracks import require_unit_vectors, vectors_in
 from insarray.products.corrections.geometry import (
     Angle,
     acquisitions,
-    lattice_of,
-    layer_of,
     line_of_sight,
     of_dates,
-    pixel_coordinates,
     times_of,
 )
+from insarray.products.views.ground import Lattice, lattice_of, layer_of, pixel_coordinates
 from insarray.products.views.stacks import as_data
 
 logger = logging.getLogger(__name__)
@@ -35,8 +32,7 @@ class _Task:
     """Displacement (date, component, node of y, node of x) in m at the nodes, and where these are."""
 
     moved: np.ndarray
-    y: np.ndarray
-    x: np.ndarray
+    lattice: Lattice
 
 
 def solid_earth_tide(
@@ -52,7 +48,7 @@ def solid_earth_tide(
     Parameters
     ----------
     data
-        Stack or series whose pixels have a CRS.
+        Stack or series whose pixels have a CRS, or maps `latitude` and `longitude` (radar coordinates).
     time_of_day
         Of the acquisitions in UTC, such as "14:07:44", for dates that have none.
     incidence_angle, heading, look
@@ -67,7 +63,7 @@ def solid_earth_tide(
     Raises
     ------
     ArgumentError, StackError
-        If the time of day or the line of sight is not known, or the data have no CRS.
+        If the time of day or the line of sight is not known, or where the pixels are.
 
     See Also
     --------
@@ -110,27 +106,26 @@ def solid_earth_tide(
     )
     made = map_blocks(
         tide_block,
-        _Task(moved, lattice.y, lattice.x),
+        _Task(moved, lattice),
         inputs,
         {_NAME: entry},
         {"time": len(times)},
-        bytes_per_pixel=_WORKING,
+        bytes_per_pixel=_WORKING[lattice.mapped],
     )
     logger.info("solid_earth_tide: %d dates, %d nodes", len(times), lattice.lat.size)
     logger.debug("solid_earth_tide: at %s; in blocks of %s", moments[0], layer_of(view).chunks)
     return of_dates(view, times, made)[_NAME]
 
 
-_WORKING = 112  # bytes of a pixel: three components between rows, between columns, and their products
+_WORKING = (112, 152)  # bytes of a pixel: components between rows and columns, products; in radar coordinates places
 
 
 def tide_block(task: _Task, arrays: Arrays) -> Arrays:
     """Tide of one block."""
     require_unit_vectors("data", vectors_in(arrays))
-    y, x = arrays["row"][:, 0], arrays["col"][0]
     look = [arrays[name] for name in ("los_east", "los_north", "los_up")]
-    out = np.empty((len(task.moved), len(y), len(x)), np.float32)
+    out = np.empty((len(task.moved), *look[0].shape), np.float32)
     for plane, moved in zip(out, task.moved, strict=True):
-        at = between(moved, (task.y, task.x), y, x)
+        at = task.lattice.at_pixels(moved, arrays)
         plane[...] = sum(component * along for component, along in zip(at, look, strict=True))
     return {_NAME: out}

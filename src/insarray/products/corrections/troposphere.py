@@ -3,6 +3,7 @@
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -13,21 +14,19 @@ from insarray.io.corrections.source import Bounds, DelayFile, Delays, read_kept
 from insarray.io.corrections.times import Weighted, at_times
 from insarray.io.source import Files, PathLike
 from insarray.kernels.corrections.columns import Points, at_points, located
-from insarray.kernels.corrections.lattice import between
-from insarray.model.choices import MissingDates
+from insarray.model.choices import HeightReference, MissingDates
 from insarray.model.conventions import Variable
 from insarray.model.errors import ArgumentError, StackError, StackWarning
+from insarray.products.corrections.geoid import geoid_heights
 from insarray.products.corrections.geometry import (
     Angle,
-    Lattice,
     acquisitions,
     heights_of,
     incidence,
-    lattice_of,
     of_dates,
-    pixel_coordinates,
     times_of,
 )
+from insarray.products.views.ground import Lattice, lattice_of, pixel_coordinates
 from insarray.products.views.stacks import SeriesView, StackView, as_data
 
 logger = logging.getLogger(__name__)
@@ -47,6 +46,8 @@ class _Task:
     names: tuple[str, ...]
     lattice: Lattice
     bounds: Bounds
+    raised: np.ndarray | None = None
+    """What is added to the heights of the DEM, at the nodes of the lattice, m."""
 
 
 def troposphere(
@@ -56,6 +57,7 @@ def troposphere(
     dem: PathLike | xr.DataArray | None = None,
     time_of_day: str | None = None,
     incidence_angle: Angle | None = None,
+    dem_heights: HeightReference | None = None,
     max_hours: float = 0.5,
     missing: MissingDates = "error",
 ) -> xr.Dataset:
@@ -64,7 +66,7 @@ def troposphere(
     Parameters
     ----------
     data
-        Stack or series whose pixels have a CRS.
+        Stack or series whose pixels have a CRS, or maps `latitude` and `longitude` (radar coordinates).
     files
         Folder, pattern or list of files of one product, each recognised by its content:
 
@@ -73,7 +75,10 @@ def troposphere(
         * GACOS: ``.ztd`` with its ``.rsc``, ``.ztd.tif``, and LiCSAR's ``.ztd.geo.tif`` and ``.sltd.geo.tif``.
     dem
         Heights of the pixels in m: a raster of any grid, or a map (y, x). Default: `height` of the data. GACOS needs none.
-        Those of ERA5 are above the geoid, those of OPERA and RAiDER above the ellipsoid.
+    dem_heights
+        What they are above, "geoid" (SRTM, Copernicus DEM) or "ellipsoid". Files of ERA5 count from the geoid, those of OPERA
+        and RAiDER from the ellipsoid: heights of the other kind are converted, with a geoid of PROJ's data folder. Default: as
+        the files count, so nothing is converted.
     time_of_day
         Of the acquisitions in UTC, such as "14:07:44", for dates that have none. Files that are of a day alone need none.
     incidence_angle
@@ -94,7 +99,7 @@ def troposphere(
     Raises
     ------
     ArgumentError
-        If dates have no files of the right hours.
+        If dates have no files of the right hours; if heights are to be converted and PROJ has no geoid.
     FileError, StackError
         If a file cannot be read, lies elsewhere, or has another unit; if height or incidence angle are not known.
 
@@ -132,6 +137,8 @@ def troposphere(
     """
     if not (isinstance(max_hours, int | float) and 0 <= max_hours <= 12):
         raise ArgumentError(f"max_hours: {max_hours!r} is not a number of hours from 0 to 12")
+    if dem_heights is not None and dem_heights not in get_args(HeightReference):
+        raise ArgumentError(f"dem_heights: {dem_heights!r} is not one of {', '.join(get_args(HeightReference))}")
     view = as_data(data)
     found = delay_files(files)
     times = times_of(view)
@@ -147,10 +154,14 @@ def troposphere(
     lattice = lattice_of(view)
     bounds = _bounds(view, lattice)
     next(filter(None, chosen))[0][1].read(bounds, 0.0)  # a file of another place is known now
-    task = _Task(tuple(chosen), first.names, lattice, bounds)
+    geoid, raised = _raised(first, dem_heights, lattice)
+    task = _Task(tuple(chosen), first.names, lattice, bounds, raised)
     used = {file.path for weighted in chosen for _, file in weighted}
     source = f"{first.product} ({len(used)} files), " + ("slant" if first.slant else f"zenith x {_MAPPING}")
-    about = {name: _about(name, source, "" if first.at_ground else first.reference) for name in first.names}
+    reference = (
+        "" if first.at_ground else first.reference + (f" (heights of the DEM converted by {geoid})" if geoid else "")
+    )
+    about = {name: _about(name, source, reference) for name in first.names}
     made = map_blocks(delay_block, task, inputs, about, {"time": len(times)}, bytes_per_pixel=_WORKING)
     logger.info("troposphere: %d dates from %d files of %s", len(times), len(used), first.product)
     logger.debug("troposphere: %s", "; ".join(f"{m}: {len(w)} file(s)" for m, w in zip(moments, chosen, strict=True)))
@@ -181,10 +192,22 @@ def _heights(view: SeriesView | StackView, dem: PathLike | xr.DataArray | None, 
     return heights
 
 
+def _raised(first: DelayFile, dem_heights: HeightReference | None, lattice: Lattice) -> tuple[str, np.ndarray | None]:
+    """Name of the geoid by which heights are converted, and what is added to them at the nodes; nothing if they need not be."""
+    if dem_heights is not None and first.at_ground:
+        raise ArgumentError("dem_heights: the files are of the ground, so that heights do not count; leave it out")
+    if dem_heights is None or dem_heights == first.reference:
+        return "", None
+    name, undulation = geoid_heights(lattice.lat, lattice.lon)
+    return name, undulation if dem_heights == "geoid" else -undulation
+
+
 def _bounds(view: SeriesView | StackView, lattice: Lattice) -> Bounds:
     """Latitudes and longitudes of the image."""
-    y, x = (np.linspace(centres.min(), centres.max(), 9) for centres in view.centres)
-    lat, lon = (between(values, (lattice.y, lattice.x), y, x) for values in (lattice.lat, lattice.lon))
+    lat, lon = lattice.lat, lattice.lon
+    if not lattice.mapped:
+        y, x = (np.linspace(centres.min(), centres.max(), 9) for centres in view.centres)
+        lat, lon = lattice.places({"row": y[:, None], "col": x[None]})
     return Bounds(lat.min() - _MARGIN, lat.max() + _MARGIN, lon.min() - _MARGIN, lon.max() + _MARGIN)
 
 
@@ -199,16 +222,17 @@ def delay_block(task: _Task, arrays: Arrays) -> Arrays:
     StackError
         If a height cannot be one in metres.
     """
-    y, x = arrays["row"][:, 0], arrays["col"][0]
-    lat, lon = (
-        between(values, (task.lattice.y, task.lattice.x), y, x) for values in (task.lattice.lat, task.lattice.lon)
-    )
+    lat, lon = task.lattice.places(arrays)
     height = _checked(arrays["height"]) if "height" in arrays else None
+    if height is not None and task.raised is not None:
+        height += task.lattice.at_pixels(task.raised, arrays)
     factor: np.ndarray | float = -1.0
     if "incidence_angle" in arrays:
         factor = -1.0 / np.cos(np.radians(arrays["incidence_angle"]))
-    ground = Bounds(lat.min(), lat.max(), lon.min(), lon.max())
-    out = {name: np.full((len(task.files), len(y), len(x)), np.nan, np.float32) for name in task.names}
+    out = {name: np.full((len(task.files), *lat.shape), np.nan, np.float32) for name in task.names}
+    if not np.isfinite(lat).any():  # a block of radar coordinates beside the image
+        return dict(out)
+    ground = Bounds(*(float(of(values)) for values in (lat, lon) for of in (np.nanmin, np.nanmax)))
     last: tuple[Delays, Points] | None = None
     for k, weighted in enumerate(task.files):
         sums = dict.fromkeys(task.names, np.zeros(()))
