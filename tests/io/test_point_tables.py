@@ -36,6 +36,15 @@ OTHER_ROWS = ("A1,45.1,369.2,-3.0,1.5,0", "A2,45.2,9.3,1.0,-2.5,0.25")
 SAID = {"units": "millimetre", "sign": "toward"}
 
 
+@pytest.fixture(params=["line by line", "compiled", "compiled, few characters at once"], autouse=True)
+def way(request, monkeypatch):
+    """Both ways to read numbers; tables of a test are too small for the compiled one."""
+    if request.param != "line by line":
+        monkeypatch.setattr("insarray.io.layers.dated_table._WORTH", 0)
+    if request.param.endswith("at once"):
+        monkeypatch.setattr("insarray.io.layers.dated_table._PART", 7)
+
+
 def write(path, header, rows):
     path.write_text("\n".join([header, *rows]) + "\n")
     return path
@@ -165,6 +174,23 @@ def test_dialects(tmp_path, header, rows, options):
 def test_damaged_lines_are_named(tmp_path, row, words):
     with pytest.raises(FileError, match=rf"ps.csv.*{words}"):
         ia.open_points(write(tmp_path / "ps.csv", OTHER, [row]), **SAID)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_ends_of_lines_blank_lines_and_names_of_other_alphabets(tmp_path, ending):
+    rows = ["Ä1,45.1,9.2,0,1.5,0", "", "P,45.2,9.3,1.0,,nan", ",,,,,", ' "Q,1",45.3,9.4,0,2,3'.replace(" ", "")]
+    path = tmp_path / "ps.csv"
+    path.write_bytes(ending.join([OTHER, *rows]).encode())
+    points = ia.open_points(path, **SAID)
+    assert list(points.pid.values) == ["Ä1", "P", "Q,1"]
+    np.testing.assert_allclose(points.y, [45.1, 45.2, 45.3])
+    np.testing.assert_allclose(points.displacement, [[0, np.nan, 0.003], [0.0015, np.nan, 0.002]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("row", "words"), [("A3,45.1,9.2,0,1_0,0", "line 5: d20190117 is '1_0'"), ("A3,1", "line 5: has 2")])
+def test_the_line_is_counted_in_the_file(tmp_path, row, words):
+    with pytest.raises(FileError, match=words):
+        ia.open_points(write(tmp_path / "ps.csv", OTHER, [OTHER_ROWS[0], "", OTHER_ROWS[1], row]), **SAID)
 
 
 @pytest.mark.parametrize(

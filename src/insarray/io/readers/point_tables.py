@@ -202,7 +202,7 @@ class _Told:
         times = np.array(layout.times, "datetime64[s]")[order]
         if (np.diff(times) == np.timedelta64(0)).any():
             raise FileError(f"{path}: has a date more than once; keep one column of each")
-        displacement = (cells.series[:, order].T * self.factor).astype(np.float32)
+        displacement = (cells.series[order] * self.factor).astype(np.float32, copy=False)
         points = xr.Dataset(
             {"displacement": (("time", "point"), displacement, attributes("displacement"))},
             epoch_coords(times, None) | point_coords(x, y, self.crs),
