@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from insarray.io.baselines import baseline_table, given_baselines
-from insarray.io.files import expand, fingerprint, is_archive, name_of
+from insarray.io.files import expand, fingerprint, is_archive, name_of, unpacking
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode, per_file
 from insarray.io.layers.extents import Common
 from insarray.io.layers.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
@@ -94,7 +94,7 @@ class GenericReader:
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
     packed = next((path for path in paths if is_archive(path)), None)
     if packed is not None:
-        raise FileError(f"{packed}: is an archive; unpack it, and give the folder (python -m zipfile -e unpacks a zip)")
+        raise FileError(f"{packed}: is an archive; unpack it, and give the folder{unpacking(packed)}")
     folder = next((path for path in paths if path.is_dir()), None)
     if folder is not None:
         raise FileError(
