@@ -187,7 +187,9 @@ def test_ends_of_lines_blank_lines_and_names_of_other_alphabets(tmp_path, ending
     np.testing.assert_allclose(points.displacement, [[0, np.nan, 0.003], [0.0015, np.nan, 0.002]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("row", "words"), [("A3,45.1,9.2,0,1_0,0", "line 5: d20190117 is '1_0'"), ("A3,1", "line 5: has 2")])
+@pytest.mark.parametrize(
+    ("row", "words"), [("A3,45.1,9.2,0,1_0,0", "line 5: d20190117 is '1_0'"), ("A3,1", "line 5: has 2")]
+)
 def test_the_line_is_counted_in_the_file(tmp_path, row, words):
     with pytest.raises(FileError, match=words):
         ia.open_points(write(tmp_path / "ps.csv", OTHER, [OTHER_ROWS[0], "", OTHER_ROWS[1], row]), **SAID)

@@ -93,7 +93,9 @@ def test_products_before_the_terrain_correction_are_left_out(dims):
     assert ia.open_stack(folder).sizes["pair"] == 4
 
 
-@pytest.mark.parametrize(("found", "instead"), [('name="Perp Baseline"', 'name="Other"'), (r'(?<=float64">)-?[1-9][\d.]*', "0.0")])
+@pytest.mark.parametrize(
+    ("found", "instead"), [('name="Perp Baseline"', 'name="Other"'), (r'(?<=float64">)-?[1-9][\d.]*', "0.0")]
+)
 def test_baselines_that_are_none(dims, tmp_path, found, instead):
     """SNAP writes 0 where it could not compute the baseline."""
     folder = dims[0].parent

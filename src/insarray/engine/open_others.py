@@ -13,7 +13,7 @@ from insarray.engine.program import PROGRAM
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.ledger import META
 from insarray.io.files import fingerprint
-from insarray.io.layers.hdf5 import virtual_datasets
+from insarray.io.layers.hdf5 import require_own_values, virtual_datasets
 from insarray.io.locations import exists
 from insarray.io.readers.mintpy_series import is_series, open_series
 from insarray.io.readers.other_series import is_dolphin, is_licsbas, open_dolphin, open_licsbas
@@ -49,8 +49,12 @@ def kind_of(where: Path) -> Kind | None:
         if recognises(where):
             return other
     if where.suffix.lower() in _NETCDF or _is_group(where):
-        with open_stored(where, without=_left_out(where)) as found:
-            return "dataset" if _holds_result(with_axes(found)) else None
+        left = _left_out(where)
+        with open_stored(where, without=left) as found:
+            if _holds_result(with_axes(found)):
+                return "dataset"
+        if left:
+            require_own_values(where)
     return None
 
 
@@ -91,7 +95,9 @@ def _open_dataset(where: Path) -> xr.Dataset:
     left = _left_out(where)
     found = with_axes(open_stored(where, without=left))
     if left:
-        note = f"left out, as their values are in other files: {', '.join(left)}; copy them into {where.name} to have them"
+        note = (
+            f"left out, as their values are in other files: {', '.join(left)}; copy them into {where.name} to have them"
+        )
         warnings.warn(note, StackWarning, stacklevel=4)
         found = found.assign_attrs(notes=[note])
     mappings = {

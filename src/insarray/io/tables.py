@@ -90,9 +90,7 @@ def numbered_cells(path: Path, file: Iterable[str], delimiter: str = ",") -> Ite
     yield from lines
 
 
-def further_cells(
-    path: Path, lines: Iterable[str], delimiter: str, before: int = 0
-) -> Iterator[tuple[int, list[str]]]:
+def further_cells(path: Path, lines: Iterable[str], delimiter: str, before: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Yield number and cells of each line that is not blank, the first of which is line `before` + 1 of the file.
 
     Raises

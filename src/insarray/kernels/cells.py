@@ -77,7 +77,12 @@ def _number(text: np.ndarray, first: int, last: int) -> tuple[float, bool]:
     negative = text[first] == _MINUS
     if negative or text[first] == _PLUS:
         first += 1
-    if last - first == 3 and text[first] | _LOWER == _N and text[first + 1] | _LOWER == _A and text[first + 2] | _LOWER == _N:
+    if (
+        last - first == 3
+        and text[first] | _LOWER == _N
+        and text[first + 1] | _LOWER == _A
+        and text[first + 2] | _LOWER == _N
+    ):
         return np.nan, True
     digits, scale, at, fine = _digits(text, first, last)
     if at < last:

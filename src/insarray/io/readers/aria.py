@@ -22,6 +22,7 @@ from insarray.io.layers.granules import (
     radar_wavelength,
     refuse_frames,
     require_one_track,
+    require_radians,
     same_wavelength,
 )
 from insarray.io.layers.hdf5 import dataset, opened
@@ -179,6 +180,7 @@ def _read(file: PairFile) -> _Granule:
         phase = dataset(source, DATA + "unwrappedPhase")
         if phase is None or phase.ndim != 2:
             raise FileError(f"{path}: has no map {DATA}unwrappedPhase; download it again")
+        require_radians(phase)
         grid = grid_of_centres(
             source, dataset(source, DATA + "longitude"), dataset(source, DATA + "latitude"), crs_of_product(source)
         )

@@ -38,6 +38,7 @@ _UNITS: dict[str, str] = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimetre"),
 }
 _METRES: dict[str, float] = {"metre": 1.0, "centimetre": 1e-2, "millimetre": 1e-3}
+_PERCENT = {"%", "percent", "pct"}
 _WAVELENGTH_TAGS = ("wavelength_metres", "wavelength_meters", "wavelength_m", "wavelength", "radar_wavelength")
 _COHERENCE_NAMES = ("coherence", "correlation", "corr", "cor")
 _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "conncomp")
@@ -88,7 +89,7 @@ class GenericReader:
             inputs = _inputs_of_table(paths[0], options)
         else:
             inputs = _inputs_of_names(paths, options)
-        return assemble(inputs, options)
+        return assemble(inputs, options, in_radians=False)
 
 
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
@@ -147,8 +148,17 @@ def _inputs_of_table(table: Path, options: Options) -> Inputs:
 # -- from files to a source -----------------------------------------------------------------------------------------
 
 
-def assemble(inputs: Inputs, options: Options) -> StackSource:
+def assemble(inputs: Inputs, options: Options, *, in_radians: bool = True) -> StackSource:
     """Return the source of a stack of one raster per pair and variable.
+
+    Parameters
+    ----------
+    inputs
+        Files by layer.
+    options
+        Options of the user, and what is known of the product.
+    in_radians
+        Whether phases of the product are in radians, so that a file that says otherwise is refused.
 
     Raises
     ------
@@ -159,6 +169,8 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
     phase = by_pair(phase_files)
     headers = _located(read_headers([file.path for file in phase.values()], options.variable, band=inputs.band), inputs)
+    if in_radians:
+        _refuse_lengths(headers)
     companions: dict[str, list[Header]] = {}
     notes: list[str] = []
     for name, argument, files, preferred in (
@@ -249,8 +261,22 @@ def _located(headers: list[Header], inputs: Inputs) -> list[Header]:
 
 def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:
     if name == "coherence":
-        return per_file([CoherenceDecode(header.nodata, header.scale) for header in headers])
+        return per_file([CoherenceDecode(header.nodata, _coherence_scale(header)) for header in headers])
     return per_file([ComponentDecode(header.nodata) for header in headers])
+
+
+def _coherence_scale(header: Header) -> float:
+    return header.scale * (0.01 if header.units in _PERCENT else 1.0)
+
+
+def _refuse_lengths(headers: Sequence[Header]) -> None:
+    """Raise StackError for a file of a product in radians whose tag says that it is a length."""
+    for header in headers:
+        if _UNITS.get(header.units, "radian") != "radian":
+            raise StackError(
+                f"{header.file.path}: its unit tag says {header.units!r}, but phases of the product are in radians; replace "
+                "it, or open a pattern of the files with product='generic' (--product generic)"
+            )
 
 
 def _units(headers: Sequence[Header]) -> list[str]:
