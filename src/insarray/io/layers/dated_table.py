@@ -19,11 +19,14 @@ from insarray.model.errors import ArgumentError, FileError
 from insarray.model.numbers import plain_numbers
 
 _DELIMITERS = ",;\t"
+_NO_DATA = (9999.0, 32767.0, 32768.0, 99999.0)
+"""Sizes of numbers that stand for no data elsewhere; as displacement, 10 m to 100 km."""
+
 _MOST_HEADER = 1 << 20  # bytes of the first line that are examined
 _PART = 1 << 22  # characters that are read at once
 _WORTH = 1 << 19  # characters of which the numbers are read by compiled code, which takes a second to load
 # D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; optionally followed by a unit
-_DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|m)[\])]?)?")
+_DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|cm|m)[\])]?)?")
 _LAT, _LON = ("latitude", "lat"), ("longitude", "lon", "long", "lng")
 UNITS = "units"
 """Column of our own tables that says, in every row, unit and direction of the displacement."""
@@ -100,7 +103,9 @@ def table_text(path: Path) -> Iterator[io.TextIOBase]:
                 require_plausible(path, inside[0])
                 with archive.open(inside[0]) as member:
                     yield io.TextIOWrapper(member, encoding="utf-8-sig", newline="")
-    except (OSError, UnicodeDecodeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise FileError(f"{path}: cannot be read ({error}); download it again") from error
 
 
@@ -153,8 +158,23 @@ class Cells:
             raise FileError(f"{path}: has no line of numbers below its column names")
         series = np.concatenate([part for part, _, _ in parts], axis=1)
         table = np.concatenate([part for _, part, _ in parts])
+        _require_data(path, layout, series)
         names = [] if layout.names is None else [name for _, _, part in parts for name in part]
         return cls(series, {c: table[:, k] for k, c in enumerate(columns)}, names)
+
+
+def _require_data(path: Path, layout: Layout, series: np.ndarray) -> None:
+    """Raise FileError for values that other programs write where there is no data, or that are beyond single precision."""
+    least, most = np.fmin.reduce(series, axis=None), np.fmax.reduce(series, axis=None)
+    if -_NO_DATA[0] < least and most < _NO_DATA[0]:  # nearly always
+        return
+    odd = np.isinf(series) | np.isin(np.abs(series), _NO_DATA)
+    if odd.any():
+        date, point = np.argwhere(odd)[0]
+        raise FileError(
+            f"{path}: {layout.header[layout.series[date]]} of point {point + 1} is {series[date, point]:g}, as are {odd.sum()} "
+            "cells alike; leave cells empty where there is no data"
+        )
 
 
 _Part = tuple[np.ndarray, np.ndarray, list[str]]
@@ -197,7 +217,7 @@ class _Lines:
             if layout.units is not None and cells[layout.units].strip() != layout.stated:
                 said = cells[layout.units]
                 raise FileError(f"{where}: its units are {said!r}, those above {layout.stated!r}; convert them")
-            rows.append(_numbers(where, layout, cells, layout.series).astype(np.float32))
+            rows.append(_single(_numbers(where, layout, cells, layout.series)))
             values.append(_numbers(where, layout, cells, self.columns))
             names.append("" if named is None else cells[named].strip())
         if not rows:
@@ -222,7 +242,7 @@ class _Lines:
         names = [""] * starts.size if layout.names is None else cells[0]
         if layout.units is not None:
             good &= np.array([cell == layout.stated for cell in cells[-1]])
-        series = np.ascontiguousarray(values[:, n_columns:].T, np.float32)
+        series = _single(values[:, n_columns:].T)
         for line in np.flatnonzero(~good).tolist():
             alone = further_cells(
                 self.path, [lines[starts[line] : stops[line]].decode()], layout.delimiter, before + line
@@ -233,6 +253,11 @@ class _Lines:
         if not good.all():
             series, values, names = series[:, good], values[good], list(compress(names, good))
         return series, values[:, :n_columns], names
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # infinite ones are refused later
+        return np.ascontiguousarray(values, np.float32)
 
 
 def _bounds(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Helpers of readers for products with one HDF5 or NetCDF-4 file per pair: names, grids, layers, baselines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -196,6 +196,28 @@ class Stored:
             name: hdf5_files_layer(paths, self.group + one, common, self.tile, decoders[name])
             for name, one in there.items()
         }, zero_is_nodata
+
+
+def left_out(
+    layers: Mapping[str, str], fills: Sequence[dict[str, float | None]], paths: Sequence[str]
+) -> tuple[str, ...]:
+    """Return a note on each layer that only some of the products have, which is therefore left out.
+
+    Parameters
+    ----------
+    layers
+        Datasets by canonical name.
+    fills
+        For each product, the fill value of each dataset that it has.
+    paths
+        Paths of the products.
+    """
+    lacking = {name: [p for p, has in zip(paths, fills, strict=True) if one not in has] for name, one in layers.items()}
+    return tuple(
+        f"{name} is left out: {len(some)} of {len(paths)} products have none ({names(some)})"
+        for name, some in lacking.items()
+        if 0 < len(some) < len(paths)
+    )
 
 
 def covering(common: Common) -> int | None:

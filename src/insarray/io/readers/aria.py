@@ -15,6 +15,7 @@ from insarray.io.layers.granules import (
     covering,
     fill_value,
     grid_of_centres,
+    left_out,
     matched,
     number,
     pair_baselines,
@@ -106,7 +107,7 @@ class AriaReader:
             {"source_sign": "away", "source_units": "radian"},
             maps,
             () if dem is None else (str(dem),),
-            (*notes, *why, *missing, *told, *common.notes),
+            (*notes, *left_out(_LAYERS, stored.fills, read), *why, *missing, *told, *common.notes),
         )
 
 

@@ -38,6 +38,7 @@ _UNITS: dict[str, str] = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimetre"),
 }
 _METRES: dict[str, float] = {"metre": 1.0, "centimetre": 1e-2, "millimetre": 1e-3}
+_ANGLES = {"deg", "degree", "degrees", "cycle", "cycles"}
 _PERCENT = {"%", "percent", "pct"}
 _WAVELENGTH_TAGS = ("wavelength_metres", "wavelength_meters", "wavelength_m", "wavelength", "radar_wavelength")
 _COHERENCE_NAMES = ("coherence", "correlation", "corr", "cor")
@@ -169,6 +170,7 @@ def assemble(inputs: Inputs, options: Options, *, in_radians: bool = True) -> St
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
     phase = by_pair(phase_files)
     headers = _located(read_headers([file.path for file in phase.values()], options.variable, band=inputs.band), inputs)
+    _refuse_pictures(headers)
     if in_radians:
         _refuse_lengths(headers)
     companions: dict[str, list[Header]] = {}
@@ -269,10 +271,16 @@ def _coherence_scale(header: Header) -> float:
     return header.scale * (0.01 if header.units in _PERCENT else 1.0)
 
 
-def _refuse_lengths(headers: Sequence[Header]) -> None:
-    """Raise StackError for a file of a product in radians whose tag says that it is a length."""
+def _refuse_pictures(headers: Sequence[Header]) -> None:
     for header in headers:
-        if _UNITS.get(header.units, "radian") != "radian":
+        if header.dtype == "uint8" and header.scale == 1.0:
+            raise StackError(f"{header.file.path}: holds bytes, as pictures of phases do; give the file with the phase")
+
+
+def _refuse_lengths(headers: Sequence[Header]) -> None:
+    """Raise StackError for a file of a product in radians whose tag says that it is a length, or another angle."""
+    for header in headers:
+        if _UNITS.get(header.units, "radian") != "radian" or header.units in _ANGLES:
             raise StackError(
                 f"{header.file.path}: its unit tag says {header.units!r}, but phases of the product are in radians; replace "
                 "it, or open a pattern of the files with product='generic' (--product generic)"

@@ -15,6 +15,7 @@ from insarray.io.layers.extents import reconcile
 from insarray.io.layers.granules import (
     fill_value,
     grid_of_centres,
+    left_out,
     matched,
     number,
     pair_baselines,
@@ -116,7 +117,7 @@ class OperaDispReader:
             wavelength=wavelength,
             attrs={"source_sign": "toward", "source_units": "metre", **reference, **_applied(files)},
             maps=_water(metas, files, common.grid),
-            notes=(*notes, *why, *common.notes, *referenced),
+            notes=(*notes, *_lacking(metas, files), *why, *common.notes, *referenced),
         )
 
 
@@ -217,6 +218,11 @@ def _kept(metas: list[_Meta]) -> tuple[dict[str, object], tuple[str, ...]]:
     if where is None or any(meta.reference != where or meta.grid != first for meta in metas):
         return {}, ()
     return kept_reference(first, *where, _REFERENCE)
+
+
+def _lacking(metas: list[_Meta], files: list[str]) -> tuple[str, ...]:
+    stored = {name: known[0] for name, known in _COMPANIONS.items()}
+    return left_out(stored, [meta.fills for meta in metas], files)
 
 
 def _phase(factors: list[float], fills: list[float | None]) -> Decode:
