@@ -254,7 +254,7 @@ READ: dict[str, tuple[Case, str]] = {
     ),
     "LiCSBAS: dates as text": (licsbas_(imdates=np.array(DATES, "S8")), "x0 10.0000"),
     "LiCSBAS: longitude 370": (licsbas_(corner_lon=370.0), "x0 10.0000"),
-    "LiCSBAS: double precision": (licsbas_(cum=SERIES.astype(np.float64) * 1000), ""),
+    "LiCSBAS: double precision": (licsbas_(cum=SERIES.astype(np.float64) * 1000), "x0 10.0000"),
     "LiCSBAS: a baseline of NaN": (
         licsbas_(bperp=np.array([0, np.nan, 1, 2.0])),
         "no perpendicular baselines: that of 2018-01-18 is no number",

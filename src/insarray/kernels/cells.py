@@ -97,13 +97,13 @@ def _number(text: np.ndarray, first: int, last: int) -> tuple[float, bool]:
 @jit
 def _digits(text: np.ndarray, first: int, last: int) -> tuple[int, int, int, bool]:
     """Return the digits as a whole number, the power of ten that belongs to it, where they end, and whether there are any."""
-    whole, scale, any_digit, point, at = np.int64(0), 0, False, False, first
+    whole, scale, any_digit, point, at = 0, 0, False, False, first
     while at < last:
         letter = text[at]
         if _ZERO <= letter <= _NINE:
             if whole > _MOST:
                 return whole, scale, at, False
-            whole = whole * 10 + np.int64(letter - _ZERO)
+            whole = whole * 10 + int(letter) - _ZERO
             scale -= int(point)
             any_digit = True
         elif letter == _POINT and not point:
