@@ -172,8 +172,8 @@ def _require_data(path: Path, layout: Layout, series: np.ndarray) -> None:
     if odd.any():
         date, point = np.argwhere(odd)[0]
         raise FileError(
-            f"{path}: {layout.header[layout.series[date]]} of point {point + 1} is {series[date, point]:g}, as are {odd.sum()} "
-            "cells alike; leave cells empty where there is no data"
+            f"{path}: {layout.header[layout.series[date]]} of point {point + 1} is {series[date, point]:g}, one of {odd.sum()} "
+            "such; leave cells empty where there is no data"
         )
 
 

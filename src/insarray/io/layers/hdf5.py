@@ -115,7 +115,8 @@ def virtual_datasets(path: str | Path) -> list[str]:
 def _is_bounded(virtual: Any) -> bool:
     """Return whether no other file is opened to find the size of a virtual dataset."""
     spaces = [space for part in virtual.virtual_sources() for space in (part.vspace, part.src_space)]
-    regular = [space for space in spaces if space.get_select_type() == h5py.h5s.SEL_HYPERSLABS]
+    hyperslabs = [space for space in spaces if space.get_select_type() == h5py.h5s.SEL_HYPERSLABS]
+    regular = [space for space in hyperslabs if space.is_regular_hyperslab()]
     return not any(h5py.h5s.UNLIMITED in n for space in regular for n in space.get_regular_hyperslab())
 
 
