@@ -511,6 +511,22 @@ def test_the_command_that_unpacks_archives_works(tmp_path, name):
     np.testing.assert_array_equal(opened(folder)[0].unwrapped_phase.values, expected)
 
 
+@pytest.mark.parametrize("packed", ["it's.zip", "A.ZIP"])
+def test_the_command_for_one_archive_works(tmp_path, packed):
+    files, _ = made(tmp_path, "hyp3")
+    (tmp_path / "zips").mkdir()
+    archive = tmp_path / "zips" / packed
+    with zipfile.ZipFile(archive, "w") as file:
+        for inside in files.rglob("*"):
+            file.write(inside, inside.relative_to(files))
+    with pytest.raises(FileError, match=r"is an archive; unpack it, and give the folder .* after: python") as refused:
+        ia.open_stack(archive)
+    told, _, command = str(refused.value).partition(" after: ")
+    subprocess.run(["sh", "-c", command.replace("python", sys.executable)], check=True)
+    folder = told.partition("give the folder ")[2]
+    np.testing.assert_array_equal(opened(folder)[0].unwrapped_phase, opened(files)[0].unwrapped_phase)
+
+
 def test_other_archives_are_named_alone(tmp_path):
     (tmp_path / "jobs.tar.gz").write_bytes(b"")
     with pytest.raises(ArgumentError, match=r"archives are not read, unpack them: jobs.tar.gz; give the folder"):

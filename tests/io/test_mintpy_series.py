@@ -183,8 +183,8 @@ def test_golden(golden):
         ({"date": np.array([*DATES[:4], "monday"], "S8")}, "'monday' is not a date"),
         ({"date": np.array([*DATES[:4], DATES[0]], "S8")}, "has a date twice"),
         ({"UNIT": "mm"}, "is in 'mm'"),
-        ({"REF_Y": "north"}, "an attribute cannot be read"),
-        ({"REF_DATE": "soon"}, "an attribute cannot be read"),
+        ({"REF_Y": "north"}, "REF_Y, REF_X or REF_DATE cannot be read .*; repair it"),
+        ({"REF_DATE": "soon"}, "REF_Y, REF_X or REF_DATE cannot be read .*; repair it"),
     ],
 )
 def test_what_is_wrong_is_said(path, change, message):

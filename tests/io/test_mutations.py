@@ -1,4 +1,4 @@
-"""Sixty properties that files have, one at a time: each is read rightly, or refused in one line that says what to do."""
+"""Properties that rasters have, one at a time: each is read rightly, or refused in one line that says what to do."""
 
 import os
 import shutil
@@ -82,6 +82,78 @@ def netcdf(
             changed.to_netcdf(
                 folder / f"{pair}_unw.nc", engine="h5netcdf", encoding={"phase": encoding} if encoding else None
             )
+
+    return write
+
+
+def described(text: str, values: np.ndarray = PHASE) -> Write:
+    """The usual files, each with an .aux.xml."""
+
+    def write(folder: Path) -> None:
+        phases(values=values)(folder)
+        for pair in PAIRS:
+            band = f'<PAMDataset><PAMRasterBand band="1">{text}</PAMRasterBand></PAMDataset>'
+            (folder / f"{pair}_unw.tif.aux.xml").write_text(band)
+
+    return write
+
+
+def world_files(folder: Path) -> None:
+    phases(crs=None)(folder)
+    for pair in PAIRS:
+        (folder / f"{pair}_unw.tfw").write_text("30\n0\n0\n-30\n600015\n2149985\n")
+
+
+def internal_mask(path: Path) -> None:
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=12,
+            width=16,
+            count=1,
+            dtype="float32",
+            crs="EPSG:32614",
+            transform=UTM,
+        ) as file,
+    ):
+        file.write(np.nan_to_num(PHASE[1], nan=3), 1)
+        file.write_mask(~np.isnan(PHASE[1]))
+
+
+def classic(folder: Path) -> None:
+    netcdf()(folder)
+    for path in list(folder.glob("*.nc")):
+        data = xr.load_dataset(path, engine="h5netcdf")
+        path.unlink()
+        data.to_netcdf(path, engine="scipy")
+
+
+def edited_header(old: str, new: str, values: np.ndarray = PHASE, dtype: str = "<f4") -> Write:
+    """ENVI with another header, and pixels of another type."""
+
+    def write(folder: Path) -> None:
+        phases("{}_unw.img", values, driver="ENVI")(folder)
+        for path in folder.glob("*.img"):
+            np.fromfile(path, "<f4").astype(dtype).tofile(path)
+            header = path.with_suffix(".hdr")
+            header.write_text(header.read_text().replace(old, new))
+
+    return write
+
+
+def swapped_companion(folder: Path) -> None:
+    phases()(folder)
+    for k, pair in enumerate(PAIRS):
+        write_raster(folder / f"{'_'.join(reversed(pair.split('_')))}_coh.tif", COHERENCE[k])
+
+
+def with_table(text: str) -> Write:
+    def write(folder: Path) -> None:
+        phases()(folder)
+        (folder / "baselines.csv").write_text(text)
 
     return write
 
@@ -183,6 +255,38 @@ READ: dict[str, tuple[Write, str]] = {
     "NetCDF with a fill value": (netcdf(_FillValue=np.float32(-9999)), "NetCDF"),
     "NetCDF with one time": (netcdf(lambda data: data.expand_dims("time")), "NetCDF"),
     "NetCDF from 0 to 360": (netcdf(lambda data: data.assign_coords(lon=data.lon + 360)), "NetCDF"),
+    "NetCDF with missing_value": (
+        netcdf(lambda data: data.fillna(-999.0).assign_attrs(missing_value=np.float32(-999))),
+        "NetCDF",
+    ),
+    "NetCDF with a valid range": (
+        netcdf(lambda data: data.fillna(9999.0).assign_attrs(valid_range=np.float32([-100, 100]))),
+        "NetCDF",
+    ),
+    "NetCDF-3": (classic, "NetCDF"),
+    "no-data in .aux.xml": (described("<NoDataValue>7777</NoDataValue>", np.nan_to_num(PHASE, nan=7777)), "*"),
+    "several no-data values in a tag": (
+        phases(
+            values=np.where(np.isnan(PHASE), np.float32([-9999] * 8 + [7777] * 8), PHASE),
+            tags={"NODATA": "-9999, 7777"},
+        ),
+        "*",
+    ),
+    "no-data of a tag that is none": (phases(tags={"nodata": "None"}), "*"),
+    "an internal mask in one file": (after(internal_mask), "*"),
+    "world files": (world_files, "*"),
+    "only part of the tiles written": (phases(SPARSE_OK="TRUE"), "*"),
+    "coherence in percent, as its unit says": (beside("coh", COHERENCE * 100, units="%"), "coherence"),
+    "coherence with its own no-data value": (
+        beside("coh", np.where(np.isnan(PHASE), np.float32(-1), COHERENCE), nodata=-1),
+        "coherence",
+    ),
+    "coherence of pairs the other way round": (swapped_companion, "coherence"),
+    "big-endian ENVI": (edited_header("byte order = 0", "byte order = 1", dtype=">f4"), "*"),
+    "ENVI that ignores a value": (
+        edited_header("byte order = 0", "byte order = 0\ndata ignore value = -99", np.nan_to_num(PHASE, nan=-99)),
+        "*",
+    ),
     "ENVI bsq": (envi("bsq"), "*"),
     "ENVI bil": (envi("bil"), "*"),
     "Erdas Imagine": (phases("{}_unw.img", driver="HFA"), "*"),
@@ -198,6 +302,47 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "two images in a file": (
         lambda folder: after(lambda path: shutil.copy(_two_bands(path.with_name("b.tif")), path))(folder),
         "has 2 bands; write",
+    ),
+    "NetCDF with an offset": (
+        netcdf(dtype="int16", scale_factor=0.001, add_offset=1.0, _FillValue=-32768),
+        "has a band offset of 1.0; write the values without it",
+    ),
+    "NetCDF of two times": (netcdf(lambda data: xr.concat([data, data], "time")), "has 2 bands; write the one to use"),
+    "a unit in one .aux.xml": (
+        lambda folder: (
+            phases()(folder),
+            (folder / f"{TIF}.aux.xml").write_text(
+                '<PAMDataset><PAMRasterBand band="1"><UnitType>mm</UnitType></PAMRasterBand></PAMDataset>'
+            ),
+        ),
+        "units: none in .* but mm in .*; give units=",
+    ),
+    "cycles": (phases(units="cycles"), "unit tag says 'cycles'; say what it is with units="),
+    "millimetres by a tag of another program": (phases(tags={"DATA_UNITS": "MILLIMETRES"}), "sign: .* say sign="),
+    "coherence of whole numbers to 10000": (
+        beside("coh", np.round(COHERENCE * 1e4).astype(np.uint16)),
+        "outside 0 to 1",
+    ),
+    "complex coherence": (beside("coh", (COHERENCE + 0j).astype(np.complex64)), "holds complex numbers"),
+    "labels beyond 16 bits": (beside("conncomp", LABELS.astype(np.int32) * 70000), "largest possible is 65534"),
+    "coherence in another CRS": (beside("coh", COHERENCE, **LONLAT), r"--resample"),
+    "an empty companion": (
+        lambda folder: (beside("coh", COHERENCE)(folder), (folder / f"{PAIRS[1]}_coh.tif").write_bytes(b"")),
+        r"coh.tif: is empty \(0 bytes\); download or create it again",
+    ),
+    "a table of baselines with semicolons": (with_table("date;bperp_m\n20190610;0\n"), "baselines.csv: has no column"),
+    "a table of baselines without a date": (with_table("date,bperp_m\n20190610,0\n20190622,5\n"), "baselines"),
+    "a table of baselines with an empty cell": (
+        with_table("date,bperp_m\n20190610,0\n20190622,5\n20190704,\n"),
+        "line 4: has no bperp_m; give one in metres",
+    ),
+    "phase and displacement": (
+        lambda folder: (phases()(folder), write_raster(folder / f"{PAIRS[0]}_disp.tif", PHASE[0])),
+        "both unwrapped phase and displacement; give a pattern",
+    ),
+    "ENVI that was cut": (
+        lambda folder: (envi("bsq")(folder), os.truncate(folder / f"{PAIRS[1]}_unw.img", 700)),
+        "has 700 of 768 bytes, it is truncated; replace it",
     ),
     "a shift by half a pixel": (
         one(transform=Affine(30, 0, UTM.c + 15, 0, -30, UTM.f)),
@@ -259,7 +404,9 @@ def test_it_is_read_rightly(tmp_path, name):
         assert (float(stack.x[0]), float(stack.y[0])) == pytest.approx((10.0005, 44.9995), abs=1e-5)
         assert stack.rio.crs.to_epsg() == 4326
     elif what == "coherence":
-        expected = np.where(np.isnan(PHASE), np.nan, COHERENCE) if "zeros" in name else COHERENCE
+        expected = (
+            np.where(np.isnan(PHASE), np.nan, COHERENCE) if "zeros" in name or "own no-data" in name else COHERENCE
+        )
         np.testing.assert_allclose(np.nan_to_num(stack.coherence.values[order]), np.nan_to_num(expected), atol=3e-3)
     elif what != "*":
         np.testing.assert_array_equal(stack[what].values[order], LABELS)

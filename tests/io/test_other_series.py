@@ -169,14 +169,61 @@ def test_cubes_of_opera_utils_are_series(tmp_path, name):
     assert moved.attrs["reference_date"].startswith("2018-01-06")
 
 
-def test_cubes_that_take_their_values_from_other_files_are_refused(tmp_path):
-    path = write_opera_utils(tmp_path / "disp.nc")
-    with h5py.File(path, "a") as file:  # virtual datasets, as opera-utils makes in NetCDF
+def with_virtual(path, name):
+    """Replace a dataset by regions of other files, as opera-utils does in NetCDF (src/opera_utils/disp/_netcdf.py)."""
+    with h5py.File(path, "a") as file:
+        shape = file[name].shape
+        del file[name]
+        layout = h5py.VirtualLayout(shape, np.float32)
+        for k in range(shape[0]):
+            layout[k] = h5py.VirtualSource(f"{path.parent}/other{k}.nc", name, shape[1:])
+        file.create_virtual_dataset(name, layout, fillvalue=np.nan)
+        for k, dim in enumerate(("time", "y", "x")):
+            file[name].dims[k].attach_scale(file[dim])
+    return path
+
+
+def test_what_a_cube_takes_from_other_files_is_left_out_and_named(tmp_path):
+    path = with_virtual(write_opera_utils(tmp_path / "disp.nc"), "recommended_mask")
+    (tmp_path / "other0.nc").write_bytes(b"would fail if it was opened")
+    with pytest.warns(StackWarning, match="left out, as their values are in other files: recommended_mask; copy"):
+        series = ia.open(path)
+    np.testing.assert_allclose(series.displacement, SERIES[1:])
+    assert "recommended_mask" not in series
+    assert "temporal_coherence" in series
+    assert series.attrs["notes"][0].startswith("left out")
+
+
+def test_copied_into_the_cube_they_are_opened(tmp_path):
+    path = with_virtual(write_opera_utils(tmp_path / "disp.nc"), "recommended_mask")
+    with h5py.File(path, "a") as file:  # what the message says
+        scales = [file[dim] for dim in ("time", "y", "x")]
         del file["recommended_mask"]
-        layout = h5py.VirtualLayout((3, 20, 30), np.uint8)
-        layout[0] = h5py.VirtualSource("other.nc", "recommended_mask", (20, 30))
-        file.create_virtual_dataset("recommended_mask", layout)
+        copy = file.create_dataset("recommended_mask", data=np.ones((3, 20, 30), np.uint8))
+        for k, scale in enumerate(scales):
+            copy.dims[k].attach_scale(scale)
+    assert ia.open(path).recommended_mask.sum() == 1800
+
+
+def test_a_series_that_is_in_other_files_is_refused(tmp_path):
+    with pytest.raises(FileError, match=r"disp.nc: displacement is a link or keeps its values elsewhere; copy"):
+        ia.open(with_virtual(write_opera_utils(tmp_path / "disp.nc"), "displacement"))
+
+
+def test_cubes_that_refer_to_other_files_in_other_ways_are_refused(tmp_path):
+    path = write_opera_utils(tmp_path / "disp.nc")
+    with h5py.File(path, "a") as file:
+        del file["recommended_mask"]
+        file["recommended_mask"] = h5py.ExternalLink("other.nc", "recommended_mask")
     with pytest.raises(
         FileError, match=r"recommended_mask is a link or keeps its values elsewhere; copy them into the file"
     ):
+        ia.open(path)
+    with h5py.File(path, "a") as file:
+        del file["recommended_mask"]
+        layout = h5py.VirtualLayout((3, 20, 30), np.uint8, maxshape=(None, 20, 30))
+        source = h5py.VirtualSource("other.nc", "recommended_mask", (3, 20, 30), maxshape=(None, 20, 30))
+        layout[: h5py.h5s.UNLIMITED] = source[: h5py.h5s.UNLIMITED]  # its size depends on the other file
+        file.create_virtual_dataset("recommended_mask", layout)
+    with pytest.raises(FileError, match=r"recommended_mask is a link or keeps its values elsewhere"):
         ia.open(path)

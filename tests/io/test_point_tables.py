@@ -36,6 +36,15 @@ OTHER_ROWS = ("A1,45.1,369.2,-3.0,1.5,0", "A2,45.2,9.3,1.0,-2.5,0.25")
 SAID = {"units": "millimetre", "sign": "toward"}
 
 
+@pytest.fixture(params=["line by line", "compiled", "compiled, few characters at once"])
+def way(request, monkeypatch):
+    """Both ways to read numbers; tables of a test are too small for the compiled one."""
+    if request.param != "line by line":
+        monkeypatch.setattr("insarray.io.layers.dated_table._WORTH", 0)
+    if request.param.endswith("at once"):
+        monkeypatch.setattr("insarray.io.layers.dated_table._PART", 7)
+
+
 def write(path, header, rows):
     path.write_text("\n".join([header, *rows]) + "\n")
     return path
@@ -46,6 +55,7 @@ def calibrated(tmp_path):
     return write(tmp_path / "EGMS_L2b_088_0282_IW2_VV_2019_2023_1.csv", L2, L2_ROWS)
 
 
+@pytest.mark.usefixtures("way")
 def test_egms_is_opened_in_metres_with_its_place_and_geometry(calibrated):
     points = ia.open(calibrated)
     np.testing.assert_allclose(points.displacement, [[0, 0.0005], [-0.0015, np.nan], [0.00325, -0.002]], atol=1e-9)
@@ -80,6 +90,7 @@ def test_place_in_two_systems_agrees(calibrated):
     assert (np.abs(lat - 45.5) < 1).all()
 
 
+@pytest.mark.usefixtures("way")
 def test_the_archive_gives_what_the_table_gives(calibrated):
     archive = calibrated.with_suffix(".zip")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
@@ -134,6 +145,7 @@ def test_tables_that_do_not_say_their_unit_are_refused_and_the_remedy_works(tmp_
     np.testing.assert_allclose(away.displacement, -1000 * points.displacement, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("header", "rows", "options"),
     [
@@ -151,6 +163,7 @@ def test_dialects(tmp_path, header, rows, options):
     assert points.rio.crs.to_epsg() == (32633 if "crs" in options else 4326)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -165,6 +178,27 @@ def test_dialects(tmp_path, header, rows, options):
 def test_damaged_lines_are_named(tmp_path, row, words):
     with pytest.raises(FileError, match=rf"ps.csv.*{words}"):
         ia.open_points(write(tmp_path / "ps.csv", OTHER, [row]), **SAID)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_ends_of_lines_blank_lines_and_names_of_other_alphabets(tmp_path, ending):
+    rows = ["Ä1,45.1,9.2,0,1.5,0", "", "P,45.2,9.3,1.0,,nan", ",,,,,", ' "Q,1",45.3,9.4,0,2,3'.replace(" ", "")]
+    path = tmp_path / "ps.csv"
+    path.write_bytes(ending.join([OTHER, *rows]).encode())
+    points = ia.open_points(path, **SAID)
+    assert list(points.pid.values) == ["Ä1", "P", "Q,1"]
+    np.testing.assert_allclose(points.y, [45.1, 45.2, 45.3])
+    np.testing.assert_allclose(points.displacement, [[0, np.nan, 0.003], [0.0015, np.nan, 0.002]], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("row", "words"), [("A3,45.1,9.2,0,1_0,0", "line 5: d20190117 is '1_0'"), ("A3,1", "line 5: has 2")]
+)
+def test_the_line_is_counted_in_the_file(tmp_path, row, words):
+    with pytest.raises(FileError, match=words):
+        ia.open_points(write(tmp_path / "ps.csv", OTHER, [OTHER_ROWS[0], "", OTHER_ROWS[1], row]), **SAID)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Open results that are not insarray's stores: NetCDF files, Zarr groups, and time series of other programs."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -12,12 +13,14 @@ from insarray.engine.program import PROGRAM
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.ledger import META
 from insarray.io.files import fingerprint
+from insarray.io.layers.hdf5 import require_own_values, virtual_datasets
 from insarray.io.locations import exists
 from insarray.io.readers.mintpy_series import is_series, open_series
 from insarray.io.readers.other_series import is_dolphin, is_licsbas, open_dolphin, open_licsbas
 from insarray.io.readers.point_tables import is_point_table, open_points
 from insarray.io.readers.stored import is_zarr, open_stored, with_axes
 from insarray.model.conventions import variable
+from insarray.model.errors import StackWarning
 
 _EDGE = 512  # block edge in pixels for files without chunks
 _NETCDF = {".nc", ".nc4", ".cdf"}
@@ -46,8 +49,12 @@ def kind_of(where: Path) -> Kind | None:
         if recognises(where):
             return other
     if where.suffix.lower() in _NETCDF or _is_group(where):
-        with open_stored(where) as found:
-            return "dataset" if _holds_result(with_axes(found)) else None
+        left = _left_out(where)
+        with open_stored(where, without=left) as found:
+            if _holds_result(with_axes(found)):
+                return "dataset"
+        if left:
+            require_own_values(where)
     return None
 
 
@@ -85,7 +92,14 @@ def _is_known(name: str, array: xr.DataArray) -> bool:
 
 def _open_dataset(where: Path) -> xr.Dataset:
     """Open a NetCDF file, or a Zarr store written by xarray, with all dates, pairs or loops in one chunk."""
-    found = with_axes(open_stored(where))
+    left = _left_out(where)
+    found = with_axes(open_stored(where, without=left))
+    if left:
+        note = (
+            f"left out, as their values are in other files: {', '.join(left)}; copy them into {where.name} to have them"
+        )
+        warnings.warn(note, StackWarning, stacklevel=4)
+        found = found.assign_attrs(notes=[note])
     mappings = {
         array.encoding.get("grid_mapping", array.attrs.get("grid_mapping")) for array in found.data_vars.values()
     }
@@ -94,6 +108,11 @@ def _open_dataset(where: Path) -> xr.Dataset:
     preferred = largest.encoding.get("preferred_chunks") or {}
     chunks = {dim: int(preferred.get(dim, _EDGE)) if dim in ("y", "x") else -1 for dim in found.dims}
     return _dated(found).chunk(chunks, token=fingerprint([where]))
+
+
+def _left_out(where: Path) -> list[str]:
+    """Return the variables of a NetCDF file that are regions of other files, which are never opened: masks of opera-utils."""
+    return [] if is_zarr(where) else virtual_datasets(where)
 
 
 def _dated(found: xr.Dataset) -> xr.Dataset:

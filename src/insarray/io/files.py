@@ -143,10 +143,18 @@ def archives(folder: Path) -> tuple[str, ...]:
     if not found:
         return ()
     told = f"archives are not read, unpack them: {names(found, 3)}"
-    if is_url(folder) or any(path.suffix.lower() != ".zip" for path in found):
+    if is_url(folder) or any(path.suffix != ".zip" for path in found):
         return (told,)
     where = shlex.quote(str(folder))
     return (f'{told}; with: for zip in {where}/*.zip; do python -m zipfile -e "$zip" {where}; done',)
+
+
+def unpacking(archive: Path) -> str:
+    """Return the end of a message with the command that unpacks a zip file into a folder beside it; empty for others."""
+    if is_url(archive) or archive.suffix.lower() != ".zip":
+        return ""
+    folder = archive.with_suffix("")
+    return f" {folder} after: python -m zipfile -e {shlex.quote(str(archive))} {shlex.quote(str(folder))}"
 
 
 def require_plausible(path: Path, member: zipfile.ZipInfo, largest: int | None = None) -> None:

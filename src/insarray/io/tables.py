@@ -82,29 +82,48 @@ def numbered_cells(path: Path, file: Iterable[str], delimiter: str = ",") -> Ite
     FileError
         If there is none, or it is not a table.
     """
-    empty, reader = True, csv.reader(_bounded(path, file), delimiter=delimiter)
+    lines = further_cells(path, bounded_lines(path, file), delimiter)
+    first = next(lines, None)
+    if first is None:
+        raise FileError(f"{path}: is empty; a table begins with a line of column names")
+    yield first
+    yield from lines
+
+
+def further_cells(path: Path, lines: Iterable[str], delimiter: str, before: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each line that is not blank, the first of which is line `before` + 1 of the file.
+
+    Raises
+    ------
+    FileError
+        If it is not a table.
+    """
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
         for cells in reader:
             if any("\0" in cell for cell in cells):
                 raise FileError(f"{path}: is not a text; give a CSV table")
             if any(cell.strip() for cell in cells):
-                empty = False
-                yield reader.line_num, cells
+                yield before + reader.line_num, cells
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path}: cannot be read as a CSV table ({error})") from error
-    if empty:
-        raise FileError(f"{path}: is empty; a table begins with a line of column names")
 
 
-def _bounded(path: Path, file: Iterable[str]) -> Iterator[str]:
+def bounded_lines(path: Path, file: Iterable[str]) -> Iterator[str]:
     """Yield the lines of a text; FileError for one without end, before it fills the memory."""
     if not isinstance(file, io.TextIOBase):
         yield from file
         return
-    while line := file.readline(_LONGEST):
-        if len(line) == _LONGEST:
-            raise FileError(f"{path}: has a line of more than {_LONGEST} characters; give a CSV table")
+    while line := bounded_line(path, file):
         yield line
+
+
+def bounded_line(path: Path, file: io.TextIOBase) -> str:
+    """Return the next line of a text, or the rest of one; FileError as `bounded_lines`."""
+    line = file.readline(_LONGEST)
+    if len(line) == _LONGEST:
+        raise FileError(f"{path}: has a line of more than {_LONGEST} characters; give a CSV table")
+    return line
 
 
 def _line(path: Path, number: int, header: Sequence[str], cells: Sequence[str]) -> Line:

@@ -4,23 +4,29 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, compress
 from pathlib import Path
 
 import numpy as np
 
 from insarray.io.files import require_plausible
-from insarray.io.tables import numbered_cells
+from insarray.io.tables import bounded_line, bounded_lines, further_cells, numbered_cells
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.numbers import plain_numbers
 
 _DELIMITERS = ",;\t"
+_NO_DATA = (9999.0, 32767.0, 32768.0, 99999.0)
+"""Sizes of numbers that stand for no data elsewhere; as displacement, 10 m to 100 km."""
+
 _MOST_HEADER = 1 << 20  # bytes of the first line that are examined
+_PART = 1 << 22  # characters that are read at once
+_WORTH = 1 << 19  # characters of which the numbers are read by compiled code, which takes a second to load
 # D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; optionally followed by a unit
-_DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|m)[\])]?)?")
+_DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|cm|m)[\])]?)?")
 _LAT, _LON = ("latitude", "lat"), ("longitude", "lon", "long", "lng")
 UNITS = "units"
 """Column of our own tables that says, in every row, unit and direction of the displacement."""
@@ -97,7 +103,9 @@ def table_text(path: Path) -> Iterator[io.TextIOBase]:
                 require_plausible(path, inside[0])
                 with archive.open(inside[0]) as member:
                     yield io.TextIOWrapper(member, encoding="utf-8-sig", newline="")
-    except (OSError, UnicodeDecodeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise FileError(f"{path}: cannot be read ({error}); download it again") from error
 
 
@@ -130,7 +138,7 @@ def layout_of(path: Path, text: io.TextIOBase) -> Layout | None:
 
 @dataclass(frozen=True)
 class Cells:
-    """Values of a table: displacement (point, date) as written, other columns by index, and point names."""
+    """Values of a table: displacement (date, point) as written, other columns by index, and point names."""
 
     series: np.ndarray
     columns: Mapping[int, np.ndarray]
@@ -145,29 +153,122 @@ class Cells:
         FileError
             If a line has too few or too many cells, or a cell that is not a number; the message names the line.
         """
-        named, units = layout.names, layout.units
-        rows, values, names = [], [], []
-        with table_text(path) as text:
-            lines = numbered_cells(path, text, layout.delimiter)
-            next(lines)
-            for number, cells in lines:
-                if len(cells) != len(layout.header):
-                    raise FileError(
-                        f"{path}, line {number}: has {len(cells)} cells for {len(layout.header)} columns; download it again if "
-                        "it was cut, and write decimals with a point"
-                    )
-                where = f"{path}, line {number}"
-                if units is not None and cells[units].strip() != layout.stated:
-                    raise FileError(
-                        f"{where}: its units are {cells[units]!r}, those above {layout.stated!r}; convert them"
-                    )
-                rows.append(_numbers(where, layout, cells, layout.series).astype(np.float32))
-                values.append(_numbers(where, layout, cells, columns))
-                names.append("" if named is None else cells[named].strip())
-        if not rows:
+        parts = list(_Lines(path, layout, columns).parts())
+        if not any(map(len, (names for _, _, names in parts))):
             raise FileError(f"{path}: has no line of numbers below its column names")
-        table = np.stack(values)
-        return cls(np.stack(rows), {c: table[:, k] for k, c in enumerate(columns)}, [] if named is None else names)
+        series = np.concatenate([part for part, _, _ in parts], axis=1)
+        table = np.concatenate([part for _, part, _ in parts])
+        _require_data(path, layout, series)
+        names = [] if layout.names is None else [name for _, _, part in parts for name in part]
+        return cls(series, {c: table[:, k] for k, c in enumerate(columns)}, names)
+
+
+def _require_data(path: Path, layout: Layout, series: np.ndarray) -> None:
+    """Raise FileError for values that other programs write where there is no data, or that are beyond single precision."""
+    least, most = np.fmin.reduce(series, axis=None), np.fmax.reduce(series, axis=None)
+    if -_NO_DATA[0] < least and most < _NO_DATA[0]:  # nearly always
+        return
+    odd = np.isinf(series) | np.isin(np.abs(series), _NO_DATA)
+    if odd.any():
+        date, point = np.argwhere(odd)[0]
+        raise FileError(
+            f"{path}: {layout.header[layout.series[date]]} of point {point + 1} is {series[date, point]:g}, one of {odd.sum()} "
+            "such; leave cells empty where there is no data"
+        )
+
+
+_Part = tuple[np.ndarray, np.ndarray, list[str]]
+"""Series (date, line) in float32, other columns (line, column), and names of some lines."""
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Lines of a table below the first, and the columns to read beside the series."""
+
+    path: Path
+    layout: Layout
+    columns: Sequence[int]
+
+    def parts(self) -> Iterator[_Part]:
+        """Yield the values of the lines, many at once."""
+        with table_text(self.path) as text:
+            bounded_line(self.path, text)
+            before, compiled = 1, False
+            while lines := text.read(_PART) + bounded_line(self.path, text):
+                compiled = compiled or len(lines) >= _WORTH
+                if not compiled or '"' in lines or "\0" in lines or lines.count("\r") != lines.count("\r\n"):
+                    rest = chain(io.StringIO(lines, newline=""), bounded_lines(self.path, text))
+                    yield self._by_line(further_cells(self.path, rest, self.layout.delimiter, before))
+                    return
+                yield self._at_once(lines.encode(), before)
+                before += lines.count("\n")
+
+    def _by_line(self, lines: Iterable[tuple[int, list[str]]]) -> _Part:
+        """Read number and cells of some lines with all checks."""
+        layout, named = self.layout, self.layout.names
+        rows, values, names = [], [], []
+        for number, cells in lines:
+            where = f"{self.path}, line {number}"
+            if len(cells) != len(layout.header):
+                raise FileError(
+                    f"{where}: has {len(cells)} cells for {len(layout.header)} columns; download it again if it was cut, and "
+                    "write decimals with a point"
+                )
+            if layout.units is not None and cells[layout.units].strip() != layout.stated:
+                said = cells[layout.units]
+                raise FileError(f"{where}: its units are {said!r}, those above {layout.stated!r}; convert them")
+            rows.append(_single(_numbers(where, layout, cells, layout.series)))
+            values.append(_numbers(where, layout, cells, self.columns))
+            names.append("" if named is None else cells[named].strip())
+        if not rows:
+            return np.empty((len(layout.series), 0), np.float32), np.empty((0, len(self.columns))), []
+        return np.stack(rows, axis=1), np.stack(values), names
+
+    def _at_once(self, lines: bytes, before: int) -> _Part:
+        """Read lines without quotation marks by compiled code, and those that it does not understand one by one."""
+        from insarray.kernels.cells import SKIPPED, TEXT, parse_cells
+
+        layout, n_columns = self.layout, len(self.columns)
+        text = np.frombuffer(lines, np.uint8)
+        starts, stops = _bounds(text)
+        kinds = np.full(len(layout.header), SKIPPED)
+        kinds[[*self.columns, *layout.series]] = np.arange(n_columns + len(layout.series))
+        texts = [column for column in (layout.names, layout.units) if column is not None]
+        kinds[texts] = TEXT - np.arange(len(texts))
+        values = np.full((starts.size, n_columns + len(layout.series)), np.nan)
+        spans = np.zeros((starts.size, len(texts), 2), np.int64)
+        good = parse_cells(text, starts, stops, ord(layout.delimiter), kinds, values, spans)
+        cells = [[lines[a:b].decode().strip() for a, b in spans[:, k].tolist()] for k in range(len(texts))]
+        names = [""] * starts.size if layout.names is None else cells[0]
+        if layout.units is not None:
+            good &= np.array([cell == layout.stated for cell in cells[-1]])
+        series = _single(values[:, n_columns:].T)
+        for line in np.flatnonzero(~good).tolist():
+            alone = further_cells(
+                self.path, [lines[starts[line] : stops[line]].decode()], layout.delimiter, before + line
+            )
+            row, others, name = self._by_line(alone)
+            if name:  # else it is blank
+                series[:, line], values[line, :n_columns], names[line], good[line] = row[:, 0], others[0], name[0], True
+        if not good.all():
+            series, values, names = series[:, good], values[good], list(compress(names, good))
+        return series, values[:, :n_columns], names
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # infinite ones are refused later
+        return np.ascontiguousarray(values, np.float32)
+
+
+def _bounds(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each line begins and ends, without the characters at its end."""
+    stops = np.flatnonzero(text == ord("\n"))
+    starts = np.concatenate([[0], stops + 1])
+    if starts[-1] < text.size:  # the last line of the file
+        stops = np.append(stops, text.size)
+    starts = starts[: stops.size]
+    returned = (stops > starts) & (text[stops - 1] == ord("\r"))
+    return starts, stops - returned
 
 
 def _numbers(where: str, layout: Layout, cells: Sequence[str], columns: Sequence[int]) -> np.ndarray:

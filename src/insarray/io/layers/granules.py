@@ -1,7 +1,7 @@
 """Helpers of readers for products with one HDF5 or NetCDF-4 file per pair: names, grids, layers, baselines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +21,7 @@ from insarray.model.errors import ArgumentError, FileError, StackError
 from insarray.model.grid import Grid
 
 _REGULAR = 1e-3  # pixels
+_RADIANS = {"", "1", "rad", "radian", "radians"}
 
 
 def products_in(path: Path, pattern: re.Pattern[str], glob: str) -> list[Path]:
@@ -52,10 +53,33 @@ def number(file: Any, name: str) -> float | None:
 
 
 def fill_value(found: Any) -> float | None:
-    """Return `_FillValue` of a dataset; None if it is missing or NaN."""
-    stored = found.attrs.get("_FillValue")
-    value = np.nan if stored is None else float(np.asarray(stored).ravel()[0])
-    return value if np.isfinite(value) else None
+    """Return `_FillValue` or `missing_value` of a dataset; None if there is none but NaN.
+
+    Raises
+    ------
+    FileError
+        If its values are packed: no product has that, and they would be read as they are stored.
+    """
+    for name, neutral in (("scale_factor", 1.0), ("add_offset", 0.0)):
+        stored = _attribute(found, name)
+        if stored is not None and stored != neutral:
+            raise FileError(f"{found.file.filename}: {found.name} has {name} {stored:g}; write its values without it")
+    values = (_attribute(found, name) for name in ("_FillValue", "missing_value"))
+    return next((value for value in values if value is not None and np.isfinite(value)), None)
+
+
+def _attribute(found: Any, name: str) -> float | None:
+    stored = found.attrs.get(name)
+    return None if stored is None else float(np.asarray(stored).ravel()[0])
+
+
+def require_radians(found: Any) -> None:
+    """Raise FileError if a dataset of phases says that it has another unit."""
+    said = text(found.attrs.get("units", "")).strip().lower()
+    if said not in _RADIANS:
+        raise FileError(
+            f"{found.file.filename}: {found.name} is in {said!r}, not in radians; give the product as distributed"
+        )
 
 
 def grid_of_centres(file: Any, x: Any, y: Any, crs: str) -> Grid:
@@ -172,6 +196,28 @@ class Stored:
             name: hdf5_files_layer(paths, self.group + one, common, self.tile, decoders[name])
             for name, one in there.items()
         }, zero_is_nodata
+
+
+def left_out(
+    layers: Mapping[str, str], fills: Sequence[dict[str, float | None]], paths: Sequence[str]
+) -> tuple[str, ...]:
+    """Return a note on each layer that only some of the products have, which is therefore left out.
+
+    Parameters
+    ----------
+    layers
+        Datasets by canonical name.
+    fills
+        For each product, the fill value of each dataset that it has.
+    paths
+        Paths of the products.
+    """
+    lacking = {name: [p for p, has in zip(paths, fills, strict=True) if one not in has] for name, one in layers.items()}
+    return tuple(
+        f"{name} is left out: {len(some)} of {len(paths)} products have none ({names(some)})"
+        for name, some in lacking.items()
+        if 0 < len(some) < len(paths)
+    )
 
 
 def covering(common: Common) -> int | None:

@@ -57,7 +57,7 @@ def dataset(file: Any, name: str) -> Any | None:
     if isinstance(found, h5py.Group):
         return None
     if found is None or found.is_virtual or found.external:
-        raise FileError(f"{file.filename}: {name} is a link or keeps its values elsewhere; copy them into the file")
+        raise _elsewhere(file.filename, name)
     return found
 
 
@@ -79,19 +79,49 @@ def require_own_values(path: str | Path) -> None:
     FileError
         If it links to another file, or a dataset stores its values in one.
     """
+    found = virtual_datasets(path)
+    if found:
+        raise _elsewhere(path, found[0])
+
+
+def virtual_datasets(path: str | Path) -> list[str]:
+    """Return the datasets of a NetCDF-4 file that name regions of other files, of sizes known without opening these.
+
+    Raises
+    ------
+    FileError
+        If the file refers to other files in another way.
+    """
     if not is_url(path) and not h5py.is_hdf5(path):
-        return
+        return []
+    virtual: list[str] = []
     with opened(path) as file:
 
         def look(name: str, link: object) -> str | None:
-            elsewhere = isinstance(link, h5py.ExternalLink)
-            if isinstance(link, h5py.HardLink) and isinstance(file[name], h5py.Dataset):
-                elsewhere = bool(file[name].is_virtual or file[name].external)
-            return name if elsewhere else None
+            if isinstance(link, h5py.ExternalLink):
+                return name
+            found = file[name] if isinstance(link, h5py.HardLink) else None
+            if isinstance(found, h5py.Dataset) and found.is_virtual:
+                virtual.append(name)
+                return None if _is_bounded(found) else name
+            return name if isinstance(found, h5py.Dataset) and found.external else None
 
-        found = file.visititems_links(look)
-    if found is not None:
-        raise FileError(f"{path}: {found} is a link or keeps its values elsewhere; copy them into the file")
+        refused = file.visititems_links(look)
+    if refused is not None:
+        raise _elsewhere(path, refused)
+    return virtual
+
+
+def _is_bounded(virtual: Any) -> bool:
+    """Return whether no other file is opened to find the size of a virtual dataset."""
+    spaces = [space for part in virtual.virtual_sources() for space in (part.vspace, part.src_space)]
+    hyperslabs = [space for space in spaces if space.get_select_type() == h5py.h5s.SEL_HYPERSLABS]
+    regular = [space for space in hyperslabs if space.is_regular_hyperslab()]
+    return not any(h5py.h5s.UNLIMITED in n for space in regular for n in space.get_regular_hyperslab())
+
+
+def _elsewhere(path: str | Path, name: str) -> FileError:
+    return FileError(f"{path}: {name} is a link or keeps its values elsewhere; copy them into the file")
 
 
 def dataset_names(file: Any, ndim: int) -> list[str]:

@@ -48,7 +48,7 @@ def no_data_of(*said: float | None, tags: Iterable[Mapping[str, str]] = ()) -> t
     values = [value for value in said if value is not None]
     for mapping in tags:
         known = {name.lower().replace(" ", "_"): text for name, text in mapping.items()}
-        values += [value for tag in _NODATA_TAGS if (value := _number(known.get(tag))) is not None]
+        values += [value for tag in _NODATA_TAGS for value in _numbers(known.get(tag, ""))]
     return tuple(dict.fromkeys(value for value in values if math.isfinite(value)))
 
 
@@ -59,11 +59,12 @@ def with_given(own: tuple[float, ...], given: float | None) -> tuple[float, ...]
     return () if math.isnan(given) else tuple(dict.fromkeys((*own, given)))
 
 
-def _number(text: str | None) -> float | None:
+def _numbers(text: str) -> list[float]:
+    """Return the numbers in a tag, which may list several with commas, semicolons or spaces; none if it is other text."""
     try:
-        return None if text is None else float(text)
+        return [float(part) for part in re.split(r"[\s,;]+", text.strip(" \t{}[]()")) if part]
     except ValueError:
-        return None
+        return []
 
 
 def unit_of(unit: str | None, *tags: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from insarray.io.layers.granules import (
     covering,
     fill_value,
     grid_of_centres,
+    left_out,
     matched,
     number,
     pair_baselines,
@@ -22,6 +23,7 @@ from insarray.io.layers.granules import (
     radar_wavelength,
     refuse_frames,
     require_one_track,
+    require_radians,
     same_wavelength,
 )
 from insarray.io.layers.hdf5 import dataset, opened
@@ -105,7 +107,7 @@ class AriaReader:
             {"source_sign": "away", "source_units": "radian"},
             maps,
             () if dem is None else (str(dem),),
-            (*notes, *why, *missing, *told, *common.notes),
+            (*notes, *left_out(_LAYERS, stored.fills, read), *why, *missing, *told, *common.notes),
         )
 
 
@@ -179,6 +181,7 @@ def _read(file: PairFile) -> _Granule:
         phase = dataset(source, DATA + "unwrappedPhase")
         if phase is None or phase.ndim != 2:
             raise FileError(f"{path}: has no map {DATA}unwrappedPhase; download it again")
+        require_radians(phase)
         grid = grid_of_centres(
             source, dataset(source, DATA + "longitude"), dataset(source, DATA + "latitude"), crs_of_product(source)
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from insarray.io.baselines import baseline_table, given_baselines
-from insarray.io.files import expand, fingerprint, is_archive, name_of
+from insarray.io.files import expand, fingerprint, is_archive, name_of, unpacking
 from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, PhaseDecode, per_file
 from insarray.io.layers.extents import Common
 from insarray.io.layers.headers import Header, agreed, common_grid, members_of, raster_layer, read_headers
@@ -38,6 +38,8 @@ _UNITS: dict[str, str] = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimetre"),
 }
 _METRES: dict[str, float] = {"metre": 1.0, "centimetre": 1e-2, "millimetre": 1e-3}
+_ANGLES = {"deg", "degree", "degrees", "cycle", "cycles"}
+_PERCENT = {"%", "percent", "pct"}
 _WAVELENGTH_TAGS = ("wavelength_metres", "wavelength_meters", "wavelength_m", "wavelength", "radar_wavelength")
 _COHERENCE_NAMES = ("coherence", "correlation", "corr", "cor")
 _COMPONENT_NAMES = ("connected_component_labels", "connected_components", "conncomp")
@@ -88,13 +90,13 @@ class GenericReader:
             inputs = _inputs_of_table(paths[0], options)
         else:
             inputs = _inputs_of_names(paths, options)
-        return assemble(inputs, options)
+        return assemble(inputs, options, in_radians=False)
 
 
 def _inputs_of_names(paths: list[Path], options: Options) -> Inputs:
     packed = next((path for path in paths if is_archive(path)), None)
     if packed is not None:
-        raise FileError(f"{packed}: is an archive; unpack it, and give the folder (python -m zipfile -e unpacks a zip)")
+        raise FileError(f"{packed}: is an archive; unpack it, and give the folder{unpacking(packed)}")
     folder = next((path for path in paths if path.is_dir()), None)
     if folder is not None:
         raise FileError(
@@ -147,8 +149,17 @@ def _inputs_of_table(table: Path, options: Options) -> Inputs:
 # -- from files to a source -----------------------------------------------------------------------------------------
 
 
-def assemble(inputs: Inputs, options: Options) -> StackSource:
+def assemble(inputs: Inputs, options: Options, *, in_radians: bool = True) -> StackSource:
     """Return the source of a stack of one raster per pair and variable.
+
+    Parameters
+    ----------
+    inputs
+        Files by layer.
+    options
+        Options of the user, and what is known of the product.
+    in_radians
+        Whether phases of the product are in radians, so that a file that says otherwise is refused.
 
     Raises
     ------
@@ -159,6 +170,9 @@ def assemble(inputs: Inputs, options: Options) -> StackSource:
     phase_files, coherence_files, component_files = one_time_per_pass(groups)
     phase = by_pair(phase_files)
     headers = _located(read_headers([file.path for file in phase.values()], options.variable, band=inputs.band), inputs)
+    _refuse_pictures(headers)
+    if in_radians:
+        _refuse_lengths(headers)
     companions: dict[str, list[Header]] = {}
     notes: list[str] = []
     for name, argument, files, preferred in (
@@ -249,8 +263,28 @@ def _located(headers: list[Header], inputs: Inputs) -> list[Header]:
 
 def _companion_decode(name: str, headers: Sequence[Header]) -> Decode:
     if name == "coherence":
-        return per_file([CoherenceDecode(header.nodata, header.scale) for header in headers])
+        return per_file([CoherenceDecode(header.nodata, _coherence_scale(header)) for header in headers])
     return per_file([ComponentDecode(header.nodata) for header in headers])
+
+
+def _coherence_scale(header: Header) -> float:
+    return header.scale * (0.01 if header.units in _PERCENT else 1.0)
+
+
+def _refuse_pictures(headers: Sequence[Header]) -> None:
+    for header in headers:
+        if header.dtype == "uint8" and header.scale == 1.0:
+            raise StackError(f"{header.file.path}: holds bytes, as pictures of phases do; give the file with the phase")
+
+
+def _refuse_lengths(headers: Sequence[Header]) -> None:
+    """Raise StackError for a file of a product in radians whose tag says that it is a length, or another angle."""
+    for header in headers:
+        if _UNITS.get(header.units, "radian") != "radian" or header.units in _ANGLES:
+            raise StackError(
+                f"{header.file.path}: its unit tag says {header.units!r}, but phases of the product are in radians; replace "
+                "it, or open a pattern of the files with product='generic' (--product generic)"
+            )
 
 
 def _units(headers: Sequence[Header]) -> list[str]:

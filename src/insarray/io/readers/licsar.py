@@ -120,14 +120,18 @@ def _coherence(phase: Sequence[PairFile]) -> list[PairFile] | None:
 
 
 def _maps(folders: Sequence[Path], grid: Grid) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    components = [path for name in _COMPONENTS if (path := _one(folders, f"*.geo.{name}.tif")) is not None]
+    components = {name: path for name in _COMPONENTS if (path := _one(folders, f"*.geo.{name}.tif")) is not None}
     height = _one(folders, "*.geo.hgt.tif")
     reads: list[tuple[str, Callable[[], dict[str, Layer]]]] = []
     if height is not None:
         reads.append(("heights", lambda: static_maps([height], "height", grid, MapDecode(0.0))))
     if len(components) == len(_COMPONENTS):
-        reads.append(("the line of sight", lambda: maps_of_components(read_headers(components), grid)))
-    return maps_if_usable(reads)
+        reads.append(("the line of sight", lambda: maps_of_components(read_headers([*components.values()]), grid)))
+    maps, notes = maps_if_usable(reads)
+    lacking = [f"*.geo.{name}.tif" for name in _COMPONENTS if name not in components]
+    return maps, (*notes, f"the line of sight is left out: there is no {', '.join(lacking)}") if 0 < len(
+        lacking
+    ) < 3 else notes
 
 
 # -- metadata -------------------------------------------------------------------------------------------------------

@@ -70,8 +70,9 @@ class MintpyReader:
             layers[name] = Hdf5Layer(
                 str(stack), stored, index, grid.shape, meta.tiles[stored], how, fingerprint([stack], stored, index, how)
             )
+        baselines, notes = _baselines(stack, meta, index, signs)
         return StackSource(
-            network_of_pairs(pairs, _baselines(meta, index, signs)),
+            network_of_pairs(pairs, baselines),
             grid,
             layers,
             (stack,) if geometry is None else (stack, geometry),
@@ -79,6 +80,7 @@ class MintpyReader:
             options.wavelength or _wavelength(stack, meta.attrs),
             _attrs(stack, meta.attrs, grid),
             {} if geometry is None else _maps(geometry, grid),
+            notes=notes,
         )
 
 
@@ -186,10 +188,19 @@ def _dates(path: Path, row: np.ndarray) -> tuple[np.datetime64, np.datetime64]:
     return first, second
 
 
-def _baselines(meta: _Meta, index: tuple[int, ...], signs: tuple[float, ...]) -> np.ndarray | None:
+def _baselines(
+    path: Path, meta: _Meta, index: tuple[int, ...], signs: tuple[float, ...]
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Return the baselines of the pairs, or None with a note if some are no numbers."""
     if meta.bperp is None or meta.bperp.shape != meta.keep.shape:
-        return None
-    return np.asarray(meta.bperp[list(index)] * np.asarray(signs))
+        return None, ()
+    values = np.asarray(meta.bperp[list(index)] * np.asarray(signs))
+    unknown = int((~np.isfinite(values)).sum())
+    if unknown:
+        return None, (
+            f"no perpendicular baselines: bperp of {path.name} is no number for {unknown} of {values.size} pairs",
+        )
+    return values, ()
 
 
 def _number(path: Path, attrs: dict[str, str], name: str) -> float | None:

@@ -193,7 +193,7 @@ def _scan(
                 f"{path}: date is {dates.shape} and {_SERIES} {values.shape}; (time) and (time, y, x) needed"
             )
         if attrs.get("UNIT", "m") != "m":
-            raise FileError(f"{path}: is in {attrs['UNIT']!r}; displacement in m is needed")
+            raise FileError(f"{path}: is in {attrs['UNIT']!r}; displacement in m is needed, write it so, with UNIT m")
         times = _times(path, dates[:])
         baseline = None if bperp is None or bperp.shape != dates.shape else bperp[:].astype(np.float64)
         shape = (int(values.shape[1]), int(values.shape[2]))
@@ -223,7 +223,7 @@ def _attributes(path: Path, attrs: dict[str, str], grid: Grid, times: np.ndarray
         reference = [int(float(attrs[name])) for name in ("REF_Y", "REF_X") if name in attrs]
         date = as_time(attrs["REF_DATE"]) if "REF_DATE" in attrs else times[0]
     except ValueError as error:
-        raise FileError(f"{path}: an attribute cannot be read ({error})") from error
+        raise FileError(f"{path}: WAVELENGTH, REF_Y, REF_X or REF_DATE cannot be read ({error}); repair it") from error
     known["reference_date"] = str(date)
     if len(reference) == 2 and all(0 <= at < size for at, size in zip(reference, grid.shape, strict=True)):
         row, col = reference

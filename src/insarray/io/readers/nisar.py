@@ -15,6 +15,7 @@ from insarray.io.layers.extents import Common, reconcile
 from insarray.io.layers.granules import (
     Stored,
     covering,
+    left_out,
     matched,
     pair_baselines,
     products_in,
@@ -206,17 +207,18 @@ class _LandDecode:
 def _layers(
     products: Sequence[Product], common: Common, signs: tuple[float, ...]
 ) -> tuple[dict[str, Layer], tuple[str, ...]]:
-    """Return the layers that all products have, masked if all have a mask, and a note if they have none."""
+    """Return the layers that all products have, masked if all have a mask, and notes on what is missing."""
     paths = [product.path for product in products]
     first = products[0]
     stored = Stored(first.group, LAYERS, first.tile, [product.fills for product in products])
     layers, _ = stored.layers(paths, common, signs)
+    notes = left_out(LAYERS, stored.fills, paths)
     without = [product.path for product in products if not product.has_mask]
     if without:
-        return dict(layers), (f"samples outside the subswaths are kept: {names(without)} has no mask",)
+        return dict(layers), (*notes, f"samples outside the subswaths are kept: {names(without)} has no mask")
     fill = same_fill([product.mask_fill for product in products], paths, "mask")
     valid = hdf5_files_layer(paths, first.mask, common, first.tile, _SubswathDecode(fill))
-    return {name: MaskedLayer(layer, valid) for name, layer in layers.items()}, ()
+    return {name: MaskedLayer(layer, valid) for name, layer in layers.items()}, notes
 
 
 # ionospherePhaseScreen is the contribution of the ionosphere to unwrappedPhase; the cubes: isce-framework/isce3,

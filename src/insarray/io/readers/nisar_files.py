@@ -9,7 +9,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from insarray.io.layers.cubes import Cube, Quantity, open_cube
-from insarray.io.layers.granules import fill_value, grid_of_centres, number, radar_wavelength, text
+from insarray.io.layers.granules import fill_value, grid_of_centres, number, radar_wavelength, require_radians, text
 from insarray.io.layers.hdf5 import dataset, opened
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
@@ -105,6 +105,7 @@ def read_product(path: str, variable: str | None) -> Product:
         grid = _grid(file, group)
         if phase is None or grid.shape != phase.shape:
             raise FileError(f"{path}: has xCoordinates and yCoordinates that do not fit its map; download it again")
+        require_radians(phase)
         layers = {name: dataset(file, group + name) for name in LAYERS.values()}
         mask = dataset(file, group.rstrip("/").rpartition("/")[0] + "/mask")
         has_mask = mask is not None and mask.shape == grid.shape

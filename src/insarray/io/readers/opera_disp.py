@@ -1,6 +1,7 @@
 """Reader of OPERA DISP-S1 and DISP-NISAR: one NetCDF file per pair, displacement in m, positive toward."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import numpy as np
 
 from insarray.io.files import fingerprint, names
 from insarray.io.layers.corrections import lacks, wanted
-from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MaskDecode, PhaseDecode
+from insarray.io.layers.decode import CoherenceDecode, ComponentDecode, Decode, MaskDecode, PhaseDecode, per_file
 from insarray.io.layers.extents import reconcile
 from insarray.io.layers.granules import (
+    fill_value,
     grid_of_centres,
+    left_out,
     matched,
     number,
     pair_baselines,
@@ -37,9 +40,9 @@ _NAME = re.compile(
     r"_(?P<version>v[\d.]+)_(?P<made>\d{8}T\d{6})Z.*\.nc$"
 )
 _DISPLACEMENT = "displacement"
-_COMPANIONS: dict[str, tuple[str, Decode]] = {
-    "coherence": ("temporal_coherence", CoherenceDecode()),
-    "connected_component_labels": ("connected_component_labels", ComponentDecode()),
+_COMPANIONS: dict[str, tuple[str, Callable[[float | None], Decode]]] = {
+    "coherence": ("temporal_coherence", CoherenceDecode),
+    "connected_component_labels": ("connected_component_labels", ComponentDecode),
 }
 # Apparent displacement toward the satellite, "subtract from /displacement to apply as a correction": opera-adt/disp-s1,
 # src/disp_s1/product.py (_create_corrections_group); the mask, 1 = good: src/disp_s1/product_info.py
@@ -88,11 +91,16 @@ class OperaDispReader:
         common = reconcile([meta.grid for meta in metas], files, options.extent, resample=None)
         factor = 1.0 / metres_per_radian(wavelength)
         signs = [-1.0 if file.swapped else 1.0 for file in pairs.values()]
+        factors = [factor * sign for sign in signs]
         decoders: dict[str, tuple[str, Decode]] = {
-            "unwrapped_phase": (variable, PhaseDecode(tuple(factor * sign for sign in signs))),
-            **{name: known for name, known in _COMPANIONS.items() if all(known[0] in meta.layers for meta in metas)},
+            "unwrapped_phase": (variable, _phase(factors, [meta.fills[variable] for meta in metas])),
+            **{
+                name: (stored, per_file([decode(meta.fills[stored]) for meta in metas]))
+                for name, (stored, decode) in _COMPANIONS.items()
+                if all(stored in meta.fills for meta in metas)
+            },
         }
-        decoders |= _further(options, files, decoders["unwrapped_phase"][1])
+        decoders |= _further(options, files, factors)
         found_baselines = [
             None if meta.baseline is None else sign * meta.baseline for meta, sign in zip(metas, signs, strict=True)
         ]
@@ -109,7 +117,7 @@ class OperaDispReader:
             wavelength=wavelength,
             attrs={"source_sign": "toward", "source_units": "metre", **reference, **_applied(files)},
             maps=_water(metas, files, common.grid),
-            notes=(*notes, *why, *common.notes, *referenced),
+            notes=(*notes, *_lacking(metas, files), *why, *common.notes, *referenced),
         )
 
 
@@ -147,7 +155,7 @@ class _Meta:
     path: str
     grid: Grid
     tile: tuple[int, int]
-    layers: frozenset[str]
+    fills: dict[str, float | None]
     wavelength: float
     baseline: float | None
     reference: tuple[int, int] | None
@@ -161,13 +169,14 @@ def _read(path: str, variable: str) -> _Meta:
         units = text(displacement.attrs.get("units", "meters"))
         if units not in _METRES:
             raise FileError(f"{path}: {variable} is in {units!r}, metres are needed; is it an OPERA product?")
-        known = [_WATER, *(stored for stored, _ in _COMPANIONS.values())]
-        same_shape = [name for name in known if (found := dataset(file, name)) and found.shape == displacement.shape]
+        known = {
+            name: dataset(file, name) for name in (variable, _WATER, *(stored for stored, _ in _COMPANIONS.values()))
+        }
         return _Meta(
             path,
             _grid(file, displacement.shape),
             displacement.chunks or (1, displacement.shape[1]),
-            frozenset(same_shape),
+            {name: fill_value(found) for name, found in known.items() if found and found.shape == displacement.shape},
             radar_wavelength(file, _WAVELENGTH, number(file, _WAVELENGTH)),
             _baseline(file, path),
             _reference(file),
@@ -211,7 +220,16 @@ def _kept(metas: list[_Meta]) -> tuple[dict[str, object], tuple[str, ...]]:
     return kept_reference(first, *where, _REFERENCE)
 
 
-def _further(options: Options, files: list[str], phase: Decode) -> dict[str, tuple[str, Decode]]:
+def _lacking(metas: list[_Meta], files: list[str]) -> tuple[str, ...]:
+    stored = {name: known[0] for name, known in _COMPANIONS.items()}
+    return left_out(stored, [meta.fills for meta in metas], files)
+
+
+def _phase(factors: list[float], fills: list[float | None]) -> Decode:
+    return per_file([PhaseDecode((factor,), fill) for factor, fill in zip(factors, fills, strict=True)])
+
+
+def _further(options: Options, files: list[str], factors: list[float]) -> dict[str, tuple[str, Decode]]:
     """Return the requested layers: dataset and decoder of each.
 
     Raises
@@ -222,18 +240,20 @@ def _further(options: Options, files: list[str], phase: Decode) -> dict[str, tup
     chosen: dict[str, tuple[str, Decode]] = {}
     for name in wanted(options.layers, [*_CORRECTIONS, _MASK], "OPERA DISP"):
         stored = _CORRECTIONS.get(name, _MASK)
-        chosen[name] = (stored, MaskDecode(255.0) if name == _MASK else phase)
+        fills = []
         for path in files:
             with opened(path) as file:
                 found, displacement = dataset(file, stored), dataset(file, _DISPLACEMENT)
                 if found is None or displacement is None or found.shape != displacement.shape:
                     raise lacks(path, name, stored)
+                fills.append(fill_value(found))
                 if name == _MASK:
                     continue
                 if text(found.attrs.get("units", "")) not in _METRES:
                     raise FileError(f"{path}: {stored} is not in metres; leave {name} out of layers")
                 if not np.any(found[found.shape[0] // 2]):  # zeros, not NaN
                     raise FileError(f"{path}: {stored} holds zeros, it was not computed; leave {name} out of layers")
+        chosen[name] = (stored, MaskDecode(255.0) if name == _MASK else _phase(factors, fills))
     return chosen
 
 
@@ -253,7 +273,7 @@ def _applied(files: list[str]) -> dict[str, str]:
 def _water(metas: list[_Meta], files: list[str], grid: Grid) -> dict[str, Layer]:
     """Return the water mask of the first product that covers the grid."""
     for meta, path in zip(metas, files, strict=True):
-        if _WATER in meta.layers and meta.grid == grid:
+        if _WATER in meta.fills and meta.grid == grid:
             decode = MaskDecode(255.0)
             layer = Hdf5Layer(path, _WATER, (0,), grid.shape, meta.tile, decode, fingerprint([path], _WATER, decode))
             return {"water_mask": layer}

@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 PointUnits = Literal["metre", "millimetre"]
 """Units of the displacement in a table."""
 
-_SCALE = {"metre": 1.0, "millimetre": 1e-3}
-_SUFFIX = {"mm": "millimetre", "m": "metre"}
+_SCALE = {"metre": 1.0, "centimetre": 1e-2, "millimetre": 1e-3}
+_SUFFIX = {"mm": "millimetre", "cm": "centimetre", "m": "metre"}
 _TABLES = {".csv", ".txt", ".zip"}
 
 
@@ -202,7 +202,7 @@ class _Told:
         times = np.array(layout.times, "datetime64[s]")[order]
         if (np.diff(times) == np.timedelta64(0)).any():
             raise FileError(f"{path}: has a date more than once; keep one column of each")
-        displacement = (cells.series[:, order].T * self.factor).astype(np.float32)
+        displacement = (cells.series[order] * self.factor).astype(np.float32, copy=False)
         points = xr.Dataset(
             {"displacement": (("time", "point"), displacement, attributes("displacement"))},
             epoch_coords(times, None) | point_coords(x, y, self.crs),
@@ -252,6 +252,9 @@ class _Told:
 
 def _told(path: Path, layout: Layout, units: PointUnits | None, sign: Sign | None, crs: str | None) -> _Told:
     x, y, degrees = layout.place or (0, 0, False)
+    double = next((name for name in (layout.header[x], layout.header[y]) if layout.header.count(name) > 1), None)
+    if double is not None:
+        raise FileError(f"{path}: has the column {double} more than once; keep one of them")
     if set(layout.header) >= _EGMS_NAMES:
         _refuse_given(f"{path} is of EGMS", units, sign, crs)
         component = _component(path, layout)

@@ -55,7 +55,7 @@ class FolderReader:
             table = read_baselines(root / _BASELINES)
         files = found["phase"] or found["displacement"]
         inputs = Inputs(files, found["coherence"] or None, found["components"] or None, table)
-        source = assemble(inputs, options)
+        source = assemble(inputs, options, in_radians=False)
         return replace(source, notes=(*source.notes, *notes, *_masks(rasters)))
 
 

@@ -38,9 +38,9 @@ _INCIDENCE = BoundedDecode("incidence_angle", "degree", 1.0, 2.0, 90.0, (0.0,))
 class SnapReader:
     """Reader of phase in radians, positive away from the satellite if the reference is the older date, 0 = no-data.
 
-    SNAP forms reference times conjugated secondary. Its baselines are jLinda's, whose topographic phase is -4 pi /
-    wavelength * baseline / (range sin(incidence)) * height: the sign of the data model. Both follow from SNAP's
-    documented formulas and were not checked against a product with known motion.
+    SNAP forms reference times conjugated secondary. Its baselines are jLinda's, positive if the secondary image looks
+    less obliquely at the scene than the reference: the sign of the data model. Both follow from its sources and were not
+    checked against a product with known motion.
     """
 
     name = "snap"
@@ -165,14 +165,18 @@ class _Product:
         return None if value == 99999.0 else value
 
     def baseline(self) -> float | None:
-        """Return the perpendicular baseline (m), secondary minus reference in the order of the product."""
+        """Return the perpendicular baseline (m), secondary minus reference in the order of the product; None if unknown.
+
+        Elements and sign: senbox-org/microwave-toolbox, CreateStackOp.java (getBaselines), InSARStackOverview.java, which
+        leaves 0 where the baseline could not be computed, and jlinda-core, Baseline.java (compute_B_Bpar_Bperp_Theta).
+        """
         reference, secondary = self.phase.dates
         for row in self.baselines:
             for column in row.findall("MDElem"):
                 if (_date_of(self.dim, row), _date_of(self.dim, column)) == (reference, secondary):
                     found = column.find("MDATTR[@name='Perp Baseline']")
                     if found is not None:
-                        return number(self.dim, {"Perp Baseline": found.text or ""}, "Perp Baseline")
+                        return number(self.dim, {"Perp Baseline": found.text or ""}, "Perp Baseline") or None
         return None
 
 

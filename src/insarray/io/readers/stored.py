@@ -171,26 +171,34 @@ def _are_degrees(stored: xr.Dataset, axis: str) -> bool:
     return attrs.get("standard_name") == standard or str(attrs.get("units", "")).lower() in names
 
 
-def open_stored(path: Path) -> xr.Dataset:
+def open_stored(path: Path, *, without: Sequence[str] | None = None) -> xr.Dataset:
     """Open the variables of a NetCDF file or Zarr folder without reading them.
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    without
+        Variables of a NetCDF file to leave out, which `virtual_datasets` has found; None: there may be none.
 
     Raises
     ------
     FileError
-        If it is neither, or stores values in other files.
+        If it is neither, or stores values of other variables in other files.
     """
     options: dict[str, Any] = {"engine": "zarr", "consolidated": False}
     if is_zarr(path):
         if not is_url(path):
             require_own_members(path)
     else:
-        require_own_values(path)
+        if without is None:
+            require_own_values(path)
         # some versions of netCDF4 crash if a file with text is opened twice
         classic = not is_url(path) and not h5py.is_hdf5(path)
         options = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "access"}
     try:
         source = open_url(str(path)) if is_url(path) and options["engine"] == "h5netcdf" else str(path)
-        return xr.open_dataset(source, chunks=None, cache=False, **options)
+        return xr.open_dataset(source, chunks=None, cache=False, drop_variables=without, **options)
     except Exception as error:  # the libraries raise various exceptions for damaged files
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise FileError(f"{path}: cannot be opened as NetCDF or Zarr ({reason}); replace the file") from cause_of(error)
