@@ -36,12 +36,12 @@ OTHER_ROWS = ("A1,45.1,369.2,-3.0,1.5,0", "A2,45.2,9.3,1.0,-2.5,0.25")
 SAID = {"units": "millimetre", "sign": "toward"}
 
 
-@pytest.fixture(params=["line by line", "compiled", "compiled, few characters at once"])
+@pytest.fixture(params=["line by line", "at once", "few characters at once"])
 def way(request, monkeypatch):
-    """Both ways to read numbers; tables of a test are too small for the compiled one."""
-    if request.param != "line by line":
-        monkeypatch.setattr("insarray.io.layers.dated_table._WORTH", 0)
-    if request.param.endswith("at once"):
+    """The ways to read numbers."""
+    if request.param == "line by line":
+        monkeypatch.setattr("insarray.io.layers.dated_table._is_plain", lambda *_: False)
+    if request.param.startswith("few"):
         monkeypatch.setattr("insarray.io.layers.dated_table._PART", 7)
 
 

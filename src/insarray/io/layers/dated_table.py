@@ -1,5 +1,6 @@
 """Read tables with one column per date, optionally from a zip archive."""
 
+import csv
 import io
 import re
 import zipfile
@@ -7,10 +8,11 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, compress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 
 from insarray.io.files import require_plausible
 from insarray.io.tables import bounded_line, bounded_lines, further_cells, numbered_cells
@@ -24,7 +26,6 @@ _NO_DATA = (9999.0, 32767.0, 32768.0, 99999.0)
 
 _MOST_HEADER = 1 << 20  # bytes of the first line that are examined
 _PART = 1 << 22  # characters that are read at once
-_WORTH = 1 << 19  # characters of which the numbers are read by compiled code, which takes a second to load
 # D20190105, D_20190105, 20190105 (InSAR Explorer's "Data structure"), 2019-01-05; optionally followed by a unit
 _DATE = re.compile(r"d?_?(\d{8}|\d{4}-\d\d-\d\d)(?:[ _]*[\[(]?(mm|cm|m)[\])]?)?")
 _LAT, _LON = ("latitude", "lat"), ("longitude", "lon", "long", "lng")
@@ -193,14 +194,13 @@ class _Lines:
         """Yield the values of the lines, many at once."""
         with table_text(self.path) as text:
             bounded_line(self.path, text)
-            before, compiled = 1, False
+            before = 1
             while lines := text.read(_PART) + bounded_line(self.path, text):
-                compiled = compiled or len(lines) >= _WORTH
-                if not compiled or '"' in lines or "\0" in lines or lines.count("\r") != lines.count("\r\n"):
+                if '"' in lines or lines.count("\r") != lines.count("\r\n"):  # lines may go on in the next part
                     rest = chain(io.StringIO(lines, newline=""), bounded_lines(self.path, text))
                     yield self._by_line(further_cells(self.path, rest, self.layout.delimiter, before))
                     return
-                yield self._at_once(lines.encode(), before)
+                yield self._at_once(lines, before)
                 before += lines.count("\n")
 
     def _by_line(self, lines: Iterable[tuple[int, list[str]]]) -> _Part:
@@ -224,51 +224,47 @@ class _Lines:
             return np.empty((len(layout.series), 0), np.float32), np.empty((0, len(self.columns))), []
         return np.stack(rows, axis=1), np.stack(values), names
 
-    def _at_once(self, lines: bytes, before: int) -> _Part:
-        """Read lines without quotation marks by compiled code, and those that it does not understand one by one."""
-        from insarray.kernels.cells import SKIPPED, TEXT, parse_cells
+    def _at_once(self, lines: str, before: int) -> _Part:
+        """Read lines by pandas; one by one, with messages, if there is anything unusual in them."""
+        layout, texts = self.layout, [c for c in (self.layout.names, self.layout.units) if c is not None]
+        if not _is_plain(lines, layout.delimiter, len(layout.header) - 1):
+            return self._each(lines, before)
+        numbers = [*self.columns, *layout.series]
+        try:
+            table = pd.read_csv(
+                io.StringIO(lines), sep=layout.delimiter, header=None, names=range(len(layout.header)),
+                usecols=sorted({*numbers, *texts}), dtype=dict.fromkeys(numbers, np.float64) | dict.fromkeys(texts, str),
+                na_values={key: ["", "nan", "NaN"] for key in numbers}, keep_default_na=False, quoting=csv.QUOTE_NONE,
+            )  # fmt: skip
+        except ValueError:
+            return self._each(lines, before)
+        values = table[numbers].to_numpy(np.float64)
+        stated = None if layout.units is None else table[layout.units].str.strip()
+        if np.isinf(values).any() or (stated is not None and (stated != layout.stated).any()):
+            return self._each(lines, before)
+        names = [""] * len(table) if layout.names is None else table[layout.names].str.strip().tolist()
+        count = len(self.columns)
+        return _single(values[:, count:].T), values[:, :count], names
 
-        layout, n_columns = self.layout, len(self.columns)
-        text = np.frombuffer(lines, np.uint8)
-        starts, stops = _bounds(text)
-        kinds = np.full(len(layout.header), SKIPPED)
-        kinds[[*self.columns, *layout.series]] = np.arange(n_columns + len(layout.series))
-        texts = [column for column in (layout.names, layout.units) if column is not None]
-        kinds[texts] = TEXT - np.arange(len(texts))
-        values = np.full((starts.size, n_columns + len(layout.series)), np.nan)
-        spans = np.zeros((starts.size, len(texts), 2), np.int64)
-        good = parse_cells(text, starts, stops, ord(layout.delimiter), kinds, values, spans)
-        cells = [[lines[a:b].decode().strip() for a, b in spans[:, k].tolist()] for k in range(len(texts))]
-        names = [""] * starts.size if layout.names is None else cells[0]
-        if layout.units is not None:
-            good &= np.array([cell == layout.stated for cell in cells[-1]])
-        series = _single(values[:, n_columns:].T)
-        for line in np.flatnonzero(~good).tolist():
-            alone = further_cells(
-                self.path, [lines[starts[line] : stops[line]].decode()], layout.delimiter, before + line
-            )
-            row, others, name = self._by_line(alone)
-            if name:  # else it is blank
-                series[:, line], values[line, :n_columns], names[line], good[line] = row[:, 0], others[0], name[0], True
-        if not good.all():
-            series, values, names = series[:, good], values[good], list(compress(names, good))
-        return series, values[:, :n_columns], names
+    def _each(self, lines: str, before: int) -> _Part:
+        return self._by_line(further_cells(self.path, io.StringIO(lines, newline=""), self.layout.delimiter, before))
+
+
+def _is_plain(lines: str, delimiter: str, delimiters: int) -> bool:
+    """Return whether every line has this number of delimiters; pandas would fill short lines and cut long ones."""
+    if "\0" in lines:
+        return False
+    text = np.frombuffer(lines.encode(), np.uint8)
+    stops = np.flatnonzero(text == ord("\n"))
+    if not stops.size or stops[-1] != text.size - 1:
+        stops = np.append(stops, text.size)
+    found = np.searchsorted(np.flatnonzero(text == ord(delimiter)), stops)
+    return bool((np.diff(found, prepend=0) == delimiters).all())
 
 
 def _single(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # infinite ones are refused later
         return np.ascontiguousarray(values, np.float32)
-
-
-def _bounds(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each line begins and ends, without the characters at its end."""
-    stops = np.flatnonzero(text == ord("\n"))
-    starts = np.concatenate([[0], stops + 1])
-    if starts[-1] < text.size:  # the last line of the file
-        stops = np.append(stops, text.size)
-    starts = starts[: stops.size]
-    returned = (stops > starts) & (text[stops - 1] == ord("\r"))
-    return starts, stops - returned
 
 
 def _numbers(where: str, layout: Layout, cells: Sequence[str], columns: Sequence[int]) -> np.ndarray:
