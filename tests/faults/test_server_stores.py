@@ -83,7 +83,7 @@ def test_a_restart_that_is_killed_while_objects_are_copied(server, monkeypatch, 
             ia.run(job_of(3), URL, resume=False, workers=1)
     if step != "removal of the new store":
         assert (len(calls) == 1) == (step == "first object")
-        with pytest.raises(StoreError, match="is not finished|blocks are there"):
+        with pytest.raises(StoreError, match=r"is not finished|blocks are there"):
             open_store(URL)  # no mixture
     assert ia.run(job_of(3), URL, workers=1).computed == 0  # the same job, also without a restart
     assert same(URL, 3)
