@@ -232,16 +232,14 @@ def _is_begun(store: Store, identity: str) -> bool:
         return False
 
 
-def _discard(store: Store) -> None:
-    """Remove what is left of another restart, unless it is under way."""
-    try:
-        ours = store.job() is not None
-    except StoreError:
-        ours = False
-    if ours:
-        store.remove()
-    else:
-        store.files.remove_all()
+def _discard(new: Store) -> None:
+    """Remove what is left of another restart, unless that is under way; nothing that another program has put there."""
+    if new.job() is not None:
+        new.remove()
+    elif new.files.local:
+        raise StoreError(f"{new.url}: the new store is built here, and this is not one; move or remove it")
+    else:  # on a server, a command that was killed may leave a store without its job
+        new.files.remove_all()
 
 
 def _job_options(dataset: xr.Dataset, plan: Plan) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from insarray.engine.store.files import StoreFiles, StoreLock
-from insarray.engine.store.ledger import LOCK
+from insarray.engine.store.ledger import LOCK, META
 from insarray.engine.store.swap_on_server import beside_on_server, finish_on_server, is_swapping, swap_on_server
 from insarray.io.locations import is_url
 from insarray.model.errors import StoreError, StoreMismatchError
@@ -133,6 +133,7 @@ def _finish(url: str) -> None:
         new, old = new_beside(url, kind), _old_beside(url, kind)
         if not os.path.isdir(old):
             continue
+        _require_store(old)
         try:
             if not os.path.exists(url):  # the old store is only moved when the new one is complete
                 os.rename(new if os.path.isdir(new) else old, url)
@@ -140,3 +141,12 @@ def _finish(url: str) -> None:
                 shutil.rmtree(old)
         except OSError as error:
             raise StoreError(f"{url}: the {kind} cannot be finished ({error}); repeat the command") from error
+
+
+def _require_store(folder: str) -> None:
+    """Raise StoreError if a folder holds something other than a store, or what is left of one."""
+    names = os.listdir(folder)
+    parts = [*names, *(os.path.join(name, part) for name in names for part in ("zarr.json", "c"))]
+    own = [part for part in parts if part == META or os.path.basename(part) in ("zarr.json", "c")]
+    if names and not any(os.path.exists(os.path.join(folder, part)) for part in own):
+        raise StoreError(f"{folder}: old stores are kept under this name, and this is none; move or remove it")
