@@ -12,7 +12,7 @@ from insarray.engine.store import swap as swap_module
 from insarray.engine.store import swap_on_server
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.zarr_store import Store, open_store
-from insarray.model.errors import FileError, InsarrayError, StoreError, StoreMismatchError
+from insarray.model.errors import ArgumentError, FileError, InsarrayError, StoreError, StoreMismatchError
 from insarray.simulate.stacks import simulate_stack
 
 URL = "memory://bucket/o.zarr"
@@ -199,7 +199,7 @@ def test_chained_urls_that_are_not_read(server, tmp_path, capsys, account):
             assert said.count("\n") == 1, said
             assert "chained URL" in said, said
     for url in ("simplecache::memory://bucket/o.zarr", f"zip://o.zarr::file://{tmp_path}/o.zip"):
-        with pytest.raises(ia.ArgumentError, match="cannot be written to"):
+        with pytest.raises(ArgumentError, match="cannot be written to"):
             ia.run(job_of(1), url, workers=1)
     assert server() == {}
     assert not list(tmp_path.iterdir())
