@@ -28,7 +28,7 @@ def new_beside(url: str, kind: Kind = "append") -> str:
     Raises
     ------
     StoreError
-        If the store is a whole bucket of a server.
+        If the store is a whole bucket of a server, or a link has the name of this folder.
     """
     return beside_on_server(url, kind) if is_url(url) else _beside(url, kind)
 
@@ -39,7 +39,10 @@ def _old_beside(url: str, kind: Kind) -> str:
 
 def _beside(url: str, what: str) -> str:
     folder, name = os.path.split(os.path.abspath(url))
-    return os.path.join(folder, f".{name}.{what}")
+    path = os.path.join(folder, f".{name}.{what}")
+    if os.path.islink(path):  # what it leads to would be removed
+        raise StoreError(f"{path}: is a link, and stores are built and kept under this name; remove it")
+    return path
 
 
 @contextmanager
