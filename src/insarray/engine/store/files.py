@@ -76,6 +76,8 @@ class StoreFiles:
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return the content of a JSON file; None if it is missing or incomplete."""
+        if self.local and not os.path.isfile(self.path(name)):  # reading a pipe would wait for ever
+            return None
         try:
             content = json.loads(self.fs.cat_file(self.path(name)))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
