@@ -13,6 +13,7 @@ import xarray as xr
 
 from insarray._version import __version__
 from insarray.engine.graph.inputs import refuse_inputs
+from insarray.engine.graph.prepare import store_url
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
 from insarray.engine.store.complete import EVERY_CHUNK
@@ -89,7 +90,7 @@ def save_points(
     True
     """
     options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
-    store = Store(url)
+    store = Store(store_url(url))
     refuse_inputs(store.url, dataset)
     finish_swap(store.url)
     replacing = restart and store.files.exists()
