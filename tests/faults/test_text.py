@@ -209,7 +209,6 @@ def test_a_long_message_is_cut(monkeypatch, capsys, account):
     account("message of 100 kB", "an error", 1, 0, "cut to 4000 characters")
 
 
-@pytest.mark.slow
 def test_closed_streams(tmp_path, account):
     """As `>&-` in a shell, or a service without a terminal."""
     ia.run(
@@ -222,6 +221,7 @@ def test_closed_streams(tmp_path, account):
     account("stdout and stderr closed", "insarray status", 2, 0, "exit 0, nothing printed")
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_asserts(tmp_path, account):
     """Under -OO there are neither asserts nor docstrings: the same line, the same code."""
     (tmp_path / "b.yaml").write_text("output: 3\ninvert: {}\n")
