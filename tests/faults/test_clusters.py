@@ -20,7 +20,9 @@ from tests.faults.scene import BLOCKS, job, trouble
 from tests.stores import contents
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST, GUEST, SPACE = "10.213.77.1", "10.213.77.2", "insarray-test"
+# of this process alone, as the tests may run twice on a machine
+HOST, GUEST = f"10.213.{os.getpid() % 250}.1", f"10.213.{os.getpid() % 250}.2"
+SPACE, NEAR, FAR = (f"insarray{kind}{os.getpid() % 100_000}" for kind in ("", "n", "f"))
 
 
 def unused_port() -> int:
@@ -120,13 +122,13 @@ def cable():
     if made.returncode:
         pytest.skip(f"needs leave to make a network: {made.stderr.strip()}")
     try:
-        ip("link", "add", "insarray0", "type", "veth", "peer", "name", "insarray1")
-        ip("link", "set", "insarray1", "netns", SPACE)
-        ip("addr", "add", f"{HOST}/24", "dev", "insarray0")
-        ip("link", "set", "insarray0", "up")
-        for words in (("addr", "add", f"{GUEST}/24", "dev", "insarray1"), ("link", "set", "insarray1", "up")):
+        ip("link", "add", NEAR, "type", "veth", "peer", "name", FAR)
+        ip("link", "set", FAR, "netns", SPACE)
+        ip("addr", "add", f"{HOST}/24", "dev", NEAR)
+        ip("link", "set", NEAR, "up")
+        for words in (("addr", "add", f"{GUEST}/24", "dev", FAR), ("link", "set", FAR, "up")):
             ip("netns", "exec", SPACE, "ip", *words)
-        yield lambda: ip("netns", "exec", SPACE, "ip", "link", "set", "insarray1", "down")
+        yield lambda: ip("netns", "exec", SPACE, "ip", "link", "set", FAR, "down")
     finally:
         ip("link", "del", "insarray0", check=False)  # what still runs in the network keeps it, and its end of the link
         ip("netns", "del", SPACE)

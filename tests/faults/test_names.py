@@ -214,3 +214,22 @@ def test_a_restart_refuses_what_is_not_ours(tmp_path, account):
         ia.run(other_job(), tmp_path / "s.zarr", resume=False)
     assert (tmp_path / "s.zarr/mine.txt").exists()
     account("restart over a folder of others", "resume=False", 1, 0, "exit 2, nothing removed")
+
+
+@pytest.mark.parametrize("kind", ["restart", "replaced"])
+def test_folders_of_others_beside_a_store_are_not_removed(stored, tmp_path, kind, account):
+    """Under the names of the new and the old store: a folder of the user, a link to one, a link to a store."""
+    before, beside = contents(stored), stored.parent / f".{stored.name}.{kind}"
+    mine, other = tmp_path / "mine", tmp_path / "other.zarr"
+    mine.mkdir()
+    (mine / "mine.txt").touch()
+    shutil.copytree(stored, other)
+    for place in (mine, _link(tmp_path / "mine-link", mine), _link(tmp_path / "other-link", other)):
+        place.rename(beside) if place != mine else shutil.copytree(mine, beside)
+        with pytest.raises(StoreError, match=rf"\.{kind}: .*remove it"):
+            ia.run(other_job(), stored, resume=False, workers=1)
+        assert (mine / "mine.txt").exists()
+        assert place != mine or (beside / "mine.txt").exists()
+        assert contents(other) == contents(stored) == before
+        shutil.rmtree(beside) if place == mine else beside.unlink()
+    account("folders and links of others beside a store", "named as the new or the old store of a restart", 6, 0, "exit 2, nothing removed")  # fmt: skip

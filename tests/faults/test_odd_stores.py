@@ -352,3 +352,19 @@ def test_what_other_programs_leave_among_inputs_is_left_alone(tmp_path, account)
     )
     assert after == before
     account("what other programs leave among inputs", "`@eaDir`, `lost+found`, `._*`", 1, 0, "ignored")
+
+
+@pytest.mark.parametrize(
+    "name", ["_insarray/job.json", "_insarray/blocks/0.0.json", "zarr.json", "displacement/c/0/0/0"]
+)
+def test_pipes_in_a_store_are_not_waited_for(store, name, capsys, account):
+    (store / name).unlink()
+    os.mkfifo(store / name)
+    for words in (["status", str(store), "--verify"], ["fit", str(store), str(store.parent / "o.zarr")]):
+        code = run_command(words)
+        said = capsys.readouterr().err
+        assert code in (2, 7) or (code == 0 and name.endswith("0.0.json") and words[0] == "fit")
+        assert "internal error" not in said
+    account(
+        "pipe in a store", "as job file, record, metadata, chunk; status and fit", 8, 0, "not waited for; exit 2 or 7"
+    )

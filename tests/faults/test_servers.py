@@ -147,6 +147,22 @@ def test_a_server_that_does_not_come_back(server, tmp_path, account):
     )
 
 
+@pytest.mark.slow
+def test_a_restart_on_a_server_that_fails_now_and_then(server, tmp_path, account):
+    url = f"{server.bucket}/o.zarr"
+    run(job(tmp_path / "t", gap="nan"), url, workers=2)
+    server.every = 23
+    run(job(tmp_path / "t"), url, workers=2, resume=False)
+    server.every = 0
+    run(job(tmp_path / "t"), str(tmp_path / "o.zarr"))
+    stored, expected = open_store(url), open_store(str(tmp_path / "o.zarr"))
+    assert all(stored[name].values.tobytes() == expected[name].values.tobytes() for name in expected.variables)
+    assert Store(url).verify() == BLOCKS
+    assert fsspec.filesystem("s3").ls(server.bucket, refresh=True, detail=False) == [url.removeprefix("s3://")]
+    number = sum(server.refused.values())
+    account("restart on a server: 500, 503, dropped connections", "every 23rd request", number, 0, "the new store, same bits")  # fmt: skip
+
+
 def test_a_full_disk_is_not_tried_again(monkeypatch):
     calls = []
 

@@ -209,6 +209,18 @@ def test_a_long_message_is_cut(monkeypatch, capsys, account):
     account("message of 100 kB", "an error", 1, 0, "cut to 4000 characters")
 
 
+def test_closed_streams(tmp_path, account):
+    """As `>&-` in a shell, or a service without a terminal."""
+    ia.run(
+        ia.invert(ia.simulate_stack(shape=(8, 8), n_dates=4)[0].chunk(), reference=None), tmp_path / "s.zarr", workers=1
+    )
+    for close, code in ((">&-", 0), (">&- 2>&-", 0)):
+        shell = f'"{sys.executable}" -m insarray status "{tmp_path}/s.zarr" {close}'
+        ended = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+    account("stdout and stderr closed", "insarray status", 2, 0, "exit 0, nothing printed")
+
+
 @pytest.mark.slow
 def test_nothing_depends_on_asserts(tmp_path, account):
     """Under -OO there are neither asserts nor docstrings: the same line, the same code."""

@@ -30,7 +30,7 @@ _stopped_by: BaseException | None = None
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     warnings.showwarning = _show_warning
-    sys.stdout, sys.stderr = ShownStream(sys.stdout), ShownStream(sys.stderr)
+    sys.stdout, sys.stderr = (stream and ShownStream(stream) for stream in (sys.stdout, sys.stderr))  # None if closed
     if logging.lastResort is not None:  # for warnings of other packages
         logging.lastResort.setFormatter(ShownFormatter())
     signal.signal(signal.SIGTERM, _end)

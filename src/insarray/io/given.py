@@ -115,7 +115,7 @@ def require_own_members(store: str | Path, folders: Sequence[str | Path] | None 
 
 
 def _links(folder: str) -> Iterator[str]:
-    """Yield the links in a folder and, recursively, in its subfolders; links are not followed."""
+    """Yield the links in a folder and, recursively, in its subfolders; links are not followed, pipes are refused."""
     try:
         with os.scandir(folder) as found:
             for entry in found:
@@ -123,5 +123,7 @@ def _links(folder: str) -> Iterator[str]:
                     yield entry.path
                 elif entry.is_dir():
                     yield from _links(entry.path)
+                elif not entry.is_file():  # reading it would wait for ever
+                    raise FileError(f"{entry.path}: is a pipe, socket or device; remove it")
     except OSError as error:
         raise FileError(f"{error.filename or folder}: cannot be read ({error.strerror})") from error

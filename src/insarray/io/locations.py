@@ -24,6 +24,7 @@ _INSTALL = {
     "gcs": "pip install gcsfs",
 }
 _BLOCK_BYTES = 2**20
+_CHAINED = ("simplecache", "zip")
 
 
 def local(text: str) -> str:
@@ -76,17 +77,40 @@ def is_url(path: object) -> bool:
     return "://" in text and text[:5].lower() != "file:"
 
 
+def refuse_chain(url: str, *, written: bool = False) -> None:
+    """Raise ArgumentError for chained URLs (``::``), except of one store or file to be read in an archive or by a cache.
+
+    Parameters
+    ----------
+    url
+        Location.
+    written
+        Whether it is an output.
+    """
+    if "::" not in url or not is_url(url):
+        return
+    remedy = "give a plain URL or path; unpack or copy the files if need be"
+    first, *others = url.split("::")
+    if written:
+        raise ArgumentError(f"{url}: a chained URL (::) cannot be written to; {remedy}")
+    if "*" in url:
+        raise ArgumentError(f"{url}: a chained URL (::) cannot have a pattern; {remedy}")
+    if first.partition("://")[0] not in _CHAINED or not all(others):
+        raise ArgumentError(f"{url}: of chained URLs (::) only {' and '.join(_CHAINED)} are read; {remedy}")
+
+
 def location(text: object) -> Path:
     """Return a path; for a URL one with the same methods, based on fsspec.
 
     Raises
     ------
     ArgumentError
-        If it is not a path, or the protocol needs a package that is not installed.
+        If it is not a path, it is a chained URL that is not read, or the protocol needs a package that is not installed.
     """
     path = path_text(text)
     if not is_url(path):
         return Path(os.path.abspath(os.path.expanduser(path)))
+    refuse_chain(path)
     from upath import UPath
 
     try:

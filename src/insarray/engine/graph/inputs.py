@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from dask.highlevelgraph import Layer, MaterializedLayer
 
-from insarray.io.locations import is_url, local
+from insarray.io.locations import is_url, local, refuse_chain
 from insarray.model.errors import ArgumentError
 
 _ATOMS = frozenset((int, float, bool, type(None), bytes, type, slice))
@@ -50,6 +50,8 @@ Place = tuple[int, int]
 def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> list[str]:
     """Return paths and URLs of the inputs; raise ArgumentError if `output` is one, contains one, or lies in one.
 
+    A chained URL as an output is refused as well.
+
     Parameters
     ----------
     output
@@ -59,6 +61,7 @@ def refuse_inputs(output: str | os.PathLike[str], *sources: Any) -> list[str]:
         paths of other inputs; anything else is ignored.
     """
     text = local(str(output))
+    refuse_chain(text, written=True)
     named = sorted(inputs_of(*sources))
     if is_url(text):
         _refuse_urls([name for name in named if is_url(name)], text)

@@ -18,6 +18,7 @@ from dask.highlevelgraph import Layer
 from insarray.engine.graph.edges import Cut, common_edge, default_edge
 from insarray.engine.graph.persisted import with_fetching
 from insarray.engine.graph.stored_types import as_stored, as_text
+from insarray.io.locations import refuse_chain
 from insarray.model.dataset import placed
 from insarray.model.errors import ArgumentError, StackError
 
@@ -112,12 +113,13 @@ def store_url(url: object) -> str:
     Raises
     ------
     ArgumentError
-        If it is neither a path nor a URL.
+        If it is neither a path nor a URL, or a chained URL.
     """
     if isinstance(url, os.PathLike):
         url = str(url)  # also a path object for a URL
     if not isinstance(url, str) or not url:
         raise ArgumentError(f"url: {url!r} is not the path or URL of a store")
+    refuse_chain(url, written=True)
     return url
 
 

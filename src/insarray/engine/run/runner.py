@@ -5,7 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, get_args
 
 import xarray as xr
@@ -93,9 +93,9 @@ def run(
     client
         Dask client to use instead of `scheduler`.
     resume
-        Keep the finished blocks of the same job. False: start over. On a local disk the new store is built beside an
-        insarray store at `url` and replaces it when complete; repeated after a failure or kill, it resumes. On a
-        server, where folders cannot be renamed, the old store is removed first.
+        Keep the finished blocks of the same job. False: start over. The new store is built beside an insarray store at
+        `url` and replaces it when complete; repeated after a failure or kill, it resumes. On a server, where folders
+        cannot be renamed, its objects are copied to `url` then.
     block_timeout
         Time limit of a block in seconds. It is long, as it only prevents a hanging block (dead disk, server that never
         answers) from keeping the run from ending. A worker process that exceeds it is ended and the block retried
@@ -179,7 +179,7 @@ def run_replacing(
     finish_swap(store.url)
     how: dict[str, Any] = {"scheduler": scheduler, "workers": workers, "client": client, "command": command}
     how |= {"block_timeout": block_timeout, "progress": progress, "compressor": compressor}
-    if not resume and store.files.local and store.files.exists():
+    if not resume and store.files.exists():
         return _start_over(dataset, store, replaced, how)
     threads = client is None and scheduler in (None, "threads")
     plan = plan_prepared(dataset, (workers or os.cpu_count() or 1) if threads else 1)
@@ -189,8 +189,6 @@ def run_replacing(
         require_reachable(dataset, client)
     dataset = in_memory(dataset)
     identity = fingerprint(dataset)
-    if not resume:
-        store.remove()
     description = {"options": _job_options(dataset, plan), "command": command}
     exists = store.check(identity, description)
     if exists:
@@ -216,10 +214,11 @@ def _start_over(dataset: xr.Dataset, store: Store, replaced: Mapping[Any, Any], 
     with only_successor(store.url):
         if store.job() is None:
             store.remove()  # raises: not an insarray store
-        with store.lock():
-            new = Store(new_beside(store.url, "restart"))
+        new = Store(new_beside(store.url, "restart"))
+        # a lock that a killed command leaves on a server must be removed manually: there only that of the new store
+        with store.lock() if store.files.local else nullcontext():
             if new.files.exists() and not _is_begun(new, fingerprint(in_memory(dataset))):
-                new.files.remove_all()
+                _discard(new)
             report = run_replacing(dataset, new.url, replaced, **how, generation=store.next_generation())
         swap(store.url, "restart")
     return report._replace(url=store.url)
@@ -231,6 +230,16 @@ def _is_begun(store: Store, identity: str) -> bool:
         return store.check(identity, {})
     except StoreError:
         return False
+
+
+def _discard(new: Store) -> None:
+    """Remove what is left of another restart, unless that is under way; nothing that another program has put there."""
+    if new.job() is not None:
+        new.remove()
+    elif new.files.local:
+        raise StoreError(f"{new.url}: the new store is built here, and this is not one; move or remove it")
+    else:  # on a server, a command that was killed may leave a store without its job
+        new.files.remove_all()
 
 
 def _job_options(dataset: xr.Dataset, plan: Plan) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import fsspec
 from filelock import FileLock, Timeout
 
+from insarray.io.locations import refuse_chain
 from insarray.model.errors import ArgumentError, StoreError, StoreMismatchError
 from insarray.model.secrets import shown_values
 
@@ -30,10 +31,11 @@ class StoreFiles:
     Raises
     ------
     ArgumentError
-        If the protocol needs a package that is not installed.
+        If the protocol needs a package that is not installed, or it is a chained URL that is not read.
     """
 
     def __init__(self, url: str) -> None:
+        refuse_chain(url)
         try:
             self.fs, self.root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -74,6 +76,8 @@ class StoreFiles:
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return the content of a JSON file; None if it is missing or incomplete."""
+        if self.local and not os.path.isfile(self.path(name)):  # reading a pipe would wait for ever
+            return None
         try:
             content = json.loads(self.fs.cat_file(self.path(name)))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):

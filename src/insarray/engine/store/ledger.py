@@ -17,6 +17,7 @@ Record = dict[str, Any]
 
 META = "_insarray"
 JOB = f"{META}/job.json"
+LOCK = f"{META}/lock"
 _BLOCKS = f"{META}/blocks"
 _COPIES = f"{META}/copies"
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from insarray._version import __version__
 from insarray.engine.graph.inputs import refuse_inputs
+from insarray.engine.graph.prepare import store_url
 from insarray.engine.jobs import fingerprint
 from insarray.engine.program import program_identity
 from insarray.engine.store.complete import EVERY_CHUNK
@@ -89,7 +90,7 @@ def save_points(
     True
     """
     options = {**dataset.attrs, "content": fingerprint(dataset)} if settings is None else dict(settings)
-    store = Store(url)
+    store = Store(store_url(url))
     refuse_inputs(store.url, dataset)
     finish_swap(store.url)
     replacing = restart and store.files.exists()
@@ -110,15 +111,12 @@ def save_points(
     }
     job |= {"state": "complete", "command": command, "options": _words(options)}
     try:
-        if replacing and store.files.local:
+        if replacing:
             _replace(described, store, job)
         elif store.files.local:
             _write_beside(described, store.url, job)
         else:
-            described = described.compute()
-            if replacing:
-                store.remove()
-            _write(described, store.url, store.files, job)
+            _write(described.compute(), store.url, store.files, job)
     except OSError as error:
         raise StoreError(f"{store.url}: cannot be written ({error.strerror or error})") from error
     logger.info("save_points: %s", shown(store.url))
@@ -153,11 +151,15 @@ def _feature(dataset: xr.Dataset) -> dict[str, str]:
 
 def _replace(dataset: xr.Dataset, store: Store, job: dict[str, Any]) -> None:
     """Write a store beside an existing one, then replace that one."""
+    new = StoreFiles(new_beside(store.url, "restart"))
     with only_successor(store.url):
         with store.lock():
-            new = new_beside(store.url, "restart")
-            shutil.rmtree(new, ignore_errors=True)
-            _write_beside(dataset, new, job)
+            if new.exists():
+                new.remove_all()
+            if new.local:
+                _write_beside(dataset, new.url, job)
+            else:
+                _write(dataset.compute(), new.url, new, job)
         swap(store.url, "restart")
 
 

@@ -26,7 +26,7 @@ from insarray.engine.store.checksums import checksum_of, differs, unreadable_rea
 from insarray.engine.store.complete import EVERY_CHUNK, lacking, readable
 from insarray.engine.store.files import StoreFiles, StoreLock, consolidate
 from insarray.engine.store.foreign import what_is
-from insarray.engine.store.ledger import JOB, META, Block, Ledger, Record
+from insarray.engine.store.ledger import JOB, LOCK, META, Block, Ledger, Record
 from insarray.engine.store.provenance import difference
 from insarray.engine.store.statistics import Totals, block_statistics
 from insarray.engine.store.template import Compressor, write_template
@@ -36,7 +36,6 @@ from insarray.io.locations import is_url, local
 from insarray.model.errors import InsarrayError, StoreError, StoreMismatchError, VerificationError
 from insarray.model.secrets import cause_of
 
-_LOCK = f"{META}/lock"
 _TOLD = Totals().report().keys()
 
 
@@ -222,7 +221,7 @@ class Store:
 
     def lock(self) -> StoreLock:
         """Context in which this process is the only writer."""
-        return StoreLock(self.files, _LOCK)
+        return StoreLock(self.files, LOCK)
 
     # -- blocks -------------------------------------------------------------------------------------------------
 
@@ -269,7 +268,7 @@ class Store:
 
     def left_lock(self) -> str | None:
         """Return the lock file of a store on a server, if it exists: a run is writing, or was killed."""
-        return self.files.path(_LOCK) if not self.files.local and self.files.exists(_LOCK) else None
+        return self.files.path(LOCK) if not self.files.local and self.files.exists(LOCK) else None
 
     # -- verification -------------------------------------------------------------------------------------------
 
