@@ -19,7 +19,8 @@ def test_before_each_and_after(tmp_path):
     data = corrected()
     page = Page(ia.report(data, tmp_path / "r.html").read_text())
     assert "corrections" in page.sections
-    head, mean, *rows = page.rows["corrections"]
+    table = page.rows["corrections"]
+    head, mean, *rows = table[[row[0] for row in table].index("date") :]  # below the verdicts
     assert head == ["date", "before", "troposphere", "solid_earth_tide", "after"]
     assert [row[0] for row in rows] == [str(time)[:10] for time in data.time.values]
     for k, row in enumerate(rows):
@@ -53,3 +54,24 @@ def test_dates_without_data_are_hyphens():
     assert found["rows"][2][-1] == "-"
     assert found["rows"][2][1] != "-"
     assert found["mean"][-1] != "-"
+
+
+def test_verdicts_are_those_of_assess_corrections(tmp_path):
+    data = corrected()
+    names = ["troposphere", "solid_earth_tide"]
+    raw = data[["displacement"]].assign(displacement=data.uncorrected_displacement).drop_attrs(deep=False)
+    expected = ia.assess_corrections(raw, data[names])
+    found = corrections_of(data, Sampling((30, 36), 1))["assessed"]
+    assert found["columns"] == ["correction", "before", "after", "keep", "scale", "drop"]
+    assert [row[0] for row in found["rows"]] == [*names, "all"]
+    for row, verdicts in zip(found["rows"], expected.verdict.values, strict=True):
+        assert row[3:] == [int((verdicts == number).sum()) for number in range(3)]
+    assert float(found["rows"][0][2]) < float(found["rows"][0][1])
+    text = ia.report(data, tmp_path / "r.html").read_text()
+    assert 'id="correction-verdicts"' in text
+    assert "standard deviation (mm)" in text[text.index('id="correction-verdicts"') :]
+
+
+def test_too_few_pixels_are_not_assessed():
+    data = corrected().isel(y=slice(5, 12), x=slice(5, 12))
+    assert corrections_of(data, Sampling((7, 7), 1))["assessed"] is None

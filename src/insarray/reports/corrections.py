@@ -1,13 +1,18 @@
 """Corrections of a result: what each took from every date, and maps of the date from which they took most."""
 
+import logging
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from insarray.model.corrections import UNCORRECTED, applied
+from insarray.model.corrections import ATTRIBUTES, UNCORRECTED, applied
+from insarray.model.errors import StackError
+from insarray.products.corrections.assess import assess_corrections
 from insarray.reports import pictures
 from insarray.reports.thinning import Sampling, thinned
+
+logger = logging.getLogger(__name__)
 
 _RAW = UNCORRECTED["displacement"]
 _SIDE = 120  # pixels of the maps by which dates are compared
@@ -42,6 +47,7 @@ def corrections_of(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any] | 
     planes = xr.DataArray(stacked, dims=("panel", "y", "x"), attrs=dataset["displacement"].attrs)
     picture = pictures.panels_picture(maps, planes, [column.replace("_", " ") for column in columns], "corrections")
     return {
+        "assessed": _assessed(dataset, names),
         "columns": list(columns),
         "rows": rows,
         "mean": mean,
@@ -49,6 +55,27 @@ def corrections_of(dataset: xr.Dataset, sampling: Sampling) -> dict[str, Any] | 
         "svg": picture,
         "of": coarse.text(),
     }
+
+
+def _assessed(dataset: xr.Dataset, names: list[str]) -> dict[str, Any] | None:
+    """Verdicts on the corrections, with a picture of all of them together; None if there are too few pixels for any."""
+    before = dataset[["displacement"]].assign(displacement=dataset[_RAW].variable)
+    attrs = {key: value for key, value in dataset.attrs.items() if key not in ATTRIBUTES}
+    try:
+        found = assess_corrections(before.drop_attrs(deep=False).assign_attrs(attrs), dataset[names])
+    except StackError as error:
+        logger.info("report: the corrections are not assessed: %s", error)
+        return None
+    meanings = str(found["verdict"].attrs["flag_meanings"]).split()
+    rows = []
+    for name in found["correction"].values:
+        one = found.sel(correction=name)
+        counts = [int((one["verdict"] == number).sum()) for number in range(len(meanings))]
+        rows.append(
+            [str(name), *(_shown(1e3 * _rms(one[part].values)) for part in ("std_before", "std_after")), *counts]
+        )
+    picture = pictures.assessment_picture(found)
+    return {"columns": ["correction", "before", "after", *meanings], "rows": rows, "svg": picture}
 
 
 def _spread(layer: xr.DataArray) -> np.ndarray:

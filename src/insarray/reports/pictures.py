@@ -147,6 +147,12 @@ def displacement_picture(series: xr.Dataset) -> str:
     return panels_picture(series, series.displacement, [str(time)[:10] for time in series.time.values], "displacement")
 
 
+def assessment_picture(assessed: xr.Dataset) -> str:
+    """Return the verdicts on corrections as SVG."""
+    with _style("assessment"):
+        return _svg(plot.assessment(assessed))
+
+
 def panels_picture(maps: xr.Dataset, planes: xr.DataArray, titles: list[str], salt: str) -> str:
     """Return maps (panel, y, x) of displacements on the pixels of `maps`, with a common colour scale."""
     from matplotlib.figure import Figure
