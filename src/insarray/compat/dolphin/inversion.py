@@ -328,7 +328,8 @@ def _network(A: ArrayLike, *, required: bool = True) -> tuple[Array, int]:
     pairs, n_dates = pairs_of_incidence(A)
     if required and (pairs != 0).all():
         raise ArgumentError(
-            "A: no pair has the first date, whose column is left out; delete the column of the first date of the pairs"
+            "A: no pair has the first date, whose column is left out, so no date is connected to it; delete the column of the "
+            "first date of the pairs"
         )
     return pairs, n_dates
 
