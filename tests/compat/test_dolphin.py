@@ -641,5 +641,13 @@ def test_whole_cycles_have_the_least_sum_of_absolute_residuals(seed):
 def test_whole_cycles_are_asked_for():
     A = dolphin.get_incidence_matrix([(0, 1), (1, 2), (0, 2)])
     for wrong in ([1, 2, 0.5], [1, 2, np.nan]):
-        with pytest.raises(ArgumentError, match="not whole numbers"):
+        with pytest.raises(ArgumentError, match="no finite integers"):
             dolphin.invert_stack_l1_integer(A, np.array(wrong))
+    cycles = np.ones((len(A), 1))
+    with pytest.raises(ArgumentError, match="masked values"):
+        dolphin.invert_stack_l1_integer(A, np.ma.array(cycles, mask=[[1], *[[0]] * (len(A) - 1)]))
+    with pytest.raises(ArgumentError, match="exactly representable"):
+        dolphin.invert_stack_l1_integer(A, cycles * 2**24)
+    for steps in (0, 1.5):
+        with pytest.raises(ArgumentError, match=f"max_iter: {steps} is not a positive integer"):
+            dolphin.invert_stack_l1_integer(A, cycles, steps)

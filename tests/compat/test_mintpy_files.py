@@ -6,6 +6,7 @@ patch of low coherence), pixels without the first date, dates lost later (test_g
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -985,6 +986,26 @@ def test_update_computes_only_what_has_changed(insarray, series, project, tmp_pa
     assert "written" in done(insarray(command, *words, *other, "--update"))
     assert "written" in done(insarray(command, *words, *other, "--nodata", "zero", "--update"))
     assert "up to date" in done(insarray(command, *words, *other, "--nodata", "zero", "--update"))
+
+
+def test_update_takes_files_that_mintpy_made(insarray, series, project, tmp_path):
+    """As MintPy: same settings, newer than the inputs; its files have the job of the series they were made of."""
+    words, output = ("dem-error", series, "-g", project.geometry, "--nodata", "zero"), tmp_path / "timeseries_demErr.h5"
+    done(insarray(*words))
+
+    def as_of_mintpy(**changes):
+        with h5py.File(series) as source, h5py.File(output, "r+") as file:
+            file.attrs.update({"insarray.job": source.attrs["insarray.job"]} | changes)
+
+    as_of_mintpy()
+    assert "up to date" in done(insarray(*words, "--update"))
+    assert "written" in done(insarray(*words[:-2], "--update"))  # MintPy's are 0 where these are to be NaN
+    done(insarray(*words, "--overwrite"))
+    as_of_mintpy()
+    assert "written" in done(insarray(*words, "--step-date", "20190318", "--update"))
+    as_of_mintpy(**{"mintpy.topographicResidual.stepDate": "[]"})
+    os.utime(output, (0, 0))
+    assert "written" in done(insarray(*words, "--update"))
 
 
 def test_options_of_memory_and_clusters_have_no_effect(insarray, series, tmp_path):

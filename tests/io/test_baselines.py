@@ -93,6 +93,7 @@ def test_pairs_that_do_not_close(tmp_path: Path) -> None:
         "OPERA_L2_CSLC-S1_T087-185678-IW2_{0}T164601Z_20230101T100506Z_S1A_VV_v1.0.h5",
         "COMPRESSED_OPERA_L2_CSLC-S1_T087-185678-IW2_{0}_20230101_20230601.h5",
         "slc/S1A_IW_SLC__1SDV_{0}T120102_{0}T120130_020043_02225A_9E0B.SAFE",
+        "slc/S1A_IW_SLC__1SDV_{0}T120102_{0}T120130_020043_02225A_9E0B.SAFE/measurement/s1a-iw1-slc-vv.tiff",
         "20231231/t087_185678_iw2_{0}_VV.h5",
         "{0}.slc.tif",
     ],

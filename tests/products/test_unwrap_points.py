@@ -7,6 +7,7 @@ import xarray as xr
 import insarray as ia
 from insarray.model.conventions import VARIABLES
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
+from insarray.products.points.unwrapping import _explains
 from tests.points import GEOMETRY, scene, wrap
 
 pytest.importorskip("ortools")
@@ -228,6 +229,13 @@ def test_a_wrong_model_is_left_aside_arc_by_arc(points, refined):
     left = refined.velocity.x < refined.velocity.x.median()
     half = refined.assign(velocity=refined.velocity.where(left, refined.velocity * -3.0))
     assert rough(ia.unwrap_points(points, half, reference=50, **GEOMETRY), points) < 0.7 * bare
+
+
+@pytest.mark.parametrize(("epochs", "guides"), [(4, False), (8, False), (12, False), (20, True), (60, True)])
+def test_a_model_of_few_epochs_must_explain_more_than_its_parameters(epochs, guides):
+    """Coherence 0.87 against 0.8 is what two parameters gain from the noise of 12 epochs, but not from that of 20."""
+    assert _explains(np.array([0.87]), np.array([0.8]), epochs).item() == guides
+    assert not _explains(np.array([0.8]), np.array([0.81]), epochs)
 
 
 @pytest.mark.parametrize("size", [1.0, 10.0])

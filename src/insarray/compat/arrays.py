@@ -36,12 +36,15 @@ def pairs_of_incidence(A: ArrayLike, name: str = "A") -> tuple[Array, int]:
     """
     matrix = np.asarray(A)
     if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ArgumentError(f"{name}: shape {matrix.shape} is not (pair, date - 1)")
+        raise ArgumentError(f"{name}: shape {matrix.shape} is not (pair, date - 1), nonempty")
     minus, plus = matrix == -1, matrix == 1
     ends = np.stack([minus.sum(axis=1), plus.sum(axis=1)], axis=1)
     wrong = (ends > 1).any(axis=1) | (ends.sum(axis=1) == 0) | ((matrix != 0) & ~minus & ~plus).any(axis=1)
     if wrong.any():
-        raise ArgumentError(f"{name}: row {int(wrong.argmax())} is not that of a pair, with one -1 and one +1 at most")
+        raise ArgumentError(
+            f"{name}: row {int(wrong.argmax())} is not that of a pair, an oriented graph edge: only -1, 0, and 1, the ones "
+            "not more than once"
+        )
     pairs = np.stack([np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0) for found in (minus, plus)], axis=1)
     return pairs.astype(np.int32), matrix.shape[1] + 1
 

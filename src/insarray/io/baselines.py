@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def read_baselines(path: PathLike) -> BaselineTable:
     """Read perpendicular baselines per date or per pair from a CSV table.
 
     Columns may be in any order and case; others are ignored. Dates are ``YYYYMMDD``, ``YYYY-MM-DD``, ISO 8601 with a
-    time of day, or file names, of which the first eight-digit date is used.
+    time of day, or file names, of which the first eight-digit date is used, or that of the nearest folder above with one.
 
     Parameters
     ----------
@@ -85,10 +86,19 @@ def _time(line: Line, column: str) -> np.datetime64:
         # a file name has letters other than the T and Z of a time: a damaged time is not accepted as a name
         if re.search("[A-SU-Ya-su-y]", text):
             try:
-                return time_from_name(re.split(r"[/\\]", text)[-1])
+                return _time_in_path(text)
             except ArgumentError as none:
                 raise line.error(str(none)) from none
         raise line.error(str(error)) from error
+
+
+def _time_in_path(path: str) -> np.datetime64:
+    """Return the time in the last part of a path that has one, as an image may lie in a folder named as the scene."""
+    parts = re.split(r"[/\\]", path)[::-1]
+    for part in parts:
+        with suppress(ArgumentError):
+            return time_from_name(part)
+    return time_from_name(parts[0])  # raises, and names the file
 
 
 def _value(line: Line) -> float:

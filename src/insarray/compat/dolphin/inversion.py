@@ -13,6 +13,7 @@ from insarray.model.errors import ArgumentError
 
 _PEER = "dolphin"
 _TOLERANCE = 1e-5  # phase error of a wrong cycle, rad
+_LARGEST = 1 << 24  # of float32 without gaps between whole numbers
 _WHOLE = 1e-3  # tolerance of whole cycles after the iterations
 _UNTIED = "dates are not tied to the first"
 
@@ -151,7 +152,7 @@ def invert_stack_l1_integer(A: ArrayLike, ambiguities: ArrayLike, max_iter: int 
     Raises
     ------
     ArgumentError
-        If a sample is not a whole number, or a date is not connected to the first.
+        If a sample is masked, not a whole number, or 2^24 or more, or a date is not connected to the first.
 
     Notes
     -----
@@ -159,10 +160,16 @@ def invert_stack_l1_integer(A: ArrayLike, ambiguities: ArrayLike, max_iter: int 
     an integer optimum. As the steps do not converge exactly, the fraction of each date is tried as the threshold, and
     the best is used.
     """
+    if np.ma.is_masked(ambiguities):
+        raise ArgumentError("ambiguities: has masked values; leave missing pairs out of both arrays")
+    if max_iter < 1 or max_iter != int(max_iter):
+        raise ArgumentError(f"max_iter: {max_iter!r} is not a positive integer")
     pairs, _ = _network(A)
     cycles = as_rows(ambiguities, len(pairs), "ambiguities").astype(np.float64)
     if not (np.isfinite(cycles).all() and (cycles == np.round(cycles)).all()):
-        raise ArgumentError("ambiguities: some are not whole numbers; leave missing pairs out of both arrays")
+        raise ArgumentError("ambiguities: some are no finite integers; leave missing pairs out of both arrays")
+    if (np.abs(cycles) >= _LARGEST).any():
+        raise ArgumentError(f"ambiguities: some of {_LARGEST} or more are not exactly representable in float32")
     real, _ = _least_absolute(A, cycles, L1(_TOLERANCE, max_iter), strict=False)
     if np.isnan(real).any():
         raise ArgumentError("A: some date is not tied to the first; leave its pairs out")
@@ -321,7 +328,8 @@ def _network(A: ArrayLike, *, required: bool = True) -> tuple[Array, int]:
     pairs, n_dates = pairs_of_incidence(A)
     if required and (pairs != 0).all():
         raise ArgumentError(
-            "A: no pair has the first date, whose column is left out; delete the column of the first date of the pairs"
+            "A: no pair has the first date, whose column is left out, so no date is connected to it; delete the column of the "
+            "first date of the pairs"
         )
     return pairs, n_dates
 

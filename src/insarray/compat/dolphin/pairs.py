@@ -255,14 +255,25 @@ def open_pairs(
     network_of(data).require_connected("add interferograms, or invert one piece")
     good = None
     if bad is not None:
-        flags = np.asarray(bad)
-        if flags.shape != source.grid.shape:
-            raise ArgumentError(f"bad_pixel_mask: shape {flags.shape}, expected {source.grid.shape}")
-        good = good_pixels(View(data), data.unwrapped_phase, xr.DataArray(flags == 0, dims=("y", "x")))
+        good = not_bad(bad, data, data.unwrapped_phase)
     elif mask_path is not None:
         good = good_pixels(View(data), data.unwrapped_phase, mask_path)
     files = [path.name for path in source.paths[: source.network.n_pairs]]
     return PairStack(data, files, good, float(correlation_threshold))
+
+
+def not_bad(bad_pixel_mask: np.ndarray, data: xr.Dataset, samples: xr.DataArray) -> xr.DataArray:
+    """Return the good pixels (y, x) of samples by a mask that is True where they are bad.
+
+    Raises
+    ------
+    ArgumentError
+        If its shape is not that of the data.
+    """
+    good = np.asarray(bad_pixel_mask) == 0
+    if good.shape != grid_of(data).shape:
+        raise ArgumentError(f"bad_pixel_mask: shape {good.shape}, expected {grid_of(data).shape}")
+    return good_pixels(View(data), samples, xr.DataArray(good, dims=("y", "x")))
 
 
 def as_given(value: Any) -> str:

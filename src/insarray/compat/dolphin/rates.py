@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.compat.dolphin.layers import open_values
-from insarray.compat.dolphin.pairs import Paths, ReferencePoint, dates_in, existing, require_blocks
+from insarray.compat.dolphin.pairs import Paths, ReferencePoint, dates_in, existing, not_bad, require_blocks
 from insarray.compat.dolphin.rasters import Raster, compute_and_write, missing
 from insarray.compat.dolphin.velocity import estimate_velocity
 from insarray.engine.blocks import Arrays, map_blocks
@@ -18,7 +18,6 @@ from insarray.model.dataset import grid_of, on_grid_of
 from insarray.model.dates import Time, as_time, date_label
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.stacks.reference import level_at
-from insarray.products.stacks.selection import good_pixels
 from insarray.products.views.stacks import View
 
 _DAY = np.timedelta64(1, "D")
@@ -92,12 +91,9 @@ def create_velocity(
         inputs["coherence"] = correlation["values"]
         identity.append(correlation.attrs["input_fingerprint"])
     if bad_pixel_mask is not None:
-        bad = np.asarray(bad_pixel_mask) != 0
-        if bad.shape != grid_of(data).shape:
-            raise ArgumentError(f"bad_pixel_mask: shape {bad.shape}, expected {grid_of(data).shape}")
-        good = good_pixels(View(data), data["values"], xr.DataArray(~bad, dims=("y", "x")))
+        good = not_bad(bad_pixel_mask, data, data["values"])
         inputs["unwrapped_phase"] = inputs["unwrapped_phase"].where(good)
-        identity.append(hashlib.sha256(bad.tobytes()).hexdigest())
+        identity.append(hashlib.sha256(good.values.tobytes()).hexdigest())
     level = np.zeros(len(files))
     if reference is not None:
         row, col = (int(at) for at in reference)

@@ -1,7 +1,7 @@
 """Steps of MintPy on its own files: open, compute into a temporary store that can be resumed, write the files."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,12 +125,12 @@ def velocity(series_file: str, options: Mapping[str, Any]) -> Report:
         covariance=propagated,
         **_NO_MINIMUM,
     )
-    attrs = mintpy_attributes(series_file) | settings.noted("mintpy.timeFunc", chosen | {"exclude": excluded})
+    attrs, noted = mintpy_attributes(series_file), settings.noted("mintpy.timeFunc", chosen | {"exclude": excluded})
     names = {"velocity.h5": options["output"]}
     if options["save_residual"]:
         model = model.assign(fit_residual=without_functions(series, model, options["removed"]))
         names["timeseriesResidual.h5"] = options["residual_file"]
-    return _through_store(model, names, attrs, options)
+    return _through_store(model, names, attrs, options, noted=noted, source=series_file)
 
 
 def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
@@ -162,8 +162,8 @@ def dem_error(series_file: str, options: Mapping[str, Any]) -> Report:
         "demErr.h5": options["dem_error_file"],
         "timeseriesResidual.h5": Path(output).parent / "timeseriesResidual.h5",
     }
-    attrs |= settings.noted("mintpy.topographicResidual", chosen | {"exclude": excluded})
-    return _through_store(both, names, attrs, options)
+    noted = settings.noted("mintpy.topographicResidual", chosen | {"exclude": excluded})
+    return _through_store(both, names, attrs, options, noted=noted, source=series_file)
 
 
 def export(store: str, folder: str, options: Mapping[str, Any]) -> Report:
@@ -321,17 +321,28 @@ def _among(series: xr.Dataset, dates: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _through_store(
-    data: xr.Dataset, outputs: Mapping[str, str | Path], attrs: Mapping[str, str], options: Mapping[str, Any]
+    data: xr.Dataset,
+    outputs: Mapping[str, str | Path],
+    attrs: Mapping[str, str],
+    options: Mapping[str, Any],
+    *,
+    noted: Mapping[str, str] | None = None,
+    source: str = "",
 ) -> Report:
     """Compute into a hidden store beside the outputs, write these, and remove the store.
 
-    The store keeps the results of an interrupted command, which the same command resumes.
+    The store keeps the results of an interrupted command, which the same command resumes. With `noted`, the settings
+    that MintPy writes, files that its program made of the series `source` can be up to date, too.
     """
     names = {name: Path(path) for name, path in outputs.items()}
     first = next(iter(names.values()))
-    attrs = {**attrs, _JOB: f"{fingerprint(data)} {options['nodata']}"}
-    if options["update"] and all(_is_of(path, attrs[_JOB]) for path in names.values()):
-        return {"files": [str(path) for path in names.values()], "up_to_date": True}
+    job = f"{fingerprint(data)} {options['nodata']}"
+    if options["update"] and all(path.is_file() for path in names.values()):
+        own = all(mintpy_attributes(path).get(_JOB) == job for path in names.values())
+        inputs = [source, *filter(None, (options.get("geometry"), options.get("covariance")))]
+        if own or (options["nodata"] == "zero" and noted and _is_of_mintpy(first, attrs.get(_JOB), noted, inputs)):
+            return {"files": [str(path) for path in names.values()], "up_to_date": True}
+    attrs = {**attrs, **(noted or {}), _JOB: job}
     overwrite = options["overwrite"] or options["update"]
     for path in mintpy_paths(data, first.parent, names, overwrite=overwrite):
         if path.exists():
@@ -355,6 +366,11 @@ def _through_store(
     return {"files": [str(path) for path in paths], **report}
 
 
-def _is_of(path: Path, job: str) -> bool:
-    """Return whether a file is the output of a job."""
-    return path.is_file() and mintpy_attributes(path).get(_JOB) == job
+def _is_of_mintpy(path: Path, inherited: str | None, noted: Mapping[str, str], inputs: Sequence[str]) -> bool:
+    """Return whether a file was made by MintPy with these settings, and is newer than its inputs.
+
+    MintPy copies all attributes of the series, thus the job that made this, and adds its settings.
+    """
+    found = mintpy_attributes(path)
+    same = found.get(_JOB) == inherited and all(found.get(name) == value for name, value in noted.items())
+    return same and path.stat().st_mtime_ns >= max(Path(name).stat().st_mtime_ns for name in inputs)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from insarray.kernels.links.arcs import Arcs, delaunay
+from insarray.kernels.links.periodogram_noise import noise_variance
 from insarray.kernels.unwrapping.residues import common_phase
 from insarray.kernels.unwrapping.residues import unwrap_points as unwrap_epochs
 from insarray.model.conventions import attributes
@@ -19,6 +20,7 @@ from insarray.products.views.points import PointsView, arcs_of, as_points, model
 logger = logging.getLogger(__name__)
 
 _ARCS = 65_536  # processed at a time
+_STILL, _MODEL = 2, 4  # parameters: constant and variance; and velocity and height error
 _SAMPLES = 1 << 24  # arcs times epochs unwrapped at a time
 
 
@@ -88,8 +90,9 @@ def unwrap_points(
 
     Notes
     -----
-    Each arc is guided by the model only if this agrees better with its phases than no motion does (the length of the
-    mean phasor over the epochs): linear motion does not explain steps, and a model of few, noisy epochs is often wrong.
+    Each arc is guided by the model only if this explains its phases better than no motion does, by Akaike's criterion for
+    small samples: linear motion does not explain steps, and a model of few, noisy epochs is often wrong (of five or fewer
+    it is never used).
     On simulated points with a subsidence bowl, new buildings and atmosphere, 10 % of the epochs have a wrong cycle
     without a guide, 0.23 % with the integrated model, and 0.18 % with the refined one. Guiding by thresholded links does
     not improve on that.
@@ -177,7 +180,7 @@ def _guide(
 ) -> _Guide:
     """Return the differences over arcs: of the links that pass the thresholds, else of the model, else 0.
 
-    They are 0, too, where this agrees better with the phases, as along arcs that have moved in steps.
+    They are 0, too, where no motion explains the phases as well, as along arcs that have moved in steps.
     """
     velocity, height = np.zeros((2, arcs.point_a.size))
     known = np.zeros(arcs.point_a.size, bool)
@@ -206,12 +209,26 @@ def _guide(
         difference = phase[:, b].astype(np.float64) - phase[:, a]
         modelled = common_phase(difference - columns.phase(velocity[part], height[part], a, b))
         still = common_phase(difference)
-        worse = modelled[1] < still[1]  # than no motion at all
+        worse = ~_explains(modelled[1], still[1], len(phase))
         velocity[part][worse] = height[part][worse] = 0.0
         constant[part], quality[part] = (np.where(worse, s, m) for s, m in zip(still, modelled, strict=True))
     # no constant without a model: the best fit to the epochs would be motion
     constant[~known] = 0.0
     return _Guide(velocity, height, constant, quality if known.any() else np.ones(quality.size))
+
+
+def _explains(modelled: np.ndarray, still: np.ndarray, epochs: int) -> np.ndarray:
+    """Return where a model explains the phases better than no motion does, by Akaike's criterion for small samples.
+
+    Of few epochs a model follows the noise: its variance must be smaller by a factor that its two parameters explain.
+    """
+    free = epochs - np.array([_STILL, _MODEL]) - 1.0
+    if free[1] <= 0:
+        return np.zeros(modelled.shape, bool)
+    penalty = 2 * np.array([_STILL, _MODEL]) * epochs / free
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = epochs * (np.log(noise_variance(still)) - np.log(noise_variance(modelled)))
+    return np.asarray(gain >= penalty[1] - penalty[0])
 
 
 def _same(arcs: Arcs, links: Arcs, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
