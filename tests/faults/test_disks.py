@@ -10,6 +10,7 @@ import pytest
 
 import insarray as ia
 from insarray.cli.process import run_command
+from insarray.engine import open as open_module
 from insarray.engine.run.runner import run
 from insarray.engine.store.zarr_store import Store, open_store, write_block
 from insarray.model.errors import FileError, StoreError, StoreMismatchError, VerificationError
@@ -222,7 +223,30 @@ def test_damaged_coordinates_are_found(tmp_path, account):
     chunk.write_bytes(data)
     with pytest.raises(VerificationError, match=r"time: .*--restart"):
         Store(str(out)).verify()
+    with pytest.raises(StoreError, match=r"damaged .*--restart"):
+        ia.open(out)
     account("flipped bit in a coordinate", "`time`", 1, 0, "exit 7, named")
+
+
+@pytest.mark.parametrize("tried", [1, 2])
+def test_a_store_that_is_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypatch, tried):
+    out, tries = tmp_path / "o.zarr", []
+    run(job(tmp_path / "t"), str(out))
+    load = open_module.with_coordinates_in_memory
+
+    def once_halfway(dataset):
+        tries.append(dataset)
+        if len(tries) <= tried:
+            raise ValueError("stored and computed checksum do not match")
+        return load(dataset)
+
+    monkeypatch.setattr(open_module, "with_coordinates_in_memory", once_halfway)
+    if tried == 1:
+        assert ia.open(out).displacement.notnull().any()
+    else:
+        with pytest.raises(VerificationError, match="a chunk of its coordinates is damaged; repeat"):
+            ia.open(out)
+    assert len(tries) == 2
 
 
 @pytest.mark.parametrize("damage", ["truncated", "of another job", "missing"])

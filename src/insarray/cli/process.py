@@ -19,9 +19,6 @@ from insarray.model.streams import ShownStream
 
 _NO_MEMORY = re.compile("cannot allocate memory|failed to map segment|can't start new thread", re.IGNORECASE)
 
-_DAMAGED = re.compile("computed checksum do not match|error during blosc decompression", re.IGNORECASE)
-"""What the codecs of a store say of damaged chunks."""
-
 _LONGEST = 4000  # maximum characters of a line
 
 _stopped_by: BaseException | None = None
@@ -127,7 +124,9 @@ def run_command(arguments: list[str]) -> int:
             raise
         if isinstance(error, ImportError | RuntimeError) and _NO_MEMORY.search(str(error)):
             return _fail(_out_of_memory(error), 2)
-        if isinstance(error, ValueError | RuntimeError) and _DAMAGED.search(str(error)):
+        from insarray.engine.store.checksums import of_damaged_chunk
+
+        if of_damaged_chunk(error):
             return _fail(_damaged(arguments, error), 7)
         return _fail(
             f"internal error, please report it ({type(error).__name__}: {error}); INSARRAY_DEBUG=1 shows more", 1

@@ -10,11 +10,12 @@ from urllib.parse import unquote, urlsplit
 import xarray as xr
 
 from insarray.engine.graph.coordinates import with_coordinates_in_memory
+from insarray.engine.store.checksums import of_damaged_chunk
 from insarray.engine.store.files import StoreFiles
 from insarray.engine.store.foreign import what_is
 from insarray.engine.store.zarr_store import Store, open_store
 from insarray.io.locations import exists, is_url, location
-from insarray.model.errors import ArgumentError, FileError
+from insarray.model.errors import ArgumentError, FileError, StoreError, VerificationError
 from insarray.model.secrets import shown
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as in
         If nothing is there, or it is not a result; the message says what it is and what opens it.
     StoreError
         If the store is not finished.
+    VerificationError
+        If its coordinates are damaged.
 
     See Also
     --------
@@ -67,7 +70,7 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as in
     where = _location(path)
     if job_of(where) is not None:
         logger.info("open: %s, a store", shown(where))
-        return with_coordinates_in_memory(open_store(str(where)))
+        return _open_store(where)
     from insarray.engine.open_others import kind_of, open_other  # imports the readers, which a store does not need
 
     kind = kind_of(where)
@@ -75,6 +78,22 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001 - used as in
         raise FileError(_refusal(where))
     logger.info("open: %s, a %s", shown(where), kind)
     return open_other(where, kind)
+
+
+def _open_store(where: Path) -> xr.Dataset:
+    """Open a store; once more if it is replaced meanwhile, so that chunks and metadata are of two states."""
+    try:
+        return with_coordinates_in_memory(open_store(str(where)))
+    except (ValueError, RuntimeError, StoreError) as error:
+        if not of_damaged_chunk(error):
+            raise
+    try:
+        return with_coordinates_in_memory(open_store(str(where)))
+    except (ValueError, RuntimeError) as error:
+        if not of_damaged_chunk(error):
+            raise
+        message = "a chunk of its coordinates is damaged; repeat the command that made it, with --restart"
+        raise VerificationError(f"{where}: {message} ({error})") from error
 
 
 def is_result(path: str | os.PathLike[str]) -> bool:

@@ -1,12 +1,21 @@
 """Checksums of windows of a store, to verify that stored values are those written."""
 
+import re
 import zlib
 from typing import Any
 
 import numpy as np
 
 from insarray.engine.plan import Window
-from insarray.model.errors import VerificationError
+from insarray.model.errors import StoreError, VerificationError
+
+_DAMAGED = re.compile("computed checksum do not match|error during blosc decompression", re.IGNORECASE)
+"""What the codecs of a store say of damaged chunks."""
+
+
+def of_damaged_chunk(error: BaseException) -> bool:
+    """Return whether an error is, or quotes, that of a codec for a damaged chunk, or one that is being replaced."""
+    return isinstance(error, ValueError | RuntimeError | StoreError) and _DAMAGED.search(str(error)) is not None
 
 
 def differs(array: Any, window: Window, checksum: int) -> str | None:
