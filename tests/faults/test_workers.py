@@ -22,10 +22,17 @@ from tests.stores import contents
 
 @pytest.fixture(scope="module")
 def client():
-    """Two worker processes of one thread, of a scheduler that leaves the second chance to insarray."""
+    """Two worker processes of one thread, of a scheduler that leaves the second chance to insarray.
+
+    With Dask's own 15 s, a LocalCluster gives up for good a worker that a busy machine restarts more slowly.
+    """
     from distributed import Client, LocalCluster
 
-    settings = {**cluster_module._SETTINGS, "distributed.scheduler.no-workers-timeout": "300s"}
+    settings = {
+        **cluster_module._SETTINGS,
+        **cluster_module._LOST_WORKER,
+        "distributed.scheduler.no-workers-timeout": "300s",
+    }
     with (
         dask.config.set(settings),
         LocalCluster(
