@@ -235,8 +235,22 @@ def entries(monkeypatch):
     def use(**values: str) -> None:
         found = [EntryPoint(name, value, plugins.GROUP) for name, value in values.items()]
         monkeypatch.setattr(plugins, "entry_points", lambda group: found if group == plugins.GROUP else [])
+        plugins._entry_points.cache_clear()
 
-    return use
+    yield use
+    plugins._entry_points.cache_clear()
+
+
+def test_a_reader_installed_while_python_runs_is_found(tmp_path, monkeypatch):
+    """The packages are looked through again only when a folder of packages has changed."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "late" not in plugins.third_party_names()
+    assert plugins._entry_points.cache_info().currsize == 1
+    info = tmp_path / "late-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[insarray.readers]\nlate = late:Reader\n")
+    assert "late" in plugins.third_party_names()
 
 
 def test_they_are_asked_before_the_generic_ones(entries, mine, truth):

@@ -1,7 +1,11 @@
 """Readers of other packages, found by the entry point group `insarray.readers` and checked."""
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
@@ -44,6 +48,16 @@ def third_party_names() -> list[str]:
 
 
 def _installed() -> list[EntryPoint]:
+    changed = []
+    for folder in sys.path:
+        with suppress(OSError):
+            changed.append((folder, os.stat(folder or ".").st_mtime_ns))
+    return _entry_points(tuple(changed))
+
+
+@lru_cache(maxsize=1)
+def _entry_points(folders: tuple[tuple[str, int], ...]) -> list[EntryPoint]:
+    """Return the entry points; `folders` of packages and times of change: looking through all packages takes long."""
     return sorted(entry_points(group=GROUP), key=lambda found: (found.name, found.value))
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,10 +102,10 @@ def _seconds(value: dt.date | np.datetime64) -> np.datetime64:
     return np.array([value], "datetime64[s]")[0]  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=4096)  # each date of a stack is in many names
 def _parse(text: str) -> dt.datetime:
-    refusal = ArgumentError(f"date: {text[:80]!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
     if not text.isascii():  # such as digits of other scripts
-        raise refusal
+        raise _no_date(text)
     if re.fullmatch(_NAMED, text, re.IGNORECASE):
         month = next(name for name in _MONTHS if name in text.lower())
         first, last = re.split(f"[-_ ]?{month}[-_ ]?", text.lower())
@@ -121,20 +122,25 @@ def _parse(text: str) -> dt.datetime:
                 return time
     # Python accepts any separator, and 20200101_20200113 as a date with time of day
     if not re.fullmatch(r"[\dW-]+([Tt ].*)?", text):
-        raise refusal
+        raise _no_date(text)
     try:
         time = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise refusal from None
+        raise _no_date(text) from None
     if time.year not in _YEARS:
-        raise refusal
+        raise _no_date(text)
     return time
+
+
+def _no_date(text: str) -> ArgumentError:
+    return ArgumentError(f"date: {text[:80]!r} is not a date; write it as YYYYMMDD or YYYY-MM-DD")
 
 
 def date_label(time: np.datetime64) -> str:
     """Return ``YYYYMMDD``, followed by ``THHMMSS`` if the time of day is not midnight."""
-    moment = time.astype("datetime64[s]").astype(dt.datetime)
-    return str(moment.strftime("%Y%m%d" if moment.time() == dt.time(0) else "%Y%m%dT%H%M%S"))
+    day, _, second = str(time.astype("datetime64[s]")).partition("T")
+    label = day.replace("-", "")
+    return label if second == "00:00:00" else f"{label}T{second.replace(':', '')}"
 
 
 def date_index(times: np.ndarray, date: Time) -> int:
