@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from insarray.kernels.network.elimination import solve
 from insarray.kernels.network.elimination_plan import plan_elimination
+from insarray.kernels.variance import pair_weights, weight_table
 from insarray.model.errors import ArgumentError
 from tests.networks import lapack, nearest, random_network, samples
 
@@ -195,6 +196,48 @@ def test_unobserved_pixels_and_dates_among_split_ones(std):
     np.testing.assert_allclose(solution.phase[:, 1], values, atol=1e-12)
     if std:
         np.testing.assert_allclose(solution.std[:, 1], deviation, atol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 293, 5000])
+def test_a_block_whose_rows_are_apart_in_memory_has_the_same_bits(columns):
+    """Pixels are taken in strips, across the ends of rows, with the rest of a group last; the coherence likewise."""
+    rng, network = np.random.default_rng(5), nearest(5, 2)
+    rows = 9000 // columns
+    image = np.full((network.n_pairs, rows + 2, columns + 3), 1e9, np.float32)
+    block = image[:, 1:-1, 2:-1]
+    block[:] = rng.normal(size=block.shape)
+    block[rng.random(block.shape) < 0.1] = np.nan
+    coherence = image.copy()[:, 1:-1, 2:-1]
+    coherence[:] = rng.random(block.shape)
+    plan, table = plan_of(network), weight_table("variance", 20)
+    flat = [values.reshape(network.n_pairs, -1) for values in (block, coherence)]
+    expected = solve(*flat[:1], plan, pair_weights(flat[1], "variance", 20), std=True)
+    for one in (
+        solve(block, plan, coherence, table=table, std=True),
+        solve(flat[0], plan, flat[1], table=table, std=True),
+    ):
+        for name, values in expected._asdict().items():
+            np.testing.assert_array_equal(getattr(one, name), values, name)
+
+
+def test_relative_weights_are_scaled_by_the_residuals():
+    """Also in pieces, and NaN without redundancy: by the number of independent loops that rank gives."""
+    network = nearest(7, 2)
+    phase, weights = samples(np.random.default_rng(0), network, 5)
+    phase[(network.reference < 3) & (network.secondary >= 3), 1] = np.nan  # two pieces
+    phase[network.reference == 0, 2] = np.nan
+    phase[:, 3] = np.nan
+    phase[np.diff(network.pairs)[:, 0] > 1, 4] = np.nan  # a chain
+    given, found = (
+        solve(phase, plan_of(network), weights, scale=-3.0, std=True, relative=yes) for yes in (False, True)
+    )
+    freedom = given.redundancy
+    assert freedom[4] == 0
+    assert (freedom[:3] > 0).all()
+    factor = np.full(5, np.nan)
+    factor[freedom > 0] = np.sqrt(given.weighted_square / np.maximum(freedom, 1))[freedom > 0]
+    np.testing.assert_allclose(found.std, given.std * factor, rtol=1e-6)
+    assert np.nanmax(found.std / given.std) != 1
 
 
 def test_redundancy_counts_the_independent_loops():

@@ -1,9 +1,10 @@
 """Apply block functions to datasets with dask: one task per spatial block, or at once for arrays in memory."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from itertools import pairwise
 from operator import getitem
@@ -47,6 +48,7 @@ __all__ = [
     "sum_blocks",
 ]
 
+_PIXELS_AT_ONCE = 16384  # of arrays in memory: results are copied while they are in the cache
 _in_one_thread: ContextVar[bool] = ContextVar("insarray_in_one_thread", default=False)
 
 
@@ -68,8 +70,9 @@ def map_blocks(
     sizes: Mapping[str, int],
     *,
     bytes_per_pixel: int = 0,
+    whole: bool = False,
 ) -> dict[str, xr.Variable]:
-    """Apply `function` to every spatial block of `inputs`.
+    """Apply `function` to every spatial block of `inputs`; arrays in memory are computed now, in threads.
 
     Parameters
     ----------
@@ -87,6 +90,8 @@ def map_blocks(
         Lengths of the leading dimensions of `outputs`.
     bytes_per_pixel
         Working memory per pixel of `function` besides its inputs and outputs, used by `plan_run`.
+    whole
+        Call the function once for arrays in memory, instead of for some rows at a time.
 
     Raises
     ------
@@ -99,7 +104,8 @@ def map_blocks(
     }
     run = BlockTask(function, tuple(inputs), declared, bytes_per_pixel)
     if not any(dask.is_dask_collection(array.data) for array in inputs.values()):
-        results = run(constants, *(array.values for array in inputs.values()))
+        values = [array.values for array in inputs.values()]
+        results = run(constants, *values) if whole else _in_threads(run, constants, values)
         return {name: _variable(entry, results[name]) for name, entry in about.items()}
     arrays = _aligned(inputs)
     spatial = arrays[0].chunks[-2:]
@@ -120,6 +126,34 @@ def map_blocks(
         meta = np.empty((0,) * len(chunks), entry.dtype)
         found[name] = _variable(about[name], da.Array(graph, f"{name}-{label}", chunks=chunks, meta=meta))
     return found
+
+
+def _in_threads(run: BlockTask, constants: object, values: Sequence[np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Compute arrays in memory, some rows at a time: in threads, unless the caller is one of several threads itself."""
+    height, width = values[0].shape[-2:]
+    rows = max(1, _PIXELS_AT_ONCE // max(width, 1))
+    threads = dask.config.get("num_workers", None) or CPU_COUNT
+    serial = dask.config.get("scheduler", None) in ("synchronous", "sync", "single-threaded")
+    if height <= rows or threads == 1 or serial or threading.current_thread() is not threading.main_thread():
+        return run(constants, *values)
+    outputs = {
+        name: np.empty((*entry.lead, height, width), np.dtype(entry.dtype)) for name, entry in run.outputs.items()
+    }
+
+    def compute(first: int) -> None:
+        part = np.s_[..., first : first + rows, :]
+        results = run(constants, *(array[part] for array in values))
+        for name, output in outputs.items():
+            output[part] = results[name]
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="insarray") as pool:
+        try:
+            for future in [pool.submit(copy_context().run, compute, first) for first in range(0, height, rows)]:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return outputs
 
 
 class BlockCall(NamedTuple):

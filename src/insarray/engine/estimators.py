@@ -98,7 +98,7 @@ def map_blocks(
         if unknown:
             raise ArgumentError(f"coords: no input has the dimension {unknown[0]!r} of {name}; give its values")
     estimator, identity = _Estimator(function), _identity(function, constants)
-    made = blocks.map_blocks(estimator, identity, layers, about, sizes, bytes_per_pixel=bytes_per_pixel)
+    made = blocks.map_blocks(estimator, identity, layers, about, sizes, bytes_per_pixel=bytes_per_pixel, whole=True)
     dims = {dim for found in made.values() for dim in found.dims}
     known = {name: coord for layer in reversed(layers.values()) for name, coord in layer.coords.items()}
     if isinstance(inputs, xr.Dataset):

@@ -93,9 +93,20 @@ def pair_weights(coherence: Array, weights: Weights, looks: float | None) -> Arr
     """
     if weights == "none":
         return None
-    table = _weight_table(weights, 1.0 if weights == "coherence" else _check_looks(looks, weights))
+    table = weight_table(weights, looks)
     flat = np.ascontiguousarray(coherence, np.float32).reshape(-1)
-    return np.asarray(_interpolate(flat, table, *COHERENCE_LIMITS)).reshape(coherence.shape)
+    return np.asarray(_weights_of(flat, table)).reshape(coherence.shape)
+
+
+def weight_table(weights: Weights, looks: float | None) -> Array:
+    """Return the table by which `weight_row` converts coherence to the weights "variance", "fisher" or "coherence".
+
+    Raises
+    ------
+    ArgumentError
+        If `looks` is missing or below 1.
+    """
+    return _weight_table(weights, 1.0 if weights == "coherence" else _check_looks(looks, weights))
 
 
 def _check_looks(looks: float | None, weights: str = "variance") -> float:
@@ -108,7 +119,7 @@ def _check_looks(looks: float | None, weights: str = "variance") -> float:
 
 @lru_cache(maxsize=8)
 def _weight_table(weights: Weights, looks: float) -> Array:
-    """Ratio of the weight to ``a g^2 / (1 - g^2) + b``, so smooth that linear steps do not show; then a and b.
+    """Ratio of the weight to ``a g^2 / (1 - g^2) + b``, so smooth that linear steps do not show; then a and b; float32.
 
     The nodes are evenly spaced in ``sqrt(1 - g)``: denser where the variance goes to 0.
     """
@@ -121,24 +132,59 @@ def _weight_table(weights: Weights, looks: float) -> Array:
     else:
         a, b = 2 * looks, 3 / np.pi**2
         ratio = 1 / phase_variance_ds(g, looks) / (a * g**2 / (1 - g**2) + b)
-    return np.concatenate([ratio, [a, b]])
+    return np.concatenate([ratio, [a, b]]).astype(np.float32)
+
+
+_LEAST, _MOST = np.float32(1.0 - COHERENCE_LIMITS[1]), np.float32(1.0 - COHERENCE_LIMITS[0])  # of 1 - g
+WEIGHT_ROWS = 5
+"""Rows of working memory of `weight_row`."""
 
 
 @jit
-def _interpolate(coherence, table, low, high):
-    steps = len(table) - 3
+def weight_row(coherence, table, work, result):
+    """Weights of some samples, in single precision: which adds at most 5e-6 of the weight to the error of the table; NaN stays NaN.
+
+    Parameters
+    ----------
+    coherence
+        float32, (sample,).
+    table
+        From `weight_table`.
+    work
+        float32, at least (`WEIGHT_ROWS`, sample).
+    result
+        float32, (sample,).
+    """
+    one, steps = np.float32(1.0), len(table) - 3
     a, b = table[steps + 1], table[steps + 2]
-    start = np.sqrt(1.0 - low)
-    rate = steps / (start - np.sqrt(1.0 - high))
-    result = np.empty(len(coherence), np.float32)
+    start = np.sqrt(_MOST)
+    rate, last = np.float32(steps) / (start - np.sqrt(_LEAST)), np.float32(steps - 1)
+    cell, part, smooth, before, after = work[0], work[1], work[2], work[3], work[4]
+    for k in range(len(coherence)):  # loops of arithmetic alone become vector instructions, look-ups do not
+        rest = one - coherence[k]  # exact from 0.5 on; a difference of squares would cancel near 1
+        rest = rest if rest > _LEAST else _LEAST
+        rest = rest if rest < _MOST else _MOST
+        g = one - rest
+        smooth[k] = a * g * g / (rest * (one + g)) + b
+        position = (start - np.sqrt(rest)) * rate
+        position = position if position > np.float32(0.0) else np.float32(0.0)
+        whole = np.float32(np.int32(position))
+        cell[k] = whole if whole < last else last
+        part[k] = position - cell[k]
     for k in range(len(coherence)):
-        given = np.float64(coherence[k])
-        g = min(max(given, low), high) if given == given else low
-        position = (start - np.sqrt(1.0 - g)) * rate
-        # unsigned and in range whatever the rounding: no branch for negative indices, so that it vectorises
-        cell = np.uint32(min(max(position, 0.0), steps - 1.0))
-        part = position - cell
-        ratio = table[cell] * (1.0 - part) + table[cell + np.uint32(1)] * part
-        value = ratio * (a * g * g / (1.0 - g * g) + b)
-        result[k] = value if given == given else np.nan
+        first = np.uint32(cell[k])
+        before[k] = table[first]
+        after[k] = table[first + np.uint32(1)]
+    for k in range(len(coherence)):
+        value = (before[k] + (after[k] - before[k]) * part[k]) * smooth[k]
+        result[k] = value if coherence[k] == coherence[k] else np.float32(np.nan)
+
+
+@jit
+def _weights_of(coherence, table):
+    result, most = np.empty(len(coherence), np.float32), 1024
+    work = np.empty((WEIGHT_ROWS, most), np.float32)
+    for first in range(0, len(coherence), most):
+        last = min(first + most, len(coherence))
+        weight_row(coherence[first:last], table, work, result[first:last])
     return result

@@ -5,6 +5,7 @@ matrix is the Laplacian of the pair graph with conductances w, so dates are elim
 ever add, multiply and divide positive numbers (Kron reduction; Dorfler & Bullo, IEEE TCAS-I 60, 2013, section II).
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ from insarray.kernels.network.lanes import solve_groups
 from insarray.kernels.network.scratch import VECTOR, Array, Samples, Scratch, count_lanes, make_scratch
 from insarray.kernels.network.starmesh import factorise, variances
 from insarray.model.errors import ArgumentError
+
+_STRIP = 8 * 512
+"""Pixels that are copied at once where the rows of a block are apart in memory, so that the copy stays in the cache."""
 
 
 class Solution(NamedTuple):
@@ -63,9 +67,11 @@ def solve(
     plan: EliminationPlan,
     weights: Array | None = None,
     *,
+    table: Array | None = None,
     reference: Array | None = None,
     scale: float = 1.0,
     std: bool = False,
+    relative: bool = False,
     dtype: type[np.floating[Any]] = np.float32,
 ) -> Solution:
     """Solve every pixel of a block with its own weights and missing pairs.
@@ -73,18 +79,22 @@ def solve(
     Parameters
     ----------
     phase
-        Radians, secondary minus reference, shape (pair, pixel); NaN or infinite where missing.
+        Radians, secondary minus reference, shape (pair, pixel) or (pair, row, col); NaN or infinite where missing.
     plan
         From `insarray.kernels.network.elimination_plan.plan_elimination`.
     weights
-        Inverse variances (1 / rad^2), shape (pair, pixel); a pair counts as missing where they are not finite and
+        Inverse variances (1 / rad^2), of the same shape; a pair counts as missing where they are not finite and
         positive. None: all 1.
+    table
+        From `insarray.kernels.variance.weight_table`: `weights` is the coherence, from which the weights follow.
     reference
         Phase of the reference point, subtracted from each pair, shape (pair,).
     scale
         Factor of `Solution.phase` and, by its absolute value, `Solution.std`: metres per radian, for example.
     std
         Compute `Solution.std`.
+    relative
+        Weights are known up to a factor: `Solution.std` is scaled by the residuals of the pixel, NaN without redundancy.
     dtype
         Of the floating-point results; the arithmetic is float64 in any case.
 
@@ -97,15 +107,21 @@ def solve(
     -----
     A pixel's result does not depend on the pixels around it, to the last bit.
     """
-    pixels, shared = phase.shape[-1], shared_factors(plan)
+    pixels, shared = math.prod(phase.shape[1:]), shared_factors(plan)
     results = allocate(plan.n_dates, pixels, dtype, std=std)
-    for samples, scratch, start, stop in parts(phase, plan, weights, reference, std=std):
-        solve_groups(samples, plan, shared, scratch, scale, std, start, stop, results)
+    for samples, scratch, start, stop in parts(phase, plan, weights, table, reference, std=std):
+        solve_groups(samples, plan, shared, scratch, scale, std, relative, start, stop, results)
     return results
 
 
 def parts(
-    phase: Array, plan: EliminationPlan, weights: Array | None, reference: Array | None, *, std: bool
+    phase: Array,
+    plan: EliminationPlan,
+    weights: Array | None,
+    table: Array | None,
+    reference: Array | None,
+    *,
+    std: bool,
 ) -> Iterator[tuple[Samples, Scratch, int, int]]:
     """Samples and scratch of the pixels from start to stop: those in whole groups, then the rest in a smaller one.
 
@@ -115,21 +131,45 @@ def parts(
         If the shapes do not fit the plan.
     """
     pairs = len(plan.pair_edge)
-    if phase.ndim != 2 or phase.shape[0] != pairs:
+    if phase.ndim not in (2, 3) or phase.shape[0] != pairs:
         raise ArgumentError(f"phase: shape {phase.shape} does not fit a network of {pairs} pairs")
     if weights is not None and weights.shape != phase.shape:
         raise ArgumentError(f"weights: shape {weights.shape} differs from the phase's {phase.shape}")
-    pixels = phase.shape[1]
-    whole = pixels - pixels % count_lanes(max(pixels, 1))
+    if table is not None and weights is not None:
+        weights = np.asarray(weights, np.float32)
+    pixels = math.prod(phase.shape[1:])
     level = np.zeros(pairs) if reference is None else np.ascontiguousarray(reference, np.float64)
-    for start, stop in ((0, whole), (whole, pixels)):
-        if start == stop:
-            continue
+    phase, weights = _as_rows(phase), None if weights is None else _as_rows(weights)
+    scratch: dict[int, Scratch] = {}
+    for start, stop in _ranges(pixels, apart=phase.ndim == 3 or (weights is not None and weights.ndim == 3)):
         lanes = count_lanes(stop - start)
         given = _part(phase, start, stop, lanes)
         weight = None if weights is None else _part(weights, start, stop, lanes)
-        samples = Samples(given, np.empty((0, 0), np.float32) if weight is None else weight, weight is not None, level)
-        yield samples, make_scratch(plan, lanes, given, weight, std=std), start, stop
+        samples = Samples(
+            given,
+            np.empty((0, 0), np.float32) if weight is None else weight,
+            np.empty(0, np.float32) if table is None else table,
+            weight is not None,
+            level,
+        )
+        if lanes not in scratch:
+            scratch[lanes] = make_scratch(plan, lanes, given, weight, std=std)
+        yield samples, scratch[lanes], start, stop
+
+
+def _as_rows(values: Array) -> Array:
+    """View (pair, pixel) of a block, or the block (pair, row, col) itself if that would need a copy."""
+    return values.reshape(len(values), -1) if values.flags.c_contiguous or values.ndim == 2 else values
+
+
+def _ranges(pixels: int, *, apart: bool) -> Iterator[tuple[int, int]]:
+    """Ranges of whole groups, short ones if the rows of the block are `apart` in memory; last the rest."""
+    whole = pixels - pixels % count_lanes(max(pixels, 1))
+    step = _STRIP if apart else max(whole, 1)
+    for start in range(0, whole, step):
+        yield start, min(start + step, whole)
+    if whole < pixels:
+        yield whole, pixels
 
 
 def allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: bool) -> Solution:
@@ -148,11 +188,23 @@ def allocate(dates: int, pixels: int, dtype: type[np.floating[Any]], *, std: boo
 
 def _part(values: Array, start: int, stop: int, lanes: int) -> Array:
     """Contiguous values that begin with pixels `start` to `stop`: all whole groups, or one padded with missing pixels."""
-    if start == 0 and stop % lanes == 0:
+    if values.ndim == 2 and start == 0 and stop % lanes == 0:
         return np.ascontiguousarray(values)  # what follows the last whole group is not read
-    padded = np.full((values.shape[0], lanes), np.nan, values.dtype)
-    padded[:, : stop - start] = values[:, start:stop]
-    return padded
+    count = stop - start
+    copied = np.empty((values.shape[0], -(-count // lanes) * lanes), values.dtype)
+    copied[:, count:] = np.nan
+    if values.ndim == 2:
+        copied[:, :count] = values[:, start:stop]
+        return copied
+    columns, place = values.shape[2], start
+    while place < stop:  # the rest of a row, whole rows, the beginning of a row
+        row, column = divmod(place, columns)
+        rows = (stop - place) // columns if column == 0 else 0
+        length = rows * columns if rows else min(columns - column, stop - place)
+        part = values[:, row : row + rows] if rows else values[:, row, column : column + length]
+        copied[:, place - start : place - start + length].reshape(part.shape)[...] = part
+        place += length
+    return copied
 
 
 class Shared(NamedTuple):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from insarray.kernels.compiled import lane_jit
+from insarray.kernels.variance import WEIGHT_ROWS, weight_row
 
 MOST_PHASE = 2.0**24
 """Radians from which on a sample is no phase but counts as missing: float32 no longer tells one radian from the next."""
@@ -10,13 +11,21 @@ MOST_PHASE = 2.0**24
 
 @lane_jit
 def load(samples, start, scratch):
-    """Copy the samples of the group that starts at pixel `start`: rows far apart in memory are read just once."""
+    """Copy the samples of the group that starts at pixel `start`: rows far apart in memory are read just once.
+
+    Weights are made of the coherence here, while it is in the cache.
+    """
     for k in range(samples.phase.shape[0]):
         for p in range(scratch.phase.shape[1]):
             scratch.phase[k, p] = samples.phase[k, start + p]
-        if samples.weighted:
+        if samples.weighted and not len(samples.table):
             for p in range(scratch.phase.shape[1]):
                 scratch.weight[k, p] = samples.weight[k, start + p]
+    if len(samples.table):
+        lanes = scratch.phase.shape[1]
+        work = np.empty((WEIGHT_ROWS, lanes), np.float32)
+        for k in range(samples.phase.shape[0]):
+            weight_row(samples.weight[k, start : start + lanes], samples.table, work, scratch.weight[k])
 
 
 @lane_jit

@@ -19,7 +19,7 @@ _MOST_SQUARE = 2.0**80
 
 
 @jit  # strictly IEEE: the last group may end within a vector
-def store(scratch, scale, std, first, stop, results):
+def store(scratch, scale, std, relative, first, stop, results):
     """Copy the lanes of a group to pixels `first` to `stop` of the results."""
     lanes = stop - first
     for p in range(lanes):
@@ -37,9 +37,34 @@ def store(scratch, scale, std, first, stop, results):
             results.date_count[v, first + p] = scratch.date_count[v, p]
         for p in range(lanes):
             results.label[v, first + p] = scratch.label[v, p]
-        if std:
+    if std:
+        factor = scratch.buffer[0]
+        for p in range(lanes):
+            factor[p] = abs(scale)
+        if relative:
+            residual_spread(scratch, factor, lanes)
+        for v in range(scratch.solution.shape[0]):
             for p in range(lanes):
-                results.std[v, first + p] = abs(scale) * np.sqrt(scratch.variance[v, p])
+                results.std[v, first + p] = factor[p] * np.sqrt(scratch.variance[v, p])
+
+
+@jit
+def residual_spread(scratch, factor, lanes):
+    """Multiply by the standard deviation of the weighted residuals, by their degrees of freedom; NaN without any."""
+    tied = scratch.buffer[1]  # dates that are tied to another one
+    for p in range(lanes):
+        tied[p] = 0.0
+    for v in range(scratch.label.shape[0]):
+        for p in range(lanes):
+            tied[p] += 1.0 if scratch.label[v, p] > 0 else 0.0
+    for p in range(lanes):
+        if tied[p] > 0:
+            pieces = 0
+            for v in range(scratch.label.shape[0]):
+                pieces = max(pieces, np.int64(scratch.label[v, p]))
+            tied[p] -= pieces - (1 if scratch.label[0, p] == 0 else 0)
+        freedom = scratch.used[p] - tied[p]
+        factor[p] *= np.sqrt(scratch.sums[3, p] / freedom) if freedom > 0 else np.nan
 
 
 @lane_jit
@@ -61,7 +86,7 @@ def describe(samples, plan, scratch, root, column):
 
 
 @lane_jit
-def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, results):
+def solve_groups(samples, plan, shared, scratch, scale, std, relative, start, stop, results):
     """Solve the first pixels of `samples` into pixels `start` to `stop` of the results.
 
     Groups are read whole: where ``stop - start`` is no multiple of the lanes, the samples must be padded to one.
@@ -86,4 +111,4 @@ def solve_groups(samples, plan, shared, scratch, scale, std, start, stop, result
         else:
             least_squares(samples, plan, scratch, std)
             describe(samples, plan, scratch, root, column)
-        store(scratch, scale, std, start + first, min(start + first + lanes, stop), results)
+        store(scratch, scale, std, relative, start + first, min(start + first + lanes, stop), results)

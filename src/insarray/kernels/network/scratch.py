@@ -17,10 +17,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Samples(NamedTuple):
-    """What is given: phase (pair, pixel), weights of the same shape if `weighted`, and the reference phase (pair,)."""
+    """What is given: phase (pair, pixel), weights of the same shape if `weighted`, and the reference phase (pair,).
+
+    With a table of `insarray.kernels.variance.weight_table`, `weight` is the coherence; without one it is empty.
+    """
 
     phase: Array
     weight: Array
+    table: Array
     weighted: bool
     reference: Array
 
@@ -29,7 +33,7 @@ class Scratch(NamedTuple):
     """Working memory of one group; rows are dates, edges or pairs."""
 
     phase: Array  # (pair), as given
-    weight: Array  # (pair), as given; empty if not weighted
+    weight: Array  # (pair), as given or from the coherence; empty if not weighted
     conductance: Array  # (edge), after elimination the factor c / D of the edge
     current: Array  # (date)
     inverse: Array  # (date), 1 / D

@@ -172,6 +172,7 @@ def solve_robust(
     method: Robust,
     weights: Array | None = None,
     *,
+    table: Array | None = None,
     reference: Array | None = None,
     scale: float = 1.0,
     std: bool = False,
@@ -187,14 +188,14 @@ def solve_robust(
     -----
     A pixel's result does not depend on the pixels around it, to the last bit.
     """
-    pixels, shared = phase.shape[-1], shared_factors(plan)
+    pixels, shared = math.prod(phase.shape[1:]), shared_factors(plan)
     results = allocate(plan.n_dates, pixels, dtype, std=std)
     certificate = Certificate(
         np.empty(pixels, np.float32), np.empty(pixels, np.uint16), np.empty(pixels, np.bool_), np.empty(pixels)
     )
     work = make_robust_scratch(plan)
     work.scale[:] = np.nan
-    for samples, scratch, start, stop in parts(phase, plan, weights, reference, std=std):
+    for samples, scratch, start, stop in parts(phase, plan, weights, table, reference, std=std):
         lanes = scratch.phase.shape[1]
         for first in range(start, stop, lanes):
             last = min(first + lanes, stop)
@@ -216,7 +217,8 @@ def _begin(samples, plan, scratch, std, first):
 def _end(samples, plan, scratch, scale, std, first, last, results):
     root, column = np.empty(plan.order.shape[0] + 1, np.int64), np.empty(plan.order.shape[0] + 1)
     describe(samples, plan, scratch, root, column)
-    store(scratch, scale, std, first, last, results)
+    relative = False  # scaled by the residuals of the robust estimate, afterwards
+    store(scratch, scale, std, relative, first, last, results)
 
 
 def _improve(

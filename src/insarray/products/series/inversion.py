@@ -8,17 +8,18 @@ import numpy as np
 import xarray as xr
 
 from insarray.engine.blocks import Arrays, map_blocks
-from insarray.kernels.network.elimination import Solution, solve
+from insarray.kernels.network.elimination import solve
 from insarray.kernels.network.elimination_plan import plan_elimination
 from insarray.kernels.network.gaps import close_gaps
 from insarray.kernels.robust.inversion import ADMM, L1, Robust, robust_method, solve_robust
+from insarray.kernels.variance import weight_table
 from insarray.model.choices import Gap, Norm, Weights
 from insarray.model.conventions import FILL, SIGN, SOLVER_FLAGS, metres_per_radian
 from insarray.model.dataset import pair_coords, reference_coords, time_coords
 from insarray.model.errors import ArgumentError
 from insarray.model.network import Network
 from insarray.products.stacks.reference import Asked, reference_phase
-from insarray.products.stacks.weighting import INVERSE_VARIANCES, block_weights, weighting
+from insarray.products.stacks.weighting import INVERSE_VARIANCES, block_coherence, given_weights, weighting
 from insarray.products.views.stacks import Phase, StackView, as_stack
 
 logger = logging.getLogger(__name__)
@@ -263,20 +264,19 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
     """
     phase = arrays["unwrapped_phase"]
     pairs, *pixels = phase.shape
-    weights = _block_weights(task, arrays)
+    weights, table = _block_weights(task, arrays)
     plan = plan_elimination(task.network.pairs, task.network.n_dates)
-    samples = phase.reshape(pairs, -1)
+    relative = task.weights not in INVERSE_VARIANCES
+    how: dict[str, Any] = {"table": table, "reference": task.reference, "scale": task.scale, "std": True}
     if task.method is None:
-        solution = solve(samples, plan, weights, reference=task.reference, scale=task.scale, std=True)
-        spread, robust, given_up = _residual_spread(solution), {}, np.zeros(samples.shape[1], bool)
+        solution = solve(phase, plan, weights, relative=relative, **how)
+        robust, given_up = {}, np.zeros(solution.used.shape, bool)
     else:
-        solution, certificate = solve_robust(
-            samples, plan, task.method, weights, reference=task.reference, scale=task.scale, std=True
-        )
-        spread, given_up = certificate.scale, ~certificate.reached & (solution.used > 0)
+        solution, certificate = solve_robust(phase, plan, task.method, weights, **how)
+        given_up = ~certificate.reached & (solution.used > 0)
         robust = {"duality_gap": certificate.gap, "number_of_iterations": certificate.iterations}
-    if task.weights not in INVERSE_VARIANCES:
-        solution.std[:] = solution.std * spread  # relative weights: scale by the residuals
+        if relative:
+            solution.std[:] = solution.std * certificate.scale
     flag = _solver_flag(solution.used, solution.label, pairs, given_up)
     close_gaps(solution.phase, solution.std, solution.label, task.network.years, task.gap)
     results = {
@@ -292,18 +292,16 @@ def solve_block(task: Inversion, arrays: Arrays) -> Arrays:
     return {name: values.reshape(*values.shape[:-1], *pixels) for name, values in results.items()}
 
 
-def _block_weights(task: Inversion, arrays: Arrays) -> np.ndarray | None:
-    """Return the inverse variances (pair, pixel) of a block."""
-    weights = block_weights(task.weights, task.looks, arrays)
-    if weights is not None and task.weights == "given" and isinstance(task.method, L1 | ADMM):
-        return np.where(weights > 0, np.square(weights, dtype=np.float64), 0.0)  # given as factors of |r|
-    return weights
-
-
-def _residual_spread(solution: Solution) -> np.ndarray:
-    """Return the standard deviation of the weighted residuals, by their degrees of freedom; NaN without redundancy."""
-    freedom = solution.redundancy
-    return np.sqrt(np.where(freedom > 0, solution.weighted_square / np.maximum(freedom, 1), np.nan))
+def _block_weights(task: Inversion, arrays: Arrays) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the inverse variances (pair, pixel) of a block, or the coherence and the table that converts it."""
+    if task.weights == "none":
+        return None, None
+    if task.weights != "given":
+        return block_coherence(arrays), weight_table(task.weights, task.looks)
+    given = given_weights(arrays)
+    if isinstance(task.method, L1 | ADMM):
+        given = np.where(given > 0, np.square(given, dtype=np.float64), 0.0)  # given as factors of |r|
+    return given, None
 
 
 def _solver_flag(used: np.ndarray, label: np.ndarray, pairs: int, given_up: np.ndarray) -> np.ndarray:
@@ -333,10 +331,7 @@ def _attributes(view: StackView, task: Inversion, norm: str) -> dict[str, Any]:
 
 
 def _workspace(task: Inversion) -> int:
-    """Return the working memory of `solve_block` per pixel: weights, standard deviations in float64, flags."""
-    if task.weights == "given":
-        weights = 17 if isinstance(task.method, L1 | ADMM) else 0  # squared in float64
-    else:
-        weights = 0 if task.weights == "none" else 4
-    spread = 2 if task.weights in INVERSE_VARIANCES else 10
-    return weights * task.network.n_pairs + spread * task.network.n_dates + 32
+    """Return the working memory of `solve_block` per pixel: squared weights, standard deviations in float64, flags."""
+    squared = 17 if task.weights == "given" and isinstance(task.method, L1 | ADMM) else 0
+    scaled = task.method is not None and task.weights not in INVERSE_VARIANCES
+    return squared * task.network.n_pairs + (10 if scaled else 2) * task.network.n_dates + 32

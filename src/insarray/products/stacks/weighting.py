@@ -89,9 +89,20 @@ def block_weights(weights: Weights | Literal["given"], looks: float | None, arra
     if weights == "none":
         return None
     if weights == "given":
-        given = arrays["weights"]
-        _require_finite(given)  # lazy weights are checked here only
+        given = given_weights(arrays)
         return given.reshape(len(given), -1)
+    coherence = block_coherence(arrays)
+    return pair_weights(coherence.reshape(len(coherence), -1), weights, looks)
+
+
+def given_weights(arrays: Arrays) -> np.ndarray:
+    """Return the given weights (pair, y, x) of a block; raise ArgumentError if one is negative or infinite."""
+    _require_finite(arrays["weights"])  # lazy weights are checked here only
+    return arrays["weights"]
+
+
+def block_coherence(arrays: Arrays) -> np.ndarray:
+    """Return the coherence (pair, y, x) of a block; raise StackError if it is not within 0 to 1."""
     coherence = arrays["coherence"]
     require_coherence("coherence", *value_range(coherence))
-    return pair_weights(coherence.reshape(len(coherence), -1), weights, looks)
+    return coherence
