@@ -1,5 +1,6 @@
 """Values of the chunks of a result, made when they are asked for."""
 
+import os
 import tempfile
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from insarray.model.errors import ArgumentError
 from insarray.viewer.layout import Chunk, click_chunks, map_chunks, shape_of_level
 from insarray.viewer.pyramid import Blocks, Kept, Pyramid, workers
 from insarray.viewer.results import Layer, Result
+from insarray.viewer.straight import Straight, Turns
 
 _TOGETHER = 4 * 2**20  # bytes of small blocks that are read together for a map
 
@@ -25,19 +27,26 @@ class Chunks:
 
     def __init__(self, result: Result) -> None:
         self.result = result
-        self._kept, self._pool = Kept(), workers("pyramid")
+        spare = max((os.cpu_count() or 1) - 1, 1)  # one processor is left for clicks
+        self._kept, self._pool, self._turns = Kept(), workers("pyramid", min(spare, 2)), Turns()
         self._folder = tempfile.TemporaryDirectory(prefix="insarray-view-", ignore_cleanup_errors=True)
         self._layers = {layer.key: layer for layer in result.layers}
         blocks = {layer.key: Blocks([layer.array], self._kept, _TOGETHER) for layer in result.layers}
         shared = {layer.name: blocks[layer.key] for layer in result.layers}
-        self._series = {
+        self._series: dict[str, Blocks | Straight] = {
             name: shared[name]
             if name in shared and not (name == "displacement" and "_tied" in result.data)
             else Blocks([array.transpose("time", "y", "x")], self._kept)
             for name, array in result.series.items()
         }
+        self._series |= {name: Straight([result.stored[name]]) for name in result.series if name in result.stored}
         if result.maps:
-            self._series["maps"] = Blocks([layer.array for layer in result.maps], self._kept)
+            names = [layer.name for layer in result.maps]
+            self._series["maps"] = (
+                Straight([result.stored[name] for name in names])
+                if set(names) <= set(result.stored)
+                else Blocks([layer.array for layer in result.maps], self._kept)
+            )
         self._pyramids = {
             key: self._pyramid(number, layer, blocks[key]) for number, (key, layer) in enumerate(self._layers.items())
         }
@@ -45,7 +54,11 @@ class Chunks:
     def _pyramid(self, number: int, layer: Layer, blocks: Blocks) -> Pyramid:
         folder = Path(self._folder.name) / str(number)
         folder.mkdir()
-        return Pyramid(blocks, averaged=layer.averaged, folder=folder, pool=self._pool)
+        tied = layer.name == "displacement" and "_tied" in self.result.data
+        stored = None if tied else self.result.stored.get(layer.name)
+        return Pyramid(
+            blocks, averaged=layer.averaged, folder=folder, pool=self._pool, stored=stored, turns=self._turns
+        )
 
     @cached_property
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -63,7 +76,8 @@ class Chunks:
             If the result cannot be read.
         """
         if chunk.level is None:
-            return self._clicked(chunk)
+            with self._turns.first():
+                return self._clicked(chunk)
         layer = self._layers.get(chunk.key)
         if layer is None or chunk.level >= self.result.levels or len(chunk.at) != 2 + layer.dated:
             raise ArgumentError(f"{chunk.key}: no such map")

@@ -27,6 +27,7 @@ from insarray.products.views.points import as_row
 from insarray.products.views.stacks import as_series
 from insarray.reports.checks import quick_problems
 from insarray.reports.summary import FLAG_MEANINGS, MAIN, Source, option_rows, provenance_rows, reference_words
+from insarray.viewer.straight import stored_arrays
 
 TILE = 256
 """Rows and columns of a chunk of a map."""
@@ -89,6 +90,8 @@ class Result:
         if not self.layers:
             raise ArgumentError(f"{self.name}: has no map (y, x), series or points of numbers to show")
         self.series = {name: self.data[name] for name in _IN_SERIES if name in self.data and self._has_dates}
+        self.stored = {} if self.is_points else stored_arrays(path, self.data, data)
+        """Arrays of a local store that are shown as they are there, by the names of layers."""
 
     @property
     def _has_dates(self) -> bool:
