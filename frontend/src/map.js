@@ -4,10 +4,13 @@ import OlMap from "ol/Map.js";
 import View from "ol/View.js";
 import { defaults as defaultControls } from "ol/control/defaults.js";
 import ScaleLine from "ol/control/ScaleLine.js";
+import { never } from "ol/events/condition.js";
 import { containsExtent } from "ol/extent.js";
 import LineString from "ol/geom/LineString.js";
 import Point from "ol/geom/Point.js";
 import Polygon from "ol/geom/Polygon.js";
+import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
+import Draw, { createBox } from "ol/interaction/Draw.js";
 import Layer from "ol/layer/Layer.js";
 import VectorLayer from "ol/layer/Vector.js";
 import Projection from "ol/proj/Projection.js";
@@ -199,6 +202,11 @@ class ResultLayer extends Layer {
 
 const halo = new Stroke({ color: "white", width: 4 });
 
+/** Where the label of a line or an area is. */
+function labelled(geometry) {
+  return geometry instanceof LineString ? new Point(geometry.getLastCoordinate()) : geometry;
+}
+
 function styleOf(feature) {
   const colour = feature.get("colour") ?? "#000000";
   const label = feature.get("label");
@@ -207,12 +215,21 @@ function styleOf(feature) {
     return new Style({ image: new RegularShape({ points: 4, radius: 7, angle: Math.PI / 4, fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 2 }) }), text });
   if (feature.getGeometry() instanceof Point)
     return new Style({ image: new Circle({ radius: 6, fill: new Fill({ color: colour }), stroke: new Stroke({ color: "white", width: 2 }) }), text });
-  return [new Style({ stroke: halo }), new Style({ stroke: new Stroke({ color: colour, width: 2 }), text })];
+  return [new Style({ stroke: halo }), new Style({ stroke: new Stroke({ color: colour, width: 2 }) }), new Style({ text, geometry: labelled(feature.getGeometry()) })];
 }
+
+/** What can be drawn: corners by clicks, the last of which is clicked twice; Shift and a drag draw freely. */
+const SHAPES = {
+  box: { type: "Circle", geometryFunction: createBox(), freehandCondition: never },
+  line: { type: "LineString", maxPoints: 2, freehandCondition: never },
+  path: { type: "LineString" },
+  polygon: { type: "Polygon" },
+};
 
 /** A map; `other` is the layer that is swiped over `layer`. */
 export class Pane {
-  constructor(element, { onClick, onMove, onError }) {
+  constructor(element, { onClick, onMove, onError, onDrawn, words }) {
+    Object.assign(this, { onDrawn, words });
     this.layer = new ResultLayer(onError);
     this.other = new ResultLayer(onError);
     this.marks = new VectorSource();
@@ -271,11 +288,36 @@ export class Pane {
   mark(features) {
     this.marks.clear();
     this.marks.addFeatures(
-      features.map(({ at, box, line, ...more }) => {
-        const geometry = at ? new Point(at) : line ? new LineString(line) : new Polygon([box]);
+      features.map(({ at, ring, line, ...more }) => {
+        const geometry = at ? new Point(at) : line ? new LineString(line) : new Polygon([[...ring, ring[0]]]);
         return new Feature({ geometry, ...more });
       }),
     );
+  }
+
+  /** Let clicks draw a shape, null: none. */
+  draw(shape) {
+    if (this.drawing) this.map.removeInteraction(this.drawing);
+    this.drawing = null;
+    for (const one of this.map.getInteractions().getArray()) if (one instanceof DoubleClickZoom) one.setActive(!shape);
+    if (!shape) return;
+    this.drawing = new Draw({ ...SHAPES[shape], stopClick: true, style: (feature) => this.sketched(feature) });
+    this.drawing.on("drawend", ({ feature }) => {
+      const coordinates = feature.getGeometry().getCoordinates();
+      this.onDrawn(shape === "box" || shape === "polygon" ? coordinates[0].slice(0, -1) : coordinates);
+    });
+    this.map.addInteraction(this.drawing);
+  }
+
+  /** Whether a shape is begun. */
+  get begun() {
+    return Boolean(this.drawing?.getOverlay().getSource().getFeatures().some((feature) => !(feature.getGeometry() instanceof Point)));
+  }
+
+  sketched(feature) {
+    const geometry = feature.getGeometry();
+    const marked = { kind: "sketch", colour: "#000000", label: geometry instanceof LineString ? this.words(geometry.getCoordinates()) : "" };
+    return styleOf(new Feature({ geometry, ...marked }));
   }
 
   get canvases() {

@@ -17,6 +17,7 @@ from matplotlib.image import imread
 import insarray as ia
 from insarray.model.dataset import point_coords
 from insarray.model.grid import Grid
+from insarray.viewer.pyramid import halved
 from insarray.viewer.static import write_static
 from tests.browsers import chromium, colour_scheme, luminance
 from tests.viewer.shown import GRID, series_on, serving
@@ -119,6 +120,12 @@ class Person:
         self.until(
             "insarray.picks.length === arguments[0] && insarray.picks.at(-1).pixel[1] === arguments[1]", count, col
         )
+
+    def draw(self, tool, *corners):
+        """Click corners with a tool, the last one twice; their rows and columns as the page has them."""
+        self.press(f"tool-{tool}")
+        for corner in (*corners, corners[-1]):
+            self.click(*corner)
 
     def saved(self, button, name, folder):
         """File that a button saves."""
@@ -316,8 +323,7 @@ def test_an_area_as_reference_is_the_mean_of_its_complete_pixels(person, data, t
     person.pick(*picked)
     person.press("tool-area")
     person.click(100, 100)
-    person.until("insarray.corner !== null")
-    time.sleep(0.3)  # two clicks in a moment zoom in
+    person.until("insarray.panes[0].begun")
     person.click(119, 131)
     person.until("insarray.reference !== null")
     rows, cols = (int(v) for v in re.findall(r"rows (\d+) to", person.text("reference-words"))), None
@@ -342,14 +348,98 @@ def test_a_place_without_all_dates_is_no_reference(person, data):
     assert person.ask("insarray.reference") is None
 
 
+# -- areas and lengths
+
+
+def ring_of(person, found):
+    """Rows and columns of the corners that were drawn."""
+    x, y = np.array(person.ask(found)).T
+    return np.stack([(y - GRID.top) / GRID.dy - 0.5, (x - GRID.left) / GRID.dx - 0.5], axis=1)
+
+
+def test_a_drawn_area_has_statistics_and_a_mean_series_and_can_be_the_reference(person, data, tmp_path):
+    from matplotlib.path import Path as Outline
+
+    person.pick(*good(data, (40, 40)))
+    person.draw("polygon", (100, 100), (200, 150), (150, 300))
+    person.until("insarray.picks.length === 2")
+    ring = ring_of(person, "insarray.area.ring")
+    assert np.abs(ring - [(100, 100), (200, 150), (150, 300)]).max() <= 1
+    inside = Outline(ring).contains_points(np.argwhere(np.ones(GRID.shape))).reshape(GRID.shape)
+    velocity = 1000 * data.velocity.values[inside].astype(float)
+    known = velocity[np.isfinite(velocity)]
+    words = person.text("area-words")
+    assert f"{known.size} of {velocity.size} pixels with data" in words
+    numbers = [float(v) for v in re.findall(r"-?\d[\d.]*", words.split("with data")[1])]
+    assert numbers[3:5] == [5, 95]
+    expected = [known.mean(), np.median(known), known.std(), np.percentile(known, 5), np.percentile(known, 95)]
+    np.testing.assert_allclose(numbers[:3] + numbers[5:], expected, atol=0.06)
+    size = 0.5 * abs(np.linalg.det(np.diff(ring, axis=0))) * 900 / 1e6
+    assert float(words.split(" km²")[0]) == pytest.approx(size, rel=2e-3)  # a map's square kilometres
+
+    whole = inside & np.isfinite(data.displacement.values).all(axis=0)
+    mean = data.displacement.values[:, whole].astype(float).mean(axis=1)
+    rows = table(person.saved("save-csv", "series.csv", tmp_path))
+    np.testing.assert_allclose(column(rows, "displacement_mm")[6:], 1000 * mean, atol=1e-4)
+    one, area = json.loads(person.saved("save-geojson", "points.geojson", tmp_path).read_text())["features"]
+    assert (one["geometry"]["type"], area["geometry"]["type"]) == ("Point", "Polygon")
+    np.testing.assert_allclose(area["geometry"]["coordinates"][0][0], GRID.lonlat(*ring[0]), atol=1e-5)
+    assert area["properties"]["pixels"] == whole.sum()
+
+    before = column(rows, "displacement_mm")[:6]
+    person.press("area-reference")
+    person.until("insarray.reference !== null")
+    assert f"mean of {whole.sum()} pixels with all dates in the drawn area of" in person.text("reference-words")
+    person.until("document.getElementById('area-words').textContent.includes('mean 0.0,')")
+    (tmp_path / "series.csv").unlink()
+    rows = table(person.saved("save-csv", "series.csv", tmp_path))
+    np.testing.assert_allclose(column(rows, "displacement_mm")[:6], before - 1000 * mean, atol=1e-4)
+    np.testing.assert_allclose(column(rows, "displacement_mm")[6:], 0, atol=1e-4)
+    person.press("clear-area")
+    assert person.ask("insarray.picks.length") == 1
+    assert person.ask("document.getElementById('area-panel').hidden")
+
+
+def test_a_large_area_is_one_of_coarse_pixels_and_too_large_for_a_series(person, data):
+    person.drawn()
+    found = person.ask(
+        "insarray.slots[0].result.inside(insarray.slots[0].layer, 0, {rows: [0, 300], cols: [0, 520], inside: (row, col) => col < 100}, 40000)"
+        ".then(({values, step}) => [step, values.length, values.reduce((sum, v) => sum + v, 0)])"
+    )
+    coarse = halved(data.velocity.values)[:, :50].astype(float)
+    assert np.isfinite(coarse).all()
+    assert found == [2, coarse.size, pytest.approx(coarse.sum(), rel=1e-5)]
+    refused = person.ask(
+        "insarray.slots[0].result.level({rows: [0, 9000], cols: [0, 9000], inside: () => true}).catch((error) => error.message)"
+    )
+    assert "draw a smaller one" in refused
+
+
+def test_lengths_are_measured(person):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    person.draw("measure", (100, 100), (200, 150), (150, 300))
+    person.until("insarray.measure !== null")
+    ring = ring_of(person, "insarray.measure")
+    parts = np.hypot(*np.diff(ring, axis=0).T) * 0.03
+    found = [float(v) for v in re.findall(r"([\d.]+) km", person.text("measure-words"))]
+    np.testing.assert_allclose(found, [parts.sum(), *parts], rtol=2e-3, atol=2e-3)
+    person.click(50, 50)
+    person.until("insarray.panes[0].begun")
+    person.browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    assert person.ask("[insarray.tool, insarray.panes[0].begun]") == ["series", False]
+    person.press("clear-measure")
+    assert person.ask("insarray.measure") is None
+
+
 # -- profile, comparison, files
 
 
 def test_a_profile_is_that_of_the_pixels_on_the_line(person, data, tmp_path):
     person.press("tool-profile")
     person.click(50, 60)
-    person.until("insarray.corner !== null")
-    time.sleep(0.3)
+    person.until("insarray.panes[0].begun")
     person.click(250, 400)
     person.until("insarray.profile && insarray.profile.lines")
     ends = np.array(person.ask("insarray.profile.ends"))

@@ -39,11 +39,13 @@ class Chunks:
             else Blocks([array.transpose("time", "y", "x")], self._kept)
             for name, array in result.series.items()
         }
-        self._series |= {name: Straight([result.stored[name]]) for name in result.series if name in result.stored}
+        self._series |= {
+            name: Straight([result.stored[name]], self._kept) for name in result.series if name in result.stored
+        }
         if result.maps:
             names = [layer.name for layer in result.maps]
             self._series["maps"] = (
-                Straight([result.stored[name] for name in names])
+                Straight([result.stored[name] for name in names], self._kept)
                 if set(names) <= set(result.stored)
                 else Blocks([layer.array for layer in result.maps], self._kept)
             )

@@ -4,6 +4,8 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -12,6 +14,9 @@ from insarray.engine.open import job_of
 from insarray.engine.store.windows import StoredArray
 from insarray.io.locations import is_url
 from insarray.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from insarray.viewer.pyramid import Kept
 
 _LONGEST = 2.0  # s that work in the background waits for clicks
 _DIMS = (("time", "y", "x"), ("y", "x"))
@@ -47,13 +52,30 @@ def _is_same(one: xr.DataArray, other: xr.DataArray) -> bool:
 
 
 class Straight:
-    """Series, or several maps, of which only what a window needs is decoded."""
+    """Series, or several maps, of which only what a window needs is decoded.
 
-    def __init__(self, arrays: Sequence[StoredArray]) -> None:
-        self._arrays = arrays
+    Parameters
+    ----------
+    arrays
+        A series, or maps.
+    kept
+        Memory for the last rows of chunks: neighbours are in them, too.
+    """
+
+    def __init__(self, arrays: Sequence[StoredArray], kept: "Kept") -> None:
+        self._arrays, self._kept = arrays, kept
 
     def window(self, rows: slice, cols: slice) -> np.ndarray:
         """A window (layer, y, x), float32."""
+        width = self._arrays[0].chunks[-1]
+        parts = []
+        for start in range(cols.start - cols.start % width, cols.stop, width):
+            key = (id(self), rows.start, rows.stop, start)
+            band = self._kept.get(key, partial(self._read, rows, slice(start, start + width)))
+            parts.append(band[..., max(cols.start - start, 0) : cols.stop - start])
+        return np.concatenate(parts, axis=-1)
+
+    def _read(self, rows: slice, cols: slice) -> np.ndarray:
         parts = [array.window(rows, cols).astype(np.float32, copy=False) for array in self._arrays]
         return parts[0] if parts[0].ndim == 3 else np.stack(parts)
 
