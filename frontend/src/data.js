@@ -227,13 +227,13 @@ export class Result {
     return { values: Float64Array.from(found), step };
   }
 
-  /** Longitude and latitude of a place in rows and columns (the middle of the first pixel is 0, 0); null if unknown. */
+  /** Longitude and latitude of a place in rows and columns (the middle of the first pixel is 0, 0), also around the image; null if unknown. */
   lonlat(row, col) {
     if (this.isPoints) return this.about.geographic ? [this.x[col], this.y[col]] : null;
     const { lonlat, shape } = this.about;
     if (!lonlat) return null;
-    const at = [(row + 0.5) / shape[0], (col + 0.5) / shape[1]].map((share) => Math.min(Math.max(share, 0), 1) * (lonlat.size - 1));
-    const [i, j] = at.map((value) => Math.min(Math.floor(value), lonlat.size - 2));
+    const at = [(row + 0.5) / shape[0], (col + 0.5) / shape[1]].map((share) => share * (lonlat.size - 1));
+    const [i, j] = at.map((value) => Math.min(Math.max(Math.floor(value), 0), lonlat.size - 2));
     const [a, b] = [at[0] - i, at[1] - j];
     return ["lon", "lat"].map((name) => {
       const value = (di, dj) => lonlat[name][(i + di) * lonlat.size + j + dj];

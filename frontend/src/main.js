@@ -8,6 +8,7 @@ import { digitsFor, finite, histogram, lengthOf, text } from "./figures.js";
 import { Frame, Pane } from "./map.js";
 import { $, COLOURS, failed, frameOf, page, results, safely, say, visible } from "./page.js";
 import { Slot, make } from "./slot.js";
+import { stationAt, stationSeries, stationWords, stationsOf } from "./stations.js";
 import "./style.css";
 
 const POLL = 1500; // ms between questions after the store's state
@@ -109,6 +110,7 @@ function mark() {
     const [r0, r1, c0, c1] = page.slots[0].result.about.reference;
     features.push({ at: frameOf(page.slots[0].result).place((r0 + r1 - 1) / 2, (c0 + c1 - 1) / 2), kind: "reference", label: "reference" });
   }
+  for (const { station, at } of stationsOf(page.slots[0].result)) features.push({ at, kind: "station", label: station.name });
   if (profile) features.push({ line: profile.ends, colour: COLOURS[0] });
   if (area) features.push({ ring: area.ring, colour: area.colour, label: reference?.mark.ring === area.ring ? "" : "area" });
   if (measure) features.push({ line: measure, colour: "#000000", label: lineWords(measure) });
@@ -201,7 +203,7 @@ function placeWords(result, row, col) {
   return place ? `${pixel}; longitude ${text(place[0], 5)}°, latitude ${text(place[1], 5)}°` : pixel;
 }
 
-const whereWords = ({ result, pixel, pixels }) => (pixel ? placeWords(result, ...pixel) : `area: mean of ${pixels} ${result.isPoints ? "points" : "pixels"} with all dates`);
+const whereWords = ({ result, pixel, pixels, station }) => (station ? stationWords(station) : pixel ? placeWords(result, ...pixel) : `area: mean of ${pixels} ${result.isPoints ? "points" : "pixels"} with all dates`);
 
 async function pickAt(coordinate, keep) {
   const distance = 15 * page.panes[0].resolution;
@@ -210,7 +212,8 @@ async function pickAt(coordinate, keep) {
     const pixel = frameOf(slot.result).pixel(coordinate, distance);
     if (pixel && !found.some((one) => one.result === slot.result)) found.push({ result: slot.result, pixel });
   }
-  if (!found.length) {
+  const stations = results().map((result) => ({ result, station: stationAt(result, coordinate, distance) })).filter(({ station }) => station);
+  if (!found.length && !stations.length) {
     $("status").textContent = "nothing there";
     return;
   }
@@ -220,6 +223,7 @@ async function pickAt(coordinate, keep) {
     const data = await result.pixel(...pixel);
     page.picks.push({ result, pixel, data, colour: freeColour(), at: frameOf(result).place(...pixel) });
   }
+  for (const { result, station } of stations) page.picks.push({ result, station, data: { maps: {} }, colour: freeColour() });
   if (page.picks.length > COLOURS.length) page.picks.splice(0, page.picks.length - COLOURS.length);
   showPicks();
   mark();
@@ -285,13 +289,15 @@ function describeReference() {
 function shownSeries(pick, first) {
   const { result, data } = pick;
   const level = page.reference?.levels.get(result);
-  const { about, times } = result;
+  const { about } = result;
   const scale = 1000;
+  let { times } = result;
   let { displacement: moved, curve } = data;
   if (moved && level?.dates) moved = relativeTo(moved, level.dates, data.subset);
   if (curve && level?.curve) curve = curve.map((value, k) => value - level.curve[k]);
   let values = (moved ?? []).map((value) => value * scale);
   let errors = data.std?.map((value) => value * scale);
+  if (pick.station) ({ times, values, errors } = stationSeries(result, pick.station, level));
   let curveTimes = about.model?.times.map((time) => Date.parse(`${time}Z`) / 1000);
   if (first && first !== pick && values.length) {
     const other = shownSeries(first);
@@ -459,8 +465,8 @@ function saveCsv() {
   const rows = page.picks.flatMap((pick, k) => {
     const line = shownSeries(pick);
     const pixel = pick.pixel ?? [NaN, NaN];
-    const place = (pick.pixel && pick.result.lonlat(...pixel)) ?? [NaN, NaN];
-    return line.times.map((_, t) => [k + 1, pick.result.about.name, ...pixel, ...place, pick.result.about.dates[t].slice(0, 10), line.values[t], line.errors?.[t] ?? NaN, line.subset?.[t] ?? NaN]);
+    const place = pick.station?.lonlat ?? (pick.pixel && pick.result.lonlat(...pixel)) ?? [NaN, NaN];
+    return line.times.map((_, t) => [k + 1, pick.station ? `GNSS ${pick.station.name}` : pick.result.about.name, ...pixel, ...place, datesOf(pick)[t].slice(0, 10), line.values[t], line.errors?.[t] ?? NaN, line.subset?.[t] ?? NaN]);
   });
   const head = ["point", "result", "row", "column", "longitude", "latitude", "date", "displacement_mm", "displacement_std_mm", "network_subset"];
   return save(csv([head, ...rows]), "series.csv");
@@ -471,18 +477,21 @@ function saveGeojson() {
   const features = page.picks.map((pick, k) => {
     const line = shownSeries(pick);
     const level = page.reference?.levels.get(pick.result);
-    const properties = { point: k + 1, result: pick.result.about.name, ...(pick.pixel ? { row: pick.pixel[0], column: pick.pixel[1] } : { pixels: pick.pixels }) };
+    const properties = { point: k + 1, result: pick.result.about.name, ...(pick.station ? { station: pick.station.name } : pick.pixel ? { row: pick.pixel[0], column: pick.pixel[1] } : { pixels: pick.pixels }) };
     if (pick.data.maps.velocity !== undefined) properties.velocity_mm_yr = 1000 * (pick.data.maps.velocity - (level?.maps.velocity ?? 0));
     line.times.forEach((_, t) => {
-      properties[pick.result.about.dates[t].slice(0, 10).replaceAll("-", "")] = line.values[t];
+      properties[datesOf(pick)[t].slice(0, 10).replaceAll("-", "")] = line.values[t];
     });
     return { type: "Feature", geometry: geometryOf(pick), properties };
   });
   save(geojson(features), "points.geojson");
 }
 
-/** Where a pixel or an area is, in GeoJSON. */
-function geometryOf({ result, pixel, area }) {
+const datesOf = ({ result, station }) => (station ? result.about.gnss.dates : result.about.dates);
+
+/** Where a pixel, an area or a station is, in GeoJSON. */
+function geometryOf({ result, pixel, area, station }) {
+  if (station) return { type: "Point", coordinates: station.lonlat };
   const at = (row, col) => {
     const place = result.lonlat(row, col);
     if (!place) throw new Error("GeoJSON: the result is in radar coordinates, so nothing says where its pixels are; save CSV.");
@@ -563,7 +572,10 @@ function removeProfile() {
   mark();
 }
 
+const fade = () => page.panes.forEach((pane) => pane.fade($("opacity").value / 100));
+
 function connect() {
+  $("opacity").addEventListener("input", fade);
   for (const tool of Object.keys(TOOLS)) $(`tool-${tool}`).addEventListener("click", () => setTool(tool));
   $("mode").addEventListener("change", () => setMode($("mode").value));
   $("difference").addEventListener("change", showPicks);
@@ -582,7 +594,7 @@ function connect() {
 async function start() {
   const answer = await fetch("view.json");
   if (!answer.ok) throw new Error(`view.json cannot be read: the server answers ${answer.status}`);
-  const { stores } = await answer.json();
+  const { stores, basemap } = await answer.json();
   const problems = [];
   const results = [];
   for (const [number, store] of stores.entries()) {
@@ -607,11 +619,13 @@ async function start() {
   page.swipe = make("input", { type: "range", id: "swipe", min: 0, max: 1000, value: 500, "aria-label": "Where the second map begins" });
   page.slots[0].map.append(page.swipe);
   page.panes = page.slots.map((slot) => {
-    const pane = new Pane(slot.map, { onClick: (...given) => onClick(pane)(...given), onMove: (at) => onMove(slot, pane)(at), onError: failed, onDrawn, words: (line) => (page.tool === "polygon" ? "" : lineWords(line)) });
+    const pane = new Pane(slot.map, { onClick: (...given) => onClick(pane)(...given), onMove: (at) => onMove(slot, pane)(at), onError: failed, basemap, onDrawn, words: (line) => (page.tool === "polygon" ? "" : lineWords(line)) });
     return pane;
   });
   page.swipe.addEventListener("input", () => page.panes[0].swipe(page.swipe.value / 1000));
   connect();
+  $("opacity-label").hidden = !basemap;
+  if (basemap) fade();
   showPicks();
   setMode("single");
   describe(page.slots[0].result);

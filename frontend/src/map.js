@@ -17,6 +17,7 @@ import Projection from "ol/proj/Projection.js";
 import VectorSource from "ol/source/Vector.js";
 import { Circle, Fill, RegularShape, Stroke, Style, Text } from "ol/style.js";
 import "ol/ol.css";
+import { basemapOf, connectProjection } from "./basemap.js";
 import { colouring } from "./figures.js";
 
 /** Where pixels of a result are on the map. Latitudes are stretched, so that distances look alike in both directions. */
@@ -210,9 +211,12 @@ function labelled(geometry) {
 function styleOf(feature) {
   const colour = feature.get("colour") ?? "#000000";
   const label = feature.get("label");
-  const text = label ? new Text({ text: label, font: "bold 13px sans-serif", offsetX: 10, textAlign: "left", fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 3 }) }) : undefined;
+  const side = feature.get("kind") === "station" ? { offsetX: -10, textAlign: "right" } : { offsetX: 10, textAlign: "left" };
+  const text = label ? new Text({ text: label, font: "bold 13px sans-serif", ...side, fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 3 }) }) : undefined;
   if (feature.get("kind") === "reference" && feature.getGeometry() instanceof Point)
     return new Style({ image: new RegularShape({ points: 4, radius: 7, angle: Math.PI / 4, fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 2 }) }), text });
+  if (feature.get("kind") === "station")
+    return new Style({ image: new RegularShape({ points: 3, radius: 8, fill: new Fill({ color: "#ffd92f" }), stroke: new Stroke({ color: "#000000", width: 1.5 }) }), text });
   if (feature.getGeometry() instanceof Point)
     return new Style({ image: new Circle({ radius: 6, fill: new Fill({ color: colour }), stroke: new Stroke({ color: "white", width: 2 }) }), text });
   return [new Style({ stroke: halo }), new Style({ stroke: new Stroke({ color: colour, width: 2 }) }), new Style({ text, geometry: labelled(feature.getGeometry()) })];
@@ -228,15 +232,15 @@ const SHAPES = {
 
 /** A map; `other` is the layer that is swiped over `layer`. */
 export class Pane {
-  constructor(element, { onClick, onMove, onError, onDrawn, words }) {
-    Object.assign(this, { onDrawn, words });
+  constructor(element, { onClick, onMove, onError, onDrawn, words, basemap }) {
+    Object.assign(this, { onDrawn, words, basemap: basemap ? basemapOf(basemap) : null });
     this.layer = new ResultLayer(onError);
     this.other = new ResultLayer(onError);
     this.marks = new VectorSource();
     this.scale = new ScaleLine({ minWidth: 80 });
     this.map = new OlMap({
       target: element,
-      layers: [this.layer, this.other, new VectorLayer({ source: this.marks, style: styleOf })],
+      layers: [...(this.basemap ? [this.basemap] : []), this.layer, this.other, new VectorLayer({ source: this.marks, style: styleOf })],
       controls: defaultControls({ rotate: false, attribution: false }),
     });
     this.map.on("click", (event) => onClick(event.coordinate, event.originalEvent));
@@ -249,8 +253,11 @@ export class Pane {
     const key = [known, frame.aspect].join(" ");
     if (this.viewKey === key && containsExtent(this.bounds, extent)) return;
     [this.viewKey, this.bounds] = [key, extent];
-    const projection = new Projection({ code: `result-${key}`, units: "m", metersPerUnit: metres ?? 1, extent, global: false });
     const margin = Math.max(extent[2] - extent[0], extent[3] - extent[1]);
+    const around = [extent[0] - margin / 4, extent[1] - margin / 4, extent[2] + margin / 4, extent[3] + margin / 4];
+    const projection = new Projection({ code: `result-${key}-${around}`, units: "m", metersPerUnit: metres ?? 1, extent: around, global: false });
+    this.basemap?.setVisible(Boolean(known));
+    if (this.basemap && known) connectProjection(projection, frame);
     const view = new View({
       projection,
       enableRotation: false,
@@ -278,6 +285,11 @@ export class Pane {
   show(layer, shown) {
     layer.shown = shown;
     layer.changed();
+  }
+
+  /** Let what is below be seen through the result. */
+  fade(opacity) {
+    for (const layer of [this.layer, this.other]) layer.box.style.opacity = opacity;
   }
 
   swipe(share) {

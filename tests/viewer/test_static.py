@@ -65,7 +65,10 @@ def test_the_page_and_its_licences_are_there(folder):
     text = page()["licences.txt"].decode()
     for part in ("ol 10", "uplot 1", "zarrita 0", "BSD 2-Clause", "MIT"):
         assert part in text
-    assert json.loads((folder / "view.json").read_text()) == {"stores": [{"name": "series.zarr", "url": "data/0"}]}
+    assert json.loads((folder / "view.json").read_text()) == {
+        "basemap": None,
+        "stores": [{"name": "series.zarr", "url": "data/0"}],
+    }
 
 
 def test_only_its_own_folder_is_replaced(pieces, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import csv
 import functools
 import http.server
+import io
 import json
 import re
 import shutil
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
+import xarray as xr
+from matplotlib.image import imread, imsave
+from pyproj import Transformer
 
 import insarray as ia
 from insarray.model.dataset import point_coords
@@ -636,6 +639,85 @@ def test_scripts_in_a_result_do_not_run(browser, tmp_path):
         assert person.ask("document.querySelectorAll('img, body script:not([src])').length") == 0
         assert evil in person.text("about")
         person.content()
+
+
+# -- stations and a base map
+
+
+class Tiles(http.server.BaseHTTPRequestHandler):
+    """Tiles of Web Mercator in the colour of their place."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        z, x, y = (int(v) for v in re.fullmatch(r"/(\d+)/(\d+)/(\d+)\.png", self.path).groups())
+        body = io.BytesIO()
+        imsave(body, np.full((256, 256, 3), (0.2 + 0.6 * (x % 2), 0.2 + 0.6 * (y % 2), 0.5)), format="png")
+        self.send_response(200)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.end_headers()
+        self.wfile.write(body.getvalue())
+        self.server.zooms.add(z)
+
+
+def test_stations_are_compared_over_a_base_map(browser, store, tmp_path):
+    data = ia.open(store)
+    row, col = good(data, (60, 80))
+    (lon, lat), moved = GRID.lonlat(row, col), data.displacement[:, row, col].values
+    difference = np.linspace(0, 0.01, 6)
+    lines = {
+        "displacement": moved,
+        "gnss_displacement": moved,
+        "gnss_displacement_std": moved * 0 + 0.003,
+        "difference": difference,
+    }
+    layers = {name: (("station", "time"), values[None]) for name, values in lines.items()} | {
+        "rms_of_station": ("station", [0.004])
+    }
+    places = {"station": ["<b>A"], "longitude": ("station", [lon]), "latitude": ("station", [lat]), "time": data.time}
+    ia.to_netcdf(xr.Dataset(layers, places), tmp_path / "gnss.nc")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tiles) as tiles:
+        tiles.zooms = set()
+        threading.Thread(target=tiles.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        address = f"http://127.0.0.1:{tiles.server_address[1]}/{{z}}/{{x}}/{{y}}.png"
+        with serving(store, gnss=[str(tmp_path / "gnss.nc")], basemap=address) as server:
+            person = Person(browser, server.url)
+            person.drawn()
+            person.click(row, col)
+            person.until("insarray.picks.length === 2")
+            assert "GNSS <b>A, along the line of sight; 6 of 6 dates; InSAR less GNSS: rms 4.0 mm" in person.text(
+                "points"
+            )
+            rows = table(person.saved("save-csv", "series.csv", tmp_path))[6:]
+            np.testing.assert_allclose(column(rows, "displacement_mm"), 1000 * (moved - difference), atol=1e-4)
+            np.testing.assert_allclose(column(rows, "displacement_std_mm"), 3, atol=1e-6)
+            assert {one["result"] for one in rows} == {"GNSS <b>A"}
+            person.press("tool-point")
+            person.click(*good(data, (200, 350)))
+            person.until("insarray.reference !== null")
+            level = data.displacement[:, *good(data, (200, 350))].values
+            (tmp_path / "series.csv").unlink()
+            rows = table(person.saved("save-csv", "series.csv", tmp_path))[6:]
+            np.testing.assert_allclose(column(rows, "displacement_mm"), 1000 * (moved - difference - level), atol=2e-4)
+            # a place outside the image, where only the base map is
+            outside = GRID.lonlat(-20, 260)
+            zoom = max(tiles.zooms)
+            (x,), (y,) = Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True).transform(
+                *([v] for v in outside)
+            )
+            half = np.pi * 6378137
+            expected = [int((half + sign * v) / (2 * half) * 2**zoom) % 2 for sign, v in ((1, x), (-1, y))]
+            left, top = person.ask("(({x, y}) => [x, y])(insarray.slots[0].map.getBoundingClientRect())")
+            at = person.place(-20, 260)
+            pixel = "[...insarray.panes[0].canvases[0].getContext('2d').getImageData(arguments[0], arguments[1], 1, 1).data]"
+            person.until(f"{pixel}[3] === 255", at[0] - left, at[1] - top)
+            red, green, blue, _ = person.ask(pixel, at[0] - left, at[1] - top)
+            assert [red > 128, green > 128, blue] == [bool(expected[0]), bool(expected[1]), pytest.approx(127, abs=2)]
+            assert person.ask("insarray.panes[0].layer.box.style.opacity") == "0.7"
+            person.saved("save-png", "map.png", tmp_path)  # pictures of others do not taint it
+            person.content()
+        tiles.shutdown()
 
 
 # -- the folder

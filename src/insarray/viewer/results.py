@@ -27,6 +27,7 @@ from insarray.products.views.points import as_row
 from insarray.products.views.stacks import as_series
 from insarray.reports.checks import quick_problems
 from insarray.reports.summary import FLAG_MEANINGS, MAIN, Source, option_rows, provenance_rows, reference_words
+from insarray.viewer.stations import open_comparison, stations_of
 from insarray.viewer.straight import stored_arrays
 
 TILE = 256
@@ -72,6 +73,8 @@ class Result:
     ----------
     path
         Store, or what else `insarray.open` opens.
+    gnss
+        Comparison with stations; None: there is none.
 
     Raises
     ------
@@ -79,7 +82,7 @@ class Result:
         If it cannot be opened, or has nothing to show.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, gnss: str | None = None) -> None:
         self.path = path
         self.name = printable(name_of(path))
         data = without_secrets(open_result(path))
@@ -92,6 +95,7 @@ class Result:
         self.series = {name: self.data[name] for name in _IN_SERIES if name in self.data and self._has_dates}
         self.stored = {} if self.is_points else stored_arrays(path, self.data, data)
         """Arrays of a local store that are shown as they are there, by the names of layers."""
+        self.gnss = None if gnss is None else self._stations(gnss)
 
     @property
     def _has_dates(self) -> bool:
@@ -152,8 +156,16 @@ class Result:
             "options": [[name, value] for name, value in option_rows(source)],
         }
         found |= self._points() if self.grid is None else self._image(self.grid, source)
+        if self.gnss is not None:
+            found["gnss"] = self.gnss
         plain: dict[str, Any] = _plain(found)
         return plain
+
+    def _stations(self, path: str) -> dict[str, Any]:
+        if self.grid is not None:
+            return stations_of(open_comparison(path), self.grid.crs, float(np.mean(self.grid.x)))
+        known = "EPSG:4326" if crs_of(self._source) is not None else None
+        return stations_of(open_comparison(path), known, float(np.nanmean(self.places()[0])))
 
     def _points(self) -> dict[str, Any]:
         known = crs_of(self._source) is not None
@@ -256,10 +268,10 @@ def signature(path: str) -> str:
     return " ".join(f"{stat.st_mtime_ns}.{stat.st_ino}" for stat in found)
 
 
-def open_or_error(path: str) -> "Result | InsarrayError":
+def open_or_error(path: str, gnss: str | None = None) -> "Result | InsarrayError":
     """A result, or why there is none."""
     try:
-        return Result(path)
+        return Result(path, gnss)
     except InsarrayError as error:
         return error
 
