@@ -71,8 +71,8 @@ class Result:
 
     Parameters
     ----------
-    path
-        Store, or what else `insarray.open` opens.
+    shown
+        Store, or what else `insarray.open` opens; or a dataset of any of these.
     gnss
         Comparison with stations; None: there is none.
 
@@ -82,10 +82,11 @@ class Result:
         If it cannot be opened, or has nothing to show.
     """
 
-    def __init__(self, path: str, gnss: str | None = None) -> None:
-        self.path = path
-        self.name = printable(name_of(path))
-        data = without_secrets(open_result(path))
+    def __init__(self, shown: str | xr.Dataset, gnss: str | None = None) -> None:
+        self.path = path_of(shown)
+        self._job = job_of(shown) if isinstance(shown, str) else None
+        self.name = name_of_shown(shown)
+        data = without_secrets(open_result(shown) if isinstance(shown, str) else shown)
         self.is_points = "point" in data.dims
         self._source = data
         self.data = _row_of_points(data) if self.is_points else _image(data)
@@ -93,7 +94,7 @@ class Result:
         if not self.layers:
             raise ArgumentError(f"{self.name}: has no map (y, x), series or points of numbers to show")
         self.series = {name: self.data[name] for name in _IN_SERIES if name in self.data and self._has_dates}
-        self.stored = {} if self.is_points else stored_arrays(path, self.data, data)
+        self.stored = {} if self.is_points else stored_arrays(self.path, self.data, data)
         """Arrays of a local store that are shown as they are there, by the names of layers."""
         self.gnss = None if gnss is None else self._stations(gnss)
 
@@ -140,7 +141,7 @@ class Result:
 
     def about(self) -> dict[str, Any]:
         """All that the page must know besides the arrays, as plain values."""
-        source = Source(self._source, shown(self.path), shown_values(job_of(self.path)))
+        source = Source(self._source, shown(self.path), shown_values(self._job))
         found: dict[str, Any] = {
             "name": self.name,
             "kind": "points" if self.is_points else "image",
@@ -259,19 +260,30 @@ class Result:
         return {"times": [str(time) for time in times.astype("datetime64[s]")], "terms": terms}
 
 
-def signature(path: str) -> str:
-    """What changes when a local result is written again or continued; empty for one behind a URL."""
-    if is_url(path):
+def path_of(shown: str | xr.Dataset) -> str:
+    """Where a result is; of a dataset where it was opened, empty if it was not."""
+    return shown if isinstance(shown, str) else str(shown.encoding.get("source", ""))
+
+
+def name_of_shown(shown: str | xr.Dataset) -> str:
+    """Name of a result."""
+    return printable(name_of(path_of(shown)) or "dataset")
+
+
+def signature(shown: str | xr.Dataset) -> str:
+    """What changes when a local result is written again or continued; empty for a dataset or one behind a URL."""
+    if not isinstance(shown, str) or is_url(shown):
         return ""
+    path = shown
     names = [path, *(os.path.join(path, name) for name in ("zarr.json", os.path.join("_insarray", "job.json")))]
     found = [os.stat(name) for name in names if os.path.exists(name)]
     return " ".join(f"{stat.st_mtime_ns}.{stat.st_ino}" for stat in found)
 
 
-def open_or_error(path: str, gnss: str | None = None) -> "Result | InsarrayError":
+def open_or_error(shown: str | xr.Dataset, gnss: str | None = None) -> "Result | InsarrayError":
     """A result, or why there is none."""
     try:
-        return Result(path, gnss)
+        return Result(shown, gnss)
     except InsarrayError as error:
         return error
 

@@ -15,17 +15,17 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import xarray as xr
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
-from insarray.io.files import name_of
 from insarray.model.errors import ArgumentError, InsarrayError, StoreError
 from insarray.model.secrets import shown
 from insarray.model.text import printable
 from insarray.viewer.chunks import Chunks
 from insarray.viewer.layout import chunk_of, describe
 from insarray.viewer.policy import headers, with_basemap
-from insarray.viewer.results import Result, open_or_error, signature
+from insarray.viewer.results import Result, name_of_shown, open_or_error, signature
 
 HOSTS = {"127.0.0.1", "localhost"}
 """Names by which a browser on this machine asks; another one means that a foreign page has had its name resolved here."""
@@ -52,9 +52,9 @@ class Answer(NamedTuple):
 class _Opened:
     """A result that was opened, as it was then."""
 
-    def __init__(self, path: str, gnss: str | None) -> None:
+    def __init__(self, path: str | xr.Dataset, gnss: str | None) -> None:
         self.signature = signature(path)
-        self.name = printable(name_of(path))
+        self.name = name_of_shown(path)
         self.generation = secrets.token_hex(4)
         found = open_or_error(path, gnss)
         self.failure = found if isinstance(found, InsarrayError) else None
@@ -77,7 +77,7 @@ class Site:
     Parameters
     ----------
     paths
-        Results. Of a store that is not finished the page says so, and shows it when it is.
+        Results, or datasets. Of a store that is not finished the page says so, and shows it when it is.
     gnss
         Comparisons with stations, of the first results.
     basemap
@@ -92,7 +92,12 @@ class Site:
     """
 
     def __init__(
-        self, paths: list[str], gnss: Sequence[str] = (), basemap: str | None = None, *, in_notebooks: bool = False
+        self,
+        paths: Sequence[str | xr.Dataset],
+        gnss: Sequence[str] = (),
+        basemap: str | None = None,
+        *,
+        in_notebooks: bool = False,
     ) -> None:
         self.token = secrets.token_urlsafe(16)
         self.headers = headers(basemap, in_notebooks=in_notebooks)
@@ -173,7 +178,7 @@ class Site:
             one.close()
 
 
-def with_stations(paths: list[str], gnss: Sequence[str]) -> list[tuple[str, str | None]]:
+def with_stations(paths: Sequence[str | xr.Dataset], gnss: Sequence[str]) -> list[tuple[str | xr.Dataset, str | None]]:
     """Results, each with its comparison with stations.
 
     Raises

@@ -34,7 +34,7 @@ def stored_arrays(path: str, data: xr.Dataset, source: xr.Dataset) -> dict[str, 
     source
         What was opened.
     """
-    if is_url(path) or job_of(path) is None:
+    if not path or is_url(path) or not os.path.exists(path) or job_of(path) is None:
         return {}
     found = {}
     for name in map(str, data.data_vars):
