@@ -13,6 +13,7 @@ from insarray.viewer.pyramid import Blocks, Kept, Pyramid, workers
 from insarray.viewer.results import Layer, Result
 from insarray.viewer.straight import Straight, Turns
 
+_ROWS = 24 * 2**20  # bytes of rows of chunks of local stores that are kept for clicks nearby
 _TOGETHER = 4 * 2**20  # bytes of small blocks that are read together for a map
 
 
@@ -29,6 +30,7 @@ class Chunks:
         self.result = result
         spare = max((os.cpu_count() or 1) - 1, 1)  # one processor is left for clicks
         self._kept, self._pool, self._turns = Kept(), workers("pyramid", min(spare, 2)), Turns()
+        self._rows = Kept(_ROWS)
         self._folder = tempfile.TemporaryDirectory(prefix="insarray-view-", ignore_cleanup_errors=True)
         self._layers = {layer.key: layer for layer in result.layers}
         blocks = {layer.key: Blocks([layer.array], self._kept, _TOGETHER) for layer in result.layers}
@@ -40,12 +42,12 @@ class Chunks:
             for name, array in result.series.items()
         }
         self._series |= {
-            name: Straight([result.stored[name]], self._kept) for name in result.series if name in result.stored
+            name: Straight([result.stored[name]], self._rows) for name in result.series if name in result.stored
         }
         if result.maps:
             names = [layer.name for layer in result.maps]
             self._series["maps"] = (
-                Straight([result.stored[name] for name in names], self._kept)
+                Straight([result.stored[name] for name in names], self._rows)
                 if set(names) <= set(result.stored)
                 else Blocks([layer.array for layer in result.maps], self._kept)
             )
@@ -117,6 +119,7 @@ class Chunks:
         """Stop and remove the folder."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._kept.close()
+        self._rows.close()
         self._pyramids.clear()
         self._folder.cleanup()
 
