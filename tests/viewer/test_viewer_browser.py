@@ -604,6 +604,29 @@ def test_a_store_that_cannot_be_shown_says_why(browser, store, tmp_path):
         person.content()
 
 
+def test_a_store_that_grows_is_shown_again(browser, tmp_path):
+    grid, path = GRID.window(0, 0, 40, 50), str(tmp_path / "series.zarr")
+    ia.run(series_on(grid).chunk({"y": 20}), path)
+    with serving(path) as server:
+        person = Person(browser, server.url)
+        person.drawn()
+        ia.run(series_on(grid, dates=9, seed=3).chunk({"y": 20}), path, resume=False)
+        person.until("document.getElementById('message').textContent.includes('has changed on the disk: reload')")
+        person.click(10, 10)  # says that it cannot, or shows what it had
+        assert not person.ask("document.querySelector('main').hidden")
+        person.browser.get_log("browser")
+        person = Person(browser, server.url)
+        person.drawn()
+        row, col = good(
+            ia.open(path).load().assign(velocity=series_on(grid, dates=9, seed=3).displacement[-1]), (20, 20)
+        )
+        person.pick(row, col)
+        found = person.ask("Array.from(insarray.picks[0].data.displacement)")
+        np.testing.assert_allclose(found, ia.open(path).displacement.values[:, row, col], rtol=1e-6)
+        assert len(found) == 9
+        person.content()
+
+
 @pytest.mark.slow
 def test_a_damaged_store_is_shown_with_a_note(browser, store, tmp_path):
     path = tmp_path / "series.zarr"
@@ -717,6 +740,7 @@ def test_stations_are_compared_over_a_base_map(browser, store, tmp_path):
             assert person.ask("insarray.panes[0].layer.box.style.opacity") == "0.7"
             person.saved("save-png", "map.png", tmp_path)  # pictures of others do not taint it
             person.content()
+            browser.get("about:blank")  # asks for no more tiles
         tiles.shutdown()
 
 
@@ -765,7 +789,7 @@ def test_a_folder_on_any_web_server_shows_the_same(browser, later, tmp_path, ran
                 "-0.00", "0.00"
             )
             logs = person.browser.get_log("browser")
-            assert all("status.json" in entry["message"] for entry in logs)
+            assert all("status.json" in entry["message"] for entry in logs), logs
         finally:
             server.shutdown()
             thread.join()
