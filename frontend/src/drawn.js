@@ -40,11 +40,14 @@ export async function showArea() {
   for (const slot of visible()) {
     const { result, layer, offset, date, title } = slot;
     const region = regionOf(result, area);
-    const { values, step } = isEmpty(region) ? { values: new Float64Array(), step: 1 } : await result.inside(layer, date, region);
+    if (isEmpty(region)) {
+      words.push(`${title}: outside the image`);
+      continue;
+    }
+    const { values, step } = await result.inside(layer, date, region);
     if (area !== page.area) return; // another one was drawn meanwhile
     const sorted = finite(values).map((value) => (value - offset) * layer.scale).sort();
     words.push(`${title}: ${statistics(slot, sorted, values.length, step)}`);
-    slot.inArea = { count: sorted.length, of: values.length, mean: mean(sorted), median: percentile(sorted, 50) };
   }
   const size = sizeWords(page.slots[0].result, area.ring);
   $("area-words").textContent = [size, ...words, area.problem].filter(Boolean).join("; ");

@@ -41,6 +41,10 @@ def test_a_click_and_a_zoomed_map_read_no_whole_block(store, monkeypatch):
         ):
             np.testing.assert_array_equal(chunks.values(chunk_of(key)), found)
         assert chunks.values(chunk_of("maps/2/displacement/c/5/0/0")).shape == (1, 75, 130)
+        errors = chunks.result.stored["displacement_std"]
+        assert len(errors._verified) == np.prod(
+            [-(-n // step) for n, step in zip(errors.shape, errors.chunks, strict=True)]
+        )
     finally:
         chunks.close()
 

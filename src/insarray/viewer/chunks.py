@@ -60,9 +60,11 @@ class Chunks:
         folder.mkdir()
         tied = layer.name == "displacement" and "_tied" in self.result.data
         stored = None if tied else self.result.stored.get(layer.name)
+        others = [name for name in self.result.series if name in self.result.stored and name != layer.name]
+        beside = [self.result.stored[name] for name in others] if layer.name == "displacement" else []
         return Pyramid(
-            blocks, averaged=layer.averaged, folder=folder, pool=self._pool, stored=stored, turns=self._turns
-        )
+            blocks, averaged=layer.averaged, folder=folder, pool=self._pool, stored=stored, turns=self._turns, beside=beside
+        )  # fmt: skip
 
     @cached_property
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -170,6 +170,8 @@ class Pyramid:
         The layer as a local store has it; None: it has none, or something else.
     turns
         Who comes first.
+    beside
+        Arrays of the store that clicks read, too: their checksums are compared with those of the layer, not at a click.
     """
 
     def __init__(
@@ -181,9 +183,10 @@ class Pyramid:
         pool: ThreadPoolExecutor,
         stored: StoredArray | None = None,
         turns: Turns | None = None,
+        beside: Sequence[StoredArray] = (),
     ) -> None:
         self._blocks, self._averaged, self._folder, self._pool = blocks, averaged, folder, pool
-        self._array, self._turns = stored, turns or Turns()
+        self._array, self._turns, self._beside = stored, turns or Turns(), beside
         self._lock = threading.Lock()
         self._made: dict[tuple[int, int, int], Future[None]] = {}
         self._at_once = blocks.shape[0] == 1 and stored is None
@@ -251,6 +254,10 @@ class Pyramid:
                 made[level].append(self._coarse(layer, level))
         for level in levels:
             np.save(self._path(level, i, j), np.stack(made.pop(level)))
+        for array in self._beside:
+            self._turns.wait()
+            with suppress(StoreError, OSError):  # a click says it
+                array.verify(rows, cols)
 
     def _layers(self, rows: slice, cols: slice) -> Iterator[np.ndarray]:
         """All dates of a window; of a local store without more of them in memory than a chunk has."""

@@ -80,6 +80,26 @@ class StoredArray:
             found[place] = self._part(at, inside)
         return found
 
+    def verify(self, rows: slice, cols: slice) -> None:
+        """Compare the checksums of the chunks of some rows and columns, so that the next windows need not.
+
+        Raises
+        ------
+        StoreError
+            If a chunk is damaged.
+        OSError
+            If one cannot be read.
+        """
+        lead = [range(-(-size // step)) for size, step in zip(self.shape[:-2], self.chunks[:-2], strict=True)]
+        sides = [
+            range(part.start // step, -(-part.stop // step))
+            for part, step in zip((rows, cols), self.chunks[-2:], strict=True)
+        ]
+        for at in itertools.product(*lead, *sides):
+            path = self._folder.joinpath("c", *map(str, at))
+            with path.open("rb") as file:
+                self._verify(file, path)
+
     def _part(self, at: tuple[int, ...], inside: list[slice]) -> np.ndarray:
         """Part of a chunk."""
         path = self._folder.joinpath("c", *map(str, at))
