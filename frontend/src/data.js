@@ -5,7 +5,7 @@ import { windows } from "./areas.js";
 const TILES_KEPT = 400;
 const MOST_SERIES = 2 ** 26; // numbers of the series that are read for the mean of an area
 const MOST_PIXELS = 2 ** 22; // of an area whose statistics are of single pixels
-const WINDOW = 128; // rows and columns that are read together for a mean
+const WINDOW = [32, 512]; // rows and columns that are read together for a mean: the server decodes whole rows of chunks
 
 /** Files below an address, as zarrita reads them; a server that knows no ranges sends the whole file. */
 class Files {
@@ -154,24 +154,25 @@ export class Result {
       std: one("displacement_std"),
       subset: one("network_subset"),
       maps: values,
-      curve: this.curve(values),
+      curve: this.about.model ? this.curve(this.factors(maps, 0)) : undefined,
     };
   }
 
-  /** Displacement of the fitted functions at the times of the model. */
-  curve(maps) {
-    const { model } = this.about;
-    if (!model) return undefined;
-    const total = new Float64Array(model.times.length);
-    for (const term of model.terms) {
-      let factor = maps[term.map];
-      if (term.function === "cosine") factor *= Math.cos(maps[term.phase]);
-      if (term.function === "sine") factor *= Math.sin(maps[term.phase]);
-      term.values.forEach((value, k) => {
-        total[k] += factor * value;
-      });
-    }
-    return Number.isFinite(total[0]) ? total : undefined;
+  /** What the columns of the fitted functions are multiplied with at a pixel of maps; undefined if some are missing. */
+  factors(maps, k) {
+    const found = this.about.model.terms.map((term) => {
+      const value = maps[term.map][k];
+      if (term.function === "cosine") return value * Math.cos(maps[term.phase][k]);
+      return term.function === "sine" ? value * Math.sin(maps[term.phase][k]) : value;
+    });
+    return found.every(Number.isFinite) ? found : undefined;
+  }
+
+  /** Displacement of the fitted functions, or of their mean, at the times of the model. */
+  curve(factors) {
+    if (!factors) return undefined;
+    const { times, terms } = this.about.model;
+    return Float64Array.from(times, (_, t) => terms.reduce((sum, term, n) => sum + factors[n] * term.values[t], 0));
   }
 
   /** Mean of the pixels of a region that have all dates: what is to be subtracted for another reference. */
@@ -181,12 +182,12 @@ export class Result {
     const relative = layers.filter((layer) => layer.relative && !layer.dated).map((layer) => layer.name);
     const parts = [];
     let asked = 0;
-    for (const part of windows(region, this.isPoints ? [1, 1024] : [WINDOW, WINDOW])) {
+    for (const part of windows(region, this.isPoints ? [1, 1024] : WINDOW)) {
       parts.push(part);
       asked += (part[0][1] - part[0][0]) * (part[1][1] - part[1][0]) * series.length * Math.max(dates.length, 1);
       if (asked > MOST_SERIES) throw new Error("the area has more pixels than are read at once; draw a smaller one");
     }
-    const sums = { dates: moved ? dates.map(() => new Mean()) : undefined, maps: Object.fromEntries(relative.map((name) => [name, new Mean()])), curve: this.about.model?.times.map(() => new Mean()) };
+    const sums = { dates: moved ? dates.map(() => new Mean()) : undefined, maps: Object.fromEntries(relative.map((name) => [name, new Mean()])), factors: this.about.model?.terms.map(() => new Mean()) };
     let [pixels, most, total] = [0, 0, 0];
     for (const [rows, cols, numbers] of parts) {
       const { dates: found, maps } = await this.window(...rows, ...cols);
@@ -198,16 +199,16 @@ export class Result {
         pixels++;
         sums.dates?.forEach((sum, t) => sum.add(found.displacement[t][k]));
         for (const name of relative) sums.maps[name].add(maps[name][k]);
-        this.curve(Object.fromEntries(Object.entries(maps).map(([name, values]) => [name, values[k]])))?.forEach((value, t) => sums.curve[t].add(value));
+        if (sums.factors) this.factors(maps, k)?.forEach((value, n) => sums.factors[n].add(value));
       }
     }
     if (!pixels) throw new Error(moved && total ? `no pixel there has all ${dates.length} dates tied to the reference date (at most ${most}); choose another place` : "no data there; choose another place");
-    const curve = sums.curve?.map((sum) => sum.value);
+    const factors = sums.factors?.map((sum) => sum.value);
     return {
       pixels,
       dates: sums.dates?.map((sum) => sum.value),
       maps: Object.fromEntries(relative.map((name) => [name, sums.maps[name].value])),
-      curve: curve && Number.isFinite(curve[0]) ? curve : undefined,
+      curve: factors?.every(Number.isFinite) ? this.curve(factors) : undefined,
     };
   }
 

@@ -148,7 +148,9 @@ async function useArea(ring) {
   removeArea();
   page.area = area;
   mark();
+  area.problem = "its mean series is being read";
   await showArea();
+  area.problem = "";
   for (const result of results()) {
     try {
       const region = regionOf(result, area);
@@ -158,9 +160,10 @@ async function useArea(ring) {
       page.picks.push({ result, area, pixels, data: { displacement: dates, maps, curve }, colour: freeColour() });
     } catch (error) {
       area.problem = `no mean series: ${error.message}`;
-      await showArea();
     }
   }
+  if (page.area !== area) return;
+  await showArea();
   if (page.picks.at(-1)?.area === area) area.colour = page.picks.at(-1).colour;
   showPicks();
   mark();

@@ -382,6 +382,10 @@ def test_a_drawn_area_has_statistics_and_a_mean_series_and_can_be_the_reference(
 
     whole = inside & np.isfinite(data.displacement.values).all(axis=0)
     mean = data.displacement.values[:, whole].astype(float).mean(axis=1)
+    times = np.array(person.ask("insarray.slots[0].result.about.model.times"), "datetime64[ns]")
+    fitted = ia.predict(data.isel(y=slice(90, 210), x=slice(90, 310)), times).values[:, whole[90:210, 90:310]]
+    curve = person.ask("Array.from(insarray.picks[1].data.curve)")
+    np.testing.assert_allclose(curve, np.nanmean(fitted, axis=1), atol=1e-6)
     rows = table(person.saved("save-csv", "series.csv", tmp_path))
     np.testing.assert_allclose(column(rows, "displacement_mm")[6:], 1000 * mean, atol=1e-4)
     one, area = json.loads(person.saved("save-geojson", "points.geojson", tmp_path).read_text())["features"]
