@@ -139,7 +139,7 @@ for key in ("weights", "looks", "reference_area", "mask_coherence", "sign"):
 # %% [markdown]
 # ## Look
 #
-# The velocity and its standard error.
+# The velocity and its standard error. `stored.insar.explore()` shows the whole result below a cell, as a page to click.
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="compressed")

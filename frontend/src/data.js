@@ -1,8 +1,11 @@
 // Results as the page reads them: Zarr groups, from the server of "insarray view" or from any web server.
 import * as zarr from "zarrita";
+import { windows } from "./areas.js";
 
 const TILES_KEPT = 400;
-const LARGEST_AREA = 256; // rows or columns of a reference area
+const MOST_SERIES = 2 ** 26; // numbers of the series that are read for the mean of an area
+const MOST_PIXELS = 2 ** 22; // of an area whose statistics are of single pixels
+const WINDOW = [32, 512]; // rows and columns that are read together for a mean: the server decodes whole rows of chunks
 
 /** Files below an address, as zarrita reads them; a server that knows no ranges sends the whole file. */
 class Files {
@@ -151,67 +154,109 @@ export class Result {
       std: one("displacement_std"),
       subset: one("network_subset"),
       maps: values,
-      curve: this.curve(values),
+      curve: this.about.model ? this.curve(this.factors(maps, 0)) : undefined,
     };
   }
 
-  /** Displacement of the fitted functions at the times of the model. */
-  curve(maps) {
-    const { model } = this.about;
-    if (!model) return undefined;
-    const total = new Float64Array(model.times.length);
-    for (const term of model.terms) {
-      let factor = maps[term.map];
-      if (term.function === "cosine") factor *= Math.cos(maps[term.phase]);
-      if (term.function === "sine") factor *= Math.sin(maps[term.phase]);
-      term.values.forEach((value, k) => {
-        total[k] += factor * value;
-      });
-    }
-    return Number.isFinite(total[0]) ? total : undefined;
+  /** What the columns of the fitted functions are multiplied with at a pixel of maps; undefined if some are missing. */
+  factors(maps, k) {
+    const found = this.about.model.terms.map((term) => {
+      const value = maps[term.map][k];
+      if (term.function === "cosine") return value * Math.cos(maps[term.phase][k]);
+      return term.function === "sine" ? value * Math.sin(maps[term.phase][k]) : value;
+    });
+    return found.every(Number.isFinite) ? found : undefined;
   }
 
-  /** What is to be subtracted for another reference, the mean of the pixels of a window that have all dates. */
-  async level(rowStart, rowStop, colStart, colStop) {
-    if (rowStop - rowStart > LARGEST_AREA || colStop - colStart > LARGEST_AREA)
-      throw new Error(`the area is more than ${LARGEST_AREA} rows or columns; draw a smaller one`);
-    const { dates, maps } = await this.window(rowStart, rowStop, colStart, colStop);
-    const moved = dates.displacement;
-    const tied = (k, t) => Number.isFinite(moved[t][k]) && (!dates.network_subset || dates.network_subset[t][k] === 1);
-    const relative = this.about.layers.filter((layer) => layer.relative && !layer.dated);
-    const count = moved ? moved[0].length : relative.length ? maps[relative[0].name].length : 0;
-    const all = Array.from({ length: count }, (_, k) => k);
-    const complete = moved ? all.filter((k) => moved.every((_, t) => tied(k, t))) : all.filter((k) => Number.isFinite(maps[relative[0].name][k]));
-    if (!complete.length) {
-      const most = moved ? Math.max(0, ...all.map((k) => moved.filter((_, t) => tied(k, t)).length)) : 0;
-      throw new Error(moved ? `no pixel there has all ${moved.length} dates tied to the reference date (at most ${most}); choose another place` : "no data there; choose another place");
+  /** Displacement of the fitted functions, or of their mean, at the times of the model. */
+  curve(factors) {
+    if (!factors) return undefined;
+    const { times, terms } = this.about.model;
+    return Float64Array.from(times, (_, t) => terms.reduce((sum, term, n) => sum + factors[n] * term.values[t], 0));
+  }
+
+  /** Mean of the pixels of a region that have all dates: what is to be subtracted for another reference. */
+  async level(region) {
+    const { series, layers, dates } = this.about;
+    const moved = series.includes("displacement");
+    const relative = layers.filter((layer) => layer.relative && !layer.dated).map((layer) => layer.name);
+    const parts = [];
+    let asked = 0;
+    for (const part of windows(region, this.isPoints ? [1, 1024] : WINDOW)) {
+      parts.push(part);
+      asked += (part[0][1] - part[0][0]) * (part[1][1] - part[1][0]) * series.length * Math.max(dates.length, 1);
+      if (asked > MOST_SERIES) throw new Error("the area has more pixels than are read at once; draw a smaller one");
     }
-    const mean = (values) => {
-      const known = complete.map((k) => values[k]).filter(Number.isFinite);
-      return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : NaN;
-    };
-    const curves = complete.map((k) => this.curve(Object.fromEntries(Object.entries(maps).map(([name, v]) => [name, v[k]])))).filter(Boolean);
-    const curve = curves.length ? curves[0].map((_, t) => curves.reduce((sum, one) => sum + one[t], 0) / curves.length) : undefined;
+    const sums = { dates: moved ? dates.map(() => new Mean()) : undefined, maps: Object.fromEntries(relative.map((name) => [name, new Mean()])), factors: this.about.model?.terms.map(() => new Mean()) };
+    let [pixels, most, total] = [0, 0, 0];
+    for (const [rows, cols, numbers] of parts) {
+      const { dates: found, maps } = await this.window(...rows, ...cols);
+      for (const k of numbers) {
+        total++;
+        const seen = moved ? found.displacement.filter((values, t) => Number.isFinite(values[k]) && (!found.network_subset || found.network_subset[t][k] === 1)).length : 0;
+        most = Math.max(most, seen);
+        if (moved ? seen < dates.length : !relative.length || !Number.isFinite(maps[relative[0]][k])) continue;
+        pixels++;
+        sums.dates?.forEach((sum, t) => sum.add(found.displacement[t][k]));
+        for (const name of relative) sums.maps[name].add(maps[name][k]);
+        if (sums.factors) this.factors(maps, k)?.forEach((value, n) => sums.factors[n].add(value));
+      }
+    }
+    if (!pixels) throw new Error(moved && total ? `no pixel there has all ${dates.length} dates tied to the reference date (at most ${most}); choose another place` : "no data there; choose another place");
+    const factors = sums.factors?.map((sum) => sum.value);
     return {
-      pixels: complete.length,
-      dates: moved?.map(mean),
-      maps: Object.fromEntries(relative.map((layer) => [layer.name, mean(maps[layer.name])])),
-      curve,
+      pixels,
+      dates: sums.dates?.map((sum) => sum.value),
+      maps: Object.fromEntries(relative.map((name) => [name, sums.maps[name].value])),
+      curve: factors?.every(Number.isFinite) ? this.curve(factors) : undefined,
     };
   }
 
-  /** Longitude and latitude of a place in rows and columns (the middle of the first pixel is 0, 0); null if unknown. */
+  /** Values of a map in a region: of its pixels, or of those of a coarser level (`step` pixels wide) if there are very many. */
+  async inside(layer, date, region, most = MOST_PIXELS) {
+    const pixels = (region.rows[1] - region.rows[0]) * (region.cols[1] - region.cols[0]);
+    const level = this.isPoints ? 0 : Math.min(Math.max(Math.ceil(Math.log2(pixels / most) / 2), 0), this.about.levels - 1);
+    const step = 2 ** level;
+    const coarse = { rows: region.rows.map((at) => Math.ceil(at / step)), cols: region.cols.map((at) => Math.ceil(at / step)), inside: (row, col) => region.inside((row + 0.5) * step - 0.5, (col + 0.5) * step - 0.5) };
+    const size = this.isPoints ? [1, this.chunkOfPoints] : [256, 256];
+    const found = [];
+    for (const [rows, cols, numbers] of windows(step === 1 ? region : coarse, size)) {
+      const tile = await this.loadedTile(layer, date, level, Math.floor(rows[0] / size[0]), Math.floor(cols[0] / size[1]));
+      const wide = cols[1] - cols[0];
+      for (const k of numbers) found.push(tile.values[((rows[0] + Math.floor(k / wide)) % size[0]) * tile.width + ((cols[0] + (k % wide)) % size[1])]);
+    }
+    return { values: Float64Array.from(found), step };
+  }
+
+  /** Longitude and latitude of a place in rows and columns (the middle of the first pixel is 0, 0), also around the image; null if unknown. */
   lonlat(row, col) {
     if (this.isPoints) return this.about.geographic ? [this.x[col], this.y[col]] : null;
     const { lonlat, shape } = this.about;
     if (!lonlat) return null;
-    const at = [(row + 0.5) / shape[0], (col + 0.5) / shape[1]].map((share) => Math.min(Math.max(share, 0), 1) * (lonlat.size - 1));
-    const [i, j] = at.map((value) => Math.min(Math.floor(value), lonlat.size - 2));
+    const at = [(row + 0.5) / shape[0], (col + 0.5) / shape[1]].map((share) => share * (lonlat.size - 1));
+    const [i, j] = at.map((value) => Math.min(Math.max(Math.floor(value), 0), lonlat.size - 2));
     const [a, b] = [at[0] - i, at[1] - j];
     return ["lon", "lat"].map((name) => {
       const value = (di, dj) => lonlat[name][(i + di) * lonlat.size + j + dj];
       return (1 - a) * ((1 - b) * value(0, 0) + b * value(0, 1)) + a * ((1 - b) * value(1, 0) + b * value(1, 1));
     });
+  }
+}
+
+/** Mean of the finite numbers that were added. */
+class Mean {
+  constructor() {
+    [this.sum, this.count] = [0, 0];
+  }
+
+  add(value) {
+    if (!Number.isFinite(value)) return;
+    this.sum += value;
+    this.count++;
+  }
+
+  get value() {
+    return this.count ? this.sum / this.count : NaN;
   }
 }
 

@@ -39,7 +39,11 @@ export function picture(panes, { paper, ink }) {
     const [width, height] = sizes[k];
     context.fillStyle = ink;
     context.fillText(title, left + 8 * ratio, 20 * ratio, width - 16 * ratio);
-    for (const part of canvases) context.drawImage(part, left, head, width, height);
+    for (const part of canvases) {
+      context.globalAlpha = Number(part.parentElement.style.opacity || 1);
+      context.drawImage(part, left, head, width, height);
+    }
+    context.globalAlpha = 1;
     bars.forEach((bar, b) => {
       const wide = width / bars.length;
       const start = left + b * wide + 0.1 * wide;

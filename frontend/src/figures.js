@@ -77,15 +77,40 @@ export function histogram(values, low, high, bins = 60) {
   return counts;
 }
 
-/** Length of a line in m between two places in rows and columns, null in radar coordinates. */
-export function lengthOf(about, from, to) {
+/** Metres of a row and of a column at a row; null in radar coordinates. Rows and columns of points are degrees. */
+function metresAt(about, row) {
   const { metres, transform, crs, geographic } = about;
   if (!crs || !metres) return null;
-  const y = (row) => transform[5] + (row + 0.5) * transform[4];
-  let [east, north] = metres;
-  if (geographic) {
-    const middle = transform[5] + (about.shape[0] / 2) * transform[4];
-    east *= Math.cos((((y(from[0]) + y(to[0])) / 2) * Math.PI) / 180) / Math.cos((middle * Math.PI) / 180);
+  if (!transform) return [metres[1], metres[0]];
+  const y = (at) => ((transform[5] + (at + 0.5) * transform[4]) * Math.PI) / 180;
+  const narrower = geographic ? Math.cos(y(row)) / Math.cos(y(about.shape[0] / 2 - 0.5)) : 1;
+  return [transform[4] * metres[1], transform[0] * metres[0] * narrower];
+}
+
+/** Length in m of a line through places in rows and columns, null in radar coordinates. */
+export function lengthOf(about, places) {
+  let sum = 0;
+  for (let k = 1; k < places.length; k++) {
+    const [from, to] = [places[k - 1], places[k]];
+    const size = metresAt(about, (from[0] + to[0]) / 2);
+    if (!size) return null;
+    sum += Math.hypot((to[0] - from[0]) * size[0], (to[1] - from[1]) * size[1]);
   }
-  return Math.hypot((to[1] - from[1]) * transform[0] * east, (to[0] - from[0]) * transform[4] * north);
+  return sum;
+}
+
+/** Size in square metres of a ring of places in rows and columns, null in radar coordinates. */
+export function sizeOf(about, ring) {
+  const size = metresAt(about, (Math.min(...ring.map((at) => at[0])) + Math.max(...ring.map((at) => at[0]))) / 2);
+  if (!size) return null;
+  const twice = ring.reduce((sum, [row, col], k) => {
+    const [nextRow, nextCol] = ring[(k + 1) % ring.length];
+    return sum + row * nextCol - nextRow * col;
+  }, 0);
+  return Math.abs((twice / 2) * size[0] * size[1]);
+}
+
+/** Length or direction in words. */
+export function distanceWords(metres) {
+  return metres < 1000 ? `${text(metres, 0)} m` : `${text(metres / 1000, 3)} km`;
 }

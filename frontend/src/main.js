@@ -1,39 +1,29 @@
 // The page: maps, tools, series, profile, histogram, downloads.
 import { Chart, histogramChart, ink, profileChart, seriesChart } from "./charts.js";
+import { rectangle } from "./areas.js";
 import { Result, relativeTo } from "./data.js";
 import { csv, geojson, picture, save } from "./download.js";
+import { cornersOf, isEmpty, lineWords, regionOf, showArea, showMeasure, sizeWords } from "./drawn.js";
 import { digitsFor, finite, histogram, lengthOf, text } from "./figures.js";
 import { Frame, Pane } from "./map.js";
+import { $, COLOURS, failed, frameOf, page, results, safely, say, visible } from "./page.js";
 import { Slot, make } from "./slot.js";
+import { stationAt, stationSeries, stationWords, stationsOf } from "./stations.js";
 import "./style.css";
 
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#5a4fcf", "#56b4e9", "#b2182b"];
 const POLL = 1500; // ms between questions after the store's state
-const TOOLS = { series: "s", point: "r", area: "a", profile: "p" };
-
-const $ = (id) => document.getElementById(id);
-const charts = {};
-const page = { charts, slots: [], panes: [], picks: [], profile: null, corner: null, tool: "series", mode: "single", reference: null, problem: "" };
-
-function say(message) {
-  $("message").textContent = message;
-  $("message").hidden = !message;
-}
-
-function failed(error) {
-  say(error instanceof Error ? error.message : String(error));
-}
-
-/** Run an answer to the user, whose errors are shown. */
-const safely = (work) => (...given) => Promise.resolve().then(() => work(...given)).catch(failed);
+/** What a click does: its key, and what it draws. */
+const TOOLS = {
+  series: { key: "s" },
+  point: { key: "r" },
+  area: { key: "a", shape: "box" },
+  polygon: { key: "d", shape: "polygon" },
+  profile: { key: "p", shape: "line" },
+  measure: { key: "m", shape: "path" },
+};
+const { charts } = page;
 
 // -- what is shown
-
-const visible = () => (page.mode === "single" ? page.slots.slice(0, 1) : page.slots);
-
-function frameOf(slot) {
-  return new Frame(slot.result, page.slots[0].result);
-}
 
 function comparable(a, b) {
   return a.about.crs === b.about.crs && (a.about.crs !== null || a.isPoints === b.isPoints);
@@ -44,12 +34,12 @@ function draw() {
   const side = page.mode === "side";
   const fits = !second || comparable(first.result, second.result);
   const [left, right] = page.panes;
-  const frame = frameOf(first);
+  const frame = frameOf(first.result);
   const about = { metres: first.result.about.metres?.[0], known: first.result.about.crs };
   left.look(frame, about);
   left.show(left.layer, first.style && first.shown(frame));
   const over = page.mode === "swipe" && fits;
-  left.show(left.other, over && second.style ? second.shown(frameOf(second)) : null);
+  left.show(left.other, over && second.style ? second.shown(frameOf(second.result)) : null);
   if (page.mode === "swipe" && !fits) say("The two results have different coordinates: they can be seen side by side, not swiped.");
   if (side) {
     if (fits) {
@@ -57,7 +47,7 @@ function draw() {
     } else {
       right.look(new Frame(second.result), { metres: second.result.about.metres?.[0], known: second.result.about.crs });
     }
-    right.show(right.layer, second.style ? second.shown(fits ? frameOf(second) : new Frame(second.result)) : null);
+    right.show(right.layer, second.style ? second.shown(fits ? frameOf(second.result) : new Frame(second.result)) : null);
   }
   mark();
 }
@@ -68,13 +58,14 @@ const changed = (slot, error) => {
     draw();
     later.histogram();
     later.profile();
+    later.area();
     if (slot.number === 0 && slot.result !== page.described) describe(slot.result);
   }
 };
 
 /** Functions that run once after a while, however often they are called. */
 const later = Object.fromEntries(
-  Object.entries({ histogram: showHistogram, profile: showProfile }).map(([name, work]) => {
+  Object.entries({ histogram: showHistogram, profile: showProfile, area: showArea }).map(([name, work]) => {
     let timer;
     return [name, () => { clearTimeout(timer); timer = setTimeout(safely(work), 120); }];
   }),
@@ -97,61 +88,99 @@ function setMode(mode) {
   page.panes[0].fit();
   draw();
   safely(showProfile)();
+  safely(showArea)();
   safely(showPicks)();
 }
 
 function setTool(tool) {
   say(page.problem);
   page.tool = tool;
-  page.corner = null;
   for (const name of Object.keys(TOOLS)) $(`tool-${name}`).setAttribute("aria-pressed", String(name === tool));
-  mark();
+  for (const pane of page.panes) pane.draw(TOOLS[tool].shape);
 }
 
 // -- marks on the map
 
-function mark(over) {
+function mark() {
   if (!page.panes.length) return;
   const features = [];
-  const { reference, profile, corner } = page;
-  if (reference) features.push(reference.box.length === 1 ? { at: reference.box[0], kind: "reference", label: "reference" } : { box: boxOf(...reference.box), label: "reference" });
+  const { reference, profile, area, measure } = page;
+  if (reference) features.push({ ...reference.mark, kind: "reference", label: "reference" });
   else if (page.slots[0].result.about.reference) {
     const [r0, r1, c0, c1] = page.slots[0].result.about.reference;
-    features.push({ at: frameOf(page.slots[0]).place((r0 + r1 - 1) / 2, (c0 + c1 - 1) / 2), kind: "reference", label: "reference" });
+    features.push({ at: frameOf(page.slots[0].result).place((r0 + r1 - 1) / 2, (c0 + c1 - 1) / 2), kind: "reference", label: "reference" });
   }
+  for (const { station, at } of stationsOf(page.slots[0].result)) features.push({ at, kind: "station", label: station.name });
   if (profile) features.push({ line: profile.ends, colour: COLOURS[0] });
-  page.picks.forEach((pick, k) => features.push({ at: pick.at, colour: pick.colour, label: String(k + 1) }));
-  if (corner && over) features.push(page.tool === "area" ? { box: boxOf(corner, over) } : { line: [corner, over], colour: COLOURS[0] });
-  else if (corner) features.push({ at: corner, colour: "#000000" });
+  if (area) features.push({ ring: area.ring, colour: area.colour, label: reference?.mark.ring === area.ring ? "" : "area" });
+  if (measure) features.push({ line: measure, colour: "#000000", label: lineWords(measure) });
+  page.picks.forEach((pick, k) => pick.at && features.push({ at: pick.at, colour: pick.colour, label: String(k + 1) }));
   for (const pane of page.panes) pane.mark(features);
-}
-
-function boxOf([x0, y0], [x1, y1]) {
-  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
 }
 
 // -- clicks
 
 const onClick = (pane) => safely(async (coordinate, event) => {
+  if (TOOLS[page.tool].shape) return undefined;
   say(page.problem);
-  if (page.tool === "series") return pickAt(coordinate, event?.shiftKey || $("keep").checked);
-  if (page.tool === "point") return setReference([coordinate], pane.resolution);
-  if (!page.corner) {
-    page.corner = coordinate;
+  if (page.tool === "point") return setReference({ at: coordinate }, pane.resolution);
+  return pickAt(coordinate, event?.shiftKey || $("keep").checked);
+});
+
+/** A shape is drawn. */
+const onDrawn = safely(async (coordinates) => {
+  say(page.problem);
+  if (page.tool === "area") return setReference({ box: [coordinates[0], coordinates[2]] });
+  if (page.tool === "polygon") return useArea(coordinates);
+  if (page.tool === "measure") {
+    page.measure = coordinates;
     mark();
-    return undefined;
+    return showMeasure();
   }
-  const ends = [page.corner, coordinate];
-  page.corner = null;
-  if (page.tool === "area") return setReference(ends);
-  page.profile = { ends };
+  page.profile = { ends: coordinates };
   mark();
   return showProfile();
 });
 
+/** Statistics of an area, and its mean series beside those of pixels. */
+async function useArea(ring) {
+  const area = { ring, colour: COLOURS[2] };
+  removeArea();
+  page.area = area;
+  mark();
+  area.problem = "its mean series is being read";
+  await showArea();
+  area.problem = "";
+  for (const result of results()) {
+    try {
+      const region = regionOf(result, area);
+      if (isEmpty(region)) continue;
+      const { pixels, dates, maps, curve } = await result.level(region);
+      if (page.area !== area) return;
+      page.picks.push({ result, area, pixels, data: { displacement: dates, maps, curve }, colour: freeColour() });
+    } catch (error) {
+      area.problem = `no mean series: ${error.message}`;
+    }
+  }
+  if (page.area !== area) return;
+  await showArea();
+  if (page.picks.at(-1)?.area === area) area.colour = page.picks.at(-1).colour;
+  showPicks();
+  mark();
+}
+
+function removeArea() {
+  page.area = null;
+  page.picks = page.picks.filter((pick) => !pick.area);
+  showPicks();
+  safely(showArea)();
+  mark();
+}
+
+const freeColour = () => COLOURS.find((one) => !page.picks.some((pick) => pick.colour === one)) ?? COLOURS[0];
+
 const onMove = (slot, pane) => (coordinate) => {
-  if (page.corner) mark(coordinate);
-  const frame = frameOf(slot);
+  const frame = frameOf(slot.result);
   if (slot.result.isPoints || !slot.style) return;
   const pixel = frame.pixel(coordinate);
   if (!pixel) return void ($("status").textContent = "outside the image");
@@ -177,25 +206,27 @@ function placeWords(result, row, col) {
   return place ? `${pixel}; longitude ${text(place[0], 5)}°, latitude ${text(place[1], 5)}°` : pixel;
 }
 
+const whereWords = ({ result, pixel, pixels, station }) => (station ? stationWords(station) : pixel ? placeWords(result, ...pixel) : `area: mean of ${pixels} ${result.isPoints ? "points" : "pixels"} with all dates`);
+
 async function pickAt(coordinate, keep) {
   const distance = 15 * page.panes[0].resolution;
   const found = [];
   for (const slot of visible()) {
-    const pixel = frameOf(slot).pixel(coordinate, distance);
+    const pixel = frameOf(slot.result).pixel(coordinate, distance);
     if (pixel && !found.some((one) => one.result === slot.result)) found.push({ result: slot.result, pixel });
   }
-  if (!found.length) {
+  const stations = results().map((result) => ({ result, station: stationAt(result, coordinate, distance) })).filter(({ station }) => station);
+  if (!found.length && !stations.length) {
     $("status").textContent = "nothing there";
     return;
   }
-  if (!keep) page.picks = [];
+  if (!keep) page.picks = page.picks.filter((pick) => pick.area);
   const started = performance.now();
   for (const { result, pixel } of found) {
     const data = await result.pixel(...pixel);
-    const colour = COLOURS.find((one) => !page.picks.some((pick) => pick.colour === one)) ?? COLOURS[0];
-    const frame = new Frame(result, page.slots[0].result);
-    page.picks.push({ result, pixel, data, colour, at: frame.place(...pixel) });
+    page.picks.push({ result, pixel, data, colour: freeColour(), at: frameOf(result).place(...pixel) });
   }
+  for (const { result, station } of stations) page.picks.push({ result, station, data: { maps: {} }, colour: freeColour() });
   if (page.picks.length > COLOURS.length) page.picks.splice(0, page.picks.length - COLOURS.length);
   showPicks();
   mark();
@@ -204,37 +235,37 @@ async function pickAt(coordinate, keep) {
 
 // -- reference
 
-async function setReference(box, resolution) {
+/** Make a place the reference: a pixel {at}, a rectangle {box} or a drawn {ring}. */
+async function setReference(place, resolution) {
   const levels = new Map();
   const problems = [];
-  for (const result of new Set(visible().map((slot) => slot.result))) {
-    const frame = new Frame(result, page.slots[0].result);
+  let [words, marked] = ["", null];
+  for (const result of results()) {
     try {
-      if (box.length === 1) {
-        const pixel = frame.pixel(box[0], 15 * (resolution ?? 1));
-        if (!pixel) throw new Error("nothing there");
-        levels.set(result, await result.level(pixel[0], pixel[0] + 1, pixel[1], pixel[1] + 1));
-        if (levels.size === 1) page.place = { words: placeWords(result, ...pixel), at: frame.place(...pixel) };
-      } else {
-        if (result.isPoints) throw new Error("points have no area; choose one of them");
-        const [height, width] = result.about.shape;
-        const ends = box.map((at) => frame.position(at));
-        const range = (k, size) => {
-          const [a, b] = ends.map((end) => Math.round(end[k])).sort((u, v) => u - v);
-          return [Math.max(a, 0), Math.min(b + 1, size)];
-        };
-        const [rows, cols] = [range(0, height), range(1, width)];
-        if (rows[0] >= rows[1] || cols[0] >= cols[1]) throw new Error("the area is outside the image");
-        const level = await result.level(...rows, ...cols);
-        levels.set(result, level);
-        if (levels.size === 1) page.place = { words: `mean of ${level.pixels} pixels with all dates in rows ${rows[0]} to ${rows[1] - 1}, columns ${cols[0]} to ${cols[1] - 1}` };
-      }
+      const [region, level] = await levelOf(result, place, resolution);
+      levels.set(result, level);
+      if (levels.size > 1) continue;
+      const { rows, cols } = region;
+      marked = place.at ? { at: frameOf(result).place(rows[0], cols[0]) } : { ring: place.ring ?? cornersOf(...place.box) };
+      if (place.at) words = placeWords(result, rows[0], cols[0]);
+      else words = `mean of ${level.pixels} ${result.isPoints ? "points" : "pixels"} with all dates in ${place.ring || result.isPoints ? `the drawn area of ${sizeWords(result, marked.ring) || "the image"}` : `rows ${rows[0]} to ${rows[1] - 1}, columns ${cols[0]} to ${cols[1] - 1}`}`;
     } catch (error) {
       problems.push(`${result.about.name}: reference: ${error.message}`);
     }
   }
-  if (levels.size) useReference({ box: box.length === 1 ? [page.place.at ?? box[0]] : box, levels, words: page.place.words });
+  if (levels.size) useReference({ mark: marked, levels, words });
   if (problems.length) say(problems.join("; "));
+}
+
+async function levelOf(result, place, resolution) {
+  let region;
+  if (place.at) {
+    const pixel = frameOf(result).pixel(place.at, 15 * (resolution ?? 1));
+    if (!pixel) throw new Error("nothing there");
+    region = rectangle(...pixel.map((at) => [at, at + 1]));
+  } else region = regionOf(result, place);
+  if (isEmpty(region)) throw new Error("the area is outside the image");
+  return [region, await result.level(region)];
 }
 
 function useReference(reference) {
@@ -261,13 +292,15 @@ function describeReference() {
 function shownSeries(pick, first) {
   const { result, data } = pick;
   const level = page.reference?.levels.get(result);
-  const { about, times } = result;
+  const { about } = result;
   const scale = 1000;
+  let { times } = result;
   let { displacement: moved, curve } = data;
   if (moved && level?.dates) moved = relativeTo(moved, level.dates, data.subset);
   if (curve && level?.curve) curve = curve.map((value, k) => value - level.curve[k]);
   let values = (moved ?? []).map((value) => value * scale);
   let errors = data.std?.map((value) => value * scale);
+  if (pick.station) ({ times, values, errors } = stationSeries(result, pick.station, level));
   let curveTimes = about.model?.times.map((time) => Date.parse(`${time}Z`) / 1000);
   if (first && first !== pick && values.length) {
     const other = shownSeries(first);
@@ -303,9 +336,10 @@ function showPicks() {
       return `${layer.name.replaceAll("_", " ")}: ${name}${meaning ? ` (${meaning})` : ""}`;
     });
     const name = page.slots[0].results.length > 1 ? pick.result.about.name : "";
-    const words = [name, placeWords(pick.result, ...pick.pixel), velocity, dates, pieces, ...flags].filter(Boolean).join("; ");
+    const words = [name, whereWords(pick), velocity, dates, pieces, ...flags].filter(Boolean).join("; ");
     const remove = make("button", { "aria-label": `Remove point ${k + 1}` }, "×");
     remove.addEventListener("click", () => {
+      if (pick.area) return removeArea();
       page.picks.splice(k, 1);
       showPicks();
       mark();
@@ -330,7 +364,7 @@ async function showProfile() {
   for (const [k, slot] of visible().entries()) {
     if (slot.result.isPoints || slot.layer.classes) continue;
     const { layer, result, offset } = slot;
-    const frame = frameOf(slot);
+    const frame = frameOf(slot.result);
     const [from, to] = page.profile.ends.map((end) => frame.position(end));
     const steps = Math.min(Math.max(Math.ceil(Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])) - 1e-6), 1), 5000) + 1;
     const share = Array.from({ length: steps }, (_, s) => s / (steps - 1));
@@ -345,7 +379,7 @@ async function showProfile() {
     const values = spread(await result.values(layer, slot.date, rows, cols), offset);
     const error = result.layer(`${layer.name}_std`);
     const errors = error && error.dated === layer.dated ? spread(await result.values(error, slot.date, rows, cols), 0) : undefined;
-    const metres = lengthOf(result.about, from, to);
+    const metres = lengthOf(result.about, [from, to]);
     const length = metres === null ? Math.hypot(to[0] - from[0], to[1] - from[1]) : metres / 1000;
     lines.push({ colour: COLOURS[k], values, errors, along: share.map((s) => s * length), unit: metres === null ? "pixels" : "km", slot, at });
   }
@@ -433,8 +467,9 @@ function saveCsv() {
   if (!page.picks.length) throw new Error("There is no point: click the map for the series of a pixel first.");
   const rows = page.picks.flatMap((pick, k) => {
     const line = shownSeries(pick);
-    const place = pick.result.lonlat(...pick.pixel) ?? [NaN, NaN];
-    return line.times.map((_, t) => [k + 1, pick.result.about.name, ...pick.pixel, ...place, pick.result.about.dates[t].slice(0, 10), line.values[t], line.errors?.[t] ?? NaN, line.subset?.[t] ?? NaN]);
+    const pixel = pick.pixel ?? [NaN, NaN];
+    const place = pick.station?.lonlat ?? (pick.pixel && pick.result.lonlat(...pixel)) ?? [NaN, NaN];
+    return line.times.map((_, t) => [k + 1, pick.station ? `GNSS ${pick.station.name}` : pick.result.about.name, ...pixel, ...place, datesOf(pick)[t].slice(0, 10), line.values[t], line.errors?.[t] ?? NaN, line.subset?.[t] ?? NaN]);
   });
   const head = ["point", "result", "row", "column", "longitude", "latitude", "date", "displacement_mm", "displacement_std_mm", "network_subset"];
   return save(csv([head, ...rows]), "series.csv");
@@ -444,18 +479,31 @@ function saveGeojson() {
   if (!page.picks.length) throw new Error("There is no point: click the map for the series of a pixel first.");
   const features = page.picks.map((pick, k) => {
     const line = shownSeries(pick);
-    const place = pick.result.lonlat(...pick.pixel);
-    if (!place) throw new Error("GeoJSON: the result is in radar coordinates, so nothing says where its pixels are; save CSV.");
-    const longitude = ((((place[0] + 180) % 360) + 360) % 360) - 180;
     const level = page.reference?.levels.get(pick.result);
-    const properties = { point: k + 1, result: pick.result.about.name, row: pick.pixel[0], column: pick.pixel[1] };
+    const properties = { point: k + 1, result: pick.result.about.name, ...(pick.station ? { station: pick.station.name } : pick.pixel ? { row: pick.pixel[0], column: pick.pixel[1] } : { pixels: pick.pixels }) };
     if (pick.data.maps.velocity !== undefined) properties.velocity_mm_yr = 1000 * (pick.data.maps.velocity - (level?.maps.velocity ?? 0));
     line.times.forEach((_, t) => {
-      properties[pick.result.about.dates[t].slice(0, 10).replaceAll("-", "")] = line.values[t];
+      properties[datesOf(pick)[t].slice(0, 10).replaceAll("-", "")] = line.values[t];
     });
-    return { type: "Feature", geometry: { type: "Point", coordinates: [longitude, place[1]] }, properties };
+    return { type: "Feature", geometry: geometryOf(pick), properties };
   });
   save(geojson(features), "points.geojson");
+}
+
+const datesOf = ({ result, station }) => (station ? result.about.gnss.dates : result.about.dates);
+
+/** Where a pixel, an area or a station is, in GeoJSON. */
+function geometryOf({ result, pixel, area, station }) {
+  if (station) return { type: "Point", coordinates: station.lonlat };
+  const at = (row, col) => {
+    const place = result.lonlat(row, col);
+    if (!place) throw new Error("GeoJSON: the result is in radar coordinates, so nothing says where its pixels are; save CSV.");
+    return [((((place[0] + 180) % 360) + 360) % 360) - 180, place[1]];
+  };
+  if (pixel) return { type: "Point", coordinates: at(...pixel) };
+  const frame = frameOf(result);
+  const ring = area.ring.map((corner) => at(...frame.position(corner)));
+  return { type: "Polygon", coordinates: [[...ring, ring[0]]] };
 }
 
 // -- start
@@ -495,10 +543,10 @@ function keys(event) {
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  const tool = Object.keys(TOOLS).find((name) => TOOLS[name] === event.key.toLowerCase());
+  const tool = Object.keys(TOOLS).find((name) => TOOLS[name].key === event.key.toLowerCase());
   if (tool) setTool(tool);
   if (event.key === "Escape") {
-    if (page.corner || page.tool !== "series") setTool("series");
+    if (page.tool !== "series") setTool("series");
     else clear();
     say(page.problem);
   }
@@ -512,7 +560,12 @@ function keys(event) {
 
 function clear() {
   page.picks = [];
-  showPicks();
+  removeArea();
+}
+
+function removeMeasure() {
+  page.measure = null;
+  showMeasure();
   mark();
 }
 
@@ -522,12 +575,18 @@ function removeProfile() {
   mark();
 }
 
+const fade = () => page.panes.forEach((pane) => pane.fade($("opacity").value / 100));
+
 function connect() {
+  $("opacity").addEventListener("input", fade);
   for (const tool of Object.keys(TOOLS)) $(`tool-${tool}`).addEventListener("click", () => setTool(tool));
   $("mode").addEventListener("change", () => setMode($("mode").value));
   $("difference").addEventListener("change", showPicks);
   $("clear").addEventListener("click", clear);
   $("clear-profile").addEventListener("click", removeProfile);
+  $("clear-area").addEventListener("click", removeArea);
+  $("clear-measure").addEventListener("click", removeMeasure);
+  $("area-reference").addEventListener("click", safely(() => setReference({ ring: page.area.ring })));
   $("reset-reference").addEventListener("click", () => useReference(null));
   $("save-png").addEventListener("click", safely(savePng));
   $("save-csv").addEventListener("click", safely(saveCsv));
@@ -538,7 +597,7 @@ function connect() {
 async function start() {
   const answer = await fetch("view.json");
   if (!answer.ok) throw new Error(`view.json cannot be read: the server answers ${answer.status}`);
-  const { stores } = await answer.json();
+  const { stores, basemap } = await answer.json();
   const problems = [];
   const results = [];
   for (const [number, store] of stores.entries()) {
@@ -563,11 +622,13 @@ async function start() {
   page.swipe = make("input", { type: "range", id: "swipe", min: 0, max: 1000, value: 500, "aria-label": "Where the second map begins" });
   page.slots[0].map.append(page.swipe);
   page.panes = page.slots.map((slot) => {
-    const pane = new Pane(slot.map, { onClick: (...given) => onClick(pane)(...given), onMove: (at) => onMove(slot, pane)(at), onError: failed });
+    const pane = new Pane(slot.map, { onClick: (...given) => onClick(pane)(...given), onMove: (at) => onMove(slot, pane)(at), onError: failed, basemap, onDrawn, words: (line) => (page.tool === "polygon" ? "" : lineWords(line)) });
     return pane;
   });
   page.swipe.addEventListener("input", () => page.panes[0].swipe(page.swipe.value / 1000));
   connect();
+  $("opacity-label").hidden = !basemap;
+  if (basemap) fade();
   showPicks();
   setMode("single");
   describe(page.slots[0].result);

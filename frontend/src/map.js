@@ -4,16 +4,20 @@ import OlMap from "ol/Map.js";
 import View from "ol/View.js";
 import { defaults as defaultControls } from "ol/control/defaults.js";
 import ScaleLine from "ol/control/ScaleLine.js";
+import { never } from "ol/events/condition.js";
 import { containsExtent } from "ol/extent.js";
 import LineString from "ol/geom/LineString.js";
 import Point from "ol/geom/Point.js";
 import Polygon from "ol/geom/Polygon.js";
+import DoubleClickZoom from "ol/interaction/DoubleClickZoom.js";
+import Draw, { createBox } from "ol/interaction/Draw.js";
 import Layer from "ol/layer/Layer.js";
 import VectorLayer from "ol/layer/Vector.js";
 import Projection from "ol/proj/Projection.js";
 import VectorSource from "ol/source/Vector.js";
 import { Circle, Fill, RegularShape, Stroke, Style, Text } from "ol/style.js";
 import "ol/ol.css";
+import { basemapOf, connectProjection } from "./basemap.js";
 import { colouring } from "./figures.js";
 
 /** Where pixels of a result are on the map. Latitudes are stretched, so that distances look alike in both directions. */
@@ -199,27 +203,44 @@ class ResultLayer extends Layer {
 
 const halo = new Stroke({ color: "white", width: 4 });
 
+/** Where the label of a line or an area is. */
+function labelled(geometry) {
+  return geometry instanceof LineString ? new Point(geometry.getLastCoordinate()) : geometry;
+}
+
 function styleOf(feature) {
   const colour = feature.get("colour") ?? "#000000";
   const label = feature.get("label");
-  const text = label ? new Text({ text: label, font: "bold 13px sans-serif", offsetX: 10, textAlign: "left", fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 3 }) }) : undefined;
+  const side = feature.get("kind") === "station" ? { offsetX: -10, textAlign: "right" } : { offsetX: 10, textAlign: "left" };
+  const text = label ? new Text({ text: label, font: "bold 13px sans-serif", ...side, fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 3 }) }) : undefined;
   if (feature.get("kind") === "reference" && feature.getGeometry() instanceof Point)
     return new Style({ image: new RegularShape({ points: 4, radius: 7, angle: Math.PI / 4, fill: new Fill({ color: "#000000" }), stroke: new Stroke({ color: "white", width: 2 }) }), text });
+  if (feature.get("kind") === "station")
+    return new Style({ image: new RegularShape({ points: 3, radius: 8, fill: new Fill({ color: "#ffd92f" }), stroke: new Stroke({ color: "#000000", width: 1.5 }) }), text });
   if (feature.getGeometry() instanceof Point)
     return new Style({ image: new Circle({ radius: 6, fill: new Fill({ color: colour }), stroke: new Stroke({ color: "white", width: 2 }) }), text });
-  return [new Style({ stroke: halo }), new Style({ stroke: new Stroke({ color: colour, width: 2 }), text })];
+  return [new Style({ stroke: halo }), new Style({ stroke: new Stroke({ color: colour, width: 2 }) }), new Style({ text, geometry: labelled(feature.getGeometry()) })];
 }
+
+/** What can be drawn: corners by clicks, the last of which is clicked twice; Shift and a drag draw freely. */
+const SHAPES = {
+  box: { type: "Circle", geometryFunction: createBox(), freehandCondition: never },
+  line: { type: "LineString", maxPoints: 2, freehandCondition: never },
+  path: { type: "LineString" },
+  polygon: { type: "Polygon" },
+};
 
 /** A map; `other` is the layer that is swiped over `layer`. */
 export class Pane {
-  constructor(element, { onClick, onMove, onError }) {
+  constructor(element, { onClick, onMove, onError, onDrawn, words, basemap }) {
+    Object.assign(this, { onDrawn, words, basemap: basemap ? basemapOf(basemap) : null });
     this.layer = new ResultLayer(onError);
     this.other = new ResultLayer(onError);
     this.marks = new VectorSource();
     this.scale = new ScaleLine({ minWidth: 80 });
     this.map = new OlMap({
       target: element,
-      layers: [this.layer, this.other, new VectorLayer({ source: this.marks, style: styleOf })],
+      layers: [...(this.basemap ? [this.basemap] : []), this.layer, this.other, new VectorLayer({ source: this.marks, style: styleOf })],
       controls: defaultControls({ rotate: false, attribution: false }),
     });
     this.map.on("click", (event) => onClick(event.coordinate, event.originalEvent));
@@ -232,8 +253,11 @@ export class Pane {
     const key = [known, frame.aspect].join(" ");
     if (this.viewKey === key && containsExtent(this.bounds, extent)) return;
     [this.viewKey, this.bounds] = [key, extent];
-    const projection = new Projection({ code: `result-${key}`, units: "m", metersPerUnit: metres ?? 1, extent, global: false });
     const margin = Math.max(extent[2] - extent[0], extent[3] - extent[1]);
+    const around = [extent[0] - margin / 4, extent[1] - margin / 4, extent[2] + margin / 4, extent[3] + margin / 4];
+    const projection = new Projection({ code: `result-${key}-${around}`, units: "m", metersPerUnit: metres ?? 1, extent: around, global: false });
+    this.basemap?.setVisible(Boolean(known));
+    if (this.basemap && known) connectProjection(projection, frame);
     const view = new View({
       projection,
       enableRotation: false,
@@ -263,6 +287,11 @@ export class Pane {
     layer.changed();
   }
 
+  /** Let what is below be seen through the result. */
+  fade(opacity) {
+    for (const layer of [this.layer, this.other]) layer.box.style.opacity = opacity;
+  }
+
   swipe(share) {
     this.other.from = share;
     this.other.changed();
@@ -271,11 +300,36 @@ export class Pane {
   mark(features) {
     this.marks.clear();
     this.marks.addFeatures(
-      features.map(({ at, box, line, ...more }) => {
-        const geometry = at ? new Point(at) : line ? new LineString(line) : new Polygon([box]);
+      features.map(({ at, ring, line, ...more }) => {
+        const geometry = at ? new Point(at) : line ? new LineString(line) : new Polygon([[...ring, ring[0]]]);
         return new Feature({ geometry, ...more });
       }),
     );
+  }
+
+  /** Let clicks draw a shape, null: none. */
+  draw(shape) {
+    if (this.drawing) this.map.removeInteraction(this.drawing);
+    this.drawing = null;
+    for (const one of this.map.getInteractions().getArray()) if (one instanceof DoubleClickZoom) one.setActive(!shape);
+    if (!shape) return;
+    this.drawing = new Draw({ ...SHAPES[shape], stopClick: true, style: (feature) => this.sketched(feature) });
+    this.drawing.on("drawend", ({ feature }) => {
+      const coordinates = feature.getGeometry().getCoordinates();
+      this.onDrawn(shape === "box" || shape === "polygon" ? coordinates[0].slice(0, -1) : coordinates);
+    });
+    this.map.addInteraction(this.drawing);
+  }
+
+  /** Whether a shape is begun. */
+  get begun() {
+    return Boolean(this.drawing?.getOverlay().getSource().getFeatures().some((feature) => !(feature.getGeometry() instanceof Point)));
+  }
+
+  sketched(feature) {
+    const geometry = feature.getGeometry();
+    const marked = { kind: "sketch", colour: "#000000", label: geometry instanceof LineString ? this.words(geometry.getCoordinates()) : "" };
+    return styleOf(new Feature({ geometry, ...marked }));
   }
 
   get canvases() {

@@ -160,7 +160,7 @@ def test_merge_by_options(folder, tmp_path):
     assert all(a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in pairwise(seen))
 
 
-def test_the_comparison_as_json(folder, capsys):
+def test_the_comparison_as_json(folder, tmp_path, capsys):
     words = [
         "gnss",
         str(folder / "ascending.zarr"),
@@ -170,6 +170,13 @@ def test_the_comparison_as_json(folder, capsys):
     ]
     run([*words, "--json"])
     found = json.loads(capsys.readouterr().out)
+    stored = tmp_path / "comparison.nc"
+    run([*words, "--json", "--out", str(stored)])
+    assert json.loads(capsys.readouterr().out) == found
+    assert [str(name) for name in ia.open(stored).station.values] == list(found["stations"])
+    assert run_command([*words, "--out", str(stored)]) == 2
+    run([*words, "--out", str(stored), "--overwrite"])
+    capsys.readouterr()
     assert set(found["stations"]) == set(PLACES)
     assert len(found["dates"]) == len(DATES["ascending"])
     assert 0.002 < found["standard_deviation"] < 0.05

@@ -31,9 +31,9 @@ def series_on(grid, dates=6, seed=0, **attrs):
 
 
 @contextmanager
-def serving(*paths):
+def serving(*paths, **options):
     """Server in a thread."""
-    server = Server(Site([str(path) for path in paths]))
+    server = Server(Site([str(path) for path in paths], **options))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -6,18 +6,23 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 from zarr.storage import MemoryStore
 
 import insarray as ia
 from insarray.cli.process import run_command
-from insarray.model.errors import FileError
+from insarray.model.errors import ArgumentError, FileError
+from insarray.model.grid import Grid
+from insarray.viewer.policy import headers
 from insarray.viewer.pyramid import halved
-from insarray.viewer.server import Site
+from insarray.viewer.server import Server, Site
+from insarray.viewer.static import write_static
 from tests.viewer.shown import GRID, ask, below, series_on, serving
 
 
@@ -183,6 +188,85 @@ def test_answers_say_what_a_browser_may_do(shown):
     assert headers["Referrer-Policy"] == "no-referrer"
     assert b"http://" not in body
     assert b"https://" not in body
+
+
+def test_only_the_host_of_a_base_map_may_be_asked_for_pictures(store, tmp_path):
+    address = "https://tiles.example:8443/a/{z}/{x}/{y}.png?key=1"
+    server = Server(Site([store], basemap=address))
+    answer = server.site.answer("index.html")
+    server.server_close()
+    policy = server.site.headers["Content-Security-Policy"]
+    allowed = "img-src 'self' data: blob: https://tiles.example:8443; "
+    assert allowed in policy
+    assert allowed.rstrip().encode() in answer.body
+    assert policy.replace(" https://tiles.example:8443", "") == headers()["Content-Security-Policy"]
+    folder = write_static([store], tmp_path / "site", basemap=address)
+    assert allowed.rstrip() in (folder / "index.html").read_text()
+    assert json.loads((folder / "view.json").read_text())["basemap"] == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tiles/{z}/{x}/{y}.png", "file:///{z}/{x}/{y}.png", "https://a.example; script-src *//{z}/{x}/{y}", "https://user@a.example/{z}/{x}/{y}",
+        "https://{x}.example/{z}/{y}", "https://a.example/{z}/{x}", "https://a.example/1.png", "https:///{z}/{x}/{y}", "https://a' b/{z}/{x}/{y}",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_tiles_is_refused(address, store):
+    with pytest.raises(ArgumentError, match=r"basemap: .* lacks .*give the address of tiles"):
+        Site([store], basemap=address)
+
+
+# -- stations
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    """Stations compared with the series, one of them with a name that is no name."""
+    lon, lat = np.array([GRID.lonlat(*at) for at in ((60, 80), (200, 350))]).T
+    rng = np.random.default_rng(0)
+    values = {name: (("station", "time"), rng.normal(0, 0.01, (2, 6))) for name in ("displacement", "gnss_displacement", "gnss_displacement_std", "difference")}  # fmt: skip
+    values["gnss_displacement"][1][1, 2] = np.nan
+    values |= {"rms_of_station": ("station", [0.004, 0.005]), "trend_of_station": ("station", [0.001, np.nan])}
+    places = {"station": ["AAAA", "<b>B"], "longitude": ("station", lon), "latitude": ("station", lat)}
+    path = tmp_path_factory.mktemp("gnss") / "comparison.nc"
+    ia.to_netcdf(xr.Dataset(values, {**places, "time": series_on(GRID).time}), path)
+    return str(path)
+
+
+def test_stations_are_where_they_are_on_the_level_of_the_series(store, comparison, data):
+    with closing(Site([store], [comparison])) as site:
+        found = json.loads(site._opened[0].metadata["zarr.json"])["attributes"]["insarray"]["gnss"]
+    given = ia.open(comparison)
+    assert found["dates"] == [str(time)[:19] for time in data.time.values]
+    for one, (row, col) in zip(found["stations"], ((60, 80), (200, 350)), strict=True):
+        np.testing.assert_allclose([one["x"], one["y"]], [GRID.x[col], GRID.y[row]], atol=1e-3)
+    first, second = found["stations"]
+    assert (first["name"], first["rms"], second["trend"]) == ("AAAA", pytest.approx(0.004), None)
+    np.testing.assert_allclose(first["gnss"], (given.displacement - given.difference)[0])
+    assert second["gnss"][2] is None
+
+
+def test_stations_far_east_are_beside_the_image(comparison, tmp_path):
+    given = ia.open(comparison).load()
+    far = Grid(40, 50, 350.0, 10.0, 0.5, -0.5, "EPSG:4326")
+    ia.to_netcdf(series_on(far), tmp_path / "x.nc")
+    ia.to_netcdf(
+        given.assign_coords(longitude=("station", [3.0, -3.0]), latitude=("station", [1.0, 2.0])), tmp_path / "gnss.nc"
+    )
+    with closing(Site([str(tmp_path / "x.nc")], [str(tmp_path / "gnss.nc")])) as site:
+        found = json.loads(site._opened[0].metadata["zarr.json"])["attributes"]["insarray"]["gnss"]
+    assert [one["x"] for one in found["stations"]] == [363.0, 357.0]
+
+
+def test_what_is_no_comparison_is_refused(store, comparison, tmp_path, capsys):
+    assert run_command(["view", store, "--gnss", store, "--no-browser"]) == 2
+    assert "is no comparison with stations" in capsys.readouterr().err
+    assert run_command(["view", store, "--gnss", comparison, "--gnss", comparison, "--no-browser"]) == 2
+    assert "2 comparisons for 1 results" in capsys.readouterr().err
+    ia.to_netcdf(series_on(Grid(4, 5, 0.0, 0.0, 1.0, 1.0, None)), tmp_path / "radar.nc")
+    assert run_command(["view", str(tmp_path / "radar.nc"), "--gnss", comparison, "--no-browser"]) == 2
+    assert "radar coordinates" in capsys.readouterr().err
 
 
 # -- stores that are not as they should be

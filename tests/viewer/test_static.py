@@ -65,7 +65,10 @@ def test_the_page_and_its_licences_are_there(folder):
     text = page()["licences.txt"].decode()
     for part in ("ol 10", "uplot 1", "zarrita 0", "BSD 2-Clause", "MIT"):
         assert part in text
-    assert json.loads((folder / "view.json").read_text()) == {"stores": [{"name": "series.zarr", "url": "data/0"}]}
+    assert json.loads((folder / "view.json").read_text()) == {
+        "basemap": None,
+        "stores": [{"name": "series.zarr", "url": "data/0"}],
+    }
 
 
 def test_only_its_own_folder_is_replaced(pieces, tmp_path, capsys):
@@ -101,7 +104,9 @@ def test_the_page_of_the_documentation_runs(pieces, tmp_path, monkeypatch):
     text = (ROOT / "docs/how_to/view_results.md").read_text()
     (written,) = [words for words in commands(text) if "--static" in words]
     assert run_command(written[1:]) == 0
-    (example,) = blocks(text, "python")
     names = {}
-    exec(compile(example, "view_results.md", "exec"), names)
+    for example in blocks(text, "python"):
+        exec(compile(example, "view_results.md", "exec"), names)
+    assert names["page"].url in names["page"]._repr_html_()
+    names["page"].close()
     np.testing.assert_array_equal(names["coarse"].velocity.values, ia.open(pieces).velocity.values)

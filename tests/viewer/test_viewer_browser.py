@@ -3,6 +3,7 @@
 import csv
 import functools
 import http.server
+import io
 import json
 import re
 import shutil
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
+import xarray as xr
+from matplotlib.image import imread, imsave
+from pyproj import Transformer
 
 import insarray as ia
 from insarray.model.dataset import point_coords
 from insarray.model.grid import Grid
+from insarray.viewer.pyramid import halved
 from insarray.viewer.static import write_static
 from tests.browsers import chromium, colour_scheme, luminance
 from tests.viewer.shown import GRID, series_on, serving
@@ -119,6 +123,12 @@ class Person:
         self.until(
             "insarray.picks.length === arguments[0] && insarray.picks.at(-1).pixel[1] === arguments[1]", count, col
         )
+
+    def draw(self, tool, *corners):
+        """Click corners with a tool, the last one twice; their rows and columns as the page has them."""
+        self.press(f"tool-{tool}")
+        for corner in (*corners, corners[-1]):
+            self.click(*corner)
 
     def saved(self, button, name, folder):
         """File that a button saves."""
@@ -316,8 +326,7 @@ def test_an_area_as_reference_is_the_mean_of_its_complete_pixels(person, data, t
     person.pick(*picked)
     person.press("tool-area")
     person.click(100, 100)
-    person.until("insarray.corner !== null")
-    time.sleep(0.3)  # two clicks in a moment zoom in
+    person.until("insarray.panes[0].begun")
     person.click(119, 131)
     person.until("insarray.reference !== null")
     rows, cols = (int(v) for v in re.findall(r"rows (\d+) to", person.text("reference-words"))), None
@@ -342,14 +351,102 @@ def test_a_place_without_all_dates_is_no_reference(person, data):
     assert person.ask("insarray.reference") is None
 
 
+# -- areas and lengths
+
+
+def ring_of(person, found):
+    """Rows and columns of the corners that were drawn."""
+    x, y = np.array(person.ask(found)).T
+    return np.stack([(y - GRID.top) / GRID.dy - 0.5, (x - GRID.left) / GRID.dx - 0.5], axis=1)
+
+
+def test_a_drawn_area_has_statistics_and_a_mean_series_and_can_be_the_reference(person, data, tmp_path):
+    from matplotlib.path import Path as Outline
+
+    person.pick(*good(data, (40, 40)))
+    person.draw("polygon", (100, 100), (200, 150), (150, 300))
+    person.until("insarray.picks.length === 2")
+    ring = ring_of(person, "insarray.area.ring")
+    assert np.abs(ring - [(100, 100), (200, 150), (150, 300)]).max() <= 1
+    inside = Outline(ring).contains_points(np.argwhere(np.ones(GRID.shape))).reshape(GRID.shape)
+    velocity = 1000 * data.velocity.values[inside].astype(float)
+    known = velocity[np.isfinite(velocity)]
+    words = person.text("area-words")
+    assert f"{known.size} of {velocity.size} pixels with data" in words
+    numbers = [float(v) for v in re.findall(r"-?\d[\d.]*", words.split("with data")[1])]
+    assert numbers[3:5] == [5, 95]
+    expected = [known.mean(), np.median(known), known.std(), np.percentile(known, 5), np.percentile(known, 95)]
+    np.testing.assert_allclose(numbers[:3] + numbers[5:], expected, atol=0.06)
+    size = 0.5 * abs(np.linalg.det(np.diff(ring, axis=0))) * 900 / 1e6
+    assert float(words.split(" km²")[0]) == pytest.approx(size, rel=2e-3)  # a map's square kilometres
+
+    whole = inside & np.isfinite(data.displacement.values).all(axis=0)
+    mean = data.displacement.values[:, whole].astype(float).mean(axis=1)
+    times = np.array(person.ask("insarray.slots[0].result.about.model.times"), "datetime64[ns]")
+    fitted = ia.predict(data.isel(y=slice(90, 210), x=slice(90, 310)), times).values[:, whole[90:210, 90:310]]
+    curve = person.ask("Array.from(insarray.picks[1].data.curve)")
+    np.testing.assert_allclose(curve, np.nanmean(fitted, axis=1), atol=1e-6)
+    rows = table(person.saved("save-csv", "series.csv", tmp_path))
+    np.testing.assert_allclose(column(rows, "displacement_mm")[6:], 1000 * mean, atol=1e-4)
+    one, area = json.loads(person.saved("save-geojson", "points.geojson", tmp_path).read_text())["features"]
+    assert (one["geometry"]["type"], area["geometry"]["type"]) == ("Point", "Polygon")
+    np.testing.assert_allclose(area["geometry"]["coordinates"][0][0], GRID.lonlat(*ring[0]), atol=1e-5)
+    assert area["properties"]["pixels"] == whole.sum()
+
+    before = column(rows, "displacement_mm")[:6]
+    person.press("area-reference")
+    person.until("insarray.reference !== null")
+    assert f"mean of {whole.sum()} pixels with all dates in the drawn area of" in person.text("reference-words")
+    person.until("document.getElementById('area-words').textContent.includes('mean 0.0,')")
+    (tmp_path / "series.csv").unlink()
+    rows = table(person.saved("save-csv", "series.csv", tmp_path))
+    np.testing.assert_allclose(column(rows, "displacement_mm")[:6], before - 1000 * mean, atol=1e-4)
+    np.testing.assert_allclose(column(rows, "displacement_mm")[6:], 0, atol=1e-4)
+    person.press("clear-area")
+    assert person.ask("insarray.picks.length") == 1
+    assert person.ask("document.getElementById('area-panel').hidden")
+
+
+def test_a_large_area_is_one_of_coarse_pixels_and_too_large_for_a_series(person, data):
+    person.drawn()
+    found = person.ask(
+        "insarray.slots[0].result.inside(insarray.slots[0].layer, 0, {rows: [0, 300], cols: [0, 520], inside: (row, col) => col < 100}, 40000)"
+        ".then(({values, step}) => [step, values.length, values.reduce((sum, v) => sum + v, 0)])"
+    )
+    coarse = halved(data.velocity.values)[:, :50].astype(float)
+    assert np.isfinite(coarse).all()
+    assert found == [2, coarse.size, pytest.approx(coarse.sum(), rel=1e-5)]
+    refused = person.ask(
+        "insarray.slots[0].result.level({rows: [0, 9000], cols: [0, 9000], inside: () => true}).catch((error) => error.message)"
+    )
+    assert "draw a smaller one" in refused
+
+
+def test_lengths_are_measured(person):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    person.draw("measure", (100, 100), (200, 150), (150, 300))
+    person.until("insarray.measure !== null")
+    ring = ring_of(person, "insarray.measure")
+    parts = np.hypot(*np.diff(ring, axis=0).T) * 0.03
+    found = [float(v) for v in re.findall(r"([\d.]+) km", person.text("measure-words"))]
+    np.testing.assert_allclose(found, [parts.sum(), *parts], rtol=2e-3, atol=2e-3)
+    person.click(50, 50)
+    person.until("insarray.panes[0].begun")
+    person.browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    assert person.ask("[insarray.tool, insarray.panes[0].begun]") == ["series", False]
+    person.press("clear-measure")
+    assert person.ask("insarray.measure") is None
+
+
 # -- profile, comparison, files
 
 
 def test_a_profile_is_that_of_the_pixels_on_the_line(person, data, tmp_path):
     person.press("tool-profile")
     person.click(50, 60)
-    person.until("insarray.corner !== null")
-    time.sleep(0.3)
+    person.until("insarray.panes[0].begun")
     person.click(250, 400)
     person.until("insarray.profile && insarray.profile.lines")
     ends = np.array(person.ask("insarray.profile.ends"))
@@ -511,6 +608,29 @@ def test_a_store_that_cannot_be_shown_says_why(browser, store, tmp_path):
         person.content()
 
 
+def test_a_store_that_grows_is_shown_again(browser, tmp_path):
+    grid, path = GRID.window(0, 0, 40, 50), str(tmp_path / "series.zarr")
+    ia.run(series_on(grid).chunk({"y": 20}), path)
+    with serving(path) as server:
+        person = Person(browser, server.url)
+        person.drawn()
+        ia.run(series_on(grid, dates=9, seed=3).chunk({"y": 20}), path, resume=False)
+        person.until("document.getElementById('message').textContent.includes('has changed on the disk: reload')")
+        person.click(10, 10)  # says that it cannot, or shows what it had
+        assert not person.ask("document.querySelector('main').hidden")
+        person.browser.get_log("browser")
+        person = Person(browser, server.url)
+        person.drawn()
+        row, col = good(
+            ia.open(path).load().assign(velocity=series_on(grid, dates=9, seed=3).displacement[-1]), (20, 20)
+        )
+        person.pick(row, col)
+        found = person.ask("Array.from(insarray.picks[0].data.displacement)")
+        np.testing.assert_allclose(found, ia.open(path).displacement.values[:, row, col], rtol=1e-6)
+        assert len(found) == 9
+        person.content()
+
+
 @pytest.mark.slow
 def test_a_damaged_store_is_shown_with_a_note(browser, store, tmp_path):
     path = tmp_path / "series.zarr"
@@ -546,6 +666,86 @@ def test_scripts_in_a_result_do_not_run(browser, tmp_path):
         assert person.ask("document.querySelectorAll('img, body script:not([src])').length") == 0
         assert evil in person.text("about")
         person.content()
+
+
+# -- stations and a base map
+
+
+class Tiles(http.server.BaseHTTPRequestHandler):
+    """Tiles of Web Mercator in the colour of their place."""
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        z, x, y = (int(v) for v in re.fullmatch(r"/(\d+)/(\d+)/(\d+)\.png", self.path).groups())
+        body = io.BytesIO()
+        imsave(body, np.full((256, 256, 3), (0.2 + 0.6 * (x % 2), 0.2 + 0.6 * (y % 2), 0.5)), format="png")
+        self.send_response(200)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.end_headers()
+        self.wfile.write(body.getvalue())
+        self.server.zooms.add(z)
+
+
+def test_stations_are_compared_over_a_base_map(browser, store, tmp_path):
+    data = ia.open(store)
+    row, col = good(data, (60, 80))
+    (lon, lat), moved = GRID.lonlat(row, col), data.displacement[:, row, col].values
+    difference = np.linspace(0, 0.01, 6)
+    lines = {
+        "displacement": moved,
+        "gnss_displacement": moved,
+        "gnss_displacement_std": moved * 0 + 0.003,
+        "difference": difference,
+    }
+    layers = {name: (("station", "time"), values[None]) for name, values in lines.items()} | {
+        "rms_of_station": ("station", [0.004])
+    }
+    places = {"station": ["<b>A"], "longitude": ("station", [lon]), "latitude": ("station", [lat]), "time": data.time}
+    ia.to_netcdf(xr.Dataset(layers, places), tmp_path / "gnss.nc")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tiles) as tiles:
+        tiles.zooms = set()
+        threading.Thread(target=tiles.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        address = f"http://127.0.0.1:{tiles.server_address[1]}/{{z}}/{{x}}/{{y}}.png"
+        with serving(store, gnss=[str(tmp_path / "gnss.nc")], basemap=address) as server:
+            person = Person(browser, server.url)
+            person.drawn()
+            person.click(row, col)
+            person.until("insarray.picks.length === 2")
+            assert "GNSS <b>A, along the line of sight; 6 of 6 dates; InSAR less GNSS: rms 4.0 mm" in person.text(
+                "points"
+            )
+            rows = table(person.saved("save-csv", "series.csv", tmp_path))[6:]
+            np.testing.assert_allclose(column(rows, "displacement_mm"), 1000 * (moved - difference), atol=1e-4)
+            np.testing.assert_allclose(column(rows, "displacement_std_mm"), 3, atol=1e-6)
+            assert {one["result"] for one in rows} == {"GNSS <b>A"}
+            person.press("tool-point")
+            person.click(*good(data, (200, 350)))
+            person.until("insarray.reference !== null")
+            level = data.displacement[:, *good(data, (200, 350))].values
+            (tmp_path / "series.csv").unlink()
+            rows = table(person.saved("save-csv", "series.csv", tmp_path))[6:]
+            np.testing.assert_allclose(column(rows, "displacement_mm"), 1000 * (moved - difference - level), atol=2e-4)
+            # a place outside the image, where only the base map is
+            outside = GRID.lonlat(-20, 260)
+            zoom = max(tiles.zooms)
+            (x,), (y,) = Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True).transform(
+                *([v] for v in outside)
+            )
+            half = np.pi * 6378137
+            expected = [int((half + sign * v) / (2 * half) * 2**zoom) % 2 for sign, v in ((1, x), (-1, y))]
+            left, top = person.ask("(({x, y}) => [x, y])(insarray.slots[0].map.getBoundingClientRect())")
+            at = person.place(-20, 260)
+            pixel = "[...insarray.panes[0].canvases[0].getContext('2d').getImageData(arguments[0], arguments[1], 1, 1).data]"
+            person.until(f"{pixel}[3] === 255", at[0] - left, at[1] - top)
+            red, green, blue, _ = person.ask(pixel, at[0] - left, at[1] - top)
+            assert [red > 128, green > 128, blue] == [bool(expected[0]), bool(expected[1]), pytest.approx(127, abs=2)]
+            assert person.ask("insarray.panes[0].layer.box.style.opacity") == "0.7"
+            person.saved("save-png", "map.png", tmp_path)  # pictures of others do not taint it
+            person.content()
+            browser.get("about:blank")  # asks for no more tiles
+        tiles.shutdown()
 
 
 # -- the folder
@@ -593,7 +793,7 @@ def test_a_folder_on_any_web_server_shows_the_same(browser, later, tmp_path, ran
                 "-0.00", "0.00"
             )
             logs = person.browser.get_log("browser")
-            assert all("status.json" in entry["message"] for entry in logs)
+            assert all("status.json" in entry["message"] for entry in logs), logs
         finally:
             server.shutdown()
             thread.join()

@@ -14,6 +14,7 @@ from insarray.cli.compute import refuse_input_as_output, run_into, save_plot
 from insarray.cli.inputs import open_result
 from insarray.cli.say import echo
 from insarray.engine.open import is_result
+from insarray.export.rasters import to_netcdf
 from insarray.io.gnss.open import open_gnss
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
@@ -77,6 +78,9 @@ def compare(options: Gnss) -> None:
         from insarray import plot
 
         save_plot(plot.gnss(found), options.plot, series, options.stations, *options.line_of_sight)
+    if options.out is not None:
+        refuse_input_as_output(_files((options.store, *options.line_of_sight), options.stations), options.out)
+        to_netcdf(found, options.out, overwrite=options.overwrite)
     if options.json:
         echo(json.dumps(_as_json(found)))
         return

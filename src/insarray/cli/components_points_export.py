@@ -27,7 +27,7 @@ class Decompose(group.Decomposing, group.Sight, group.Storing):
 
 
 @cli.typed("Components", "component_commands.compare")
-class Gnss(group.Comparing, group.Sight, group.Output):
+class Gnss(group.Comparing, group.Sight, group.Output, output.Replacing):
     """Compare a series with GNSS stations.
 
     STORE is the output of insarray invert. FILES is a file, folder or .zip of daily positions of stations (tenv3, txyz2,
@@ -37,6 +37,7 @@ class Gnss(group.Comparing, group.Sight, group.Output):
     store: str = argument("STORE")
     stations: str = argument("FILES")
     plot: str | None = option("Plot panels of the stations to a file (.png, .pdf, .svg).", None, "PATH")
+    out: str | None = option("Also write the comparison as NetCDF, which insarray view --gnss shows.", None, "PATH")
 
 
 @cli.typed("Components", "component_commands.tie")

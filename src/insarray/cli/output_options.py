@@ -28,6 +28,12 @@ class Viewing(Replacing):
     )
     port: int = option("Port on this machine; 0: any free port.", 0, "N", limits=(0, 65535))
     browser: bool = flag("Open the page in the browser.", default=True)
+    gnss: tuple[str, ...] = option(
+        "Comparison with stations, of insarray gnss --out; one for each STORE, in their order.", (), "FILE"
+    )
+    basemap: str | None = option(
+        "Tiles of a base map, which the browser then asks for: an address with {z}, {x} and {y}.", None, "URL"
+    )
 
 
 class Drawing(Options):

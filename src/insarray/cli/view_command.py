@@ -18,7 +18,14 @@ def _write(options: View) -> None:
 
     if options.given(type(options)).keys() & {"port", "browser"}:
         raise ArgumentError("static: a folder has no --port and opens no browser; leave --port and --no-browser out")
-    written = write_static(list(options.stores), str(options.static), overwrite=options.overwrite, say=echo)
+    written = write_static(
+        list(options.stores),
+        str(options.static),
+        overwrite=options.overwrite,
+        say=echo,
+        gnss=options.gnss,
+        basemap=options.basemap,
+    )
     echo(f"{written}: written; put it on a web server, or look at it with: python -m http.server --directory {written}")
 
 
@@ -27,7 +34,7 @@ def _serve(options: View) -> None:
 
     if options.overwrite:
         raise ArgumentError("overwrite: is for --static; leave --overwrite out")
-    site = Site(list(options.stores))
+    site = Site(list(options.stores), options.gnss, options.basemap)
     try:
         server = Server(site, options.port)
     except OSError as error:

@@ -1,5 +1,6 @@
 """xarray accessor ``.insar`` for properties derived from a canonical dataset."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,36 @@ class InsarAccessor:
     def reference_date(self) -> np.datetime64:
         """Date at which a series is zero; not necessarily one of its dates."""
         return reference_time_of(self._dataset)
+
+    def explore(self, *, height: int = 700, port: int = 0, gnss: str | None = None, basemap: str | None = None) -> Any:
+        """Show the page of ``insarray view`` in a notebook: maps to click, series, profiles, another reference.
+
+        A server of this program on 127.0.0.1 computes what is looked at; nothing else can ask it, and no network is needed.
+        It ends with the program, or with `close` of what is returned.
+
+        Parameters
+        ----------
+        height
+            Height in the notebook, in pixels.
+        port
+            Port on this machine; 0: any free port. Where the kernel runs on another machine, forward it.
+        gnss
+            NetCDF file of a comparison with stations (`insarray.compare_gnss`).
+        basemap
+            Tiles of a base map, which the browser then asks for: an address with {z}, {x} and {y}.
+
+        Returns
+        -------
+        insarray.viewer.explore.Explorer
+            What the notebook shows; its `url` opens the page in a browser, `close` ends it.
+
+        Raises
+        ------
+        ArgumentError
+            If the dataset has nothing to show.
+        """
+        viewer = import_module("insarray.viewer.explore")  # a later layer, which a dataset needs only here
+        return viewer.explore(self._dataset, height=height, port=port, gnss=gnss, basemap=basemap)
 
     def __repr__(self) -> str:
         facts: dict[str, Any] = {"grid": f"{self._dataset.sizes.get('y')} x {self._dataset.sizes.get('x')}"}

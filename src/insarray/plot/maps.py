@@ -14,6 +14,7 @@ from insarray.model.dataset import grid_of, reference_in
 from insarray.model.errors import ArgumentError
 from insarray.model.grid import Grid
 from insarray.model.place import Area
+from insarray.plot.cartographic import draw, is_cartographic, placed
 from insarray.plot.figures import new_axes
 from insarray.products.stacks.quality import masked_layer
 from insarray.products.stacks.selection import Raster
@@ -107,7 +108,8 @@ def map(  # noqa: A001  the field's word
     name
         Variable. If the image is larger than 3000 pixels, only every n-th row and column is read.
     ax
-        Axes to plot in, in the units of the grid's CRS; None: a new figure (``.figure`` of the returned axes).
+        Axes to plot in, in the units of the grid's CRS; None: a new figure (``.figure`` of the returned axes). Axes of
+        cartopy have their own projection, into which the map is warped, and take coastlines and the like.
     mask
         Pixels to draw: where this raster, a file or an array (y, x), is neither 0 nor without data, such as
         `insarray.quality_mask`. The others are grey, and do not count for the colours.
@@ -153,8 +155,11 @@ def map(  # noqa: A001  the field's word
     aspect = ground_aspect(grid)
     ax = new_axes(ax, size_of_map(grid, aspect))
     edges = (grid.left, grid.left + wide, grid.top + high, grid.top)
-    image = ax.imshow(style.values, style.cmap, style.norm, extent=edges, origin="upper", interpolation="nearest")
-    frame(ax, grid, aspect)
+    if is_cartographic(ax):
+        image = draw(ax, grid, style.values, step, cmap=style.cmap, norm=style.norm)
+    else:
+        image = ax.imshow(style.values, style.cmap, style.norm, extent=edges, origin="upper", interpolation="nearest")
+        frame(ax, grid, aspect)
     bar = ax.figure.colorbar(image, ax=ax, label=style.label, extend=style.extend, pad=0.02)
     if style.classes:
         bar.set_ticks(list(range(len(style.classes))), labels=[text.replace("_", " ") for text in style.classes])
@@ -339,7 +344,9 @@ def mark_reference(ax: "Axes", grid: Grid, place: tuple[int, int] | Area | None)
     else:
         row, col = place
     halo = [withStroke(linewidth=2.5, foreground="white")]
-    ax.plot(grid.x[col], grid.y[row], "s", ms=6, color="black", mec="white", mew=1, label="reference")
+    here = float(grid.x[col]), float(grid.y[row])
+    if is_cartographic(ax):
+        here = placed(ax, grid, *here)
+    ax.plot(*here, "s", ms=6, color="black", mec="white", mew=1, label="reference")
     shift, side = ((6, 4), "left") if col < 0.75 * grid.width else ((-6, 4), "right")  # keep the label in the map
-    here = grid.x[col], grid.y[row]
     ax.annotate("reference", here, shift, textcoords="offset points", ha=side, path_effects=halo)

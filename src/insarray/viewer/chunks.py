@@ -1,5 +1,6 @@
 """Values of the chunks of a result, made when they are asked for."""
 
+import os
 import tempfile
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,9 @@ from insarray.model.errors import ArgumentError
 from insarray.viewer.layout import Chunk, click_chunks, map_chunks, shape_of_level
 from insarray.viewer.pyramid import Blocks, Kept, Pyramid, workers
 from insarray.viewer.results import Layer, Result
+from insarray.viewer.straight import Straight, Turns
 
+_ROWS = 24 * 2**20  # bytes of rows of chunks of local stores that are kept for clicks nearby
 _TOGETHER = 4 * 2**20  # bytes of small blocks that are read together for a map
 
 
@@ -25,19 +28,29 @@ class Chunks:
 
     def __init__(self, result: Result) -> None:
         self.result = result
-        self._kept, self._pool = Kept(), workers("pyramid")
+        spare = max((os.cpu_count() or 1) - 1, 1)  # one processor is left for clicks
+        self._kept, self._pool, self._turns = Kept(), workers("pyramid", min(spare, 2)), Turns()
+        self._rows = Kept(_ROWS)
         self._folder = tempfile.TemporaryDirectory(prefix="insarray-view-", ignore_cleanup_errors=True)
         self._layers = {layer.key: layer for layer in result.layers}
         blocks = {layer.key: Blocks([layer.array], self._kept, _TOGETHER) for layer in result.layers}
         shared = {layer.name: blocks[layer.key] for layer in result.layers}
-        self._series = {
+        self._series: dict[str, Blocks | Straight] = {
             name: shared[name]
             if name in shared and not (name == "displacement" and "_tied" in result.data)
             else Blocks([array.transpose("time", "y", "x")], self._kept)
             for name, array in result.series.items()
         }
+        self._series |= {
+            name: Straight([result.stored[name]], self._rows) for name in result.series if name in result.stored
+        }
         if result.maps:
-            self._series["maps"] = Blocks([layer.array for layer in result.maps], self._kept)
+            names = [layer.name for layer in result.maps]
+            self._series["maps"] = (
+                Straight([result.stored[name] for name in names], self._rows)
+                if set(names) <= set(result.stored)
+                else Blocks([layer.array for layer in result.maps], self._kept)
+            )
         self._pyramids = {
             key: self._pyramid(number, layer, blocks[key]) for number, (key, layer) in enumerate(self._layers.items())
         }
@@ -45,7 +58,13 @@ class Chunks:
     def _pyramid(self, number: int, layer: Layer, blocks: Blocks) -> Pyramid:
         folder = Path(self._folder.name) / str(number)
         folder.mkdir()
-        return Pyramid(blocks, averaged=layer.averaged, folder=folder, pool=self._pool)
+        tied = layer.name == "displacement" and "_tied" in self.result.data
+        stored = None if tied else self.result.stored.get(layer.name)
+        others = [name for name in self.result.series if name in self.result.stored and name != layer.name]
+        beside = [self.result.stored[name] for name in others] if layer.name == "displacement" else []
+        return Pyramid(
+            blocks, averaged=layer.averaged, folder=folder, pool=self._pool, stored=stored, turns=self._turns, beside=beside
+        )  # fmt: skip
 
     @cached_property
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -63,7 +82,8 @@ class Chunks:
             If the result cannot be read.
         """
         if chunk.level is None:
-            return self._clicked(chunk)
+            with self._turns.first():
+                return self._clicked(chunk)
         layer = self._layers.get(chunk.key)
         if layer is None or chunk.level >= self.result.levels or len(chunk.at) != 2 + layer.dated:
             raise ArgumentError(f"{chunk.key}: no such map")
@@ -101,6 +121,7 @@ class Chunks:
         """Stop and remove the folder."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._kept.close()
+        self._rows.close()
         self._pyramids.clear()
         self._folder.cleanup()
 

@@ -4,11 +4,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+
+from insarray.engine.store.windows import StoredArray
+from insarray.model.errors import StoreError
+from insarray.viewer.straight import Turns
 
 _KEPT_BYTES = 64 * 2**20
 _EDGE = 512  # rows and columns of what is read at once where the data do not say how they are chunked
@@ -148,7 +153,8 @@ class Pyramid:
     """Levels of a layer (time, y, x), made window by window when they are first looked at.
 
     A window of levels 0, 1 and 2 is kept in a file with all its dates, as the blocks of the result have all of them, too;
-    of a map all three are made at once. Coarser levels are made of level 2.
+    of a map all three are made at once. Coarser levels are made of level 2. Of a local store levels 0 and 1 are read each
+    time.
 
     Parameters
     ----------
@@ -160,13 +166,30 @@ class Pyramid:
         Where windows are kept; must be empty.
     pool
         Threads that make them.
+    stored
+        The layer as a local store has it; None: it has none, or something else.
+    turns
+        Who comes first.
+    beside
+        Arrays of the store that clicks read, too: their checksums are compared with those of the layer, not at a click.
     """
 
-    def __init__(self, blocks: Blocks, *, averaged: bool, folder: Path, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        blocks: Blocks,
+        *,
+        averaged: bool,
+        folder: Path,
+        pool: ThreadPoolExecutor,
+        stored: StoredArray | None = None,
+        turns: Turns | None = None,
+        beside: Sequence[StoredArray] = (),
+    ) -> None:
         self._blocks, self._averaged, self._folder, self._pool = blocks, averaged, folder, pool
+        self._array, self._turns, self._beside = stored, turns or Turns(), beside
         self._lock = threading.Lock()
         self._made: dict[tuple[int, int, int], Future[None]] = {}
-        self._at_once = blocks.shape[0] == 1
+        self._at_once = blocks.shape[0] == 1 and stored is None
         self.damage: list[str] = []
         self._edges = [
             edges if (edges[1:-1] % 2**_STORED == 0).all() else np.cumsum([0, *_pieces(int(edges[-1]))])
@@ -175,6 +198,9 @@ class Pyramid:
 
     def tile(self, level: int, time: int, rows: slice, cols: slice) -> np.ndarray:
         """A window of a level, of one date, float32; rows and columns are those of the level."""
+        if level < _STORED and self._array is not None:
+            with suppress(StoreError, OSError):  # then all windows with data are read, and what is damaged is noted
+                return self._straight(self._array, level, time, rows, cols)
         stored = min(level, _STORED)
         steps = level - stored
         rows, cols = (slice(part.start << steps, part.stop << steps) for part in (rows, cols))
@@ -182,6 +208,12 @@ class Pyramid:
         for _ in range(steps):
             values = halved(values, averaged=self._averaged)
         return values
+
+    def _straight(self, array: StoredArray, level: int, time: int, rows: slice, cols: slice) -> np.ndarray:
+        """A window of a level, of one date, from the store."""
+        rows, cols = (slice(part.start << level, part.stop << level) for part in (rows, cols))
+        found = array.window(rows, cols, slice(time, time + 1))
+        return self._coarse(found[0] if found.ndim == 3 else found, level)
 
     @property
     def progress(self) -> float:
@@ -215,10 +247,33 @@ class Pyramid:
     def _make(self, levels: range, i: int, j: int) -> None:
         """Write a window of some levels with all its dates; what cannot be read has no data, and is noted."""
         rows, cols = (slice(int(edges[k]), int(edges[k + 1])) for edges, k in zip(self._edges, (i, j), strict=True))
+        made: dict[int, list[np.ndarray]] = {level: [] for level in levels}
+        for layer in self._layers(rows, cols):
+            self._turns.wait()
+            for level in levels:
+                made[level].append(self._coarse(layer, level))
+        for level in levels:
+            np.save(self._path(level, i, j), np.stack(made.pop(level)))
+        for array in self._beside:
+            self._turns.wait()
+            with suppress(StoreError, OSError):  # a click says it
+                array.verify(rows, cols)
+
+    def _layers(self, rows: slice, cols: slice) -> Iterator[np.ndarray]:
+        """All dates of a window; of a local store without more of them in memory than a chunk has."""
+        done = 0
+        if self._array is not None:
+            dates, step = self._blocks.shape[0], self._array.chunks[0]
+            with suppress(StoreError, OSError):  # what is damaged is found block by block
+                while done < dates:
+                    found = self._array.window(rows, cols, slice(done, done + step))
+                    layers = found if found.ndim == 3 else found[None]
+                    yield from layers
+                    done += len(layers)
+                return
         values, notes = self._blocks.readable(rows, cols)
         self.damage += notes
-        for level in levels:
-            np.save(self._path(level, i, j), np.stack([self._coarse(layer, level) for layer in values]))
+        yield from values[done:]
 
     def _coarse(self, layer: np.ndarray, level: int) -> np.ndarray:
         part = numbers(layer)
@@ -227,9 +282,9 @@ class Pyramid:
         return part
 
 
-def workers(name: str) -> ThreadPoolExecutor:
+def workers(name: str, count: int = _WORKERS) -> ThreadPoolExecutor:
     """Threads for one kind of work."""
-    return ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"insarray-{name}")
+    return ThreadPoolExecutor(count, thread_name_prefix=f"insarray-{name}")
 
 
 def _pieces(size: int) -> tuple[int, ...]:

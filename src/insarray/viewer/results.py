@@ -27,6 +27,8 @@ from insarray.products.views.points import as_row
 from insarray.products.views.stacks import as_series
 from insarray.reports.checks import quick_problems
 from insarray.reports.summary import FLAG_MEANINGS, MAIN, Source, option_rows, provenance_rows, reference_words
+from insarray.viewer.stations import open_comparison, stations_of
+from insarray.viewer.straight import stored_arrays
 
 TILE = 256
 """Rows and columns of a chunk of a map."""
@@ -69,8 +71,10 @@ class Result:
 
     Parameters
     ----------
-    path
-        Store, or what else `insarray.open` opens.
+    shown
+        Store, or what else `insarray.open` opens; or a dataset of any of these.
+    gnss
+        Comparison with stations; None: there is none.
 
     Raises
     ------
@@ -78,10 +82,11 @@ class Result:
         If it cannot be opened, or has nothing to show.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.name = printable(name_of(path))
-        data = without_secrets(open_result(path))
+    def __init__(self, shown: str | xr.Dataset, gnss: str | None = None) -> None:
+        self.path = path_of(shown)
+        self._job = job_of(shown) if isinstance(shown, str) else None
+        self.name = name_of_shown(shown)
+        data = without_secrets(open_result(shown) if isinstance(shown, str) else shown)
         self.is_points = "point" in data.dims
         self._source = data
         self.data = _row_of_points(data) if self.is_points else _image(data)
@@ -89,6 +94,9 @@ class Result:
         if not self.layers:
             raise ArgumentError(f"{self.name}: has no map (y, x), series or points of numbers to show")
         self.series = {name: self.data[name] for name in _IN_SERIES if name in self.data and self._has_dates}
+        self.stored = {} if self.is_points else stored_arrays(self.path, self.data, data)
+        """Arrays of a local store that are shown as they are there, by the names of layers."""
+        self.gnss = None if gnss is None else self._stations(gnss)
 
     @property
     def _has_dates(self) -> bool:
@@ -133,7 +141,7 @@ class Result:
 
     def about(self) -> dict[str, Any]:
         """All that the page must know besides the arrays, as plain values."""
-        source = Source(self._source, shown(self.path), shown_values(job_of(self.path)))
+        source = Source(self._source, shown(self.path), shown_values(self._job))
         found: dict[str, Any] = {
             "name": self.name,
             "kind": "points" if self.is_points else "image",
@@ -149,8 +157,16 @@ class Result:
             "options": [[name, value] for name, value in option_rows(source)],
         }
         found |= self._points() if self.grid is None else self._image(self.grid, source)
+        if self.gnss is not None:
+            found["gnss"] = self.gnss
         plain: dict[str, Any] = _plain(found)
         return plain
+
+    def _stations(self, path: str) -> dict[str, Any]:
+        if self.grid is not None:
+            return stations_of(open_comparison(path), self.grid.crs, float(np.mean(self.grid.x)))
+        known = "EPSG:4326" if crs_of(self._source) is not None else None
+        return stations_of(open_comparison(path), known, float(np.nanmean(self.places()[0])))
 
     def _points(self) -> dict[str, Any]:
         known = crs_of(self._source) is not None
@@ -244,19 +260,30 @@ class Result:
         return {"times": [str(time) for time in times.astype("datetime64[s]")], "terms": terms}
 
 
-def signature(path: str) -> str:
-    """What changes when a local result is written again or continued; empty for one behind a URL."""
-    if is_url(path):
+def path_of(shown: str | xr.Dataset) -> str:
+    """Where a result is; of a dataset where it was opened, empty if it was not."""
+    return shown if isinstance(shown, str) else str(shown.encoding.get("source", ""))
+
+
+def name_of_shown(shown: str | xr.Dataset) -> str:
+    """Name of a result."""
+    return printable(name_of(path_of(shown)) or "dataset")
+
+
+def signature(shown: str | xr.Dataset) -> str:
+    """What changes when a local result is written again or continued; empty for a dataset or one behind a URL."""
+    if not isinstance(shown, str) or is_url(shown):
         return ""
+    path = shown
     names = [path, *(os.path.join(path, name) for name in ("zarr.json", os.path.join("_insarray", "job.json")))]
     found = [os.stat(name) for name in names if os.path.exists(name)]
     return " ".join(f"{stat.st_mtime_ns}.{stat.st_ino}" for stat in found)
 
 
-def open_or_error(path: str) -> "Result | InsarrayError":
+def open_or_error(shown: str | xr.Dataset, gnss: str | None = None) -> "Result | InsarrayError":
     """A result, or why there is none."""
     try:
-        return Result(path)
+        return Result(shown, gnss)
     except InsarrayError as error:
         return error
 

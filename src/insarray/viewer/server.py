@@ -6,37 +6,30 @@ import json
 import secrets
 import sys
 import threading
+from collections.abc import Sequence
 from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from itertools import zip_longest
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import xarray as xr
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
-from insarray.io.files import name_of
 from insarray.model.errors import ArgumentError, InsarrayError, StoreError
 from insarray.model.secrets import shown
 from insarray.model.text import printable
 from insarray.viewer.chunks import Chunks
 from insarray.viewer.layout import chunk_of, describe
-from insarray.viewer.results import Result, open_or_error, signature
+from insarray.viewer.policy import headers, with_basemap
+from insarray.viewer.results import Result, name_of_shown, open_or_error, signature
 
 HOSTS = {"127.0.0.1", "localhost"}
 """Names by which a browser on this machine asks; another one means that a foreign page has had its name resolved here."""
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 _M_ARENA_MAX = -8  # malloc.h of glibc
 _TYPES = {
     "html": "text/html; charset=utf-8",
@@ -59,11 +52,11 @@ class Answer(NamedTuple):
 class _Opened:
     """A result that was opened, as it was then."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | xr.Dataset, gnss: str | None) -> None:
         self.signature = signature(path)
-        self.name = printable(name_of(path))
+        self.name = name_of_shown(path)
         self.generation = secrets.token_hex(4)
-        found = open_or_error(path)
+        found = open_or_error(path, gnss)
         self.failure = found if isinstance(found, InsarrayError) else None
         self.error = None if isinstance(found, Result) else printable(shown(str(found)))
         self.chunks = Chunks(found) if isinstance(found, Result) else None
@@ -84,7 +77,13 @@ class Site:
     Parameters
     ----------
     paths
-        Results. Of a store that is not finished the page says so, and shows it when it is.
+        Results, or datasets. Of a store that is not finished the page says so, and shows it when it is.
+    gnss
+        Comparisons with stations, of the first results.
+    basemap
+        Address of the tiles of a base map, with {x}, {y} and {z}; None: there is none.
+    in_notebooks
+        Whether pages of notebooks may have the page in a frame.
 
     Raises
     ------
@@ -92,10 +91,19 @@ class Site:
         If another one cannot be opened.
     """
 
-    def __init__(self, paths: list[str]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str | xr.Dataset],
+        gnss: Sequence[str] = (),
+        basemap: str | None = None,
+        *,
+        in_notebooks: bool = False,
+    ) -> None:
         self.token = secrets.token_urlsafe(16)
-        self._paths, self._lock = paths, threading.Lock()
-        self._opened = [_Opened(path) for path in paths]
+        self.headers = headers(basemap, in_notebooks=in_notebooks)
+        self._basemap = basemap
+        self._paths, self._lock = with_stations(paths, gnss), threading.Lock()
+        self._opened = [_Opened(*path) for path in self._paths]
         for one in self._opened:
             if one.failure is not None and not isinstance(one.failure, StoreError):
                 self.close()
@@ -104,7 +112,7 @@ class Site:
     def answer(self, path: str) -> Answer:
         """The answer for a path below the token."""
         if path in ("", "index.html"):
-            return Answer(page()["index.html"], _TYPES["html"])
+            return Answer(with_basemap(page()["index.html"], self._basemap), _TYPES["html"])
         if path in page():
             return Answer(page()[path], _TYPES.get(path.rpartition(".")[2], "application/octet-stream"), keep=True)
         if path == "view.json":
@@ -118,17 +126,18 @@ class Site:
     def _view(self) -> dict[str, Any]:
         """The results; those that have changed since are opened again."""
         with self._lock:
-            for number, path in enumerate(self._paths):
+            for number, (path, gnss) in enumerate(self._paths):
                 if signature(path) != self._opened[number].signature or self._opened[number].error:
                     self._opened[number].close()
-                    self._opened[number] = _Opened(path)
+                    self._opened[number] = _Opened(path, gnss)
             return {
+                "basemap": self._basemap,
                 "stores": [
                     {"name": one.name, "error": one.error}
                     if one.error
                     else {"name": one.name, "url": f"data/{number}/{one.generation}"}
                     for number, one in enumerate(self._opened)
-                ]
+                ],
             }
 
     def _status(self) -> dict[str, Any]:
@@ -139,7 +148,7 @@ class Site:
                     "progress": one.chunks.progress if one.chunks else 1.0,
                     "damage": [printable(text) for text in one.chunks.damage] if one.chunks else [],
                 }
-                for path, one in zip(self._paths, self._opened, strict=True)
+                for (path, _), one in zip(self._paths, self._opened, strict=True)
             ]
         }
 
@@ -167,6 +176,21 @@ class Site:
         """Remove what was kept."""
         for one in self._opened:
             one.close()
+
+
+def with_stations(paths: Sequence[str | xr.Dataset], gnss: Sequence[str]) -> list[tuple[str | xr.Dataset, str | None]]:
+    """Results, each with its comparison with stations.
+
+    Raises
+    ------
+    ArgumentError
+        If there are more comparisons than results.
+    """
+    if len(gnss) > len(paths):
+        raise ArgumentError(
+            f"gnss: {len(gnss)} comparisons for {len(paths)} results; give one for each, in their order"
+        )
+    return list(zip_longest(paths, gnss))
 
 
 class Server(ThreadingHTTPServer):
@@ -227,7 +251,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, *, body: bool = True) -> None:
         self.send_response(answer.status)
-        for name, value in HEADERS.items():
+        for name, value in self.server.site.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))

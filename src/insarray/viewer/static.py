@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ from zarr.storage import LocalStore
 from insarray.engine.graph.inputs import refuse_inputs
 from insarray.model.errors import StoreError
 from insarray.viewer.layout import SHARD, describe, shape_of_level
+from insarray.viewer.policy import with_basemap
 from insarray.viewer.pyramid import Blocks, Kept, halved, numbers
 from insarray.viewer.results import Result
-from insarray.viewer.server import page
+from insarray.viewer.server import page, with_stations
 
 _MARK = "view.json"
 
 
 def write_static(
-    paths: list[str], folder: str | Path, *, overwrite: bool = False, say: Callable[[str], Any] = str
-) -> Path:
+    paths: list[str], folder: str | Path, *, overwrite: bool = False, say: Callable[[str], Any] = str,
+    gnss: Sequence[str] = (), basemap: str | None = None,
+) -> Path:  # fmt: skip
     """Write the page and the pyramids of results to a folder.
 
     Parameters
@@ -35,6 +37,8 @@ def write_static(
         Replace it.
     say
         Called with a line for each result that is written.
+    gnss, basemap
+        As for `insarray.viewer.server.Site`.
 
     Raises
     ------
@@ -44,13 +48,14 @@ def write_static(
         If the folder is there already.
     """
     target = Path(folder)
-    results = [Result(path) for path in paths]
+    index = with_basemap(page()["index.html"], basemap)
+    results = [Result(*path) for path in with_stations(paths, gnss)]
     for result in results:
         refuse_inputs(target, result.data)
     _make_room(target, overwrite=overwrite)
     beside = target.with_name(f".{target.name}.writing")
     shutil.rmtree(beside, ignore_errors=True)
-    for name, content in page().items():
+    for name, content in (page() | {"index.html": index}).items():
         place = beside / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
@@ -59,7 +64,7 @@ def write_static(
         say(f"{result.name}: {result.levels} levels of {len(result.layers)} layers")
         _write(result, beside / "data" / str(number))
         stores.append({"name": result.name, "url": f"data/{number}"})
-    (beside / _MARK).write_text(json.dumps({"stores": stores}), encoding="utf-8")
+    (beside / _MARK).write_text(json.dumps({"basemap": basemap, "stores": stores}), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)
     return target
