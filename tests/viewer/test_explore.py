@@ -78,6 +78,7 @@ def test_what_has_nothing_to_show_and_ports_that_are_taken_are_refused(page):
         series_on(Grid(4, 5, 0.0, 0.0, 1.0, 1.0, None)).insar.explore(port=int(re.search(r":(\d+)/", page.url)[1]))
 
 
+@pytest.mark.slow
 def test_only_pages_of_notebooks_may_have_it_in_a_frame(page):
     framed, alone = (headers(in_notebooks=kind)["Content-Security-Policy"] for kind in (True, False))
     assert framed.endswith("frame-ancestors http://localhost:* http://127.0.0.1:* https://localhost:* vscode-webview:")

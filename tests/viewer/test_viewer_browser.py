@@ -608,6 +608,7 @@ def test_a_store_that_cannot_be_shown_says_why(browser, store, tmp_path):
         person.content()
 
 
+@pytest.mark.slow
 def test_a_store_that_grows_is_shown_again(browser, tmp_path):
     grid, path = GRID.window(0, 0, 40, 50), str(tmp_path / "series.zarr")
     ia.run(series_on(grid).chunk({"y": 20}), path)
@@ -688,6 +689,7 @@ class Tiles(http.server.BaseHTTPRequestHandler):
         self.server.zooms.add(z)
 
 
+@pytest.mark.slow
 def test_stations_are_compared_over_a_base_map(browser, store, tmp_path):
     data = ia.open(store)
     row, col = good(data, (60, 80))
