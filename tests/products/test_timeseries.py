@@ -1,5 +1,7 @@
 """Series of a stack: against LAPACK, every option by what changes without it, laziness by counting."""
 
+import tracemalloc
+
 import dask
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from insarray.kernels.variance import pair_weights
 from insarray.model.conventions import SOLVER_FLAGS, VARIABLES, metres_per_radian
 from insarray.model.errors import ArgumentError, NetworkError, ReferencePointError, StackError
 from insarray.model.network import Network
-from insarray.products.series.inversion import OUTPUTS, ROBUST_OUTPUTS
+from insarray.products.series.inversion import OUTPUTS, ROBUST_OUTPUTS, Inversion, solve_block
 from tests.networks import lapack, nearest
 from tests.stacks import GRID, WAVELENGTH, stack_of
 
@@ -68,6 +70,31 @@ def test_any_chunking_gives_the_same_bits(block):
     expected = ia.invert(stack_of(block=None), reference=(5, 5), weights="variance")
     series = ia.invert(stack_of(block=block), reference=(5, 5), weights="variance").compute()
     xr.testing.assert_identical(series, expected)
+
+
+@pytest.mark.parametrize("weights", ["none", "variance", "given"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_block_makes_no_array_of_the_size_of_its_samples(weights, apart):
+    """Weights are made of the coherence group by group; rows that are apart in memory are copied in strips."""
+    network = nearest(30, 4)
+    rng = np.random.default_rng(0)
+    image = rng.random((network.n_pairs, 150, 200), np.float32)
+    block = image[:, :, :160] if apart else image
+    task = Inversion(network, weights, 20, None, SCALE, "nan", None)
+    names = {"variance": "coherence", "given": "weights"}
+    arrays = {"unwrapped_phase": block} | ({names[weights]: block} if weights in names else {})
+    solve_block(task, {name: values[:, :2] for name, values in arrays.items()})  # compiles
+    tracemalloc.start()
+    try:
+        results = solve_block(task, arrays)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    outputs, pixels = sum(values.nbytes for values in results.values()), block[0].size
+    strips = (2 if weights in names else 1) * 4096 * 4 * network.n_pairs if apart else 0
+    scratch = 512 * 8 * 8 * network.n_pairs
+    assert peak < outputs + strips + scratch + (2 * network.n_dates + 40) * pixels
+    assert peak < outputs + block.nbytes
 
 
 def test_nothing_is_computed_until_asked():
