@@ -1,8 +1,9 @@
 """East, north and up displacement of every pixel from series of lines of sight at dates of their own.
 
-Motion is linear in time between knots and zero at the first one; each track has an offset. The normal equations are a
-band, of the components at neighbouring knots, with the offsets beside it: they are solved by elimination from the first
-knot to the last, and the covariance of each knot is found on the way back.
+Motion is linear in time between knots and zero at the first one; each track has an offset. With as many tracks as
+components each track is solved by itself (`separate`). With more, the normal equations are a band, of the components at
+neighbouring knots, with the offsets beside it: they are solved by elimination from the first knot to the last, and the
+covariance of each knot is found on the way back.
 """
 
 import math
@@ -20,6 +21,7 @@ from insarray.kernels.components.band import (
     selected_inverse,
     substitute,
 )
+from insarray.kernels.components.separate import solve_separately
 
 
 class Dates(NamedTuple):
@@ -111,9 +113,9 @@ def solve_series(
     knots = len(knot_years)
     shape = (3, knots, pixels)
     found = Motion(
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
         np.full(pixels, np.nan),
         np.zeros(pixels, np.int32),
         np.zeros((knots, pixels), np.uint32),
@@ -121,20 +123,13 @@ def solve_series(
     )
     known = np.zeros((2, 1), np.float32) if north is None else np.ascontiguousarray(north)
     axes = np.array([0, 1, 2] if free else [0, 2])
-    samples = np.concatenate(values)
-    spread = np.concatenate([np.broadcast_to(of, (len(of), of.shape[1])) for of in _alike(sigma, pixels)])
-    _solve(
-        samples,
-        np.ascontiguousarray(spread),
-        np.ascontiguousarray(vectors),
-        known,
-        axes,
-        knot_years,
-        scaled,
-        max_dilution,
-        *dates,
-        *found,
-    )
+    spread = np.ascontiguousarray(np.concatenate(_alike(sigma, pixels)))
+    common = spread, np.ascontiguousarray(vectors), known, axes
+    if len(vectors) == len(axes):
+        where = dates.track, dates.knot, dates.part
+        solve_separately(values, *common, where, knot_years, tuple(found), scaled=scaled, max_dilution=max_dilution)
+    else:
+        _solve(np.concatenate(values), *common, knot_years, scaled, max_dilution, *dates, *found)
     return found
 
 
