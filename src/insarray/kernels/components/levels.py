@@ -9,7 +9,7 @@ import numpy as np
 
 from insarray.kernels.compiled import jit
 
-TILE = 64
+TILE = 128
 """Pixels that are solved together."""
 
 _SINGULAR = 1e-10  # of a pivot, by what it was before the elimination

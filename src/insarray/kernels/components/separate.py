@@ -247,10 +247,7 @@ def _add_key(samples, unknown, key, mask):
 @jit
 def _same(mask, other):
     """Whether all pixels that have dates have the same as others."""
-    for p in range(TILE):
-        if mask[p] != 0 and mask[p] != other[p]:
-            return False
-    return True
+    return not ((mask != 0) & (mask != other)).any()
 
 
 @jit
