@@ -37,6 +37,7 @@ def stations(folder):
         lines.append(midas(name, lon, tuple(float(v) for v in moved)).replace("38.5", f"{lat}"))
     (folder / "stations/positions.csv").write_text(text)
     (folder / "midas.txt").write_text("".join(lines))
+    (folder / "steps.txt").write_text("AAAA  20MAY15  2   288.403   229.929  6.5 nn00725272\n")
 
 
 def _course():
@@ -90,6 +91,7 @@ def test_every_command_of_the_page_runs(page, folder, tmp_path, monkeypatch, cap
         assert ia.open("field.zarr").velocity.sizes["x"] == HERE.width
     else:
         assert (tmp_path / "stations.png").stat().st_size > 5000
+        assert 'id="gnss-stations"' in (tmp_path / "report.html").read_text()
         assert ia.open("eurasia.zarr").attrs["reference_frame"] == "NorthAmerica (ITRF2020) fixed"
         assert ia.open("motion_on_plate.zarr").attrs["plate_motion"].startswith("removed: pole 60 -90")
         assert ia.open("ascending_tied.zarr").attrs["gnss_tie_stations"] == 4
@@ -294,3 +296,28 @@ def test_what_cannot_be_is_one_line_and_code_2(words, message, folder, monkeypat
     assert message in error
     assert "\n" not in error
     assert not (folder / "o.zarr").exists()
+
+
+def test_midas_by_options(tmp_path):
+    stack, _ = ia.simulate_stack(shape=(8, 8), n_dates=50, missing=0, water=False)
+    series = ia.invert(stack, reference=(4, 4))
+    ia.run(series.chunk(y=8, x=8), tmp_path / "series.zarr", workers=1)
+    seen = []
+    for k, (words, keywords) in enumerate(
+        (
+            ([], {}),
+            (["--steps", str(series.time.values[20])[:10]], {"steps": [str(series.time.values[20])[:10]]}),
+            (["--tolerance", "0.05"], {"tolerance": 0.05}),
+        )
+    ):
+        run(["midas", str(tmp_path / "series.zarr"), str(tmp_path / f"{k}.zarr"), *words])
+        found = ia.open(tmp_path / f"{k}.zarr").compute()
+        xr.testing.assert_equal(found.velocity, ia.midas(series, **keywords).velocity.compute())
+        seen.append(found.velocity.values)
+    assert all(not np.array_equal(a, b, equal_nan=True) for a, b in pairwise(seen))
+
+
+def test_a_report_without_stations_takes_no_line_of_sight(folder, tmp_path, capsys):
+    words = ["report", str(folder / "ascending.zarr"), str(tmp_path / "r.html"), "--line-of-sight", "38/-12"]
+    assert run_command(words) == 2
+    assert "give them with --gnss" in capsys.readouterr().err

@@ -228,6 +228,15 @@ class GeometryFile(Geometry):
     )
 
 
+class Midas(Options):
+    """Median of slopes."""
+
+    steps: tuple[str, ...] = option("Dates of known steps, which no slope spans.", (), "DATE")
+    tolerance: float = option(
+        "Largest difference from one year of the preferred pairs.", 0.001, "YEARS", limits=(0, None)
+    )
+
+
 class Sight(Options):
     """Line of sight, if the store has none."""
 
