@@ -246,7 +246,7 @@ def test_requirements_by_options(folder, capsys):
         "plain": (), "opera": ("--requirement", "opera_disp"), "wide": ("--threshold", "0.5"), "slope": ("--slope", "0.01"),
         "little": ("--share", "0.01"), "seed": ("--seed", "3"),
         "gnss": ("--gnss", str(folder / "midas.txt"), "--line-of-sight", "39/-12"),
-        "date": ("--requirement", "nisar_transient", "--date", "2020-06-07"),
+        "date": ("--requirement", "nisar_transient", "--date", "2020-06-07"), "bins": ("--distances", "0.2,1,2"),
     }.items():  # fmt: skip
         run([*words, *more])
         seen[name] = json.loads(capsys.readouterr().out)
@@ -254,6 +254,7 @@ def test_requirements_by_options(folder, capsys):
     assert seen["wide"]["fraction"] == 1
     assert seen["opera"]["threshold"] == 0.005
     assert [one["distance_from"] for one in seen["opera"]["bins"]][:2] == [0.1, 5.0]
+    assert [(one["distance_from"], one["distance_to"]) for one in seen["bins"]["bins"]] == [(0.2, 1.0), (1.0, 2.0)]
     assert seen["date"]["slope"] == 0.003
     assert seen["little"]["passed"] == "True"
     assert seen["slope"]["fraction"] > seen["plain"]["fraction"] != seen["seed"]["fraction"]
