@@ -80,8 +80,9 @@ def test_every_command_of_the_page_runs(page, folder, tmp_path, monkeypatch, cap
     for words, _ in lines:
         code = run_command(words[1:])
         assert code == 0, f"{' '.join(words)}: {capsys.readouterr().err}"
+    names: dict[str, object] = {}
     for example in blocks((ROOT / page).read_text(), "python"):
-        exec(compile(example, page, "exec"), {})
+        exec(compile(example, page, "exec"), names)
     if page.endswith("components.md"):
         found = ia.open("motion.zarr")
         assert found.attrs["tracks"] == "ascending descending"
@@ -91,6 +92,7 @@ def test_every_command_of_the_page_runs(page, folder, tmp_path, monkeypatch, cap
         assert ia.open("field.zarr").velocity.sizes["x"] == HERE.width
     else:
         assert (tmp_path / "stations.png").stat().st_size > 5000
+        assert "step_20200515" in names["model"]
         assert 'id="gnss-stations"' in (tmp_path / "report.html").read_text()
         assert ia.open("eurasia.zarr").attrs["reference_frame"] == "NorthAmerica (ITRF2020) fixed"
         assert ia.open("motion_on_plate.zarr").attrs["plate_motion"].startswith("removed: pole 60 -90")

@@ -288,7 +288,7 @@ GOL2  94JAN17  2   363.078   201.965  6.7 ci3144585
 """steps_readme.txt of the Nevada Geodetic Laboratory: station, date, code, ..., threshold and distance in km, magnitude."""
 
 
-def test_steps_are_days_for_time_functions(tmp_path):
+def test_steps_field_by_field(tmp_path):
     (tmp_path / "steps.txt").write_text(STEPS)
     steps = ia.open_gnss(tmp_path / "steps.txt")
     assert [str(t)[:10] for t in steps.time.values] == ["1994-01-17", "2018-03-02", "2020-05-15"]
@@ -300,10 +300,6 @@ def test_steps_are_days_for_time_functions(tmp_path):
     only = ia.open_gnss(tmp_path / "steps.txt", stations=["P090"], start="2019-01-01")
     assert [str(t)[:10] for t in only.time.values] == ["2020-05-15"]
     assert ia.open_gnss(tmp_path / "steps.txt", end="2000-01-01").sizes == {"step": 1}
-    stack, _ = ia.simulate_stack(shape=(6, 6), n_dates=12, missing=0, water=False)
-    series = ia.invert(stack, reference=(3, 3))
-    day = series.time.values[5:6]
-    assert "step_" in " ".join(map(str, ia.fit(series, steps=day)))
 
 
 LINE = tenv3().splitlines()[1]

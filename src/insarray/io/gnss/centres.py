@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from insarray.io.gnss.formats import day_of, numbers_of, rows_of
-from insarray.io.gnss.station import Station, Velocity, geodetic, to_east_north_up, turned
+from insarray.io.gnss.station import Station, Velocity, geodetic, three, to_east_north_up, turned
 from insarray.model.errors import FileError
 
 PANGA = {".lon": 0, ".lat": 1, ".rad": 2}
@@ -123,8 +123,8 @@ def read_epn(path: str, lines: Sequence[str]) -> list[Velocity]:
         place = geodetic(xyz)
         turn = to_east_north_up(place[0], place[1])
         std, pairs = turned(turn, values[None, 3:], np.full((1, 3), np.nan))
-        parts = (tuple(float(v) for v in part) for part in (turn @ values[:3], std[0], pairs[0]))
-        found[station] = Velocity(station, place, *parts, frame[1] if frame else "")  # type: ignore[arg-type]
+        velocity, spread, correlation = (three(part.tolist()) for part in (turn @ values[:3], std[0], pairs[0]))
+        found[station] = Velocity(station, place, velocity, spread, correlation, frame[1] if frame else "")
         station = ""
     if not found:
         raise FileError(f"{path}: has no velocities; give the table of class A, EPN_A_*.SSC")

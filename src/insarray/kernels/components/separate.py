@@ -133,12 +133,14 @@ def solve_separately(
     knot_years: np.ndarray,
     found: tuple[np.ndarray, ...],
     *,
+    given: bool,
     scaled: bool,
     max_dilution: float,
 ) -> None:
     """Solve as `insarray.kernels.components.series.solve_series` does, into `found`, for as many tracks as `axes`.
 
-    `sigma` is (date, pixel) or (date, 1) of all tracks, the dates of a track after each other.
+    `sigma` is (date, pixel) or (date, 1) of all tracks, the dates of a track after each other; `given` says whether `north`
+    is that of each pixel.
     """
     tracks, pixels = len(vectors), values[0].shape[1]
     samples = np.full((len(sigma), -(-pixels // TILE) * TILE), np.nan, np.float32)
@@ -146,7 +148,6 @@ def solve_separately(
     ends = np.searchsorted(dates[0], np.arange(tracks + 1))
     keys = np.random.default_rng(0).integers(1, 2**63, len(samples), np.int64)
     equations, tile = _equations(len(samples), tracks, len(knot_years)), _tile(tracks, len(knot_years))
-    given = tracks == 2 and north.shape[1] > 1
     _solve(
         samples, sigma, vectors, north, axes, dates, ends, keys, knot_years, given, scaled, max_dilution, equations, tile,
         found,

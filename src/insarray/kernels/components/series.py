@@ -122,14 +122,15 @@ def solve_series(
         np.full(pixels, np.nan),
     )
     known = np.zeros((2, 1), np.float32) if north is None else np.ascontiguousarray(north)
-    axes = np.array([0, 1, 2] if free else [0, 2])
+    axes, given = np.array([0, 1, 2] if free else [0, 2]), north is not None and not free
     spread = np.ascontiguousarray(np.concatenate(_alike(sigma, pixels)))
     common = spread, np.ascontiguousarray(vectors), known, axes
     if len(vectors) == len(axes):
         where = dates.track, dates.knot, dates.part
-        solve_separately(values, *common, where, knot_years, tuple(found), scaled=scaled, max_dilution=max_dilution)
+        how = {"given": given, "scaled": scaled}
+        solve_separately(values, *common, where, knot_years, tuple(found), **how, max_dilution=max_dilution)
     else:
-        _solve(np.concatenate(values), *common, knot_years, scaled, max_dilution, *dates, *found)
+        _solve(np.concatenate(values), *common, knot_years, given, scaled, max_dilution, *dates, *found)
     return found
 
 
@@ -142,7 +143,7 @@ def _alike(sigma: list[np.ndarray], pixels: int) -> list[np.ndarray]:
 
 @jit
 def _solve(
-    values, sigma, vectors, north, axes, knot_years, scaled, most, track, knot, part, years,
+    values, sigma, vectors, north, axes, knot_years, given, scaled, most, track, knot, part, years,
     estimate, std, covariance, misfit, freedom, observed, level,
 ):  # fmt: skip
     pixels, tracks, m = values.shape[1], len(vectors), len(axes)
@@ -156,7 +157,6 @@ def _solve(
     solved, moved = np.empty((size + tracks, LANES)), np.zeros((size + tracks, LANES))
     spread, unseen = np.empty((size, m, LANES)), np.empty((size, LANES), np.bool_)
     factor, limit = np.empty(LANES), np.empty(LANES)
-    given = m == 2 and north.shape[1] > 1
     for start in range(0, pixels, LANES):
         lanes = min(LANES, pixels - start)
         _load(values, sigma, vectors, north, knot, track, start, lanes, weight, value, looks, motion)
