@@ -127,8 +127,10 @@ def solve_series(
     common = spread, np.ascontiguousarray(vectors), known, axes
     if len(vectors) == len(axes):
         where = dates.track, dates.knot, dates.part
-        how = {"given": given, "scaled": scaled}
-        solve_separately(values, *common, where, knot_years, tuple(found), **how, max_dilution=max_dilution)
+        done = tuple(found)
+        solve_separately(
+            values, *common, where, knot_years, done, given=given, scaled=scaled, max_dilution=max_dilution
+        )
     else:
         _solve(np.concatenate(values), *common, knot_years, given, scaled, max_dilution, *dates, *found)
     return found
