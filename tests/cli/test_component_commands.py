@@ -37,6 +37,7 @@ def stations(folder):
         lines.append(midas(name, lon, tuple(float(v) for v in moved)).replace("38.5", f"{lat}"))
     (folder / "stations/positions.csv").write_text(text)
     (folder / "midas.txt").write_text("".join(lines))
+    (folder / "steps.txt").write_text("AAAA  20MAY15  2   288.403   229.929  6.5 nn00725272\n")
 
 
 def _course():
@@ -79,8 +80,9 @@ def test_every_command_of_the_page_runs(page, folder, tmp_path, monkeypatch, cap
     for words, _ in lines:
         code = run_command(words[1:])
         assert code == 0, f"{' '.join(words)}: {capsys.readouterr().err}"
+    names: dict[str, object] = {}
     for example in blocks((ROOT / page).read_text(), "python"):
-        exec(compile(example, page, "exec"), {})
+        exec(compile(example, page, "exec"), names)
     if page.endswith("components.md"):
         found = ia.open("motion.zarr")
         assert found.attrs["tracks"] == "ascending descending"
@@ -90,6 +92,8 @@ def test_every_command_of_the_page_runs(page, folder, tmp_path, monkeypatch, cap
         assert ia.open("field.zarr").velocity.sizes["x"] == HERE.width
     else:
         assert (tmp_path / "stations.png").stat().st_size > 5000
+        assert "step_20200515" in names["model"]
+        assert 'id="gnss-stations"' in (tmp_path / "report.html").read_text()
         assert ia.open("eurasia.zarr").attrs["reference_frame"] == "NorthAmerica (ITRF2020) fixed"
         assert ia.open("motion_on_plate.zarr").attrs["plate_motion"].startswith("removed: pole 60 -90")
         assert ia.open("ascending_tied.zarr").attrs["gnss_tie_stations"] == 4
@@ -251,7 +255,7 @@ def test_requirements_by_options(folder, capsys):
         "plain": (), "opera": ("--requirement", "opera_disp"), "wide": ("--threshold", "0.5"), "slope": ("--slope", "0.01"),
         "little": ("--share", "0.01"), "seed": ("--seed", "3"),
         "gnss": ("--gnss", str(folder / "midas.txt"), "--line-of-sight", "39/-12"),
-        "date": ("--requirement", "nisar_transient", "--date", "2020-06-07"),
+        "date": ("--requirement", "nisar_transient", "--date", "2020-06-07"), "bins": ("--distances", "0.2,1,2"),
     }.items():  # fmt: skip
         run([*words, *more])
         seen[name] = json.loads(capsys.readouterr().out)
@@ -259,6 +263,7 @@ def test_requirements_by_options(folder, capsys):
     assert seen["wide"]["fraction"] == 1
     assert seen["opera"]["threshold"] == 0.005
     assert [one["distance_from"] for one in seen["opera"]["bins"]][:2] == [0.1, 5.0]
+    assert [(one["distance_from"], one["distance_to"]) for one in seen["bins"]["bins"]] == [(0.2, 1.0), (1.0, 2.0)]
     assert seen["date"]["slope"] == 0.003
     assert seen["little"]["passed"] == "True"
     assert seen["slope"]["fraction"] > seen["plain"]["fraction"] != seen["seed"]["fraction"]
@@ -301,3 +306,28 @@ def test_what_cannot_be_is_one_line_and_code_2(words, message, folder, monkeypat
     assert message in error
     assert "\n" not in error
     assert not (folder / "o.zarr").exists()
+
+
+def test_midas_by_options(tmp_path):
+    stack, _ = ia.simulate_stack(shape=(8, 8), n_dates=50, missing=0, water=False)
+    series = ia.invert(stack, reference=(4, 4))
+    ia.run(series.chunk(y=8, x=8), tmp_path / "series.zarr", workers=1)
+    seen = []
+    for k, (words, keywords) in enumerate(
+        (
+            ([], {}),
+            (["--steps", str(series.time.values[20])[:10]], {"steps": [str(series.time.values[20])[:10]]}),
+            (["--tolerance", "0.05"], {"tolerance": 0.05}),
+        )
+    ):
+        run(["midas", str(tmp_path / "series.zarr"), str(tmp_path / f"{k}.zarr"), *words])
+        found = ia.open(tmp_path / f"{k}.zarr").compute()
+        xr.testing.assert_equal(found.velocity, ia.midas(series, **keywords).velocity.compute())
+        seen.append(found.velocity.values)
+    assert all(not np.array_equal(a, b, equal_nan=True) for a, b in pairwise(seen))
+
+
+def test_a_report_without_stations_takes_no_line_of_sight(folder, tmp_path, capsys):
+    words = ["report", str(folder / "ascending.zarr"), str(tmp_path / "r.html"), "--line-of-sight", "38/-12"]
+    assert run_command(words) == 2
+    assert "give them with --gnss" in capsys.readouterr().err

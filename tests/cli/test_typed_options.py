@@ -27,6 +27,7 @@ FUNCTIONS = {
     groups.Weighting: ia.invert,
     groups.Inverting: ia.invert,
     groups.Terms: ia.fit,
+    groups.Midas: ia.midas,
     groups.Fitting: ia.fit,
     groups.Geometry: ia.fit,
     groups.Executing: ia.run,

@@ -217,6 +217,91 @@ def test_folders_archives_selections_and_gaps(tmp_path):
     np.testing.assert_allclose(only.east, [[0.1]], atol=1e-9)
 
 
+PANGA = "# ================= DQRFIT RESULTS =================\n# model: trend\n"
+"""Header, then decimal year (day of the year by its days), position and standard deviation in mm."""
+
+
+def panga(folder, name="ALBH", axes=("lon", "lat", "rad")):
+    for scale, axis in enumerate(axes, 1):
+        rows = [
+            (2020 + 1 / 366, 0.0, 9.0),
+            (2020 + 1 / 366, 1.0 * scale, 2.0 * scale),
+            (2020 + 60 / 366, 4.0 * scale, 3.0),
+        ]
+        rows += [(2021.0, -5.0 * scale, 3.0)] + ([(2021 + 2 / 365, 7.0, 3.0)] if axis == "lat" else [])
+        text = "".join(f"{year:.6f} {value:.2f} {std:.2f}\n" for year, value, std in rows)
+        (folder / f"{name}.{axis}").write_text(PANGA + text)
+
+
+def test_panga_has_three_files_for_a_station_in_mm(tmp_path):
+    """lon is east, lat north, rad up; the fraction 1 of a year is its last day; days that one lacks are left out."""
+    panga(tmp_path)
+    gnss = ia.open_gnss(tmp_path, places={"ALBH": (-123.5, 48.4)})
+    assert [str(t)[:10] for t in gnss.time.values] == ["2020-01-01", "2020-02-29", "2020-12-31"]
+    for scale, name in enumerate(("east", "north", "up"), 1):
+        np.testing.assert_allclose(gnss[name][0], [0, 0.003 * scale, -0.006 * scale], atol=1e-9)
+        np.testing.assert_allclose(gnss[f"{name}_std"][0], [0.002 * scale, 0.003, 0.003])
+    with pytest.raises(FileError, match="ALBH: its file does not say where it is"):
+        ia.open_gnss(tmp_path)
+    (tmp_path / "ALBH.rad").unlink()
+    with pytest.raises(FileError, match=r"station ALBH has no file \.rad; give all three"):
+        ia.open_gnss(tmp_path, places={"ALBH": (-123.5, 48.4)})
+
+
+SSC = """               CLASS_A EPN STATION POSITIONS AND VELOCITIES
+               REFERENCE FRAME:    IGb14    AT EPOCH OF 2010.0
+DOMES NB. SITE NAME        TECH. ID.       X/Vx         Y/Vy         Z/Vz.          Sigmas      SOLN  DATA_START     DATA_END   REF. EPOCH
+----------------------------------------------------------------------------------------------------------------------------------------
+10001M007 SMNE              GPS SMNE  4201791.972   177945.561  4779286.951  0.001  0.001  0.001  1 00:322:00000 08:118:86370 10:001:00000
+10001M007                                  -.0930       0.0175       0.0106 0.0001 0.0001 0.0001
+10001M007 SMNE              GPS SMNE  4201791.982   177945.564  4779286.960  0.001  0.001  0.001  2 08:120:00000 09:069:86370 10:001:00000
+10001M007                                  -.0130       0.0175       0.0106 0.0002 0.0001 0.0003
+"""
+"""Lines of the source in the module, with another velocity in the first solution and other deviations in the second."""
+
+
+def test_velocities_of_the_european_network_are_turned(tmp_path):
+    from pyproj import Transformer
+
+    (tmp_path / "EPN_A_IGb14.SSC").write_text(SSC)
+    gnss = ia.open_gnss(tmp_path)
+    place = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True).transform(
+        4201791.982, 177945.564, 4779286.960
+    )
+    np.testing.assert_allclose([gnss.longitude[0], gnss.latitude[0], gnss.height[0]], place, rtol=1e-9)
+    turn = to_east_north_up(*place[:2])
+    parts = ("east", "north", "up")
+    np.testing.assert_allclose([gnss[f"velocity_{n}"][0] for n in parts], turn @ [-0.013, 0.0175, 0.0106])
+    covariance = turn @ np.diag(np.square([0.0002, 0.0001, 0.0003])) @ turn.T
+    np.testing.assert_allclose([gnss[f"velocity_{n}_std"][0] for n in parts], np.sqrt(np.diag(covariance)))
+    pair = gnss.correlation_north_up[0] * gnss.velocity_north_std[0] * gnss.velocity_up_std[0]
+    np.testing.assert_allclose(pair, covariance[1, 2])
+    assert 0.015 < float(gnss.velocity_east[0]) < 0.02  # Paris moves to the north-east
+    assert 0.01 < float(gnss.velocity_north[0]) < 0.02
+    assert gnss.attrs["reference_frame"] == "IGb14"
+
+
+STEPS = """P090  18MAR02  1  Elevation_Cutoff_Changed
+P090  20MAY15  2   288.403   229.929  6.5 nn00725272
+GOL2  94JAN17  2   363.078   201.965  6.7 ci3144585
+"""
+"""steps_readme.txt of the Nevada Geodetic Laboratory: station, date, code, ..., threshold and distance in km, magnitude."""
+
+
+def test_steps_field_by_field(tmp_path):
+    (tmp_path / "steps.txt").write_text(STEPS)
+    steps = ia.open_gnss(tmp_path / "steps.txt")
+    assert [str(t)[:10] for t in steps.time.values] == ["1994-01-17", "2018-03-02", "2020-05-15"]
+    assert list(steps.station.values) == ["GOL2", "P090", "P090"]
+    assert list(steps.kind.values) == ["earthquake", "equipment", "earthquake"]
+    assert list(steps.event.values) == ["ci3144585", "Elevation_Cutoff_Changed", "nn00725272"]
+    np.testing.assert_array_equal(steps.distance, [201.965, np.nan, 229.929])
+    np.testing.assert_array_equal(steps.magnitude, [6.7, np.nan, 6.5])
+    only = ia.open_gnss(tmp_path / "steps.txt", stations=["P090"], start="2019-01-01")
+    assert [str(t)[:10] for t in only.time.values] == ["2020-05-15"]
+    assert ia.open_gnss(tmp_path / "steps.txt", end="2000-01-01").sizes == {"step": 1}
+
+
 LINE = tenv3().splitlines()[1]
 DAMAGED = {
     "a short line": ("X.tenv3", tenv3() + "HILL 00JAN04 2000\n", r"X.tenv3, line 5: has 3 columns instead of 20 or 23"),
@@ -235,6 +320,11 @@ DAMAGED = {
     "csv with a bad number": ("X.csv", "date,east,north,up,lon,lat\n20200101,x,2,3,4,5\n", "X.csv, line 2: 'x' is not a number"),
     "csv with a short line": ("X.csv", "date,east,north,up,lon,lat\n20200101,1,2,3\n", "X.csv, line 2: has 4 cells instead of 6"),
     "csv with a column twice": ("X.csv", "date,east,East (mm),north,up\n20200101,1,1,2,3\n", "has the column east twice"),
+    "panga": ("X.lon", PANGA + "2020.5 1.0\n", r"X.lon, line 3: has 2 columns instead of 3"),
+    "epn without velocities": ("X.SSC", "\n".join(SSC.splitlines()[:5]) + "\n", "X.SSC: has no velocities"),
+    "epn with a short line": ("X.SSC", SSC.replace(" 0.0002 0.0001", " 0.0002"), "X.SSC, line 8: has 5 numbers instead of 6"),
+    "steps": ("X.txt", STEPS + "GOL2 94JAN17 2 363.0\n", "X.txt, line 4: 'GOL2 94JAN17 2 363.0' is no step"),
+    "steps with a bad date": ("X.txt", STEPS.replace("20MAY15", "20MAI15"), "line 2: '20MAI15' is not a date"),
     "midas": ("X.txt", midas("A", 1.0) + "B MIDAS5 1 2\n", "X.txt, line 2: has 4 columns instead of 27"),
 }  # fmt: skip
 

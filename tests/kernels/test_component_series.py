@@ -53,7 +53,13 @@ def dense(values, sigma, vectors, north, dates, knots, axes, p):
 
 @pytest.mark.parametrize(
     ("tracks", "free", "knots", "missing", "north"),
-    [(2, False, 8, 0.2, True), (2, False, 8, 0.6, True), (3, True, 6, 0.3, False), (4, False, 12, 0.5, False)],
+    [
+        (2, False, 8, 0.2, True),
+        (2, False, 8, 0.6, True),
+        (3, True, 6, 0.3, False),
+        (4, False, 12, 0.5, False),
+        (4, True, 6, 0.3, False),
+    ],
 )
 def test_motion_and_covariance_are_those_of_lapack(tracks, free, knots, missing, north):
     case = scene(tracks, knots, missing, north=north)
@@ -110,3 +116,38 @@ def test_a_date_with_too_large_an_error_is_none():
     assert 0 < beyond[1:].sum() < beyond.size
     assert np.isnan(narrow.estimate[2][beyond]).all()
     assert np.isfinite(narrow.estimate[2][worst <= 2.0]).all()
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_tiles_whose_pixels_have_the_same_dates_share_the_equations(free):
+    """300 pixels of few masks, empty ones and some without a line of sight: each is what it is alone."""
+    values, _, _, _, dates, at = scene(3 if free else 2, 6, 0.0, north=False)
+    rng = np.random.default_rng(4)
+    tracks, pixels = len(values), 300
+    values = [rng.normal(0, 0.02, (20, pixels)).astype("f4") for _ in values]
+    for samples in values:
+        samples[3:5, 40:200] = np.nan  # one mask in the second tile, another in the first and the third
+        samples[:, 7::11] = np.nan
+    values[0][:, 130] = np.nan
+    vectors = np.repeat(np.stack([ASCENDING, DESCENDING, LEFT][:tracks])[:, :, None], pixels, 2).astype("f4")
+    vectors[1, 0, 20:25] = np.nan
+    north = None if free else np.stack([rng.normal(0, 0.02, pixels), np.full(pixels, 0.005)]).astype("f4")
+    if north is not None:
+        north[0, 280:] = np.nan
+    sigma = [np.full((20, 1), 0.004, "f4")] * tracks
+    options = {"free": free, "scaled": True, "max_dilution": 9.0}
+    whole = solve_series(values, sigma, vectors, north, dates, at, **options)
+    for p in (0, 7, 22, 39, 40, 127, 128, 130, 199, 200, 255, 256, 281, 299):
+        own = slice(p, p + 1)
+        part = None if north is None else north[:, own]
+        alone = solve_series([v[:, own] for v in values], sigma, vectors[:, :, own], part, dates, at, **options)
+        if part is not None and not np.isfinite(part).all():
+            assert np.isnan(whole.estimate[2, :, p]).all()
+            continue
+        for name, of, other in zip(whole._fields, whole, alone, strict=True):
+            np.testing.assert_array_equal(of[..., p], other[..., 0], err_msg=f"{name} of pixel {p}")
+    assert np.isfinite(whole.estimate[2, -1]).mean() > 0.8
+    each = [np.full((20, pixels), 0.004, "f4")] * tracks
+    same = solve_series(values, each, vectors, north, dates, at, **options)
+    np.testing.assert_array_equal(same.estimate, whole.estimate)
+    np.testing.assert_array_equal(same.std, whole.std)

@@ -90,6 +90,35 @@ def test_one_direction_alone_says_so_and_gives_nothing():
     assert np.isnan(three.velocity_north).all()
 
 
+@pytest.mark.parametrize(("north", "weights"), [("zero", "variance"), ("free", "none")])
+def test_one_direction_alone_gives_the_projection_that_is_observed(north, weights):
+    """Along the mean line of sight, whatever is assumed of the north: the truth in this direction, with its error."""
+    other = track("ascending", seed=5)
+    other["los_east"], other["los_north"], other["los_up"] = (
+        (("y", "x"), np.full(other.velocity.shape, value)) for value in line_of_sight(44.0, -12.0, "right")
+    )
+    grid = GRIDS["ascending"]
+    along = np.einsum("ayx,ayx->yx", np.stack([other[f"los_{name}"] for name in COMPONENTS]), motion(grid))
+    noise = np.random.default_rng(8).normal(size=grid.shape) * other.velocity_std
+    other["velocity"] = (along + noise).where(np.isfinite(other.velocity)).astype("f4")
+    found = ia.decompose([track("ascending"), other], north=north, weights=weights)
+    direction = np.stack([found[f"observed_{name}"] for name in COMPONENTS])
+    truth = np.einsum("ayx,ayx->yx", direction, motion(grid))
+    errors = ((found.velocity_observed - truth) / found.velocity_observed_std).values
+    assert np.isfinite(errors).sum() == (found.observed_tracks > 0).sum() > 20_000
+    for seen in (1, 2, 3):
+        assert rms_of(errors[found.observed_tracks.values == seen]) == pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(np.square(direction).sum(axis=0)[np.isfinite(errors)], 1, atol=1e-6)
+    alone = found.observed_tracks.values == 1
+    np.testing.assert_array_equal(direction[0][alone], track("ascending").los_east.values[alone])
+    both = ia.decompose([track("ascending"), track("descending")], north="zero", like=track("ascending"))
+    assert (np.isfinite(both.velocity_observed) == (np.isnan(both.velocity_up) & (both.observed_tracks > 0))).all()
+
+
+def rms_of(values):
+    return np.sqrt(np.square(values).mean())
+
+
 def test_lazy_is_eager_whatever_the_blocks():
     tracks = {name: track(name) for name in GRIDS}
     eager = ia.decompose(tracks, north="free", resampling="bilinear")

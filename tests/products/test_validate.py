@@ -131,13 +131,15 @@ REFUSED = {
     "too far": ({"distances": (500, 600)}, StackError, "no pair of pixels at these distances"),
     "mask and stations": ({"gnss": at_stations(3), "mask": "a.tif"}, ArgumentError, "mask: applies to pairs of pixels"),
     "no line of sight": ({"gnss": at_stations(3)}, StackError, "data: has no los_east"),
+    "stations elsewhere": ({"gnss": at_stations(3).assign_coords(latitude=("station", [0.0, 1.0, 2.0]))}, StackError, "none of 3 stations"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_invalid_input_is_one_line(name):
     options, error, message = REFUSED[name]
+    data = track("ascending") if name == "stations elsewhere" else noisy(0.002)
     with pytest.raises(error, match=message) as found:
-        ia.validate(noisy(0.002), **options)
+        ia.validate(data, **options)
     assert isinstance(found.value, InsarrayError)
     assert "\n" not in str(found.value)

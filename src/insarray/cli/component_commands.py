@@ -67,12 +67,12 @@ def _tracks(files: Sequence[str], line_of_sight: Sequence[str], *, needed: bool 
     if len(sights) != len(files):
         raise ArgumentError(f"--line-of-sight: {len(sights)} for {len(files)} tracks; give one of each, in their order")
     given = zip(_names(files), files, sights, strict=True)
-    return {name: _sighted(file, sight, needed=needed) for name, file, sight in given}
+    return {name: sighted(file, sight, needed=needed) for name, file, sight in given}
 
 
 def compare(options: Gnss) -> None:
     """Print what a series and stations differ by."""
-    series = _sighted(options.store, _one(options.line_of_sight))
+    series = sighted(options.store, one_sight(options.line_of_sight))
     found = compare_gnss(series, open_gnss(options.stations), **options.keywords(group.Comparing))
     if options.plot is not None:
         from insarray import plot
@@ -92,7 +92,7 @@ def compare(options: Gnss) -> None:
 def tie(options: Tie) -> None:
     """Tie a store to GNSS."""
     refuse_input_as_output(_files((options.store,), options.gnss, options.mask), options.out)
-    data = _sighted(options.store, _one(options.line_of_sight))
+    data = sighted(options.store, one_sight(options.line_of_sight))
     gnss = open_result(options.gnss) if is_result(options.gnss) else open_gnss(options.gnss)
     run_into(tie_to_gnss(data, gnss, **options.keywords(group.Tying)), options)
 
@@ -103,7 +103,7 @@ def validate(options: Validate) -> None:
     if options.date is not None:
         data = data.isel(time=date_index(data.time.values, options.date))
     if options.gnss is not None or options.line_of_sight:
-        sight = _one(options.line_of_sight)
+        sight = one_sight(options.line_of_sight)
         data = data if sight is None else data.assign(_sight(data, sight))
     stations = None if options.gnss is None else open_gnss(options.gnss)
     found = validate_pairs(data, stations, **options.keywords(group.Validating))
@@ -124,11 +124,11 @@ def validate(options: Validate) -> None:
 def frame(options: Frame) -> None:
     """Remove the motion of a plate from a store, or add it."""
     refuse_input_as_output([options.store], options.out)
-    data = _sighted(options.store, _one(options.line_of_sight), needed=False)
+    data = sighted(options.store, one_sight(options.line_of_sight), needed=False)
     run_into(change_frame(data, pole=_pole(options.pole), **options.keywords(group.Framing)), options)
 
 
-def _sighted(store: str, sight: str | None, *, needed: bool = True) -> xr.Dataset:
+def sighted(store: str, sight: str | None, *, needed: bool = True) -> xr.Dataset:
     """A stored result with its line of sight: its own, or that of an option."""
     data = open_result(store)
     if sight is not None:
@@ -155,7 +155,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _one(given: Sequence[str]) -> str | None:
+def one_sight(given: Sequence[str]) -> str | None:
+    """The line of sight of a single store, if one is given."""
     if len(given) > 1:
         raise ArgumentError(f"--line-of-sight: {len(given)} are given for one store; give one")
     return given[0] if given else None

@@ -163,7 +163,7 @@ class Plot(output.Drawing, group.Quality):
 
 
 @cli.typed("Export", "output_commands.report")
-class Report(group.Quality, output.Replacing):
+class Report(group.Quality, group.Sight, output.Replacing):
     """Write an HTML report with maps, checks and time series.
 
     STORE is the output of invert or fit, or a series derived from it. The report is one file that needs no network.
@@ -172,6 +172,7 @@ class Report(group.Quality, output.Replacing):
     store: str = argument("STORE")
     path: str = argument("PATH")
     title: str | None = option("Heading of the page; default: the name of STORE.", None, "TEXT")
+    gnss: str | None = option("Compare the series with stations: daily positions, as for gnss.", None, "FILES")
 
 
 @cli.typed("Export", "view_command.view")

@@ -228,6 +228,15 @@ class GeometryFile(Geometry):
     )
 
 
+class Midas(Options):
+    """Median of slopes."""
+
+    steps: tuple[str, ...] = option("Dates of known steps, which no slope spans.", (), "DATE")
+    tolerance: float = option(
+        "Largest difference from one year of the preferred pairs.", 0.001, "YEARS", limits=(0, None)
+    )
+
+
 class Sight(Options):
     """Line of sight, if the store has none."""
 
@@ -288,6 +297,7 @@ class Validating(Options):
         "Growth of the largest error with the square root of the distance in km.", None, "M", limits=(0, None)
     )
     share: float | None = option("Share of the pairs, instead of that of the requirement.", None, "F", above=0)
+    distances: tuple[float, ...] = option("Edges of the distance bins.", (0.1, *(5.0 * k for k in range(1, 11))), "KM")
     pairs: int = option("Pairs of pixels in each bin.", 10_000, "N", limits=(1, None))
     seed: int = option("Seed with which pairs are drawn.", 0)
     mask: str | None = option("Only pixels where this raster is neither 0 nor no-data.", None, "RASTER")

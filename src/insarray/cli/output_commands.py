@@ -5,13 +5,16 @@ from typing import Any
 
 import xarray as xr
 
+from insarray.cli.component_commands import one_sight, sighted
 from insarray.cli.components_points_export import Export, Plot, Report, Timeseries
 from insarray.cli.compute import save_plot
 from insarray.cli.inputs import cropped, mask_of
 from insarray.cli.say import echo
 from insarray.engine.open import open as open_result
+from insarray.io.gnss.open import open_gnss
 from insarray.model.dates import date_index
 from insarray.model.errors import ArgumentError
+from insarray.products.gnss.compare import compare_gnss
 from insarray.products.points.selection import points_to_grid
 from insarray.products.stacks.closure import closure_summary
 from insarray.products.stacks.selection import Raster
@@ -99,7 +102,14 @@ def report(options: Report) -> None:
     from insarray.reports import report as write_report
 
     good = mask_of(open_result(options.store), options)
-    write_report(options.store, options.path, mask=good, overwrite=options.overwrite, title=options.title)
+    how: dict[str, Any] = {"mask": good, "overwrite": options.overwrite, "title": options.title}
+    if options.gnss is None:
+        if options.line_of_sight:
+            raise ArgumentError("--line-of-sight: is for the comparison with stations; give them with --gnss")
+        write_report(options.store, options.path, **how)
+    else:
+        series = sighted(options.store, one_sight(options.line_of_sight))
+        write_report(options.store, options.path, **how, gnss=compare_gnss(series, open_gnss(options.gnss)))
     echo(f"{options.path}: written")
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from insarray.cli import options as group
 from insarray.cli.compute import compiled_kernels, refuse_input_as_output, run_into
 from insarray.cli.inputs import corrected, is_one_result, mask_of, open_files, open_masked, open_result
-from insarray.cli.stacks_and_series import Average, Deramp, Fit, Join, Remove, Rereference
+from insarray.cli.stacks_and_series import Average, Deramp, Fit, Join, Midas, Remove, Rereference
 from insarray.cli.typed import Options, dashed
 from insarray.cli.values import parse_reference
 from insarray.engine.graph.selection import take
@@ -22,6 +22,7 @@ from insarray.products.series.rereference import rereference as rereference_seri
 from insarray.products.stacks.averages import component_counts, temporal_average
 from insarray.products.stacks.selection import select_pairs
 from insarray.products.timefit.fit import fit as fit_functions
+from insarray.products.timefit.midas import midas as midas_velocity
 from insarray.products.timefit.prediction import remove_terms
 from insarray.products.views.stacks import as_series
 
@@ -73,6 +74,12 @@ def _of_pairs(options: Fit) -> tuple[xr.Dataset, dict[str, Any]]:
     reference = parse_reference(options.reference)
     data, phase = corrected(data, options, reference)
     return data, {**options.keywords(group.Weighting), "reference": reference, "phase": phase}
+
+
+def midas(options: Midas) -> None:
+    """Estimate the velocity of a stored series as MIDAS does."""
+    refuse_input_as_output([options.series], options.out)
+    run_into(midas_velocity(open_result(options.series), **options.keywords(group.Midas)), options)
 
 
 def remove(options: Remove) -> None:

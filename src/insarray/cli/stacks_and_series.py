@@ -146,6 +146,17 @@ class Fit(
     end: str | None = option("Fit up to this date.", None, "DATE")
 
 
+@cli.typed("Model", "series_commands.midas")
+class Midas(group.Midas, group.Storing):
+    """Estimate velocities as MIDAS does for GNSS stations.
+
+    SERIES is a stored series of more than a year. OUT is a Zarr store with the velocity: the median of the slopes of dates
+    a year apart, robust against steps, seasons and outliers.
+    """
+
+    series: str = argument("SERIES")
+
+
 @cli.typed("Model", "series_commands.remove")
 class Remove(group.GeometryFile, group.Storing):
     """Subtract terms of a fitted model from a series.

@@ -175,9 +175,26 @@ def _nothing(part: _Part) -> np.ndarray:
 
 
 def _of_blocks(warp: Warp, part: _Part, blocks: list[list[np.ndarray]]) -> np.ndarray:
-    values = np.concatenate([np.concatenate(row, axis=-1) for row in blocks], axis=-2)
-    inside = tuple(slice(of.start - at, of.stop - at) for of, at in zip(part.window, part.begin, strict=True))
-    return _sampled(warp, part.block, part.window, values[..., inside[0], inside[1]])
+    rows, cols = part.window
+    values = np.empty((*part.lead, rows.stop - rows.start, cols.stop - cols.start), np.float32)
+    top = part.begin[0] - rows.start
+    for row in blocks:
+        left = part.begin[1] - cols.start
+        for block in row:
+            down, right = (
+                _shared(top, block.shape[-2], values.shape[-2]),
+                _shared(left, block.shape[-1], values.shape[-1]),
+            )
+            values[..., down[0], right[0]] = block[..., down[1], right[1]]
+            left += block.shape[-1]
+        top += row[0].shape[-2]
+    return _sampled(warp, part.block, part.window, values)
+
+
+def _shared(begin: int, size: int, window: int) -> tuple[slice, slice]:
+    """Where in a window, and where in itself, a block lies that begins at a place of the window."""
+    start, stop = max(begin, 0), min(begin + size, window)
+    return slice(start, stop), slice(start - begin, stop - begin)
 
 
 def _sampled(warp: Warp, block: tuple[slice, slice], window: tuple[slice, slice], values: np.ndarray) -> np.ndarray:

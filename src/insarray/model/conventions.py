@@ -268,6 +268,17 @@ VARIABLES |= {
 }
 
 VARIABLES |= {
+    "velocity_observed": Variable(
+        _MAP, "float32", "m/year", "velocity along the mean line of sight, where components are not determined"
+    ),
+    "velocity_observed_std": Variable(_MAP, "float32", "m/year", "standard error of velocity_observed"),
+    **{
+        f"observed_{name}": Variable(_MAP, "float32", "1", f"{ward} part of the direction of velocity_observed")
+        for name, ward in COMPONENTS.items()
+    },
+}
+
+VARIABLES |= {
     f"plate_{name}": Variable(_MAP, "float32", "m/year", f"{ward} velocity of the plate")
     for name, ward in COMPONENTS.items()
 }

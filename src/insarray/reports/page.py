@@ -21,6 +21,7 @@ from insarray.products.stacks.selection import Raster
 from insarray.reports import pictures, summary
 from insarray.reports.checks import problems
 from insarray.reports.corrections import corrections_of
+from insarray.reports.gnss import gnss_of
 from insarray.reports.thinning import Sampling, thinned
 from insarray.reports.time_series import series_within
 from insarray.reports.totals import maps_of, totals
@@ -42,6 +43,8 @@ def report(
     mask: Raster | None = None,
     overwrite: bool = False,
     title: str | None = None,
+    gnss: xr.Dataset | None = None,
+    validation: xr.Dataset | None = None,
 ) -> Path:
     """Write an HTML report of a result: how it was made, maps, possible problems, and time series of clicked points.
 
@@ -63,6 +66,11 @@ def report(
         Replace an existing file.
     title
         Heading; default: the name of the store.
+    gnss
+        What the series and stations differ by (`insarray.compare_gnss`), for a section with a table of the stations and
+        their picture. A tie to stations that the result records is in it, too.
+    validation
+        Requirements that were tested (`insarray.validate`), for the same section.
 
     Returns
     -------
@@ -97,7 +105,8 @@ def report(
     refuse_inputs(path, source.dataset, mask)
     _require_maps(source.dataset)
     source = replace(source, dataset=masked(source.dataset, mask))
-    content = _content(source) | {"title": shown(title or _name(source))}
+    compared = gnss_of(source.dataset, gnss, validation)
+    content = _content(source) | {"title": shown(title or _name(source)), "gnss": compared}
     text = _rendered(_with_series(source.dataset, content))
     with complete_file(path, overwrite=overwrite) as final:
         final.write_text(printable(text), encoding="utf-8")

@@ -153,6 +153,18 @@ def assessment_picture(assessed: xr.Dataset) -> str:
         return _svg(plot.assessment(assessed))
 
 
+def gnss_picture(found: xr.Dataset) -> str:
+    """Return panels of the stations of a comparison as SVG."""
+    with _style("gnss"):
+        return _svg(plot.gnss(found))
+
+
+def validation_picture(found: xr.Dataset) -> str:
+    """Return the shares of a validation as SVG."""
+    with _style("validation"):
+        return _svg(plot.validation(found).figure)  # type: ignore[arg-type]
+
+
 def panels_picture(maps: xr.Dataset, planes: xr.DataArray, titles: list[str], salt: str) -> str:
     """Return maps (panel, y, x) of displacements on the pixels of `maps`, with a common colour scale."""
     from matplotlib.figure import Figure

@@ -42,7 +42,7 @@ class Format(NamedTuple):
     read: Callable[[str, Sequence[str]], Station]
 
 
-def _table(path: str, lines: Sequence[str], widths: tuple[int, ...], first: int) -> tuple[np.ndarray, int]:
+def rows_of(path: str, lines: Sequence[str], widths: tuple[int, ...], first: int) -> tuple[np.ndarray, int]:
     """Cells (line, column) of lines of one width, as text.
 
     Raises
@@ -63,7 +63,8 @@ def _table(path: str, lines: Sequence[str], widths: tuple[int, ...], first: int)
     return np.array([row for _, row in kept]), width
 
 
-def _numbers(path: str, cells: np.ndarray, what: str) -> np.ndarray:
+def numbers_of(path: str, cells: np.ndarray, what: str) -> np.ndarray:
+    """Cells as numbers; FileError that names the first that is none."""
     try:
         return plain_numbers(cells.ravel().tolist()).reshape(cells.shape)
     except ValueError as error:
@@ -81,10 +82,11 @@ def _is_number(text: str) -> bool:
 
 def _days(path: str, texts: np.ndarray) -> np.ndarray:
     """Days written as 10JUL28: years from 80 on are of the last century."""
-    return np.array([_day(path, str(text)) for text in texts], "datetime64[D]")
+    return np.array([day_of(path, str(text)) for text in texts], "datetime64[D]")
 
 
-def _day(path: str, text: str) -> date:
+def day_of(path: str, text: str) -> date:
+    """Day written as 10JUL28; FileError if it is none."""
     found = re.fullmatch(r"(\d\d)([A-Z]{3})(\d\d)", text.upper())
     if found is None or found[2] not in _MONTHS:
         raise FileError(f"{path}: {text!r} is not a date such as 10JUL28")
@@ -106,8 +108,8 @@ def _read_tenv3(path: str, lines: Sequence[str]) -> Station:
     height.
     """
     head = int(lines[0].lstrip().lower().startswith("site"))
-    cells, width = _table(path, lines[head:], (_TENV3, _TENV3_PLACED), 1 + head)
-    values = _numbers(path, cells[:, 7:], "a position")
+    cells, width = rows_of(path, lines[head:], (_TENV3, _TENV3_PLACED), 1 + head)
+    values = numbers_of(path, cells[:, 7:], "a position")
     motion = np.stack([values[:, k] + values[:, k + 1] for k in (0, 2, 4)], axis=1)
     place = np.nan, np.nan, np.nan
     if width == _TENV3_PLACED:
@@ -119,8 +121,8 @@ def _read_tenv3(path: str, lines: Sequence[str]) -> Station:
 def _read_txyz2(path: str, lines: Sequence[str]) -> Station:
     """Columns: site, date, decimal year, x, y, z in metres, their standard deviations and correlations (xy, xz, yz), antenna."""
     head = int(not re.match(r"\s*\S+\s+\d\d[A-Za-z]{3}\d\d\s", lines[0]))
-    cells, _ = _table(path, lines[head:], (_TXYZ,), 1 + head)
-    values = _numbers(path, cells[:, 3:], "a position")
+    cells, _ = rows_of(path, lines[head:], (_TXYZ,), 1 + head)
+    values = numbers_of(path, cells[:, 3:], "a position")
     return _turned(str(cells[0, 0]), _days(path, cells[:, 1]), values[:, :3], values[:, 3:6], values[:, 6:9])
 
 
@@ -134,8 +136,8 @@ def _turned(
 
 def _read_tenv8(path: str, lines: Sequence[str]) -> Station:
     """Columns: decimal year, east, north, up in metres, their standard deviations, and whether it is a rapid solution."""
-    cells, _ = _table(path, lines, (_TENV8,), 1)
-    values = _numbers(path, cells[:, :7], "a position")
+    cells, _ = rows_of(path, lines, (_TENV8,), 1)
+    values = numbers_of(path, cells[:, :7], "a position")
     days = np.datetime64("2000-01-01", "D") + np.rint((values[:, 0] - 2000.0) * 365.25).astype("timedelta64[D]")
     unknown = np.full((len(values), 3), np.nan)
     stem = re.split(r"[/\\]", path)[-1].split(".")[0].split("_")[0]
@@ -163,10 +165,10 @@ def _read_pos(path: str, lines: Sequence[str]) -> Station:
     start = next((n for n, line in enumerate(lines) if line.lstrip().startswith("*YYYY")), None)
     if start is None:
         raise FileError(f"{path}: has no line *YYYYMMDD before its days; it is damaged, download it again")
-    cells, _ = _table(path, lines[start + 1 :], (24, 25), start + 2)
-    values = _numbers(path, cells[:, 12:24], "a position")
+    cells, _ = rows_of(path, lines[start + 1 :], (24, 25), start + 2)
+    values = numbers_of(path, cells[:, 12:24], "a position")
     days = np.array([f"{text[:4]}-{text[4:6]}-{text[6:8]}" for text in cells[:, 0]], "datetime64[D]")
-    latitude, longitude, height = _numbers(path, cells[0, 12:15], "the place")
+    latitude, longitude, height = numbers_of(path, cells[0, 12:15], "the place")
     # after NLat Elong Height: dN dE dU Sn Se Su Rne Rnu Reu
     order = [1, 0, 2]
     motion, std = values[:, 3:6][:, order], values[:, 6:9][:, order]
@@ -185,8 +187,8 @@ def _read_pbo_csv(path: str, lines: Sequence[str]) -> Station:
     if start is None or where is None or "North (mm), East (mm), Vertical (mm)" not in lines[start]:
         raise FileError(f"{path}: its header has no reference position or no columns in mm; download it again")
     rows = [line.replace(",", " ") for line in lines[start + 1 :]]
-    cells, _ = _table(path, rows, (7, 8), start + 2)
-    values = _numbers(path, cells[:, 1:7], "a position") / 1000.0
+    cells, _ = rows_of(path, rows, (7, 8), start + 2)
+    values = numbers_of(path, cells[:, 1:7], "a position") / 1000.0
     place = wrapped(float(where[2])), float(where[1]), float(where[3])
     days = np.array(cells[:, 0], "datetime64[D]")
     unknown = np.full((len(days), 3), np.nan)

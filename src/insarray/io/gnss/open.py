@@ -10,6 +10,17 @@ import numpy as np
 import xarray as xr
 
 from insarray.io.files import below, expand, require_plausible
+from insarray.io.gnss.centres import (
+    PANGA,
+    Part,
+    Step,
+    is_epn,
+    is_steps,
+    read_epn,
+    read_part,
+    read_steps,
+    stations_of,
+)
 from insarray.io.gnss.formats import FORMATS
 from insarray.io.gnss.station import Station, Velocity, wrapped
 from insarray.io.gnss.tables import is_midas, read_csv, read_midas
@@ -19,7 +30,7 @@ from insarray.model.errors import ArgumentError, FileError
 
 logger = logging.getLogger(__name__)
 
-_SUFFIXES = {".tenv3", ".txyz2", ".tenv8", ".pos", ".csv"}
+_SUFFIXES = {".tenv3", ".txyz2", ".tenv8", ".pos", ".csv", ".ssc", *PANGA}
 _FARTHEST = 2e7  # metres: half of the way around the earth
 _LARGEST = 200_000_000  # bytes of a file: a station has a few hundred thousand
 _PAIRS = ("east_north", "east_up", "north_up")
@@ -44,20 +55,23 @@ def open_gnss(
         Laboratory, ``.pos`` and ``.csv`` of the Plate Boundary Observatory, other tables ``.csv`` with the columns
         ``station``, ``date``, ``longitude``, ``latitude``, ``east``, ``north``, ``up`` (m; ``east_mm`` for another unit),
         perhaps ``east_std``, ``correlation_east_north``, ...; or a velocity file of MIDAS, or such a table with
-        ``velocity_east``, ``velocity_north``, perhaps ``velocity_up`` (m/year).
+        ``velocity_east``, ``velocity_north``, perhaps ``velocity_up`` (m/year); or ``steps.txt`` of Nevada.
     stations
         Only these.
     start, end
         Only days from and up to these dates.
     places
-        Longitude and latitude, perhaps height, by the name of a station, where files do not say: ``.tenv8`` and older
-        ``.tenv3``.
+        Longitude and latitude, perhaps height, by the name of a station, where files do not say: ``.tenv8``, PANGA
+        and older ``.tenv3``.
 
     Returns
     -------
     xarray.Dataset
         (station, time) `east`, `north`, `up` in m relative to the first day of each station, each with `_std`, and
         `correlation_east_north`, ...; NaN where there is no solution. Or (station) `velocity_east`, ... in m/year.
+        Or (step) the days on which stations may have offsets: coordinates `time`, `station`, `kind` ("equipment" or
+        "earthquake") and `event`, with `distance` in km and `magnitude` of earthquakes; their `time` can be the ``steps`` of
+        `insarray.fit` and `insarray.midas`.
         Coordinates `longitude` (-180 to 180), `latitude` in degrees, `height` in m.
 
     Raises
@@ -90,14 +104,21 @@ def open_gnss(
     """
     found: list[Station] = []
     velocities: list[Velocity] = []
+    parts: list[Part] = []
+    steps: list[Step] = []
+    kinds = {Station: found, Velocity: velocities, Part: parts, Step: steps}
     for name, lines in _texts(path):
         for one in _read(name, lines):
-            _require_plausible(name, one)
-            (found if isinstance(one, Station) else velocities).append(one)  # type: ignore[arg-type]
-    if found and velocities:
-        raise FileError(f"{path}: holds both positions and velocities; open one after the other")
+            if isinstance(one, Station | Velocity):
+                _require_plausible(name, one)
+            kinds[type(one)].append(one)  # type: ignore[attr-defined]
+    found += stations_of(parts)
+    if sum(map(bool, (found, velocities, steps))) > 1:
+        raise FileError(f"{path}: holds positions, velocities or steps together; open one after the other")
+    if steps:
+        return _of_steps(steps, stations, start, end)
     if not found and not velocities:
-        raise ArgumentError(f"path: {path} holds no file of stations ({', '.join(sorted(_SUFFIXES))}, MIDAS)")
+        raise ArgumentError(f"path: {path} holds no file of stations ({', '.join(sorted(_SUFFIXES))}, MIDAS, steps)")
     every: list[Station] | list[Velocity] = found or velocities
     wanted = _chosen([one.name for one in every], stations)
     dataset = _of_velocities(velocities, wanted) if velocities else _of_positions(found, wanted, start, end)
@@ -158,22 +179,28 @@ def _require_plausible(name: str, one: Station | Velocity) -> None:
         raise FileError(f"{name}: {one.name} has a position or velocity of {most:g} m; download it again")
 
 
-def _read(name: str, lines: list[str]) -> Sequence[Station | Velocity]:
+def _read(name: str, lines: list[str]) -> Sequence[Station | Velocity | Part | Step]:
     if not lines:
         raise FileError(f"{name}: is empty; download it again")
     suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     for form in FORMATS:
         if form.recognises(suffix, lines[0]):
             return [form.read(name, lines).ordered]
+    if suffix in PANGA:
+        return [read_part(name, suffix, lines)]
+    if is_epn(lines):
+        return read_epn(name, lines)
     if is_midas(lines):
         return read_midas(name, lines)
+    if is_steps(lines):
+        return read_steps(name, lines)
     if suffix == ".csv":
         return [
             one.ordered if isinstance(one, Station) else one
             for one in read_csv(name, lines, PurePosixPath(name.replace("\\", "/")).stem)
         ]
     known = ", ".join(form.name for form in FORMATS)
-    raise FileError(f"{name}: is not in a known format for stations ({known}, MIDAS, csv)")
+    raise FileError(f"{name}: is not in a known format for stations ({known}, PANGA, EPN, MIDAS, steps, csv)")
 
 
 # -- dataset --------------------------------------------------------------------------------------------------------
@@ -218,6 +245,31 @@ def _of_positions(stations: list[Station], chosen: list[int], start: str | None,
         layers[f"correlation_{pair}"] = dims, arrays[6 + k], about
     time = {"long_name": "day of the solution", "standard_name": "time", "axis": "T"}
     return xr.Dataset(layers, {"time": ("time", days.astype("datetime64[ns]"), time)})
+
+
+def _of_steps(steps: list[Step], stations: Sequence[str] | None, start: str | None, end: str | None) -> xr.Dataset:
+    names = sorted({step.station for step in steps})
+    wanted = names if stations is None else [names[k] for k in _chosen(names, stations)]
+    first, last = (None if day is None else np.datetime64(day, "D") for day in (start, end))
+    kept = [
+        step
+        for step in steps
+        if step.station in wanted and (first is None or step.time >= first) and (last is None or step.time <= last)
+    ]
+    kept.sort(key=lambda step: (step.time, step.station))
+    texts = {name: np.array([getattr(step, name) for step in kept], object) for name in ("station", "kind", "event")}
+    numbers = {
+        "distance": ("km", "distance of the station from the earthquake"),
+        "magnitude": ("1", "magnitude of the earthquake"),
+    }
+    layers = {
+        name: ("step", np.array([getattr(step, name) for step in kept], float), {"units": unit, "long_name": about})
+        for name, (unit, about) in numbers.items()
+    }
+    time = np.array([step.time for step in kept], "datetime64[ns]")
+    about = {"long_name": "day of a possible offset", "standard_name": "time"}
+    logger.info("open_gnss: %d steps of %d stations", len(kept), len(wanted))
+    return xr.Dataset(layers, {"time": ("step", time, about), **{name: ("step", of) for name, of in texts.items()}})
 
 
 def _of_velocities(stations: list[Velocity], chosen: list[int]) -> xr.Dataset:

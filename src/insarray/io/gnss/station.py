@@ -1,5 +1,6 @@
 """What a file says of one station: where it is, and how it moved on which days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,12 @@ class Velocity:
     std: tuple[float, float, float]
     correlation: tuple[float, float, float] = (np.nan, np.nan, np.nan)
     frame: str = ""
+
+
+def three(values: Sequence[float]) -> tuple[float, float, float]:
+    """East, north and up of a sequence."""
+    east, north, up = values
+    return east, north, up
 
 
 def wrapped(longitude: float) -> float:

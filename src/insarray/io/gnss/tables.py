@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from insarray.io.gnss.station import Station, Velocity, wrapped
+from insarray.io.gnss.station import Station, Velocity, three, wrapped
 from insarray.model.dates import as_time
 from insarray.model.errors import ArgumentError, FileError
 from insarray.model.numbers import plain_number
@@ -61,13 +61,8 @@ def read_midas(path: str, lines: Sequence[str]) -> list[Velocity]:
             )
         values = [_number(path, number, cell) for cell in cells[2:]]
         place = wrapped(values[23]), values[22], values[24]
-        found.append(Velocity(cells[0], place, _three(values[6:9]), _three(values[9:12])))
+        found.append(Velocity(cells[0], place, three(values[6:9]), three(values[9:12])))
     return found
-
-
-def _three(values: Sequence[float]) -> tuple[float, float, float]:
-    east, north, up = values
-    return east, north, up
 
 
 def _number(path: str, line: int, text: str) -> float:
@@ -115,7 +110,7 @@ def read_csv(path: str, lines: Sequence[str], name: str) -> list[Station] | list
     correlation = np.stack([values(f"correlation_{pair}") for pair in _PAIRS], axis=1)
     if kind:
         return [
-            Velocity(names[n], _place(place[n]), _three(motion[n]), _three(std[n]), _three(correlation[n]))
+            Velocity(names[n], _place(place[n]), three(motion[n]), three(std[n]), three(correlation[n]))
             for n in range(len(numbers))
         ]
     if "time" not in table:

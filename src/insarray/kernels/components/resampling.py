@@ -31,12 +31,19 @@ def sample(values: np.ndarray, rows: np.ndarray, cols: np.ndarray, *, smooth: bo
         row, col = (np.floor(at[of] + 0.5).astype(np.intp) for at, of in zip((rows, cols), inside, strict=True))
         if row.size and col.size:
             part = slice(inside[0][0], inside[0][-1] + 1), slice(inside[1][0], inside[1][-1] + 1)
-            found[:, part[0], part[1]] = values.take(row, axis=1).take(col, axis=2)
+            found[:, part[0], part[1]] = _picked(_picked(values, row, 1), col, 2)
         return found
     if straight:
         rows, cols = np.meshgrid(rows, cols, indexing="ij")
     _sample(values, rows, cols, smooth, found)
     return found
+
+
+def _picked(values: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """Rows or columns; no copy where they follow each other."""
+    if index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
+        return values[(slice(None),) * axis + (slice(index[0], index[-1] + 1),)]
+    return values.take(index, axis=axis)
 
 
 @jit

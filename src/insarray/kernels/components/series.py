@@ -1,8 +1,9 @@
 """East, north and up displacement of every pixel from series of lines of sight at dates of their own.
 
-Motion is linear in time between knots and zero at the first one; each track has an offset. The normal equations are a
-band, of the components at neighbouring knots, with the offsets beside it: they are solved by elimination from the first
-knot to the last, and the covariance of each knot is found on the way back.
+Motion is linear in time between knots and zero at the first one; each track has an offset. With as many tracks as
+components each track is solved by itself (`separate`). With more, the normal equations are a band, of the components at
+neighbouring knots, with the offsets beside it: they are solved by elimination from the first knot to the last, and the
+covariance of each knot is found on the way back.
 """
 
 import math
@@ -20,6 +21,7 @@ from insarray.kernels.components.band import (
     selected_inverse,
     substitute,
 )
+from insarray.kernels.components.separate import solve_separately
 
 
 class Dates(NamedTuple):
@@ -111,30 +113,26 @@ def solve_series(
     knots = len(knot_years)
     shape = (3, knots, pixels)
     found = Motion(
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
-        np.empty(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
         np.full(pixels, np.nan),
         np.zeros(pixels, np.int32),
         np.zeros((knots, pixels), np.uint32),
         np.full(pixels, np.nan),
     )
     known = np.zeros((2, 1), np.float32) if north is None else np.ascontiguousarray(north)
-    axes = np.array([0, 1, 2] if free else [0, 2])
-    samples = np.concatenate(values)
-    spread = np.concatenate([np.broadcast_to(of, (len(of), of.shape[1])) for of in _alike(sigma, pixels)])
-    _solve(
-        samples,
-        np.ascontiguousarray(spread),
-        np.ascontiguousarray(vectors),
-        known,
-        axes,
-        knot_years,
-        scaled,
-        max_dilution,
-        *dates,
-        *found,
-    )
+    axes, given = np.array([0, 1, 2] if free else [0, 2]), north is not None and not free
+    spread = np.ascontiguousarray(np.concatenate(_alike(sigma, pixels)))
+    common = spread, np.ascontiguousarray(vectors), known, axes
+    if len(vectors) == len(axes):
+        where = dates.track, dates.knot, dates.part
+        done = tuple(found)
+        solve_separately(
+            values, *common, where, knot_years, done, given=given, scaled=scaled, max_dilution=max_dilution
+        )
+    else:
+        _solve(np.concatenate(values), *common, knot_years, given, scaled, max_dilution, *dates, *found)
     return found
 
 
@@ -147,7 +145,7 @@ def _alike(sigma: list[np.ndarray], pixels: int) -> list[np.ndarray]:
 
 @jit
 def _solve(
-    values, sigma, vectors, north, axes, knot_years, scaled, most, track, knot, part, years,
+    values, sigma, vectors, north, axes, knot_years, given, scaled, most, track, knot, part, years,
     estimate, std, covariance, misfit, freedom, observed, level,
 ):  # fmt: skip
     pixels, tracks, m = values.shape[1], len(vectors), len(axes)
@@ -161,7 +159,6 @@ def _solve(
     solved, moved = np.empty((size + tracks, LANES)), np.zeros((size + tracks, LANES))
     spread, unseen = np.empty((size, m, LANES)), np.empty((size, LANES), np.bool_)
     factor, limit = np.empty(LANES), np.empty(LANES)
-    given = m == 2 and north.shape[1] > 1
     for start in range(0, pixels, LANES):
         lanes = min(LANES, pixels - start)
         _load(values, sigma, vectors, north, knot, track, start, lanes, weight, value, looks, motion)

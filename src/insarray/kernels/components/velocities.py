@@ -34,6 +34,9 @@ class Components(NamedTuple):
         uint32 (pixel,): bit k is set where track k has data.
     flag
         uint8 (pixel,).
+    along
+        float32 (5, pixel): where there are data but no components, the motion that is observed: along the mean line of sight,
+        which is weighed as the data are; its standard deviation; east, north, up of this direction.
     """
 
     estimate: np.ndarray
@@ -43,6 +46,7 @@ class Components(NamedTuple):
     freedom: np.ndarray
     observed: np.ndarray
     flag: np.ndarray
+    along: np.ndarray
 
 
 def solve_components(
@@ -84,6 +88,7 @@ def solve_components(
         np.zeros(pixels, np.uint16),
         np.zeros(pixels, np.uint32),
         np.zeros(pixels, np.uint8),
+        np.full((5, pixels), np.nan, np.float32),
     )
     arrays = (np.ascontiguousarray(values), np.ascontiguousarray(sigma), np.ascontiguousarray(vectors), known)
     _solve(*arrays, free, weighted, max_dilution**2, *found)
@@ -92,8 +97,9 @@ def solve_components(
 
 @jit
 def _solve(
-    values, sigma, vectors, north, free, weighted, most, estimate, std, covariance, chi_square, freedom, observed, flag
-):
+    values, sigma, vectors, north, free, weighted, most, estimate, std, covariance, chi_square, freedom, observed, flag,
+    along,
+):  # fmt: skip
     tracks, pixels = values.shape
     given, unknowns = north.shape[1] > 1, 3 if free else 2
     for p in range(pixels):
@@ -124,13 +130,16 @@ def _solve(
             continue
         if not (math.isfinite(north_value) and math.isfinite(north_variance)):
             flag[p] = FLAG_NO_NORTH
+            _project(values, sigma, vectors, p, weighted, along)
             continue
         if count < unknowns:
             flag[p] = FLAG_TOO_FEW
+            _project(values, sigma, vectors, p, weighted, along)
             continue
         dilution, inverse = _inverse(plain, free), _inverse(normal, free)
         if not (_determined(dilution, free, most) and _determined(inverse, free, np.inf)):
             flag[p] = FLAG_WEAK
+            _project(values, sigma, vectors, p, weighted, along)
             continue
         cov = inverse if weighted else _sandwich(inverse, spread)
         if not free:  # what east and up lose for 1 of north
@@ -153,6 +162,25 @@ def _solve(
         flag[p] = FLAG_DETERMINED if count > unknowns else FLAG_NO_REDUNDANCY
         if weighted and count > unknowns:
             chi_square[p] = _misfit(values, sigma, vectors, p, estimate) / (count - unknowns)
+
+
+@jit
+def _project(values, sigma, vectors, p, weighted, along):
+    """Motion along the sum of the lines of sight: that of the values is exactly the motion times its length."""
+    value = variance = east = north = up = 0.0
+    for k in range(len(values)):
+        if not _has_data(values, sigma, vectors, k, p, weighted):
+            continue
+        spread = np.float64(sigma[k, p]) ** 2
+        weight = 1.0 / spread if weighted else 1.0
+        value += weight * np.float64(values[k, p])
+        variance += weight * weight * spread
+        east += weight * np.float64(vectors[k, 0, p])
+        north += weight * np.float64(vectors[k, 1, p])
+        up += weight * np.float64(vectors[k, 2, p])
+    length = math.sqrt(east * east + north * north + up * up)
+    along[0, p], along[1, p] = value / length, math.sqrt(variance) / length
+    along[2, p], along[3, p], along[4, p] = east / length, north / length, up / length
 
 
 @jit

@@ -83,8 +83,9 @@ def decompose(
         knots. Besides (y, x) `observed_tracks`, a bit for each track, `degrees_of_freedom`, `component_flag`, and
         `reduced_chi_square` or, without `noise`, `fit_residual_std`.
 
-        What is not determined is NaN: with one orbit direction alone, that is all, and `component_flag` says why; a date
-        about which too few tracks have dates, which `observed_tracks_of_date` shows. Attributes `north`, `tracks`,
+        What is not determined is NaN: with one orbit direction alone, that is all, and `component_flag` says why. There
+        `velocity_observed` is the velocity along the mean line of sight, the unit vector `observed_east`, `observed_north`,
+        `observed_up`, whatever the north does. NaN is also a date about which too few tracks have dates, which `observed_tracks_of_date` shows. Attributes `north`, `tracks`,
         `component_weights`, `component_noise`, `max_dilution` and `knots` record how.
 
     Raises

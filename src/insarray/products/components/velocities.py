@@ -24,6 +24,7 @@ from insarray.products.components.tracks import (
 from insarray.products.views.stacks import View
 
 GNSS_NORTH = "gnss_north"
+_ALONG = ("velocity_observed", "velocity_observed_std", "observed_east", "observed_north", "observed_up")
 _OUTPUTS = ("component_flag", "observed_tracks", "degrees_of_freedom", "reduced_chi_square")
 
 
@@ -75,9 +76,8 @@ def decompose_velocities(
     if gnss is not None:
         inputs |= north_of(gnss, tracks, resampling)
     north = task.free or gnss is not None
-    found = map_blocks(
-        velocity_block, task, inputs, outputs("velocity", north=north), {}, bytes_per_pixel=_workspace(task)
-    )
+    names = (*outputs("velocity", north=north), *_ALONG)
+    found = map_blocks(velocity_block, task, inputs, names, {}, bytes_per_pixel=_workspace(task))
     return tracks, xr.Dataset(found)
 
 
@@ -136,6 +136,7 @@ def velocity_block(task: VelocityTask, arrays: Arrays) -> Arrays:
         "observed_tracks": found.observed,
         "degrees_of_freedom": found.freedom,
         "reduced_chi_square": found.chi_square,
+        **dict(zip(_ALONG, found.along, strict=True)),
     }
     for row, name in enumerate(COMPONENTS):
         results[f"velocity_{name}"], results[f"velocity_{name}_std"] = found.estimate[row], found.std[row]
