@@ -17,7 +17,7 @@ _PER_SAMPLE = 12  # phases of the points, collected, sorted and kept
 _PER_PIXEL = 48  # quality maps, and output maps
 _PER_SEARCHED = 48  # phases of a part in float64, their lattice and trial values
 _PER_LINK = 60  # ends and results
-_PER_INTEGRATED = 1_000  # sparse factors and their inverses; measured 770 to 1,230 for 14,000 to 160,000 points
+_PER_INTEGRATED = 300  # network, weights and steps; measured 263 for 217,000 and 553,000 links
 _COMPILED = 150_000_000  # compiled kernels of the search
 
 

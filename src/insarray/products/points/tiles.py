@@ -13,7 +13,7 @@ from insarray.kernels.unwrapping.residues import TURN, flow_module
 from insarray.model.conventions import VARIABLES, Variable
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.points.integration import integrate_links
-from insarray.products.points.links import estimate_links
+from insarray.products.points.links import CHUNK, estimate_links
 from insarray.products.points.refinement import refine_points
 from insarray.products.points.selection import select_points
 from insarray.products.points.unwrapping import unwrap_points
@@ -25,7 +25,7 @@ Range = tuple[float, float]
 LABELS = ("none", "point", "filled")
 """Meanings of `unwrapping_label` 0, 1, 2."""
 
-_FEWEST = 10  # a tile with fewer points is left empty
+_FEWEST = 10  # points of a tile that is not left empty
 _GEOMETRY = ("slant_range", "incidence_angle", "perpendicular_baseline")
 _LAYERS_OF_MODEL = {
     "tile_coherence": "point_coherence",
@@ -33,8 +33,8 @@ _LAYERS_OF_MODEL = {
     "tile_height_error": "height_error",
 }
 _QUALITY = ("temporal_coherence", "amplitude_dispersion")
-_BYTES_PER_LINK = 1_000  # for the integration; as in `link_plan`
-_BYTES_PER_SAMPLE = 60  # phases, differences over arcs and cycles
+_LINK, _SEARCHED, _INTEGRATED = 60, 60, 300  # bytes: of a link; of its dates, while searched; while integrated
+_REFINED, _UNWRAPPED = (1_900, 100), (500, 160)  # bytes of a point, and of each of its dates
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,7 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     if mask is not None:
         layers["mask"] = good_pixels(view, view.data["wrapped_phase"], mask)
     extended = {name: _side_by_side(layer, rows, columns) for name, layer in layers.items()}
-    # every pixel may be a point; each link is shared by two points
-    memory = view.times.size * _BYTES_PER_SAMPLE + (3 + options.neighbours) * _BYTES_PER_LINK // 2
+    memory = _bytes_per_pixel(options, view.times.size, max(rows.lengths) * max(columns.lengths))
     found = map_blocks(_unwrap_tile, extended, _outputs(options), constants=task, bytes_per_pixel=memory)
     attrs = {
         "wavelength": task.wavelength,
@@ -217,6 +216,14 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     }
     known = {name: value for name, value in attrs.items() if value is not None}
     return found.assign_coords(time=view.data["time"]).assign_attrs(known)
+
+
+def _bytes_per_pixel(options: TileOptions, dates: int, pixels: int) -> int:
+    """Return the memory of the most demanding step; every pixel may be a point, each link is shared by two points."""
+    links = 0 if options.velocity is None else (3 + options.neighbours) // 2 + 1
+    searched = min(links * pixels, CHUNK) * dates * _SEARCHED // pixels
+    steps = [point + date * dates for point, date in (_UNWRAPPED, _REFINED)[: 2 if links else 1]]
+    return links * _LINK + max(searched, links * _INTEGRATED, *steps)
 
 
 def _is_layer(data: xr.Dataset, name: str) -> bool:
@@ -349,7 +356,7 @@ def _points(task: _Task, arrays: Arrays, good: np.ndarray) -> xr.Dataset:
         "y": np.arange(height) * task.spacing[0],
         "x": np.arange(width) * task.spacing[1],
     }
-    layers = {name: (("time", "y", "x")[-arrays[name].ndim :], arrays[name]) for name in ("wrapped_phase",)}
+    layers = {"wrapped_phase": (("time", "y", "x"), arrays["wrapped_phase"])}
     for name in _GEOMETRY:
         if name in arrays:
             layers[name] = (("time", "y", "x")[-arrays[name].ndim :], arrays[name])
