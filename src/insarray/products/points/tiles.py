@@ -13,7 +13,8 @@ from insarray.kernels.unwrapping.residues import TURN, flow_module
 from insarray.model.conventions import VARIABLES, Variable
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.points.integration import integrate_links
-from insarray.products.points.links import CHUNK, estimate_links
+from insarray.products.points.link_plan import bytes_per_point
+from insarray.products.points.links import estimate_links
 from insarray.products.points.refinement import refine_points
 from insarray.products.points.selection import select_points
 from insarray.products.points.unwrapping import unwrap_points
@@ -33,8 +34,6 @@ _LAYERS_OF_MODEL = {
     "tile_height_error": "height_error",
 }
 _QUALITY = ("temporal_coherence", "amplitude_dispersion")
-_LINK, _SEARCHED, _INTEGRATED = 60, 60, 300  # bytes: of a link; of its dates, while searched; while integrated
-_REFINED, _UNWRAPPED = (1_900, 100), (500, 160)  # bytes of a point, and of each of its dates
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,8 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     if mask is not None:
         layers["mask"] = good_pixels(view, view.data["wrapped_phase"], mask)
     extended = {name: _side_by_side(layer, rows, columns) for name, layer in layers.items()}
-    memory = _bytes_per_pixel(options, view.times.size, max(rows.lengths) * max(columns.lengths))
+    neighbours = None if options.velocity is None else options.neighbours
+    memory = bytes_per_point(view.times.size, max(rows.lengths) * max(columns.lengths), neighbours)
     found = map_blocks(_unwrap_tile, extended, _outputs(options), constants=task, bytes_per_pixel=memory)
     attrs = {
         "wavelength": task.wavelength,
@@ -216,14 +216,6 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     }
     known = {name: value for name, value in attrs.items() if value is not None}
     return found.assign_coords(time=view.data["time"]).assign_attrs(known)
-
-
-def _bytes_per_pixel(options: TileOptions, dates: int, pixels: int) -> int:
-    """Return the memory of the most demanding step; every pixel may be a point, each link is shared by two points."""
-    links = 0 if options.velocity is None else (3 + options.neighbours) // 2 + 1
-    searched = min(links * pixels, CHUNK) * dates * _SEARCHED // pixels
-    steps = [point + date * dates for point, date in (_UNWRAPPED, _REFINED)[: 2 if links else 1]]
-    return links * _LINK + max(searched, links * _INTEGRATED, *steps)
 
 
 def _is_layer(data: xr.Dataset, name: str) -> bool:
