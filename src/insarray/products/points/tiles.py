@@ -348,7 +348,7 @@ def _points(task: _Task, arrays: Arrays, good: np.ndarray) -> xr.Dataset:
         "y": np.arange(height) * task.spacing[0],
         "x": np.arange(width) * task.spacing[1],
     }
-    layers = {"wrapped_phase": (("time", "y", "x"), arrays["wrapped_phase"])}
+    layers: dict[str, Any] = {"wrapped_phase": (("time", "y", "x"), arrays["wrapped_phase"])}
     for name in _GEOMETRY:
         if name in arrays:
             layers[name] = (("time", "y", "x")[-arrays[name].ndim :], arrays[name])
