@@ -1,7 +1,7 @@
 """Tiles of `insarray.unwrap_stack`: pixels with other cycles than with tiles of another size, seams, workers, memory.
 
     python benchmarks/tiles.py FOLDER --scene mountains --shape 512 512 --dates 20 --tiles 128 256 512
-    python benchmarks/tiles.py FOLDER --shape 1500 1500 --dates 20 --tiles 256 --workers 1 2
+    python benchmarks/tiles.py FOLDER --shape 500 500 --repeat 4 --share 0.02 --dates 40 --tiles 128 --workers 1 2
 
 Every size of the tiles and number of workers is a process of its own, run in turn. The memory is the largest resident
 one of that process, beside that of the plan.
@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, nargs="+", default=[256])
     parser.add_argument("--overlap", type=int, default=32)
     parser.add_argument("--workers", type=int, nargs="+", default=[2])
+    parser.add_argument("--repeat", type=int, default=1, help="scene beside its mirror images, so often along y and x")
+    parser.add_argument("--share", type=float, default=1.0, help="of the pixels that may be points")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
@@ -65,10 +67,26 @@ def main() -> None:
 def simulate(chosen: argparse.Namespace) -> None:
     """Store the scene, and its truth as pairs with the first date."""
     shutil.rmtree(chosen.folder, ignore_errors=True)
-    wrapped, truth = scene(chosen.scene, tuple(chosen.shape), chosen.dates)
+    wrapped, truth = (repeated(part, chosen.repeat) for part in scene(chosen.scene, tuple(chosen.shape), chosen.dates))
+    kept = np.random.default_rng(0).random(wrapped.temporal_coherence.shape) < chosen.share
+    wrapped["temporal_coherence"] = wrapped.temporal_coherence.where(kept, 0)
     wrapped.chunk(time=-1, y=256, x=256).to_zarr(chosen.folder / "wrapped.zarr", consolidated=False)
     phase = truth.unwrapped_phase.rename(time="pair")[1:].drop_vars("pair").chunk(y=256, x=256)
     xr.Dataset({"unwrapped_phase": phase.variable}).to_zarr(chosen.folder / "truth.zarr", consolidated=False)
+
+
+def repeated(part: xr.Dataset, times: int) -> xr.Dataset:
+    """Return an image of several mirror images, lazily."""
+    places = {}
+    for dim in ("y", "x"):
+        there = np.arange(part.sizes[dim])
+        places[dim] = np.concatenate([there[:: (-1) ** k] for k in range(times)])
+    image = part.chunk().isel(places)
+    steps = {dim: float(part[dim][1] - part[dim][0]) for dim in places}
+    coords = {
+        dim: (dim, float(part[dim][0]) + steps[dim] * np.arange(image.sizes[dim]), part[dim].attrs) for dim in places
+    }
+    return image.assign_coords(coords)
 
 
 def unwrap(folder: Path, tile: int, overlap: int, workers: int) -> dict[str, float]:

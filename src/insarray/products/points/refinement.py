@@ -51,7 +51,8 @@ def refine_points(
     """Re-estimate the model of points from their phases minus those of their surroundings.
 
     The phases of a point, minus the atmosphere that it shares with its neighbours, have half the variance of a link
-    difference, and its neighbours narrow down its velocity: this corrects values from wrong links.
+    difference, and its neighbours narrow down its velocity: this corrects values from wrong links. A height error that
+    no neighbour has is kept only if the phases clearly decide for it: the noise of a bad point has high peaks, too.
 
     Parameters
     ----------
