@@ -30,7 +30,7 @@ import numpy as np
 import insarray as ia
 from insarray.simulate import write_wrapped
 
-plt.rcParams["figure.dpi"] = 100
+plt.rcParams["figure.dpi"] = 85
 
 # %% [markdown]
 # ## Files
@@ -166,6 +166,7 @@ cycles = (cycles - cycles.median()).rename("cycles").assign_attrs(units="cycle",
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="compressed")
 ia.plot.map(stack.isel(pair=pair), "unwrapped_phase", axes[0])
 image = axes[1].imshow(cycles, cmap="RdBu_r", vmin=-2, vmax=2)
+axes[1].set(xlabel="column", ylabel="row")
 fig.colorbar(image, ax=axes[1], label="difference to the truth (cycles)")
 for edge in (47.5, 87.5):
     axes[1].axvline(edge, color="0.3", linestyle="--", linewidth=0.8)
