@@ -7,6 +7,7 @@ import xarray as xr
 import insarray as ia
 from insarray.model.conventions import VARIABLES
 from insarray.model.errors import ArgumentError, ReferencePointError, StackError
+from insarray.model.grid import Grid
 from insarray.products.points.unwrapping import _explains
 from tests.points import GEOMETRY, scene, wrap
 
@@ -266,3 +267,26 @@ def test_links_of_the_velocity_alone_need_no_baselines(points):
     found = ia.unwrap_points(bare, links=links)
     assert found.attrs["unwrapping_guide"] == "links"
     assert np.isfinite(found.unwrapped_phase).all()
+
+
+def test_height_errors_that_no_neighbour_has_need_clear_phases():
+    """Points of much noise get those of their neighbours; a tall point of little noise keeps its own."""
+    rng = np.random.default_rng(1)
+    flat = scene(
+        epochs=20, noise=0.3, tall=0.0, moving=0.0, share=1.0, grid=Grid(20, 20, 5e5, 4.1e6, 30, -30, "EPSG:32613")
+    )
+    wrapped = flat.wrapped
+    factor = wrapped.perpendicular_baseline / (850e3 * np.sin(np.deg2rad(35.0)))
+    phase = wrapped.wrapped_phase.values.astype(np.float64)
+    bad = rng.choice(400, 60, replace=False)
+    phase.reshape(20, 400)[1:, bad] += rng.normal(0, 1.0, (19, 60))
+    tall = int(np.setdiff1d(np.arange(400), bad)[170])
+    phase.reshape(20, 400)[:, tall] += -4 * np.pi / 0.031 * factor.values * 60.0
+    changed = wrapped.assign(wrapped_phase=(("time", "y", "x"), wrap(phase).astype(np.float32)))
+    points = ia.select_points(changed, min_temporal_coherence=0.5)
+    links = ia.estimate_links(points, **HEIGHT, neighbours=4, **GEOMETRY)
+    model = ia.integrate_links(links, points, **GEOMETRY)
+    height = ia.refine_points(points, model, **HEIGHT, **GEOMETRY).height_error.values
+    height -= np.median(height)
+    assert height[tall] == pytest.approx(60, abs=4)
+    assert np.abs(height[bad]).max() < 20

@@ -1,17 +1,19 @@
 """Values of points from the differences over arcs between them, by one weighted system for the whole network.
 
-The normal matrix is the Laplacian of the network, so it has a sparse factor, and the variances of the points are entries
-of its inverse on the pattern of that factor (Takahashi, Fagan and Chen, 8th PICA Conference, 1973).
+The normal matrix is the Laplacian of the network. Values are found by conjugate gradients; the variances of the points, if
+asked for, are entries of its inverse on the pattern of its sparse factor (Takahashi, Fagan and Chen, 8th PICA Conference,
+1973), which needs most of time and memory.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import SuperLU, splu
+from scipy.sparse.linalg import SuperLU
 
 from insarray.kernels.compiled import jit
+from insarray.kernels.links.two_level import Laplacian
 from insarray.model.errors import ArgumentError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -20,8 +22,7 @@ HUBER = 1.345
 """Standard errors beyond which an arc counts linearly: 95 % efficiency for Gaussian errors (Huber, 1981, chapter 1)."""
 
 _OUTSIDE = 0.5  # share of its reweighted curvature that an arc beyond `HUBER` is given: between IRLS (1) and Newton (0)
-_INNER = 1e-2  # relative residual of a step's linear system
-_INNER_STEPS = 40  # conjugate gradients beyond which the old factor is a bad preconditioner
+_EXACT, _INNER = 1e-13, 1e-2  # relative residuals of the linear systems: of least squares, of a robust step
 
 
 class Potentials(NamedTuple):
@@ -32,7 +33,7 @@ class Potentials(NamedTuple):
     value
         In the unit of the differences, (quantity, point), relative to the datum; NaN where no used arc ends.
     std
-        Standard error relative to the datum, (quantity, point), if the arcs' errors are independent.
+        Standard error relative to the datum, (quantity, point), if the arcs' errors are independent; NaN without `errors`.
     component
         Label of the connected component of each point, int64, (point,): 1 is the largest, 0 where no used arc ends.
     residual
@@ -57,11 +58,7 @@ class _Network(NamedTuple):
     free: Array
     incidence: csr_array
     transposed: csr_array
-
-    def factorise(self, weight: Array) -> SuperLU:
-        """Sparse factor of the Laplacian; its pivots are the diagonal, as it is symmetric and positive definite."""
-        laplacian = (self.transposed @ diags_array(weight) @ self.incidence).tocsc()
-        return splu(laplacian, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    laplacian: Laplacian
 
 
 def integrate(
@@ -75,6 +72,7 @@ def integrate(
     reference: int | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 100,
+    errors: bool = True,
 ) -> Potentials:
     """Values of the points whose differences fit those of the arcs best, weighted by 1 / variance.
 
@@ -100,11 +98,13 @@ def integrate(
         good arc come to rest last and may then still be some standard errors off.
     max_iterations
         Steps after which a quantity is left unconverged.
+    errors
+        Compute the standard errors: they take several times the time and ten times the memory of the values.
 
     Notes
     -----
     A robust step solves the normal equations with the residuals' bounded influence on the right by conjugate gradients,
-    preconditioned by the factor of the first step, and goes to the minimum of Huber's function along its direction.
+    and goes to the minimum of Huber's function along its direction.
 
     The standard errors follow from the final weights, by which the arcs are down-weighted too. They suppose that errors
     of different arcs are independent. The noise of a point is common to all its arcs and does not average out over
@@ -120,7 +120,7 @@ def integrate(
     used = np.isfinite(difference).all(axis=0) & np.isfinite(std).all(axis=0)
     a, b = point_a[used], point_b[used]
     component = _components(a, b, points)
-    network = _network(a, b, component, reference)
+    network = _network(a, b, component, reference, std[0, used].astype(np.float64) ** -2)
     quantities = len(difference)
     result = Potentials(
         np.full((quantities, points), np.nan),
@@ -134,15 +134,14 @@ def integrate(
         return result
     for q in range(quantities):
         data, sigma = difference[q, used].astype(np.float64), std[q, used].astype(np.float64)
-        factor = network.factorise(sigma**-2)
-        solution = factor.solve(network.transposed @ (data / sigma**2))
         weight = sigma**-2
+        solution = network.laplacian.solve(weight, network.transposed @ (data * weight), _EXACT)
         if robust:
             solution, result.iterations[q], result.converged[q] = _huber(
-                network, factor, data, sigma, solution, tolerance, max_iterations
+                network, data, sigma, solution, tolerance, max_iterations
             )
             weight = _reweighted((data - network.incidence @ solution) / sigma, 1.0) / sigma**2
-            factor = network.factorise(weight)
+        factor = network.laplacian.factor(weight) if errors else None
         value, error = _with_datum(network, factor, solution, weight, component, a, b, reference)
         result.value[q], result.std[q] = value, error
         result.residual[q, used] = data - (value[b] - value[a])
@@ -176,7 +175,7 @@ def _components(a: Array, b: Array, points: int) -> Array:
     return np.where(size > 1, rank, 0)[index]
 
 
-def _network(a: Array, b: Array, component: Array, reference: int | None) -> _Network:
+def _network(a: Array, b: Array, component: Array, reference: int | None, weight: Array) -> _Network:
     held = np.zeros(component.size, bool)
     held[np.unique(component, return_index=True)[1]] = True
     if reference is not None:
@@ -187,7 +186,10 @@ def _network(a: Array, b: Array, component: Array, reference: int | None) -> _Ne
     rows, columns = np.concatenate([arc, arc]), np.concatenate([a, b])
     signs = np.repeat([-1.0, 1.0], a.size)
     incidence = csr_array((signs, (rows, columns)), shape=(a.size, component.size))[:, free]
-    return _Network(free, incidence, incidence.T.tocsr())
+    number = np.full(component.size, -1, np.int64)
+    number[free] = np.arange(free.size)
+    laplacian = Laplacian.of(number[a], number[b], free.size, weight)
+    return _Network(free, incidence, incidence.T.tocsr(), laplacian)
 
 
 def _reweighted(scaled: Array, outside: float) -> Array:
@@ -198,7 +200,6 @@ def _reweighted(scaled: Array, outside: float) -> Array:
 
 def _huber(
     network: _Network,
-    factor: SuperLU,
     data: Array,
     sigma: Array,
     solution: Array,
@@ -209,33 +210,11 @@ def _huber(
     for iteration in range(1, max_iterations + 1):
         scaled = (data - network.incidence @ solution) / sigma
         gradient = network.transposed @ (np.clip(scaled, -HUBER, HUBER) / sigma)
-        weight = _reweighted(scaled, _OUTSIDE) / sigma**2
-        step = _conjugate_gradients(network, weight, gradient, factor)
-        if step is None:
-            factor = network.factorise(weight)
-            step = factor.solve(gradient)
+        step = network.laplacian.solve(_reweighted(scaled, _OUTSIDE) / sigma**2, gradient, _INNER)
         solution = solution + step * _length(scaled, network.incidence @ step / sigma, HUBER)
         if gradient @ step <= tolerance * network.free.size:
             return solution, iteration, True
     return solution, max_iterations, False
-
-
-def _conjugate_gradients(network: _Network, weight: Array, right: Array, factor: SuperLU) -> Array | None:
-    """Solution of the system with these weights, preconditioned by an older factor; None if that is too far off."""
-    solution, rest = np.zeros(right.size), right.copy()
-    direction = preconditioned = factor.solve(rest)
-    norm = first = rest @ preconditioned
-    for _ in range(_INNER_STEPS):
-        if norm <= _INNER**2 * first:
-            return solution
-        image = network.transposed @ (weight * (network.incidence @ direction))
-        length = norm / (direction @ image)
-        solution += length * direction
-        rest -= length * image
-        preconditioned = factor.solve(rest)
-        before, norm = norm, rest @ preconditioned
-        direction = preconditioned + norm / before * direction
-    return None
 
 
 @jit
@@ -263,7 +242,7 @@ def _falls(scaled, change, bound, length):
 
 def _with_datum(
     network: _Network,
-    factor: SuperLU,
+    factor: SuperLU | None,
     solution: Array,
     weight: Array,
     component: Array,
@@ -271,7 +250,7 @@ def _with_datum(
     b: Array,
     reference: int | None,
 ) -> tuple[Array, Array]:
-    """Values and standard errors of all points relative to the datum, NaN where there is none.
+    """Values and, with a factor, standard errors of all points relative to the datum, NaN where there is none.
 
     The datum of a component is a mean c'x, so var(x_i - c'x) = Z_ii - 2 (Z c)_i + c'Z c with Z the inverse Laplacian.
     """
@@ -284,12 +263,15 @@ def _with_datum(
     share = share / np.where(total > 0, total, 1.0)[component]
     value, variance, cross = np.zeros((3, points))
     value[network.free] = solution
+    inside = component > 0
+    value = np.where(inside, value - np.bincount(component, share * value)[component], np.nan)
+    if factor is None:
+        return value, np.full(points, np.nan)
     variance[network.free] = _inverse_diagonal(factor)
     cross[network.free] = factor.solve(share[network.free])
-    mean, square = (np.bincount(component, share * v)[component] for v in (value, cross))
-    inside = component > 0
+    square = np.bincount(component, share * cross)[component]
     error = np.sqrt(np.maximum(variance - 2 * cross + square, 0.0))
-    return np.where(inside, value - mean, np.nan), np.where(inside, error, np.nan)
+    return value, np.where(inside, error, np.nan)
 
 
 def _inverse_diagonal(factor: SuperLU) -> Array:

@@ -164,7 +164,8 @@ def _integrated(
         std = np.where(coherence > 0, coherence, np.nan) ** -0.5
     else:
         std = np.ones(difference.size)
-    return integrate(*arcs, difference[None], std[None], points, robust=robust, reference=reference)
+    # errors of points are estimated from their phases, not from those of the links
+    return integrate(*arcs, difference[None], std[None], points, robust=robust, reference=reference, errors=False)
 
 
 def _mean_coherence(links: xr.Dataset, arcs: Arcs, points: int) -> np.ndarray:

@@ -15,9 +15,10 @@ from insarray.products.points.selection import candidate_points
 
 _PER_SAMPLE = 12  # phases of the points, collected, sorted and kept
 _PER_PIXEL = 48  # quality maps, and output maps
-_PER_SEARCHED = 48  # phases of a part in float64, their lattice and trial values
+_PER_SEARCHED = 60  # of each date: phases of a part in float64, their lattice and trial values
 _PER_LINK = 60  # ends and results
-_PER_INTEGRATED = 1_000  # sparse factors and their inverses; measured 770 to 1,230 for 14,000 to 160,000 points
+_PER_INTEGRATED = 300  # network, weights and steps; measured 263 for 217,000 and 553,000 links
+_REFINED, _UNWRAPPED = (1_900, 100), (500, 160)  # of a point, and of each of its dates
 _COMPILED = 150_000_000  # compiled kernels of the search
 
 
@@ -64,6 +65,24 @@ class LinkPlan:
                 f"points: {self.points} points with {self.links} links need {self.peak_bytes / 1e9:.1f} GB, "
                 f"{available / 1e9:.1f} GB are free; use stronger criteria or fewer neighbours"
             )
+
+
+def bytes_per_point(dates: int, points: int, neighbours: int | None) -> int:
+    """Return the memory of the most demanding step of the unwrapping of points, in bytes per point.
+
+    Parameters
+    ----------
+    dates, points
+        Numbers of them.
+    neighbours
+        Of a point in the link model, besides those of the triangulation; a link is shared by two points. None: no model.
+    """
+    if neighbours is None:
+        return _UNWRAPPED[0] + dates * _UNWRAPPED[1]
+    links = (3 + neighbours) // 2 + 1
+    searched = min(links * points, CHUNK) * dates * _PER_SEARCHED // points
+    steps = (point + dates * date for point, date in (_REFINED, _UNWRAPPED))
+    return links * _PER_LINK + max(searched, links * _PER_INTEGRATED, *steps)
 
 
 def plan_links(

@@ -1,7 +1,7 @@
 """Re-estimate velocity and height error of each point from its phases relative to the points around it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,11 @@ from insarray.products.views.points import as_points, model_of
 logger = logging.getLogger(__name__)
 
 _CHUNK = 65_536
+_ARCS = 16_384  # at a time, as phasors of all dates are 16 bytes
+_FOUND = ("velocity", "height_error", "point_coherence")
+_FELLOWS = 2  # neighbours of about the same height error, that confirm one
+_LONE_SHARE = 0.01  # of points with a height error that no neighbour has
+_COHERENT = 0.999  # coherence above which more of it does not count
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ def refine_points(
     """Re-estimate the model of points from their phases minus those of their surroundings.
 
     The phases of a point, minus the atmosphere that it shares with its neighbours, have half the variance of a link
-    difference, and its neighbours narrow down its velocity: this corrects values from wrong links.
+    difference, and its neighbours narrow down its velocity: this corrects values from wrong links. A height error that
+    no neighbour has is kept only if the phases clearly decide for it: the noise of a bad point has high peaks, too.
 
     Parameters
     ----------
@@ -141,10 +147,17 @@ def _once_more(task: _Task, phase: xr.DataArray, values: dict[str, np.ndarray], 
     wrapped = phase.values.astype(np.float64)
     rest = wrapped - surroundings(wrapped, task.columns.phase(values["velocity"], height, own, own), around)
     rest -= task.columns.time[:, None] * level
+    found = _estimated(task, rest)
+    if "height_error" in values:
+        found = _like_neighbours(task, rest, found, around)
+    return {name: found[name] + (level if name == "velocity" else 0.0) for name in values}
+
+
+def _estimated(task: _Task, rest: np.ndarray) -> dict[str, np.ndarray]:
+    """Return velocity, height error and coherence of phases (time, point)."""
     shared = {"rest": xr.DataArray(rest, dims=("time", "point"))}
-    found = map_chunks(_points_of_part, task, shared, tuple(values), "point", own.size, _CHUNK)
-    new = {name: found[name].values.astype(np.float64) for name in values}
-    return new | {"velocity": new["velocity"] + level}
+    found = map_chunks(_points_of_part, task, shared, _FOUND, "point", rest.shape[1], _CHUNK)
+    return {name: found[name].values.astype(np.float64) for name in _FOUND}
 
 
 def _points_of_part(task: _Task, arrays: Arrays, part: slice) -> Arrays:
@@ -157,7 +170,61 @@ def _points_of_part(task: _Task, arrays: Arrays, part: slice) -> Arrays:
         height_range=task.height_error,
         weight=task.weight,
     )
-    return {"velocity": found.velocity.astype(np.float32), "height_error": found.height_error.astype(np.float32)}
+    values = (found.velocity, found.height_error, found.coherence)
+    return {name: value.astype(np.float32) for name, value in zip(_FOUND, values, strict=True)}
+
+
+def _like_neighbours(
+    task: _Task, rest: np.ndarray, found: dict[str, np.ndarray], around: Arcs
+) -> dict[str, np.ndarray]:
+    """Replace height errors that hardly a neighbour has by one near a neighbour's, unless the phases clearly decide.
+
+    The noise of a bad point has as high a peak somewhere in a wide range as the point itself has at its height. A height
+    error on its own is kept if its likelihood (``N artanh(g**2)``, see `periodogram.estimate_links`) exceeds that of the
+    best height error near a neighbour's by the odds against it: the number of separate heights in the range, over the
+    share of points that are higher than all of their surroundings.
+    """
+    assert task.height_error is not None  # noqa: S101  for the type checker
+    own = np.arange(rest.shape[1])
+    column = task.columns.height(own, own)
+    assert column is not None  # noqa: S101
+    width = 1 / float(np.median(np.std(column, axis=0)))  # within it the phases differ by less than 1 rad rms
+    if not np.isfinite(width):
+        return found
+    height = found["height_error"]
+    here, there = np.concatenate(around), np.concatenate(around[::-1])
+    fellows = np.bincount(here, np.abs(height[there] - height[here]) < width, own.size)
+    lone = fellows < _FELLOWS
+    start = _best_of_neighbours(rest, column, height, here[lone[here]], there[lone[here]])
+    shifted = rest - (column if column.ndim == 2 else column[:, None]) * start
+    close = _estimated(replace(task, height_error=(-width, width)), shifted)
+    low, high = task.height_error
+    close["height_error"] = np.clip(close["height_error"] + start, low, high)
+    dates = np.isfinite(rest).sum(axis=0)
+    gain = dates * (_log_likelihood(found["point_coherence"]) - _log_likelihood(close["point_coherence"]))
+    taken = lone & (gain < np.log(max((high - low) / width, 1.0) / _LONE_SHARE))
+    return {name: np.where(taken, close[name], value) for name, value in found.items()}
+
+
+def _log_likelihood(coherence: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the likelihood of a date, with the unknown noise level at its best."""
+    return np.asarray(np.arctanh(np.minimum(coherence, _COHERENT) ** 2))
+
+
+def _best_of_neighbours(
+    rest: np.ndarray, column: np.ndarray, height: np.ndarray, here: np.ndarray, there: np.ndarray
+) -> np.ndarray:
+    """Return the height error among those of the neighbours that explains the phases of a point best, else its own."""
+    coherence = np.empty(here.size)
+    for first in range(0, here.size, _ARCS):
+        part = slice(first, first + _ARCS)
+        a, b = here[part], there[part]
+        modelled = (column[:, a] if column.ndim == 2 else column[:, None]) * height[b]
+        coherence[part] = np.abs(np.nan_to_num(np.exp(1j * (rest[:, a] - modelled))).mean(axis=0))
+    best = height.copy()
+    order = np.argsort(coherence, kind="stable")
+    best[here[order]] = height[there[order]]  # the last of each point remains
+    return best
 
 
 def _mean_of_neighbours(values: np.ndarray, around: Arcs) -> np.ndarray:

@@ -13,6 +13,7 @@ from insarray.kernels.unwrapping.residues import TURN, flow_module
 from insarray.model.conventions import VARIABLES, Variable
 from insarray.model.errors import ArgumentError, StackError
 from insarray.products.points.integration import integrate_links
+from insarray.products.points.link_plan import bytes_per_point
 from insarray.products.points.links import estimate_links
 from insarray.products.points.refinement import refine_points
 from insarray.products.points.selection import select_points
@@ -25,7 +26,7 @@ Range = tuple[float, float]
 LABELS = ("none", "point", "filled")
 """Meanings of `unwrapping_label` 0, 1, 2."""
 
-_FEWEST = 10  # a tile with fewer points is left empty
+_FEWEST = 10  # points of a tile that is not left empty
 _GEOMETRY = ("slant_range", "incidence_angle", "perpendicular_baseline")
 _LAYERS_OF_MODEL = {
     "tile_coherence": "point_coherence",
@@ -33,8 +34,6 @@ _LAYERS_OF_MODEL = {
     "tile_height_error": "height_error",
 }
 _QUALITY = ("temporal_coherence", "amplitude_dispersion")
-_BYTES_PER_LINK = 1_000  # for the integration; as in `link_plan`
-_BYTES_PER_SAMPLE = 60  # phases, differences over arcs and cycles
 
 
 @dataclass(frozen=True)
@@ -201,8 +200,8 @@ def unwrap_tiles(wrapped: xr.Dataset, options: TileOptions, mask: Raster | None 
     if mask is not None:
         layers["mask"] = good_pixels(view, view.data["wrapped_phase"], mask)
     extended = {name: _side_by_side(layer, rows, columns) for name, layer in layers.items()}
-    # every pixel may be a point; each link is shared by two points
-    memory = view.times.size * _BYTES_PER_SAMPLE + (3 + options.neighbours) * _BYTES_PER_LINK // 2
+    neighbours = None if options.velocity is None else options.neighbours
+    memory = bytes_per_point(view.times.size, max(rows.lengths) * max(columns.lengths), neighbours)
     found = map_blocks(_unwrap_tile, extended, _outputs(options), constants=task, bytes_per_pixel=memory)
     attrs = {
         "wavelength": task.wavelength,
@@ -349,7 +348,7 @@ def _points(task: _Task, arrays: Arrays, good: np.ndarray) -> xr.Dataset:
         "y": np.arange(height) * task.spacing[0],
         "x": np.arange(width) * task.spacing[1],
     }
-    layers = {name: (("time", "y", "x")[-arrays[name].ndim :], arrays[name]) for name in ("wrapped_phase",)}
+    layers: dict[str, Any] = {"wrapped_phase": (("time", "y", "x"), arrays["wrapped_phase"])}
     for name in _GEOMETRY:
         if name in arrays:
             layers[name] = (("time", "y", "x")[-arrays[name].ndim :], arrays[name])

@@ -94,7 +94,7 @@ def unwrap_points(
     small samples: linear motion does not explain steps, and a model of few, noisy epochs is often wrong (of five or fewer
     it is never used).
     On simulated points with a subsidence bowl, new buildings and atmosphere, 10 % of the epochs have a wrong cycle
-    without a guide, 0.23 % with the integrated model, and 0.18 % with the refined one. Guiding by thresholded links does
+    without a guide, 0.12 % with the integrated model, and 0.06 % with the refined one. Guiding by thresholded links does
     not improve on that.
 
     References
