@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from insarray.model.errors import InsarrayError
 
 if TYPE_CHECKING:
@@ -83,6 +85,25 @@ def _points() -> None:
     ia.unwrap_points(points, model)
 
 
+def _components() -> None:
+    import insarray as ia
+
+    series = ia.invert(_stack(), reference=(4, 4)).compute(scheduler="synchronous")
+    model = ia.fit(series, min_dates=2, min_redundancy=0)
+    for result in (series, model):
+        seen = {name: result.assign(los_east=x, los_north=0.0 * x, los_up=0.8 + 0.0 * x) for name, x in _sights(result)}
+        ia.decompose(seen, north="zero", noise=0.004)
+
+
+def _sights(result: "xr.Dataset") -> "list[tuple[str, xr.DataArray]]":
+    """East components of the line of sight of two tracks."""
+    import xarray as xr
+
+    size = {dim: result.sizes[dim] for dim in ("y", "x")}
+    zero = xr.DataArray(np.zeros(tuple(size.values()), np.float32), {dim: result[dim] for dim in size}, tuple(size))
+    return [("ascending", zero - np.float32(0.6)), ("descending", zero + np.float32(0.6))]
+
+
 _JOBS: dict[str, Callable[[], None]] = {
     "link model": _points,
     "invert, L1": _l1,
@@ -90,6 +111,7 @@ _JOBS: dict[str, Callable[[], None]] = {
     "invert, Huber": _huber,
     "covariance": _covariance,
     "closure and corrections": _quality,
+    "components": _components,
     "invert": _unweighted,
     "fit": _fit,
 }
