@@ -110,6 +110,16 @@ def test_a_date_has_digits_of_ascii(text, tmp_path):
 # -- names ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_in_another_encoding_is_named(stack, tmp_path):
+    write_geotiffs(stack, tmp_path)
+    file = next(tmp_path.glob("*.unw.tif"))
+    file.rename(tmp_path / os.fsdecode(b"caf\xe9_" + file.name.encode()))
+    with pytest.raises(FileError, match=r"its name is not UTF-8; rename the file") as refused:
+        ia.open_stack(str(tmp_path / "*.unw.tif"), wavelength=0.0555)
+    str(refused.value).encode()
+
+
 @pytest.mark.parametrize("name", ["run [1]", "a*b", "why?", "[ab]", "[[]x", "a[!b"])
 def test_folders_that_look_like_patterns_are_folders(name, stack, tmp_path, capsys):
     folder, twin = tmp_path / name, tmp_path / "run 1"

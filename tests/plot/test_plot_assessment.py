@@ -33,6 +33,8 @@ def test_dates_have_the_colour_of_their_verdict(assessed):
     bad = drawn(ia.plot.assessment(assessed, "ionosphere").axes[0])
     assert len(bad["with: drop"]) == 8
     structure = drawn(figure.axes[1])
+    assert figure.axes[1].get_xlabel() == "distance (km)"
+    np.testing.assert_allclose(figure.axes[1].lines[0].get_xdata(), assessed.distance / 1e3)
     np.testing.assert_allclose(structure["with"], 1e3 * np.sqrt(assessed.structure_after[0].mean("time")))
 
 

@@ -57,7 +57,7 @@ def write_vectors(source: Source, path: Path) -> int:
             crs=_LONLAT if suffix == ".geojson" else source.crs,
             layer_options=_OPTIONS.get(suffix, {}),
         )
-    except Exception as error:
+    except Exception as error:  # pyogrio raises errors of GDAL and of its own
         if batches.error is not None:
             raise batches.error from None
         raise StoreError(f"{path.name}: not written ({' '.join(str(error).split())})") from error

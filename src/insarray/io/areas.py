@@ -238,7 +238,7 @@ def _boxes_of_vectors(path: Path) -> tuple[list[_Bounds], str]:
     try:
         crs = pyogrio.read_info(str(path))["crs"]
         bounds = pyogrio.read_bounds(str(path))[1]
-    except Exception as error:
+    except Exception as error:  # pyogrio raises errors of GDAL and of its own
         raise FileError(f"{path}: cannot be read as a vector file ({' '.join(str(error).split())})") from error
     if crs is None:
         raise FileError(f"{path}: has no CRS; write it into the file, or give the bounds with @EPSG:CODE")

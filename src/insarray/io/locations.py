@@ -223,7 +223,7 @@ def _server(url: object) -> Iterator[None]:
         yield
     except ImportError as error:
         raise _needs(url, error) from cause_of(error)
-    except Exception as error:
+    except Exception as error:  # each file system of fsspec has errors of its own
         raise FileError(f"{url}: cannot be reached ({_line(error)})") from cause_of(error)
 
 

@@ -107,7 +107,7 @@ def read_polygons(path: str | os.PathLike[str], crs: str | None, middle: float) 
     try:
         meta, _, geometry, values = pyogrio.raw.read(str(file), force_2d=True)
         shapes = shapely.from_wkb(geometry)
-    except Exception as error:
+    except Exception as error:  # pyogrio and shapely raise errors of GDAL and GEOS
         raise FileError(f"{file}: cannot be read as a vector file ({' '.join(str(error).split())})") from error
     if meta["crs"] is None:
         raise FileError(f"{file}: has no CRS; write it into the file")

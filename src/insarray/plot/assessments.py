@@ -86,8 +86,16 @@ def _dates(one: xr.Dataset, name: str, ax: "Axes") -> None:
 
 def _structure(one: xr.Dataset, ax: "Axes") -> None:
     lead = "time" if "time" in one.dims else "pair"
+    unit = one["distance"].attrs.get("units", "1")
+    metres = unit in ("m", "metre", "meter")
+    distance = one["distance"].values / (1e3 if metres else 1)
     for part, label, colour in (("before", "without", "0.5"), ("after", "with", "tab:blue")):
         mean = one[f"structure_{part}"].mean(lead)
-        ax.plot(one["distance"].values, _MM * np.sqrt(mean.values), "o-", color=colour, label=label)
-    ax.set(xlabel="distance", ylabel="root mean square difference (mm)", xlim=(0, None), ylim=(0, None))
+        ax.plot(distance, _MM * np.sqrt(mean.values), "o-", color=colour, label=label)
+    ax.set(
+        xlabel=f"distance ({'km' if metres else unit if unit != '1' else 'pixels'})",
+        ylabel="root mean square difference (mm)",
+        xlim=(0, None),
+        ylim=(0, None),
+    )
     add_legend(ax)

@@ -106,7 +106,7 @@ class Blocks:
         """A window whose blocks that cannot be read have no data, float32; and which they are."""
         try:
             return self.read(rows, cols), []
-        except Exception as error:
+        except Exception as error:  # codecs and readers raise errors of any kind
             if len(list(_crossed(self.single, rows, cols))) < 2:
                 words = f"rows {rows.start} to {rows.stop - 1}, columns {cols.start} to {cols.stop - 1}: {error}"
                 size = (self.shape[0], rows.stop - rows.start, cols.stop - cols.start)

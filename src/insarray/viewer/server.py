@@ -169,7 +169,7 @@ class Site:
             return Answer(one.chunks.encoded(chunk), keep=True)
         except ArgumentError as error:
             return _refused(HTTPStatus.NOT_FOUND, str(error))
-        except Exception as error:
+        except Exception as error:  # codecs and readers raise errors of any kind
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"{one.name}: cannot be read: {shown(str(error))}")
 
     def close(self) -> None:

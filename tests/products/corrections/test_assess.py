@@ -230,3 +230,20 @@ def test_a_polynomial_of_each_pixel_is_taken_out():
     values = 2 + 3 * years[:, None] * np.arange(1, 4)
     np.testing.assert_allclose(without_motion(values, years, 1), 0, atol=1e-12)
     assert np.abs(without_motion(values, years, 0)).max() > 1
+
+
+def test_distances_are_in_metres_also_for_degrees():
+    """The same pixels at 60 degrees north: a degree of longitude is half as long as one of latitude."""
+    stack, series, truth, _, _ = scene()
+    metres = ia.assess_corrections(series, {"troposphere": truth.stratified_atmosphere}, dem=stack.height).distance
+    assert metres.attrs["units"] in ("m", "metre")
+    y, x = (series[name].values for name in ("y", "x"))
+    length = np.deg2rad(6_371_000.0)
+    degrees = {"y": 60 + (y - y.mean()) / length, "x": 10 + (x - x.mean()) / length / np.cos(np.deg2rad(60))}
+    moved = {
+        name: data.drop_vars(["y", "x", "spatial_ref"], errors="ignore").assign_coords(degrees).rio.write_crs(4326)
+        for name, data in (("series", series), ("height", stack.height), ("delay", truth.stratified_atmosphere))
+    }
+    found = ia.assess_corrections(moved["series"], {"troposphere": moved["delay"]}, dem=moved["height"]).distance
+    assert found.attrs["units"] == "m"
+    np.testing.assert_allclose(found, metres, rtol=0.02)

@@ -92,7 +92,7 @@ class ClusterWorkers:
             yield
         except (OSError, TimeoutError) as error:
             raise ClusterError(_LOST) from error
-        except Exception as error:
+        except Exception as error:  # a client that is closed meanwhile fails in many ways
             if self._client.status == "running":
                 raise
             raise ClusterError(_LOST) from error
@@ -318,7 +318,7 @@ def _own_client(address: Any, **options: Any) -> Any:
         def start(self, **kwargs: Any) -> None:
             try:
                 super().start(**kwargs)  # type: ignore[no-untyped-call]
-            except Exception:
+            except Exception:  # whatever ended the start, which is raised again
                 with suppress(TimeoutError, RuntimeError):
                     self.close(timeout=1)  # type: ignore[no-untyped-call]
                 self.status = "closed"  # otherwise it is closed again, and fails again, when the process exits

@@ -79,7 +79,7 @@ def work(job: BlockJob, shared: dict[Any, Any]) -> Record:
         filter_output()
     try:
         return _work(job, shared)
-    except Exception as error:
+    except Exception as error:  # of any reader or block function; raised again
         if apart:  # Dask sends errors as text if a cause, such as an error of GDAL, cannot be pickled
             error.__cause__ = error.__context__ = None
         raise

@@ -127,6 +127,8 @@ def _header(file: RasterFile, *, one_band: bool, real: bool) -> Header:
                 float(dataset.scales[k]),
                 {**of_file, **of_band},
             )
+    except UnicodeEncodeError:  # bytes of another encoding, which GDAL cannot be given
+        raise FileError(f"{path}: its name is not UTF-8; rename the file, for example with convmv") from None
     except (RasterioError, OSError, ValueError) as error:
         raise FileError(f"{path}: is not a readable {file.driver} raster ({reason_of(error)})") from cause_of(error)
 

@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from pyproj import CRS
 
 from insarray.io.source import PathLike
 from insarray.kernels.corrections import assessment as kernel
 from insarray.model.arguments import whole
 from insarray.model.conventions import metres_per_radian
+from insarray.model.dataset import crs_of
 from insarray.model.dates import date_label, years_since
 from insarray.model.errors import ArgumentError, StackError
+from insarray.model.grid import is_geographic
 from insarray.products.corrections.geometry import heights_of
 from insarray.products.corrections.given import (
     Corrections,
@@ -191,7 +194,8 @@ def _without_motion(compared: _Compared, years: np.ndarray, degree: int) -> _Com
 
 def _table(view: SeriesView | StackView, compared: _Compared, seed: int) -> xr.Dataset:
     lead = "time" if isinstance(view, SeriesView) else "pair"
-    pairs, number, distance = kernel.distance_bins(compared.y, compared.x, _BINS, _PAIRS, seed)
+    y, x, unit = _places(view, compared)
+    pairs, number, distance = kernel.distance_bins(y, x, _BINS, _PAIRS, seed)
     scores = {
         name: [kernel.score(d, c, compared.tile) for d, c in zip(compared.values, layer, strict=True)]
         for name, layer in compared.corrections.items()
@@ -230,4 +234,17 @@ def _table(view: SeriesView | StackView, compared: _Compared, seed: int) -> xr.D
         )  # fmt: skip
     coords = {name: coord for name, coord in view.data.coords.items() if coord.dims == (lead,)}
     found = xr.Dataset(columns, coords)
-    return found.assign_coords(correction=np.array(names, object), distance=distance)
+    about = {"units": unit, "long_name": "distance between pixels"}
+    return found.assign_coords(correction=np.array(names, object), distance=("distance", distance, about))
+
+
+def _places(view: SeriesView | StackView, compared: _Compared) -> tuple[np.ndarray, np.ndarray, str]:
+    """Places y and x of the pixels in metres, or in pixels without a CRS, and the unit; a degree is 111 km."""
+    crs = crs_of(view.data)
+    if crs is None:
+        return compared.y, compared.x, "1"
+    if is_geographic(crs):
+        metres = np.deg2rad(6_371_000.0)
+        return compared.y * metres, compared.x * metres * np.cos(np.deg2rad(compared.y.mean())), "m"
+    metres = CRS.from_user_input(crs).axis_info[0].unit_conversion_factor
+    return compared.y * metres, compared.x * metres, "m"
