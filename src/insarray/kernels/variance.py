@@ -135,6 +135,7 @@ def _weight_table(weights: Weights, looks: float) -> Array:
     return np.concatenate([ratio, [a, b]]).astype(np.float32)
 
 
+_LOW, _HIGH = np.float32(COHERENCE_LIMITS[0]), np.float32(COHERENCE_LIMITS[1])
 _LEAST, _MOST = np.float32(1.0 - COHERENCE_LIMITS[1]), np.float32(1.0 - COHERENCE_LIMITS[0])  # of 1 - g
 WEIGHT_ROWS = 5
 """Rows of working memory of `weight_row`."""
@@ -161,10 +162,11 @@ def weight_row(coherence, table, work, result):
     rate, last = np.float32(steps) / (start - np.sqrt(_LEAST)), np.float32(steps - 1)
     cell, part, smooth, before, after = work[0], work[1], work[2], work[3], work[4]
     for k in range(len(coherence)):  # loops of arithmetic alone become vector instructions, look-ups do not
+        g = coherence[k] if coherence[k] > _LOW else _LOW
+        g = g if g < _HIGH else _HIGH
         rest = one - coherence[k]  # exact from 0.5 on; a difference of squares would cancel near 1
         rest = rest if rest > _LEAST else _LEAST
         rest = rest if rest < _MOST else _MOST
-        g = one - rest
         smooth[k] = a * g * g / (rest * (one + g)) + b
         position = (start - np.sqrt(rest)) * rate
         position = position if position > np.float32(0.0) else np.float32(0.0)

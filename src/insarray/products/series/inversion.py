@@ -331,7 +331,10 @@ def _attributes(view: StackView, task: Inversion, norm: str) -> dict[str, Any]:
 
 
 def _workspace(task: Inversion) -> int:
-    """Return the working memory of `solve_block` per pixel: squared weights, standard deviations in float64, flags."""
+    """Return the working memory of `solve_block` per pixel: squared weights, standard deviations in float64, flags.
+
+    Strips and scratch have the same size in all blocks: some bytes a pair in blocks of usual size.
+    """
     squared = 17 if task.weights == "given" and isinstance(task.method, L1 | ADMM) else 0
     scaled = task.method is not None and task.weights not in INVERSE_VARIANCES
-    return squared * task.network.n_pairs + (10 if scaled else 2) * task.network.n_dates + 32
+    return (squared + 2) * task.network.n_pairs + (10 if scaled else 2) * task.network.n_dates + 32
