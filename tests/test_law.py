@@ -149,7 +149,7 @@ PRODUCTS = {
     "predict": ("model", lambda d: ia.predict(d, ["2020-02-01", "2021-01-01"]), True),
     "remove_terms": ("series", lambda d: ia.remove_terms(d, whole("model"), ["annual"]), True),
     "remove_terms by a model": ("model", lambda d: ia.remove_terms(small_series(d), d, ["annual"]), True),
-    "decompose": ("track", lambda d: ia.decompose([d, other_direction()], north="zero"), True),
+    "decompose": ("track", lambda d: ia.decompose([d, where_seen(other_direction(), d)], north="zero"), True),
     "decompose series": (
         "track",
         lambda d: ia.decompose([d, other_direction()], north="zero", quantity="displacement", knots=20),
@@ -203,6 +203,11 @@ def small(series):
 
 def small_series(model):
     return whole("series").sel(y=np.sort(model.y.values)[::-1], x=np.sort(model.x.values))
+
+
+def where_seen(other, track):
+    """The other track without the pixels that `track` lacks: of those one direction alone is observed."""
+    return other.where(track.velocity.notnull().reindex_like(other, fill_value=True))
 
 
 def other_direction():
