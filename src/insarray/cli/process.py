@@ -119,7 +119,7 @@ def run_command(arguments: list[str]) -> int:
         return _fail(_out_of_memory(error), 2)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
-    except Exception as error:
+    except Exception as error:  # the last resort: one line instead of a traceback
         if os.environ.get("INSARRAY_DEBUG"):
             raise
         if isinstance(error, ImportError | RuntimeError) and _NO_MEMORY.search(str(error)):
@@ -155,7 +155,7 @@ def _out_of_memory(error: BaseException) -> str:
 def _run(arguments: list[str]) -> None:
     try:
         cli.main(arguments or ["--help"], prog_name="insarray", standalone_mode=False)
-    except Exception as error:
+    except Exception as error:  # whatever the signal interrupted; anything else is raised again
         if _stopped_by is not None and not isinstance(error, click.exceptions.Exit):
             raise _stopped_by from error
         raise

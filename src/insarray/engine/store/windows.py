@@ -3,7 +3,7 @@
 import itertools
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -64,10 +64,7 @@ class StoredArray:
         parts = (lead, rows, cols)[-len(self.shape) :]
         wanted = [slice(*part.indices(size)) for part, size in zip(parts, self.shape, strict=True)]
         found = np.empty([max(part.stop - part.start, 0) for part in wanted], self.dtype)
-        numbers = [
-            range(part.start // step, -(-part.stop // step)) for part, step in zip(wanted, self.chunks, strict=True)
-        ]
-        for at in itertools.product(*numbers):
+        for at in self._chunks_of(wanted):
             starts = [number * step for number, step in zip(at, self.chunks, strict=True)]
             common = [
                 slice(max(part.start, start), min(part.stop, start + step))
@@ -90,19 +87,23 @@ class StoredArray:
         OSError
             If one cannot be read.
         """
-        lead = [range(-(-size // step)) for size, step in zip(self.shape[:-2], self.chunks[:-2], strict=True)]
-        sides = [
-            range(part.start // step, -(-part.stop // step))
-            for part, step in zip((rows, cols), self.chunks[-2:], strict=True)
-        ]
-        for at in itertools.product(*lead, *sides):
-            path = self._folder.joinpath("c", *map(str, at))
+        for at in self._chunks_of([*(slice(0, size) for size in self.shape[:-2]), rows, cols]):
+            path = self._path(at)
             with path.open("rb") as file:
                 self._verify(file, path)
 
+    def _chunks_of(self, wanted: list[slice]) -> Iterator[tuple[int, ...]]:
+        """Numbers of the chunks that hold a window."""
+        return itertools.product(
+            *(range(part.start // step, -(-part.stop // step)) for part, step in zip(wanted, self.chunks, strict=True))
+        )
+
+    def _path(self, at: tuple[int, ...]) -> Path:
+        return self._folder.joinpath("c", *map(str, at))
+
     def _part(self, at: tuple[int, ...], inside: list[slice]) -> np.ndarray:
         """Part of a chunk."""
-        path = self._folder.joinpath("c", *map(str, at))
+        path = self._path(at)
         with path.open("rb") as file:
             self._verify(file, path)
             *leads, rows, cols = inside
